@@ -1,0 +1,198 @@
+package sessionproxy
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// ErrCommitUnknown is matched by the error of a COMMIT that was sent and whose
+// answer was lost: the transaction may or may not have been committed. Such a
+// commit is never repeated by this library; see [WithVerifyCommit].
+var ErrCommitUnknown = fault.ErrCommitUnknown
+
+// ErrAborted is what finish hooks get when a call ended by a panic or by
+// [runtime.Goexit] instead of a return.
+var ErrAborted = errors.New("sessionproxy: call ended by a panic or runtime.Goexit")
+
+// Call describes one operation on its way through a chain and, once
+// performed, what came of it.
+//
+// A Call belongs to the goroutine that runs it: its methods and fields are not
+// safe for concurrent use, except where noted. Calls are pooled: no reference
+// may be kept after the call is finished.
+type Call struct {
+	// Op is the operation.
+	Op Op
+	// Level is the layer the call belongs to.
+	Level Level
+	// Scope says whether a repetition gets another connection.
+	Scope Scope
+	// InTx says that the call runs inside an open transaction.
+	InTx bool
+	// Marks are what the caller declared through the context.
+	Marks Marks
+	// Target is the database; nil if nothing is known of it.
+	Target *Target
+	// Parent is the call at work above this one: the unit of work it belongs
+	// to, or the call of a handle of which this one is a step; or nil.
+	Parent *Call
+	// Text is the SQL text; empty for operations without one. An interceptor
+	// may change it before it calls next, if the call is not of a prepared
+	// statement.
+	Text string
+	// Prepared says that the statement was prepared before: a change of Text
+	// has no effect.
+	Prepared bool
+	// Args are the statement's arguments.
+	Args Args
+	// BatchSize is the number of statements of a batch, or of rows of a COPY
+	// where known before; 0 otherwise.
+	BatchSize int
+
+	// RowsAffected is the number of rows a statement changed; -1 until known.
+	RowsAffected int64
+	// RowsReturned is the number of rows read by the caller so far.
+	RowsReturned int64
+
+	operation Operation
+	attempt   int
+	verdict   fault.Verdict
+	judged    bool
+	listeners []func(Event)
+	lifecycle
+}
+
+// lifecycle is the part of a call that says when it ends.
+type lifecycle struct {
+	hooks []func(error)
+	open  bool // the operation's result outlives its handler
+
+	mu     sync.Mutex // guards the rest, which the result's end may reach from another goroutine
+	handed bool       // the handler returned and the result is with the caller
+	ended  bool       // the result has ended
+	endErr error
+	heir   *Call // the call that adopted this fork
+}
+
+// An Operation performs a call: it is what an attachment puts behind the core
+// of a chain. If its result outlives Do (rows, a transaction) it calls
+// [Call.KeepOpen], and [Call.Finish] when the result ends.
+//
+// An Operation may also implement [Discarder], [Settler] and [Forker].
+type Operation interface {
+	// Do performs the call once. It may be called again after it failed, and
+	// after it succeeded if an interceptor made a failure of it.
+	Do(ctx context.Context, call *Call) error
+}
+
+// A Discarder is an [Operation] whose open result can be thrown away.
+type Discarder interface {
+	// Discard closes the result that the last Do left open: the call was
+	// refused after it succeeded, and nobody will get the result.
+	Discard()
+}
+
+// A Settler is an [Operation] that has something to write into the call when
+// its open result has ended, before finish hooks run.
+type Settler interface {
+	// Settle writes what is known at the end, such as the number of rows read.
+	// It is called once, when nobody else uses the call, with the error that
+	// [Call.Finish] got.
+	Settle(err error)
+}
+
+// Perform is the core handler of every attachment: it performs the call's
+// operation.
+func Perform(ctx context.Context, call *Call) error {
+	return call.operation.Do(ctx, call)
+}
+
+// Reset makes a call out of a new or a pooled value: it clears everything and
+// sets the operation. Attachments call it before they describe the call.
+func (c *Call) Reset(op Operation) {
+	hooks, listeners := c.hooks[:0], c.listeners[:0]
+	*c = Call{operation: op, RowsAffected: -1, listeners: listeners}
+	c.hooks = hooks
+}
+
+// Bind reads the marks and the call above from ctx.
+func (c *Call) Bind(ctx context.Context) {
+	if s := scopeOf(ctx); s != nil {
+		c.Marks, c.Parent = s.marks, s.upper
+	}
+}
+
+// Operation returns the operation behind the call, for the attachment that
+// made it.
+func (c *Call) Operation() Operation { return c.operation }
+
+// Idempotent reports that repeating the call is harmless: by its operation or
+// by a mark of the caller.
+func (c *Call) Idempotent() bool {
+	return c.Marks.Idempotent || c.Marks.ReadOnly || c.Op.ReadsOnly()
+}
+
+// Unit returns the unit of work the call runs in, or nil. For a unit itself
+// it is the one around it, if any.
+func (c *Call) Unit() *Call {
+	for p := c.Parent; p != nil; p = p.Parent {
+		if p.Op == OpTransaction {
+			return p
+		}
+	}
+	return nil
+}
+
+// Step reports that the call is a step of a call of the same chain above it,
+// such as the dialling of a connection that a statement waits for: what is
+// counted, limited or repeated for the call above must not be so for the step.
+// A call inside a unit of work is no step.
+func (c *Call) Step() bool {
+	return c.Parent != nil && c.Parent.Op != OpTransaction && c.Parent.Level == c.Level
+}
+
+// Judge computes and keeps the verdict on err, with what only the attachment
+// knows. The caller's context tells who ended the call, if anyone did.
+func (c *Call) Judge(ctx context.Context, err error, phase fault.Phase, progress fault.Progress) fault.Verdict {
+	var cause error
+	if ctx.Err() != nil {
+		cause = context.Cause(ctx)
+	}
+	c.verdict, c.judged = fault.Of(err, fault.Situation{
+		Phase: phase, Progress: progress, Idempotent: c.Idempotent(), InTx: c.InTx, Cause: cause,
+	}), true
+	return c.verdict
+}
+
+// Verdict returns what err, with which the call or its current attempt
+// failed, means. It is computed once per attempt, by the attachment where that
+// saw the error, and here for an error that never reached one.
+func (c *Call) Verdict(err error) fault.Verdict {
+	if err == nil {
+		return fault.Of(nil, fault.Situation{})
+	}
+	if !c.judged {
+		return c.Judge(context.Background(), err, c.Op.Phase(), fault.ProgressUnknown)
+	}
+	return c.verdict
+}
+
+// Event reports e to everyone who registered with [Call.OnEvent]. It costs
+// nothing when nobody did.
+func (c *Call) Event(e Event) {
+	for _, listen := range c.listeners {
+		listen(e)
+	}
+}
+
+// OnEvent registers a function for the events of interceptors further in. On
+// forks of the call it is called from several goroutines, though never after
+// the call is finished.
+func (c *Call) OnEvent(listen func(Event)) { c.listeners = append(c.listeners, listen) }
+
+// Observed reports whether anyone listens to events, for those whose making
+// costs something.
+func (c *Call) Observed() bool { return len(c.listeners) > 0 }

@@ -1,0 +1,70 @@
+package sessionproxy
+
+// A Forker is an [Operation] that can be performed several times at once.
+type Forker interface {
+	Operation
+	// Fork returns an operation that does the same, with a result of its own.
+	Fork() Operation
+	// Adopt takes over the result of an operation that Fork returned. It runs
+	// on the goroutine that runs the call.
+	Adopt(winner Operation)
+}
+
+// Fork returns a copy of the call for a concurrent attempt, with hooks and a
+// result of its own, or false if the operation can't be performed twice at
+// once. The copy is run on any one goroutine with [Call.Try]; then the
+// goroutine that runs the original passes it to [Call.Adopt] or [Call.Abandon],
+// one of which it must. Events of the copy reach the original's listeners, one
+// at a time.
+//
+// The original must not be performed itself once it has been forked.
+func (c *Call) Fork() (*Call, bool) {
+	f, ok := c.operation.(Forker)
+	if !ok {
+		return nil, false
+	}
+	fork := &Call{
+		Op: c.Op, Level: c.Level, Scope: c.Scope, InTx: c.InTx, Marks: c.Marks,
+		Target: c.Target, Parent: c.Parent, Text: c.Text, Prepared: c.Prepared,
+		Args: c.Args, BatchSize: c.BatchSize,
+		RowsAffected: -1,
+		operation:    f.Fork(), attempt: c.attempt,
+	}
+	if c.Observed() {
+		fork.OnEvent(c.forkEvent)
+	}
+	return fork, true
+}
+
+// forkEvent passes on the event of a fork; forks may report at the same time.
+func (c *Call) forkEvent(e Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Event(e)
+}
+
+// Adopt makes the successful outcome of fork the call's own: its hooks, its
+// result, its counts. An open result of the fork finishes the call when it
+// ends.
+func (c *Call) Adopt(fork *Call) {
+	c.operation.(Forker).Adopt(fork.operation)
+	c.RowsAffected, c.RowsReturned = fork.RowsAffected, fork.RowsReturned
+	c.attempt, c.verdict, c.judged = fork.attempt, fork.verdict, fork.judged
+	c.hooks, fork.hooks = append(c.hooks, fork.hooks...), nil
+	c.open = fork.open
+
+	fork.mu.Lock()
+	fork.heir = c
+	ended, err := fork.ended, fork.endErr
+	fork.mu.Unlock()
+	if ended {
+		c.Finish(err)
+	}
+}
+
+// Abandon ends a fork that lost: its open result is thrown away and its hooks
+// run with err.
+func (c *Call) Abandon(fork *Call, err error) {
+	fork.discard()
+	fork.unwind(0, err)
+}

@@ -1,0 +1,111 @@
+package sessionproxy
+
+import "context"
+
+// Marks are what a caller declares of its calls through the context.
+type Marks struct {
+	// Idempotent declares that performing the call twice does no harm, so
+	// that it may be repeated even when it may have taken effect.
+	Idempotent bool
+	// ReadOnly declares that the call only reads. It implies Idempotent.
+	ReadOnly bool
+	// NoRetry forbids any repetition by this library.
+	NoRetry bool
+	// Operation is the caller's name for the call, used as the name of its
+	// span. It is a name of low cardinality, never a text with values in it.
+	Operation string
+	// VerifyCommit tells, after a commit with an unknown outcome, whether the
+	// unit of work was committed.
+	VerifyCommit func(ctx context.Context) (committed bool, err error)
+}
+
+// scope is the one value this library keeps in a context: marks, and the call
+// that is at work above.
+type scope struct {
+	marks Marks
+	upper *Call
+}
+
+type scopeKey struct{}
+
+func scopeOf(ctx context.Context) *scope {
+	s, _ := ctx.Value(scopeKey{}).(*scope)
+	return s
+}
+
+// MarksFrom returns the marks that ctx carries.
+func MarksFrom(ctx context.Context) Marks {
+	if s := scopeOf(ctx); s != nil {
+		return s.marks
+	}
+	return Marks{}
+}
+
+func withMarks(ctx context.Context, change func(*Marks)) context.Context {
+	next := scope{}
+	if s := scopeOf(ctx); s != nil {
+		next = *s
+	}
+	change(&next.marks)
+	return context.WithValue(ctx, scopeKey{}, &next)
+}
+
+// WithIdempotent returns a context whose calls are marked idempotent:
+// performing one twice does the same as once. It allows a retry after an
+// error that leaves open whether the statement took effect.
+func WithIdempotent(ctx context.Context) context.Context {
+	return withMarks(ctx, func(m *Marks) { m.Idempotent = true })
+}
+
+// WithReadOnly returns a context whose calls are marked as reading only.
+// It is a declaration, not a check.
+func WithReadOnly(ctx context.Context) context.Context {
+	return withMarks(ctx, func(m *Marks) { m.ReadOnly = true })
+}
+
+// WithNoRetry returns a context whose calls are never repeated.
+func WithNoRetry(ctx context.Context) context.Context {
+	return withMarks(ctx, func(m *Marks) { m.NoRetry = true })
+}
+
+// WithOperation returns a context whose calls carry name, which becomes the
+// name of their spans. Use a name of low cardinality, such as
+// "orders.reserve_stock"; it is recorded as it is. A unit of work takes the
+// name for itself: calls inside it do not inherit it.
+func WithOperation(ctx context.Context, name string) context.Context {
+	return withMarks(ctx, func(m *Marks) { m.Operation = name })
+}
+
+// WithVerifyCommit returns a context whose unit of work is verified when its
+// COMMIT was sent and the answer was lost. The function runs outside the lost
+// transaction and reports whether its effect is there, for instance by looking
+// for a row the unit inserts under a key of its own. If it reports true the
+// unit has succeeded; if false, it may be performed again; if it fails, the
+// caller gets an error that matches [ErrCommitUnknown].
+//
+// The function is called by the retry interceptor; without one in the chain it
+// is not used.
+func WithVerifyCommit(ctx context.Context, verify func(ctx context.Context) (committed bool, err error)) context.Context {
+	return withMarks(ctx, func(m *Marks) { m.VerifyCommit = verify })
+}
+
+// ContextWithCall returns a context that tells calls made with it that upper
+// is at work above them. Attachments use it for the function of a unit of work
+// and for what a handle hands to the layer below. The marks of ctx stay, but
+// for Operation and VerifyCommit, which belong to upper.
+func ContextWithCall(ctx context.Context, upper *Call) context.Context {
+	next := scope{upper: upper}
+	if s := scopeOf(ctx); s != nil {
+		next.marks = s.marks
+		next.marks.Operation, next.marks.VerifyCommit = "", nil
+	}
+	return context.WithValue(ctx, scopeKey{}, &next)
+}
+
+// CallFrom returns the call at work above ctx, or nil.
+func CallFrom(ctx context.Context) *Call {
+	if s := scopeOf(ctx); s != nil {
+		return s.upper
+	}
+	return nil
+}
