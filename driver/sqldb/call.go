@@ -1,0 +1,209 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"sync"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// stmtCall is a call on one connection: what the driver is to do, and its
+// result. It is pooled.
+type stmtCall struct {
+	sp.Call
+	conn   *conn
+	handle *handleCall // the handle's call of which this is a step
+
+	// What to do: the one of these that the operation needs.
+	execer      driver.ExecerContext
+	stmtExecer  driver.StmtExecContext
+	queryer     driver.QueryerContext
+	stmtQueryer driver.StmtQueryContext
+	preparer    driver.ConnPrepareContext
+	beginner    driver.ConnBeginTx
+	pinger      driver.Pinger
+	tx          driver.Tx
+	args        []driver.NamedValue
+	opts        driver.TxOptions
+
+	// What came of it.
+	performed bool
+	result    driver.Result
+	stmt      driver.Stmt
+	rows      *rows
+	begun     *beginning
+}
+
+var callPool = sync.Pool{New: func() any {
+	s := new(stmtCall)
+	s.Reset(s)
+	return s
+}}
+
+// free gives the call back to the pool.
+func (s *stmtCall) free() {
+	call := &s.Call
+	call.Reset(s)
+	hollow(s)
+	callPool.Put(s)
+}
+
+// hollow drops everything but the embedded call.
+func hollow(s *stmtCall) {
+	s.conn, s.handle = nil, nil
+	s.execer, s.stmtExecer, s.queryer, s.stmtQueryer = nil, nil, nil, nil
+	s.preparer, s.beginner, s.pinger, s.tx = nil, nil, nil, nil
+	s.args, s.opts = nil, driver.TxOptions{}
+	s.performed, s.result, s.stmt, s.rows, s.begun = false, nil, nil, nil, nil
+}
+
+// Do performs the call on its connection.
+func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
+	s.performed = true
+	if s.handle != nil {
+		s.handle.reached = true
+	}
+	var err error
+	switch s.Op {
+	case sp.OpExec:
+		err = s.exec(ctx)
+	case sp.OpQuery:
+		err = s.query(ctx)
+	case sp.OpPrepare:
+		s.stmt, err = s.preparer.PrepareContext(ctx, s.Text)
+	case sp.OpBegin:
+		err = s.begin(ctx)
+	case sp.OpPing:
+		err = s.pinger.Ping(ctx)
+	case sp.OpCommit:
+		return s.commit(ctx)
+	case sp.OpRollback:
+		err = s.tx.Rollback()
+	default:
+		err = errors.ErrUnsupported
+	}
+	if err != nil {
+		s.judge(ctx, err, s.Op.Phase())
+	}
+	return err
+}
+
+// judge keeps the verdict, on the handle's call too, which knows less.
+func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) fault.Verdict {
+	progress := fault.ProgressUnknown
+	if s.conn.lower.unsent {
+		progress = fault.ProgressUnsent
+	}
+	if s.handle != nil {
+		s.handle.progress = progress
+	}
+	return s.Judge(ctx, err, phase, progress)
+}
+
+func (s *stmtCall) exec(ctx context.Context) (err error) {
+	if s.Prepared {
+		s.result, err = s.stmtExecer.ExecContext(ctx, s.args)
+	} else {
+		s.result, err = s.execer.ExecContext(ctx, s.Text, s.args)
+	}
+	if err == nil && s.result != nil {
+		if n, rerr := s.result.RowsAffected(); rerr == nil {
+			s.RowsAffected = n
+		}
+	}
+	return err
+}
+
+func (s *stmtCall) query(ctx context.Context) error {
+	var raw driver.Rows
+	var err error
+	if s.Prepared {
+		raw, err = s.stmtQueryer.QueryContext(ctx, s.args)
+	} else {
+		raw, err = s.queryer.QueryContext(ctx, s.Text, s.args)
+	}
+	if err != nil {
+		return err
+	}
+	s.keepRows(ctx, raw)
+	return nil
+}
+
+// keepRows leaves the rows open, for this call or the handle's above it.
+func (s *stmtCall) keepRows(ctx context.Context, raw driver.Rows) {
+	out := s.rows
+	if p, ok := raw.(*rows); ok { // prepared inside the call
+		raw, out.stmt = p.raw, p.stmt
+	}
+	out.raw, out.ctx = raw, ctx
+	if s.handle != nil {
+		s.handle.driverRows = out
+		s.handle.KeepOpen()
+		out.call = &s.handle.Call
+		return
+	}
+	out.call, out.pooled = &s.Call, s
+	s.KeepOpen()
+}
+
+func (s *stmtCall) begin(ctx context.Context) error {
+	tx, err := s.beginner.BeginTx(ctx, s.opts)
+	if err != nil {
+		return err
+	}
+	b := s.begun
+	b.driverTx = tx
+	if s.handle != nil {
+		b.call = &s.handle.Call
+		s.handle.KeepOpen()
+	} else {
+		b.call, b.pooled = &s.Call, s
+		s.KeepOpen()
+	}
+	s.conn.begun = b
+	return nil
+}
+
+// commit wraps an error that leaves the outcome open, so that callers can
+// tell.
+func (s *stmtCall) commit(ctx context.Context) error {
+	if s.Parent != nil {
+		if u, ok := s.Parent.Operation().(*unitCall); ok {
+			u.commitSent = true
+		}
+	}
+	err := s.tx.Commit()
+	if err == nil {
+		return nil
+	}
+	if v := s.judge(ctx, err, fault.PhaseCommit); v.Outcome == fault.OutcomeUnknown && !errors.Is(err, fault.ErrCommitUnknown) {
+		return &fault.CommitError{Err: err}
+	}
+	return err
+}
+
+// Discard closes what Do left open: the call failed after all.
+func (s *stmtCall) Discard() {
+	switch s.Op {
+	case sp.OpQuery:
+		_ = s.rows.Close()
+		*s.rows = rows{}
+	case sp.OpBegin:
+		s.conn.begun = nil
+		_ = s.begun.driverTx.Rollback()
+	}
+}
+
+// Settle writes down what the rows gave.
+func (s *stmtCall) Settle(err error) {
+	if s.Op != sp.OpQuery {
+		return
+	}
+	s.RowsReturned = s.rows.read
+	if err != nil {
+		s.judge(s.rows.ctx, err, fault.PhaseRows)
+	}
+}

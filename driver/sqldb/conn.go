@@ -1,0 +1,206 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql/driver"
+
+	"github.com/ngrok/sqlmw"
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// conn intercepts one connection: it is sqlmw's interceptor and makes a call
+// of what sqlmw reports. It is used by one goroutine at a time, as
+// database/sql uses a connection.
+type conn struct {
+	sqlmw.NullInterceptor
+	*pipeline
+	lower *lower
+
+	begun  *beginning // the open transaction, if it was begun through BeginTx
+	textTx bool       // a transaction was begun by a statement's text
+}
+
+// beginning is an open transaction and the call that ends with it.
+type beginning struct {
+	driverTx driver.Tx
+	call     *sp.Call
+	pooled   *stmtCall // what call is a part of, if it is pooled
+}
+
+func (c *conn) inTx() bool { return c.begun != nil || c.textTx }
+
+// start takes a call from the pool and describes it.
+func (c *conn) start(ctx context.Context, op sp.Op, text string, args []driver.NamedValue) *stmtCall {
+	s := callPool.Get().(*stmtCall)
+	s.conn, s.args = c, args
+	c.lower.unsent = false
+	s.Op, s.Text, s.InTx = op, text, c.inTx()
+	s.Args = sp.NamedArgs(args)
+	s.Target = c.target.Load()
+	s.Bind(ctx)
+	return s
+}
+
+// above returns the handle's call that this operation is a step of, if the
+// handle made it for this operation, or nil.
+func (c *conn) above(s *stmtCall, op sp.Op) *handleCall {
+	if !s.Step() || s.Parent.Op != op {
+		return nil
+	}
+	h, ok := s.Parent.Operation().(*handleCall)
+	if !ok || h.pipeline != c.pipeline {
+		return nil
+	}
+	return h
+}
+
+// run passes s through the chain, or performs it straight away as a step of
+// the handle's call. It reports whether the call's result is open, after
+// which s must not be touched.
+func (c *conn) run(ctx context.Context, s *stmtCall) (open bool, err error) {
+	if h := c.above(s, s.Op); h != nil {
+		s.handle = h
+		return false, s.Do(ctx, &s.Call)
+	}
+	return s.Run(ctx, c.handler)
+}
+
+func (c *conn) ConnExecContext(ctx context.Context, e driver.ExecerContext, query string, args []driver.NamedValue) (driver.Result, error) {
+	s := c.start(ctx, sp.OpExec, query, args)
+	s.execer = e
+	_, err := c.run(ctx, s)
+	res := s.result
+	if err == nil {
+		c.noteText(query)
+	}
+	s.free()
+	return res, err
+}
+
+func (c *conn) StmtExecContext(ctx context.Context, e driver.StmtExecContext, query string, args []driver.NamedValue) (driver.Result, error) {
+	s := c.start(ctx, sp.OpExec, query, args)
+	s.stmtExecer, s.Prepared = e, true
+	_, err := c.run(ctx, s)
+	res := s.result
+	if err == nil {
+		c.noteText(query)
+	}
+	s.free()
+	return res, err
+}
+
+func (c *conn) ConnQueryContext(ctx context.Context, q driver.QueryerContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
+	s := c.start(ctx, sp.OpQuery, query, args)
+	s.queryer = q
+	rows, err := c.query(ctx, s)
+	return ctx, rows, err
+}
+
+func (c *conn) StmtQueryContext(ctx context.Context, q driver.StmtQueryContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
+	s := c.start(ctx, sp.OpQuery, query, args)
+	s.stmtQueryer, s.Prepared = q, true
+	rows, err := c.query(ctx, s)
+	return ctx, rows, err
+}
+
+func (c *conn) query(ctx context.Context, s *stmtCall) (driver.Rows, error) {
+	out := new(rows)
+	s.rows = out
+	open, err := c.run(ctx, s)
+	if open {
+		return out, nil
+	}
+	s.free()
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *conn) ConnPrepareContext(ctx context.Context, p driver.ConnPrepareContext, query string) (context.Context, driver.Stmt, error) {
+	s := c.start(ctx, sp.OpPrepare, query, nil)
+	s.preparer = p
+	_, err := c.run(ctx, s)
+	stmt := s.stmt
+	s.free()
+	return ctx, stmt, err
+}
+
+func (c *conn) ConnPing(ctx context.Context, p driver.Pinger) error {
+	s := c.start(ctx, sp.OpPing, "", nil)
+	s.pinger = p
+	_, err := c.run(ctx, s)
+	s.free()
+	return err
+}
+
+func (c *conn) ConnBeginTx(ctx context.Context, b driver.ConnBeginTx, opts driver.TxOptions) (context.Context, driver.Tx, error) {
+	s := c.start(ctx, sp.OpBegin, "", nil)
+	s.beginner, s.opts = b, opts
+	begun := new(beginning)
+	s.begun = begun
+	open, err := c.run(ctx, s)
+	if err != nil {
+		s.free()
+		return ctx, nil, err
+	}
+	tx := begun.driverTx
+	if !open {
+		if s.handle != nil { // COMMIT is no step of the handle's BEGIN
+			ctx = s.handle.caller
+		}
+		s.free()
+	}
+	return ctx, tx, nil
+}
+
+func (c *conn) TxCommit(ctx context.Context, tx driver.Tx) error {
+	s := c.start(ctx, sp.OpCommit, "", nil)
+	s.tx = tx
+	return c.endTx(ctx, s)
+}
+
+func (c *conn) TxRollback(ctx context.Context, tx driver.Tx) error {
+	s := c.start(ctx, sp.OpRollback, "", nil)
+	s.tx = tx
+	return c.endTx(ctx, s)
+}
+
+// endTx runs a commit or rollback and finishes the call that began the
+// transaction. Should an interceptor have refused it, the transaction is
+// rolled back all the same: database/sql will put the connection back into its
+// pool, where no transaction may be open.
+func (c *conn) endTx(ctx context.Context, s *stmtCall) (err error) {
+	tx := s.tx
+	defer func() {
+		if !s.performed {
+			_ = tx.Rollback()
+		}
+		c.finishTx(err)
+		s.free()
+	}()
+	_, err = c.run(ctx, s)
+	return err
+}
+
+// finishTx finishes the call of the transaction that was begun, if any.
+func (c *conn) finishTx(err error) {
+	b := c.begun
+	c.begun = nil
+	if b == nil || b.call == nil {
+		return
+	}
+	if b.call.Finish(err) && b.pooled != nil {
+		b.pooled.free()
+	}
+}
+
+// close is called when the connection is closed for good.
+func (c *conn) close() {
+	if c.begun != nil {
+		c.finishTx(driver.ErrBadConn)
+	}
+}
+
+// reset is called when the pool hands the connection out.
+func (c *conn) reset() { c.textTx = false }

@@ -1,0 +1,142 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// pipeline is what all connections of one database share.
+type pipeline struct {
+	chain     sp.Chain
+	handler   sp.Handler
+	empty     bool
+	target    atomic.Pointer[sp.Target]
+	askServer atomic.Bool // MySQL may still turn out to be MariaDB
+	habits    habits
+}
+
+func newPipeline(chain sp.Chain, d driver.Driver, cfg config) *pipeline {
+	p := &pipeline{
+		chain:   chain,
+		handler: chain.Then(sp.Perform),
+		empty:   chain.Len() == 0,
+		habits:  habitsOf(d, cfg),
+	}
+	p.target.Store(cfg.target)
+	p.askServer.Store(!p.empty && cfg.askServer && cfg.target != nil && cfg.target.System == sp.MySQL)
+	return p
+}
+
+// connector opens connections through the chain.
+type connector struct {
+	*pipeline
+	parent driver.Connector
+	mask   redactor
+}
+
+// Driver returns the driver that is wrapped.
+func (c *connector) Driver() driver.Driver { return c.parent.Driver() }
+
+// Close closes the driver's connector, if it can be closed: database/sql calls
+// it from DB.Close.
+func (c *connector) Close() error {
+	if closer, ok := c.parent.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
+}
+
+// Connect dials, as a call of its own.
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	raw, err := c.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := newLower(raw, c.habits)
+	if c.askServer.Load() {
+		c.tellMariaDB(ctx, l)
+	}
+	return newUpper(l, c.pipeline)
+}
+
+func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
+	if c.empty {
+		raw, err := c.parent.Connect(ctx)
+		return raw, c.mask.hide("connect", err)
+	}
+	d := &dialCall{connector: c}
+	d.Reset(d)
+	d.Op, d.Target = sp.OpConnect, c.target.Load()
+	d.Bind(ctx)
+	if _, err := d.Run(ctx, c.handler); err != nil {
+		d.drop()
+		return nil, err
+	}
+	return d.raw, nil
+}
+
+// dialCall is the call of opening a connection.
+type dialCall struct {
+	sp.Call
+	connector *connector
+	raw       driver.Conn
+}
+
+func (d *dialCall) Do(ctx context.Context, _ *sp.Call) error {
+	d.drop()
+	raw, err := d.connector.parent.Connect(ctx)
+	if err != nil {
+		d.Judge(ctx, err, fault.PhaseConnect, fault.ProgressUnsent)
+		return d.connector.mask.hide("connect", err)
+	}
+	d.raw = raw
+	return nil
+}
+
+// drop closes a connection that was opened and then refused by an interceptor.
+func (d *dialCall) drop() {
+	if d.raw != nil {
+		_ = d.raw.Close()
+		d.raw = nil
+	}
+}
+
+// askTimeout bounds the question that tells MariaDB from MySQL.
+const askTimeout = 5 * time.Second
+
+// tellMariaDB asks the server, once per database, for its version, because
+// MariaDB and MySQL have one driver and db.system.name names the server. If
+// the question fails it is asked again with the next connection.
+func (c *connector) tellMariaDB(ctx context.Context, l *lower) {
+	if l.queryer == nil {
+		c.askServer.Store(false)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	rows, err := l.QueryContext(ctx, "SELECT VERSION()", nil)
+	if err != nil {
+		return
+	}
+	defer rows.Close() //nolint:errcheck // nothing depends on it
+	dest := make([]driver.Value, len(rows.Columns()))
+	if rows.Next(dest) != nil || len(dest) == 0 {
+		return
+	}
+	if !c.askServer.CompareAndSwap(true, false) {
+		return
+	}
+	if version := fmt.Sprintf("%s", dest[0]); strings.Contains(strings.ToLower(version), "mariadb") {
+		t := *c.target.Load()
+		t.System = sp.MariaDB
+		c.target.Store(&t)
+	}
+}

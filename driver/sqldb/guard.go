@@ -1,0 +1,91 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"reflect"
+	"strings"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// trust says when driver.ErrBadConn is believed.
+type trust uint8
+
+const (
+	trustByDriver trust = iota
+	trustAlways         // the driver is exact: nothing was sent
+	trustDead           // only if the connection was dead before the call
+)
+
+// The drivers whose habits are known, by the import path of their types.
+const (
+	mysqlDriver = "github.com/go-sql-driver/mysql"
+	pqDriver    = "github.com/lib/pq"
+)
+
+// habits is how a driver behaves where drivers differ.
+type habits struct {
+	trust    trust
+	idlePing time.Duration // 0: never
+}
+
+// habitsOf returns a driver's habits, as known or as the options say.
+func habitsOf(d driver.Driver, cfg config) habits {
+	h := habits{trust: cfg.trust, idlePing: cfg.idlePing}
+	t := reflect.TypeOf(d)
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	pkg := ""
+	if t != nil {
+		pkg = t.PkgPath()
+	}
+	if h.trust == trustByDriver {
+		h.trust = trustDead
+		// go-sql-driver answers ErrBadConn only if no byte was written
+		// (errBadConnNoWrite in its packets.go).
+		if strings.HasPrefix(pkg, mysqlDriver) {
+			h.trust = trustAlways
+		}
+	}
+	if h.idlePing == 0 && strings.HasPrefix(pkg, pqDriver) {
+		h.idlePing = time.Second
+	}
+	h.idlePing = max(h.idlePing, 0)
+	return h
+}
+
+// guard decides whether database/sql may see driver.ErrBadConn, which makes it
+// send the statement again. It runs on the error path only.
+func (l *lower) guard(ctx context.Context, err error, dead, harmless bool) error {
+	if !errors.Is(err, driver.ErrBadConn) {
+		return err
+	}
+	l.unsent = dead || l.habits.trust == trustAlways
+	marks := sp.MarksFrom(ctx)
+	believed := l.unsent || harmless || marks.Idempotent || marks.ReadOnly
+	// Under a retry above, database/sql's own loop runs once, which is enough
+	// to get past stale connections; from the second attempt on the retry
+	// alone decides, so that the two don't multiply.
+	if upper := sp.CallFrom(ctx); upper != nil && upper.Retried() {
+		believed = believed && upper.Attempt() == 1
+	}
+	if believed {
+		return err
+	}
+	return &fault.ConnLostError{Err: err}
+}
+
+// guardCommit judges the error of a COMMIT, which is never believed to be
+// unsent unless the connection was dead before.
+func (l *lower) guardCommit(err error, dead bool) error {
+	l.unsent = dead
+	if errors.Is(err, driver.ErrBadConn) {
+		err = &fault.ConnLostError{Err: err}
+	}
+	return err
+}

@@ -1,0 +1,79 @@
+package sqldb
+
+import (
+	"fmt"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// An Option changes how a database is opened.
+type Option interface{ apply(c *config) error }
+
+type optionFunc func(c *config) error
+
+func (f optionFunc) apply(c *config) error { return f(c) }
+
+type config struct {
+	target    *sp.Target // nil: from the data source name
+	trust     trust
+	idlePing  time.Duration // 0: by the driver; negative: off
+	askServer bool          // tell MariaDB from MySQL at the first connection
+}
+
+func defaultConfig() config { return config{trust: trustByDriver, askServer: true} }
+
+func newConfig(opts []Option) (config, error) {
+	c := defaultConfig()
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.apply(&c); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// WithTarget tells which database this is, for spans, metrics and the breaker.
+// By default it is read from the data source name; [OpenDB], which has none,
+// otherwise knows nothing of it. See [ParseTarget].
+func WithTarget(t sp.Target) Option {
+	return optionFunc(func(c *config) error {
+		if t.System == "" {
+			return fmt.Errorf("sqldb: WithTarget: the target has no System")
+		}
+		if t.Port < 0 || t.Port > 65535 {
+			return fmt.Errorf("sqldb: WithTarget: port %d is not between 0 and 65535", t.Port)
+		}
+		c.target, c.askServer = &t, false
+		return nil
+	})
+}
+
+// WithTrustedBadConn says that this driver answers driver.ErrBadConn only when
+// nothing was sent, as the contract of database/sql demands, so that
+// database/sql may send the statement again by itself. The default is to
+// believe go-sql-driver/mysql, and no other driver.
+func WithTrustedBadConn() Option {
+	return optionFunc(func(c *config) error {
+		c.trust = trustAlways
+		return nil
+	})
+}
+
+// WithIdlePing pings a pooled connection before it is used if it was idle for
+// d or longer, so that a connection that died meanwhile is replaced and no
+// write fails for it. A ping costs a round trip. The default is one second for
+// lib/pq and none for others: pgx and go-sql-driver/mysql check by themselves.
+// A negative d turns the ping off; 0 is an error.
+func WithIdlePing(d time.Duration) Option {
+	return optionFunc(func(c *config) error {
+		if d == 0 {
+			return fmt.Errorf("sqldb: WithIdlePing: 0 is no duration; a negative one turns the ping off")
+		}
+		c.idlePing = d
+		return nil
+	})
+}

@@ -1,0 +1,108 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"reflect"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// rows are a driver's rows that finish a call when they are closed. They have
+// every optional interface; sqlmw, which finds the driver's own by Unwrap,
+// shows database/sql just those the driver has.
+type rows struct {
+	raw    driver.Rows
+	stmt   driver.Stmt     // closed after the rows, if set
+	ctx    context.Context //nolint:containedctx // the call's, to tell how abandoned rows ended
+	call   *sp.Call        // nil once finished, or if nobody listens
+	pooled *stmtCall       // what call is a part of, if it is pooled
+
+	read int64 // rows read by the caller
+	done bool  // the last row was read
+	err  error // what ended the rows, if it was an error
+}
+
+func (r *rows) Unwrap() driver.Rows { return r.raw }
+func (r *rows) Columns() []string   { return r.raw.Columns() }
+
+func (r *rows) Next(dest []driver.Value) error {
+	err := r.raw.Next(dest)
+	switch {
+	case err == nil:
+		r.read++
+	case errors.Is(err, io.EOF):
+		r.done = true
+	default:
+		r.err = err
+	}
+	return err
+}
+
+// Close closes the rows and finishes their call. Rows closed early count as
+// successful unless their context was over.
+func (r *rows) Close() error {
+	err := r.raw.Close()
+	if r.stmt != nil {
+		_ = r.stmt.Close()
+		r.stmt = nil
+	}
+	call := r.call
+	if call == nil {
+		return err
+	}
+	r.call = nil
+	if r.err == nil {
+		r.err = err
+	}
+	if r.err == nil && !r.done && r.ctx.Err() != nil {
+		r.err = context.Cause(r.ctx)
+	}
+	pooled := r.pooled
+	if call.Finish(r.err) && pooled != nil {
+		pooled.free()
+	}
+	return err
+}
+
+func (r *rows) HasNextResultSet() bool {
+	n, ok := r.raw.(driver.RowsNextResultSet)
+	return ok && n.HasNextResultSet()
+}
+
+func (r *rows) NextResultSet() error {
+	n, ok := r.raw.(driver.RowsNextResultSet)
+	if !ok {
+		return io.EOF
+	}
+	r.done = false
+	err := n.NextResultSet()
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return err
+}
+
+// The column type methods are reached only if the driver's rows have them.
+
+func (r *rows) ColumnTypeDatabaseTypeName(i int) string {
+	return r.raw.(driver.RowsColumnTypeDatabaseTypeName).ColumnTypeDatabaseTypeName(i)
+}
+
+func (r *rows) ColumnTypeLength(i int) (length int64, ok bool) {
+	return r.raw.(driver.RowsColumnTypeLength).ColumnTypeLength(i)
+}
+
+func (r *rows) ColumnTypeNullable(i int) (nullable, ok bool) {
+	return r.raw.(driver.RowsColumnTypeNullable).ColumnTypeNullable(i)
+}
+
+func (r *rows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
+	return r.raw.(driver.RowsColumnTypePrecisionScale).ColumnTypePrecisionScale(i)
+}
+
+func (r *rows) ColumnTypeScanType(i int) reflect.Type {
+	return r.raw.(driver.RowsColumnTypeScanType).ColumnTypeScanType(i)
+}
