@@ -114,8 +114,10 @@ func Perform(ctx context.Context, call *Call) error {
 // sets the operation. Attachments call it before they describe the call.
 func (c *Call) Reset(op Operation) {
 	hooks, listeners := c.hooks[:0], c.listeners[:0]
-	*c = Call{operation: op, RowsAffected: -1, listeners: listeners}
-	c.hooks = hooks
+	clear(c.listeners)
+	*c = Call{}
+	c.operation, c.RowsAffected = op, -1
+	c.hooks, c.listeners = hooks, listeners
 }
 
 // Bind reads the marks and the call above from ctx.

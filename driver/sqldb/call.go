@@ -4,17 +4,21 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"sync"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
 // stmtCall is a call on one connection: what the driver is to do, and its
-// result. It is pooled.
+// result. It is used again by its connection.
 type stmtCall struct {
 	sp.Call
-	conn   *conn
+	conn *conn
+	work
+}
+
+// work is the part of a call that is forgotten with it.
+type work struct {
 	handle *handleCall // the handle's call of which this is a step
 
 	// What to do: the one of these that the operation needs.
@@ -33,31 +37,18 @@ type stmtCall struct {
 	performed bool
 	result    driver.Result
 	stmt      driver.Stmt
-	rows      *rows
+	rows      *rows // where to open rows: ownRows, or the handle's
+	ownRows   rows
 	begun     *beginning
 }
 
-var callPool = sync.Pool{New: func() any {
-	s := new(stmtCall)
-	s.Reset(s)
-	return s
-}}
-
-// free gives the call back to the pool.
+// free gives the call back to its connection. database/sql uses a connection
+// from one goroutine at a time, so that one slot serves nearly every call
+// without synchronisation.
 func (s *stmtCall) free() {
-	call := &s.Call
-	call.Reset(s)
-	hollow(s)
-	callPool.Put(s)
-}
-
-// hollow drops everything but the embedded call.
-func hollow(s *stmtCall) {
-	s.conn, s.handle = nil, nil
-	s.execer, s.stmtExecer, s.queryer, s.stmtQueryer = nil, nil, nil, nil
-	s.preparer, s.beginner, s.pinger, s.tx = nil, nil, nil, nil
-	s.args, s.opts = nil, driver.TxOptions{}
-	s.performed, s.result, s.stmt, s.rows, s.begun = false, nil, nil, nil, nil
+	s.work = work{}
+	s.Reset(s)
+	s.conn.spare = s
 }
 
 // Do performs the call on its connection.

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 
 	"github.com/ngrok/sqlmw"
 	sp "github.com/sessionproxy/sessionproxy"
@@ -16,6 +17,7 @@ type conn struct {
 	*pipeline
 	lower *lower
 
+	spare  *stmtCall  // the call that is free for use, if any
 	begun  *beginning // the open transaction, if it was begun through BeginTx
 	textTx bool       // a transaction was begun by a statement's text
 }
@@ -29,22 +31,27 @@ type beginning struct {
 
 func (c *conn) inTx() bool { return c.begun != nil || c.textTx }
 
-// start takes a call from the pool and describes it.
+// start takes a free call and describes it.
 func (c *conn) start(ctx context.Context, op sp.Op, text string, args []driver.NamedValue) *stmtCall {
-	s := callPool.Get().(*stmtCall)
-	s.conn, s.args = c, args
+	s := c.spare
+	if s == nil {
+		s = &stmtCall{conn: c}
+		s.Reset(s)
+	}
+	c.spare = nil
 	c.lower.unsent = false
+	s.args = args
 	s.Op, s.Text, s.InTx = op, text, c.inTx()
 	s.Args = sp.NamedArgs(args)
 	s.Target = c.target.Load()
 	s.Bind(ctx)
+	s.handle = c.above(s)
 	return s
 }
 
-// above returns the handle's call that this operation is a step of, if the
-// handle made it for this operation, or nil.
-func (c *conn) above(s *stmtCall, op sp.Op) *handleCall {
-	if !s.Step() || s.Parent.Op != op {
+// above returns the handle's call that was made for this operation, or nil.
+func (c *conn) above(s *stmtCall) *handleCall {
+	if !s.Step() || s.Parent.Op != s.Op {
 		return nil
 	}
 	h, ok := s.Parent.Operation().(*handleCall)
@@ -58,11 +65,20 @@ func (c *conn) above(s *stmtCall, op sp.Op) *handleCall {
 // the handle's call. It reports whether the call's result is open, after
 // which s must not be touched.
 func (c *conn) run(ctx context.Context, s *stmtCall) (open bool, err error) {
-	if h := c.above(s, s.Op); h != nil {
-		s.handle = h
+	if s.handle != nil {
 		return false, s.Do(ctx, &s.Call)
 	}
-	return s.Run(ctx, c.handler)
+	open, err = s.Run(ctx, c.handler)
+	if !open && err == nil && !s.performed {
+		err = errNotPerformed(s.Op)
+	}
+	return open, err
+}
+
+// errNotPerformed is what becomes of a call that an interceptor let succeed
+// without performing it: there is no result to return.
+func errNotPerformed(op sp.Op) error {
+	return fmt.Errorf("sqldb: %s: an interceptor returned without an error and without calling the next handler", op)
 }
 
 func (c *conn) ConnExecContext(ctx context.Context, e driver.ExecerContext, query string, args []driver.NamedValue) (driver.Result, error) {
@@ -104,15 +120,18 @@ func (c *conn) StmtQueryContext(ctx context.Context, q driver.StmtQueryContext, 
 }
 
 func (c *conn) query(ctx context.Context, s *stmtCall) (driver.Rows, error) {
-	out := new(rows)
+	out := &s.ownRows
+	if s.handle != nil { // rows that end with the handle's call
+		out = new(rows)
+	}
 	s.rows = out
 	open, err := c.run(ctx, s)
-	if open {
-		return out, nil
-	}
-	s.free()
-	if err != nil {
+	switch {
+	case err != nil:
+		s.free()
 		return nil, err
+	case !open && s.handle != nil:
+		s.free()
 	}
 	return out, nil
 }

@@ -80,6 +80,9 @@ func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
 		d.drop()
 		return nil, err
 	}
+	if d.raw == nil {
+		return nil, errNotPerformed(d.Op)
+	}
 	return d.raw, nil
 }
 

@@ -55,6 +55,8 @@ type handleCall struct {
 	opts     *sql.TxOptions
 	isRow    bool // QueryRow
 
+	performed bool
+
 	// What came of it. The level of the connection writes the next three.
 	reached    bool // a driver was asked to perform the call
 	progress   fault.Progress
@@ -78,12 +80,16 @@ func (db *DB) start(ctx context.Context, op sp.Op, text string, args []any) *han
 
 // run passes h through the chain.
 func (h *handleCall) run(ctx context.Context) error {
-	_, err := h.Run(ctx, h.pipeline.handler)
+	open, err := h.Run(ctx, h.pipeline.handler)
+	if !open && err == nil && !h.performed {
+		return errNotPerformed(h.Op)
+	}
 	return err
 }
 
 // Do performs the call on whatever connection database/sql takes.
 func (h *handleCall) Do(ctx context.Context, _ *sp.Call) error {
+	h.performed = true
 	h.reached, h.progress = false, fault.ProgressUnknown
 	below := sp.ContextWithCall(ctx, &h.Call)
 	var err error

@@ -2,9 +2,11 @@ package sqldb_test
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -215,5 +217,37 @@ func TestAnInterceptorMayRewriteTheText(t *testing.T) {
 	}
 	if log.count("direct exec insert /* traced */ []") != 1 {
 		t.Errorf("driver saw %v", log.all())
+	}
+}
+
+func TestACallThatNobodyPerformedIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, op := range []sp.Op{sp.OpConnect, sp.OpExec, sp.OpQuery, sp.OpBegin, sp.OpPrepare, sp.OpTransaction} {
+		t.Run(op.String(), func(t *testing.T) {
+			t.Parallel()
+			db, _, _ := openWith(t, func(log *journal) driver.Conn { return legacyConn{&minimalConn{log: log}} },
+				sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+					return func(ctx context.Context, call *sp.Call) error {
+						if call.Op == op {
+							return nil
+						}
+						return next(ctx, call)
+					}
+				}))
+			h := wrap(t, db)
+			_, exec := db.ExecContext(t.Context(), "insert")
+			_, query := db.QueryContext(t.Context(), "select") //nolint:sqlclosecheck,rowserrcheck // there are none
+			_, begin := db.BeginTx(t.Context(), nil)
+			_, prepare := db.PrepareContext(t.Context(), "insert") //nolint:sqlclosecheck // there is none
+			unit := h.RunInTx(t.Context(), nil, func(context.Context, *sql.Tx) error { return nil })
+			_, handle := h.ExecContext(t.Context(), "insert")
+			got := map[sp.Op]error{
+				sp.OpConnect: exec, sp.OpExec: errors.Join(exec, handle), sp.OpQuery: query,
+				sp.OpBegin: begin, sp.OpPrepare: prepare, sp.OpTransaction: unit,
+			}
+			if err := got[op]; err == nil || !strings.Contains(err.Error(), "without calling the next handler") {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 }

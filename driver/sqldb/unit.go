@@ -37,6 +37,9 @@ func (db *DB) RunInTx(ctx context.Context, opts *sql.TxOptions, fn func(ctx cont
 	u.Op, u.Scope, u.Target = sp.OpTransaction, sp.ScopePool, db.pipeline.target.Load()
 	u.Bind(ctx)
 	_, err := u.Run(ctx, db.pipeline.handler)
+	if err == nil && !u.performed {
+		return errNotPerformed(u.Op)
+	}
 	return err
 }
 
@@ -48,6 +51,7 @@ type unitCall struct {
 	opts     *sql.TxOptions
 	fn       func(context.Context, *sql.Tx) error
 
+	performed  bool
 	tx         *sql.Tx // the transaction at work
 	failed     error   // why a joined function failed, which dooms the transaction
 	commitSent bool    // the driver was asked to commit
@@ -90,6 +94,7 @@ func (u *unitCall) options() sql.TxOptions {
 
 // Do performs the unit once, in a new transaction.
 func (u *unitCall) Do(ctx context.Context, _ *sp.Call) error {
+	u.performed = true
 	inside := sp.ContextWithCall(ctx, &u.Call)
 	tx, err := u.db.BeginTx(inside, u.opts)
 	if err != nil {
