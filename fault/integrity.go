@@ -75,5 +75,46 @@ func (e *IntegrityError) Unwrap() error { return e.Err }
 func quote(name string) string { return `"` + name + `"` }
 
 // Integrity reads a violated constraint out of err, as far as the database
-// tells. It reports false if err is none.
-func Integrity(err error) (*IntegrityError, bool) { return nil, false }
+// tells. It reports false if err is none, and never fails.
+func Integrity(err error) (*IntegrityError, bool) {
+	if err == nil {
+		return nil, false
+	}
+	x := examine(err, false)
+	if x.rank != rankDatabase || x.found.class != ClassIntegrity {
+		return nil, false
+	}
+	e := &IntegrityError{Code: x.code, Err: err}
+	e.read(x.source)
+	return e, true
+}
+
+// read fills in what the database's error tells. An error whose methods panic
+// tells nothing more.
+func (e *IntegrityError) read(source error) {
+	defer quiet()
+	s := shapeOf(source)
+	switch s.family {
+	case familyMySQL:
+		e.readMySQL(text(source, s.message))
+	case familySQLite:
+		e.readSQLite(source.Error())
+	default:
+		e.Kind = postgresKinds[e.Code]
+		e.Constraint = text(source, s.constraint)
+		e.Table = text(source, s.table)
+		e.Column = text(source, s.column)
+	}
+}
+
+// postgresKinds are the kinds of constraint by SQLSTATE: PostgreSQL
+// documentation, appendix A, class 23 and 44.
+var postgresKinds = map[string]Kind{
+	"23001": KindForeignKey, // restrict_violation
+	"23502": KindNotNull,    // not_null_violation
+	"23503": KindForeignKey, // foreign_key_violation
+	"23505": KindUnique,     // unique_violation
+	"23514": KindCheck,      // check_violation
+	"23P01": KindExclusion,  // exclusion_violation
+	"44000": KindCheck,      // with_check_option_violation
+}

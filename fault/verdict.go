@@ -70,7 +70,8 @@ const (
 	// leaves no doubt about the statement, which failed; a transaction around
 	// it may be open still.
 	OutcomeAnswered
-	// OutcomeDone means that the work was done: there was no error.
+	// OutcomeDone means that the work was done: there was no error, or one that
+	// is about the rows alone (none came, or a value did not fit).
 	OutcomeDone
 )
 
