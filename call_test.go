@@ -1,0 +1,220 @@
+package sessionproxy_test
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+func TestMarksTravelInTheContext(t *testing.T) {
+	t.Parallel()
+	if m := sp.MarksFrom(t.Context()); m.Idempotent || m.ReadOnly || m.NoRetry || m.Operation != "" || m.VerifyCommit != nil {
+		t.Errorf("a bare context carries %+v", m)
+	}
+	verify := func(context.Context) (bool, error) { return true, nil }
+	ctx := sp.WithVerifyCommit(sp.WithOperation(sp.WithNoRetry(sp.WithReadOnly(sp.WithIdempotent(t.Context()))), "orders.pay"), verify)
+	call, _ := newCall(nil)
+	call.Bind(ctx)
+	m := call.Marks
+	if !m.Idempotent || !m.ReadOnly || !m.NoRetry || m.Operation != "orders.pay" || m.VerifyCommit == nil {
+		t.Errorf("marks %+v, want all of them", m)
+	}
+
+	unit, _ := newCall(nil)
+	unit.Op = sp.OpTransaction
+	inner, _ := newCall(nil)
+	inner.Bind(sp.ContextWithCall(ctx, unit))
+	if inner.Marks.Operation != "" || inner.Marks.VerifyCommit != nil || !inner.Marks.Idempotent {
+		t.Errorf("a call inside the unit has marks %+v; name and verifier are the unit's own", inner.Marks)
+	}
+	if inner.Parent != unit || inner.Unit() != unit || inner.Step() {
+		t.Error("the call does not know its unit, or takes itself for a step of it")
+	}
+	if sp.CallFrom(sp.ContextWithCall(ctx, unit)) != unit || sp.CallFrom(ctx) != nil {
+		t.Error("CallFrom does not give the call above")
+	}
+}
+
+func TestAStepBelongsToTheCallAbove(t *testing.T) {
+	t.Parallel()
+	upper, _ := newCall(nil)
+	dial, _ := newCall(nil)
+	dial.Op = sp.OpConnect
+	dial.Bind(sp.ContextWithCall(t.Context(), upper))
+	if !dial.Step() || dial.Unit() != nil {
+		t.Error("dialling under a statement is a step of it, in no unit")
+	}
+	upper.Level = sp.LevelSession
+	if dial.Step() {
+		t.Error("a statement under a session's method is no step of it")
+	}
+}
+
+func TestTheVerdictIsComputedOncePerAttempt(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("lost")
+	performs := 0
+	call, _ := newCall(func(ctx context.Context, c *sp.Call) error {
+		performs++
+		if performs == 1 {
+			c.Judge(ctx, driver.ErrBadConn, fault.PhaseStatement, fault.ProgressUnknown)
+			return driver.ErrBadConn
+		}
+		return lost
+	})
+	var classes []fault.Class
+	h := sp.NewChain(attempts(2), hooked(func(error) {}), sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error {
+			err := next(ctx, call)
+			classes = append(classes, call.Verdict(err).Class)
+			return err
+		}
+	})).Then(sp.Perform)
+	if _, err := call.Run(t.Context(), h); !errors.Is(err, lost) {
+		t.Fatal(err)
+	}
+	if want := []fault.Class{fault.ClassConnectionLost, fault.ClassUnknown}; !slices.Equal(classes, want) {
+		t.Errorf("classes %v, want %v", classes, want)
+	}
+}
+
+func TestEventsReachEveryListener(t *testing.T) {
+	t.Parallel()
+	call, _ := newCall(func(_ context.Context, c *sp.Call) error {
+		c.Event(sp.Event{Kind: sp.EventQueued})
+		return nil
+	})
+	if call.Observed() {
+		t.Error("a new call is observed")
+	}
+	var seen []sp.EventKind
+	listen := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error {
+			call.OnEvent(func(e sp.Event) { seen = append(seen, e.Kind) })
+			return next(ctx, call)
+		}
+	})
+	if _, err := call.Run(t.Context(), sp.NewChain(listen, listen).Then(sp.Perform)); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 2 || !call.Observed() {
+		t.Errorf("listeners saw %v, want the event twice", seen)
+	}
+	call.Reset(&script{})
+	if call.Observed() {
+		t.Error("a pooled call kept its listeners")
+	}
+}
+
+func TestArgsCanBeRead(t *testing.T) {
+	t.Parallel()
+	named := sp.NamedArgs([]driver.NamedValue{{Name: "id", Ordinal: 1, Value: int64(7)}})
+	if name, v := named.At(0); named.Len() != 1 || name != "id" || v != int64(7) {
+		t.Errorf("named argument %q %v", name, v)
+	}
+	plain := sp.PlainArgs([]any{"x", 2})
+	if name, v := plain.At(1); plain.Len() != 2 || name != "" || v != 2 {
+		t.Errorf("plain argument %q %v", name, v)
+	}
+}
+
+// forkable is an operation that can be performed several times at once.
+type forkable struct {
+	script
+	result int
+	forks  *[]*forkable
+}
+
+func (f *forkable) Fork() sp.Operation {
+	fork := &forkable{script: f.script, forks: f.forks}
+	*f.forks = append(*f.forks, fork)
+	return fork
+}
+
+func (f *forkable) Adopt(winner sp.Operation) { f.result = winner.(*forkable).result }
+
+func TestConcurrentAttemptsWorkOnForks(t *testing.T) {
+	t.Parallel()
+	var forks []*forkable
+	op := &forkable{forks: &forks}
+	call := new(sp.Call)
+	call.Reset(op)
+	var mu sync.Mutex
+	ended := map[error]int{}
+	events := 0
+	race := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error {
+			var wg sync.WaitGroup
+			var pair [2]*sp.Call
+			for i := range pair {
+				fork, ok := call.Fork()
+				if !ok {
+					t.Fatal("the operation can be forked")
+				}
+				pair[i] = fork
+				wg.Go(func() {
+					fork.Event(sp.Event{Kind: sp.EventQueued})
+					if err := fork.Try(ctx, next); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			call.Abandon(pair[1], errDB)
+			call.Adopt(pair[0])
+			return nil
+		}
+	})
+	h := sp.NewChain(
+		sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+			return func(ctx context.Context, call *sp.Call) error {
+				call.OnEvent(func(sp.Event) { events++ })
+				return next(ctx, call)
+			}
+		}),
+		race,
+		hooked(func(err error) { mu.Lock(); defer mu.Unlock(); ended[err]++ }),
+	).Then(func(_ context.Context, c *sp.Call) error {
+		c.RowsAffected = 3
+		c.Operation().(*forkable).result = 42
+		c.KeepOpen()
+		return nil
+	})
+	open, err := call.Run(t.Context(), h)
+	if !open || err != nil {
+		t.Fatal(open, err)
+	}
+	if op.result != 42 || call.RowsAffected != 3 || events != 2 {
+		t.Errorf("result %d, rows %d, events %d; want the winner's 42 and 3, and 2", op.result, call.RowsAffected, events)
+	}
+	if ended[errDB] != 1 || ended[nil] != 0 || forks[1].discarded != 1 {
+		t.Errorf("the loser ended %v and was discarded %d times", ended, forks[1].discarded)
+	}
+	call.Finish(nil)
+	if ended[nil] != 1 {
+		t.Errorf("the winner ended %d times, want once", ended[nil])
+	}
+	other, _ := newCall(nil)
+	if _, ok := other.Fork(); ok {
+		t.Error("an operation that can't be forked was")
+	}
+}
+
+func TestAnEmptyChainAllocatesNothing(t *testing.T) {
+	op := &script{}
+	call := new(sp.Call)
+	h := sp.NewChain(attempts(1)).Then(sp.Perform)
+	if n := testing.AllocsPerRun(100, func() {
+		call.Reset(op)
+		call.Bind(context.Background())
+		_, _ = call.Run(context.Background(), h)
+	}); n != 0 {
+		t.Errorf("%v allocations per call, want none", n)
+	}
+}
