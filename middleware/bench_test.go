@@ -1,0 +1,83 @@
+package middleware_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/middleware"
+)
+
+// reused returns a function that runs one call of op over and over through
+// the interceptors, as an attachment does.
+func reused(ctx context.Context, op sp.Op, links ...sp.Interceptor) func() {
+	h := sp.NewChain(links...).Then(sp.Perform)
+	operation := returns(nil)
+	call := new(sp.Call)
+	return func() {
+		call.Reset(operation)
+		call.Op, call.Scope = op, sp.ScopePool
+		_, _ = call.Run(ctx, h)
+	}
+}
+
+func TestAllocations(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	timeout := must(t)(middleware.Timeout(time.Minute))
+	for _, c := range []struct {
+		name string
+		ctx  context.Context
+		op   sp.Op
+		link sp.Interceptor
+		max  float64
+	}{
+		{"timeout, the caller's deadline is sooner", ctx, sp.OpExec, timeout, 0},
+		{"timeout, no limit", t.Context(), sp.OpRollback, timeout, 0},
+		{"timeout, at work", t.Context(), sp.OpExec, timeout, 6},
+		{"recover", ctx, sp.OpExec, must(t)(middleware.Recover()), 0},
+	} {
+		if n := testing.AllocsPerRun(100, reused(c.ctx, c.op, c.link)); n > c.max {
+			t.Errorf("%s: %v allocations, want at most %v", c.name, n, c.max)
+		}
+	}
+}
+
+func BenchmarkTimeout(b *testing.B) {
+	deadline, cancel := context.WithTimeout(b.Context(), time.Minute)
+	defer cancel()
+	timeout := must(b)(middleware.Timeout(time.Hour))
+	for _, c := range []struct {
+		name  string
+		ctx   context.Context
+		links []sp.Interceptor
+	}{
+		{"none", deadline, nil},
+		{"deadline sooner", deadline, one(timeout)},
+		{"at work", b.Context(), one(timeout)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			perform := reused(c.ctx, sp.OpExec, c.links...)
+			for b.Loop() {
+				perform()
+			}
+		})
+	}
+	b.Run("context.WithTimeout alone", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, cancel := context.WithTimeout(b.Context(), time.Hour)
+			cancel()
+		}
+	})
+}
+
+func BenchmarkRecover(b *testing.B) {
+	b.ReportAllocs()
+	perform := reused(b.Context(), sp.OpExec, must(b)(middleware.Recover()))
+	for b.Loop() {
+		perform()
+	}
+}

@@ -1,0 +1,54 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/middleware"
+)
+
+func ExampleTimeout() {
+	timeout, err := middleware.Timeout(time.Millisecond,
+		middleware.WithTimeoutFor(30*time.Second, sp.OpTransaction))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	slow := func(ctx context.Context, _ *sp.Call) error {
+		<-ctx.Done() // a driver that heeds its context
+		return ctx.Err()
+	}
+	var call sp.Call
+	call.Reset(nil)
+	call.Op = sp.OpQuery
+	_, err = call.Run(context.Background(), sp.NewChain(timeout).Then(slow))
+	fmt.Println(err)
+	fmt.Println("ours, not the caller's:", errors.Is(err, fault.ErrAttemptTimeout))
+	// Output:
+	// middleware: query: time limit of 1ms exceeded: context deadline exceeded
+	// ours, not the caller's: true
+}
+
+func ExampleRecover() {
+	recoverer, err := middleware.Recover(
+		middleware.WithOnPanic(func(_ context.Context, p *middleware.PanicError) {
+			fmt.Println("reported:", p.Value)
+		}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	broken := func(context.Context, *sp.Call) error { panic("a driver's mistake") }
+	var call sp.Call
+	call.Reset(nil)
+	call.Op = sp.OpExec
+	_, err = call.Run(context.Background(), sp.NewChain(recoverer).Then(broken))
+	fmt.Println(err)
+	// Output:
+	// reported: a driver's mistake
+	// middleware: exec: panic: string
+}

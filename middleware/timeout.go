@@ -1,0 +1,98 @@
+package middleware
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// Timeout returns an interceptor that gives each call at most d to bring its
+// result. Outside a retry it limits the call with all its attempts; inside one
+// it limits each attempt. Put it in both places to have both.
+//
+// When the time is up the call's context is cancelled, and the call fails with
+// a [*TimeoutError] as soon as the driver returns, which it does at once if it
+// heeds its context. Timeout never leaves a driver behind that is still at
+// work, and it makes no failure of a success: a COMMIT that succeeds after the
+// time was up has succeeded. A definite answer of the database, such as a
+// violated constraint, is returned as it is, too.
+//
+// The limit is on getting the result, not on using it. Once rows or a
+// transaction are handed over there is no time limit on them any more; their
+// context lives until they are closed, and ends earlier only by the caller's.
+// A unit of work (RunInTx) is limited from BEGIN to COMMIT.
+//
+// If the caller's deadline comes first, Timeout does nothing and costs a look
+// at the clock. It does nothing for a step of a call above it, such as dialling
+// for a statement, which runs in that call's context and time. Rolling back
+// and closing are not limited by default, see [WithTimeoutFor]: given up, they
+// leave behind what they were to clean up.
+//
+// d has to be above 0.
+func Timeout(d time.Duration, opts ...TimeoutOption) (sp.Interceptor, error) {
+	if d <= 0 {
+		return nil, fmt.Errorf("middleware: Timeout(%v): want more than 0", d)
+	}
+	c := defaultTimeoutConfig(d)
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.applyTimeout(&c); err != nil {
+			return nil, err
+		}
+	}
+	return &timeout{limits: c.limits}, nil
+}
+
+// timeout is what Timeout returns.
+type timeout struct{ limits limits }
+
+// Wrap returns a handler that limits the time of next.
+func (t *timeout) Wrap(next sp.Handler) sp.Handler {
+	return func(ctx context.Context, call *sp.Call) error {
+		limit := t.limits[call.Op]
+		if limit == 0 || call.Step() {
+			return next(ctx, call)
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= limit {
+			return next(ctx, call)
+		}
+		return limited(ctx, call, limit, next)
+	}
+}
+
+// limited passes the call to next with a context that ends when the time is
+// up.
+func limited(ctx context.Context, call *sp.Call, limit time.Duration, next sp.Handler) error {
+	c := newLimitedContext(ctx, call.Op, limit)
+	call.OnFinish(c.finish)
+	err := next(c, call)
+	switch {
+	case err != nil:
+		if !c.expired() || answered(call, err) {
+			c.release()
+			return err
+		}
+	case !call.Open():
+		c.release()
+		return nil
+	case c.release():
+		return nil
+	default:
+		// The result is being taken down with its context already.
+		err = context.DeadlineExceeded
+	}
+	call.Event(sp.Event{Kind: sp.EventTimeout, Delay: limit, Err: err})
+	return &TimeoutError{Limit: limit, Op: call.Op, Err: atTimeout(err)}
+}
+
+// answered reports whether err is a definite answer of the database and not
+// its way of saying that the call was interrupted.
+func answered(call *sp.Call, err error) bool {
+	v := call.Verdict(err)
+	return v.Answered && v.Class != fault.ClassAttemptTimeout
+}

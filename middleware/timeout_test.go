@@ -1,0 +1,436 @@
+package middleware_test
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/middleware"
+)
+
+const second = time.Second
+
+// bubble runs a test with a clock that moves only while everybody waits.
+func bubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, test)
+}
+
+func TestTimeoutEndsACallWhenTheTimeIsUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		start := time.Now()
+		events, err := run(t.Context(), sp.OpExec, hangs(ctxErr), must(t)(middleware.Timeout(second)))
+		var timeout *middleware.TimeoutError
+		if !errors.As(err, &timeout) || timeout.Limit != second || timeout.Op != sp.OpExec {
+			t.Fatalf("error %v, want a *TimeoutError of an exec with its limit", err)
+		}
+		if !errors.Is(err, fault.ErrAttemptTimeout) || !errors.Is(err, context.DeadlineExceeded) || !os.IsTimeout(err) {
+			t.Errorf("%v does not match what it should", err)
+		}
+		if took := time.Since(start); took != second {
+			t.Errorf("took %v, want the limit", took)
+		}
+		if e, ok := eventOf(events, sp.EventTimeout); !ok || e.Delay != second {
+			t.Errorf("events %v, want a timeout of %v", events, second)
+		}
+		const want = "middleware: exec: time limit of 1s exceeded: context deadline exceeded"
+		if err.Error() != want {
+			t.Errorf("text %q, want %q", err, want)
+		}
+	})
+}
+
+func TestTheContextSaysWhoseTimeIsUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		timeout := must(t)(middleware.Timeout(second))
+		op := hangs(func(ctx context.Context) error {
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				t.Errorf("Err() = %v, want the deadline", ctx.Err())
+			}
+			if cause := context.Cause(ctx); !errors.Is(cause, fault.ErrAttemptTimeout) {
+				t.Errorf("cause %v, want the attempt's timeout", cause)
+			}
+			return ctx.Err()
+		})
+		call := newCall(t.Context(), sp.OpExec, op)
+		_, err := call.Run(t.Context(), sp.NewChain(timeout).Then(sp.Perform))
+		if v := call.Verdict(err); v.Class != fault.ClassAttemptTimeout || v.Breaker != fault.BreakerFailure {
+			t.Errorf("verdict %+v, want a failed attempt", v)
+		}
+	})
+}
+
+func TestTheLimitIsTheDeadlineUntilTheResultIsHandedOver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		op := opens()
+		var inside context.Context
+		open := op.do
+		op.do = func(ctx context.Context, call *sp.Call) error {
+			inside = ctx
+			if d, ok := ctx.Deadline(); !ok || !d.Equal(time.Now().Add(second)) {
+				t.Errorf("deadline %v, %v: want the limit's", d, ok)
+			}
+			return open(ctx, call)
+		}
+		call := newCall(t.Context(), sp.OpQuery, op)
+		open2, err := call.Run(t.Context(), sp.NewChain(must(t)(middleware.Timeout(second))).Then(sp.Perform))
+		if !open2 || err != nil {
+			t.Fatalf("Run() = %v, %v", open2, err)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if _, ok := inside.Deadline(); ok || inside.Err() != nil {
+			t.Errorf("the rows' context has a deadline, or ended: %v", inside.Err())
+		}
+		call.Finish(nil)
+		if inside.Err() == nil {
+			t.Error("the rows' context outlives the call")
+		}
+	})
+}
+
+func TestRowsEndWithTheCallersContext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		op := opens()
+		var inside context.Context
+		open := op.do
+		op.do = func(ctx context.Context, call *sp.Call) error {
+			inside = ctx
+			return open(ctx, call)
+		}
+		call := newCall(ctx, sp.OpBegin, op)
+		if _, err := call.Run(ctx, sp.NewChain(must(t)(middleware.Timeout(second))).Then(sp.Perform)); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if !errors.Is(inside.Err(), context.Canceled) {
+			t.Errorf("Err() = %v, want the caller's", inside.Err())
+		}
+		call.Finish(context.Canceled)
+	})
+}
+
+func TestAResultThatCameTooLateIsThrownAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		op := opens()
+		op.do = func(ctx context.Context, call *sp.Call) error {
+			<-ctx.Done()
+			call.KeepOpen()
+			return nil
+		}
+		events, err := run(t.Context(), sp.OpQuery, op, must(t)(middleware.Timeout(second)))
+		if !errors.Is(err, fault.ErrAttemptTimeout) {
+			t.Errorf("error %v: the rows' context has ended, want a timeout", err)
+		}
+		if op.discarded != 1 {
+			t.Errorf("discarded %d times, want once", op.discarded)
+		}
+		if _, ok := eventOf(events, sp.EventTimeout); !ok {
+			t.Error("no event")
+		}
+	})
+}
+
+func TestALateSuccessIsASuccess(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		events, err := run(t.Context(), sp.OpCommit, hangs(func(context.Context) error { return nil }),
+			must(t)(middleware.Timeout(second)))
+		if err != nil || len(events) != 0 {
+			t.Errorf("error %v, events %v: want a success", err, events)
+		}
+	})
+}
+
+func TestADefiniteAnswerIsNoTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, c := range []struct {
+			answer error
+			want   bool // a timeout
+		}{
+			{unique, false},
+			{serialization, false},
+			{canceledQuery, true}, // the server's way of saying so
+			{errDriver, true},
+			{diskFull, true},
+		} {
+			_, err := run(t.Context(), sp.OpExec, hangs(func(context.Context) error { return c.answer }),
+				must(t)(middleware.Timeout(second)))
+			if !errors.Is(err, c.answer) {
+				t.Errorf("error %v does not unwrap to %v", err, c.answer)
+			}
+			if got := errors.Is(err, fault.ErrAttemptTimeout); got != c.want {
+				t.Errorf("%v: a timeout %v, want %v", c.answer, got, c.want)
+			}
+		}
+	})
+}
+
+func TestErrorsOfOthersPassUnchanged(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		timeout := must(t)(middleware.Timeout(second))
+		if _, err := run(t.Context(), sp.OpExec, returns(errDriver), timeout); err != errDriver { //nolint:errorlint // unchanged
+			t.Errorf("in time: %v, want %v", err, errDriver)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(second/2, cancel)
+		if _, err := run(ctx, sp.OpExec, hangs(ctxErr), timeout); err != context.Canceled { //nolint:errorlint // unchanged
+			t.Errorf("cancelled by the caller: %v, want %v", err, context.Canceled)
+		}
+	})
+}
+
+func TestACallerWhoGaveUpFirstIsNoTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(second/2, cancel)
+		op := hangs(func(ctx context.Context) error {
+			time.Sleep(second) // the driver takes its time, past the limit
+			return ctx.Err()
+		})
+		_, err := run(ctx, sp.OpExec, op, must(t)(middleware.Timeout(second)))
+		if !errors.Is(err, context.Canceled) || errors.Is(err, fault.ErrAttemptTimeout) {
+			t.Errorf("error %v, want the caller's cancellation", err)
+		}
+	})
+}
+
+func TestADriverThatWatchesTheDeadlineItselfMayBeAheadOfTheTimer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var cause error
+		op := &script{do: func(ctx context.Context, _ *sp.Call) error {
+			deadline, _ := ctx.Deadline()
+			timer := time.NewTimer(time.Until(deadline))
+			<-timer.C
+			if ctx.Err() != nil {
+				cause = context.Cause(ctx)
+			}
+			return os.ErrDeadlineExceeded
+		}}
+		_, err := run(t.Context(), sp.OpExec, op, must(t)(middleware.Timeout(second)))
+		if !errors.Is(err, fault.ErrAttemptTimeout) || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("error %v, want a timeout", err)
+		}
+		if !errors.Is(cause, fault.ErrAttemptTimeout) {
+			t.Errorf("the context's cause at the deadline is %v", cause)
+		}
+	})
+}
+
+// TestATimeoutIsNoCancellation is about drivers that derive a context of their
+// own, which only can say that it was cancelled.
+func TestATimeoutIsNoCancellation(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		op := hangs(func(ctx context.Context) error {
+			derived, cancel := context.WithCancel(ctx)
+			defer cancel()
+			return fmt.Errorf("dial: %w", &wrapped{derived.Err()})
+		})
+		_, err := run(t.Context(), sp.OpConnect, op, must(t)(middleware.Timeout(second)))
+		if errors.Is(err, context.Canceled) {
+			t.Errorf("%v matches context.Canceled", err)
+		}
+		if _, ok := errors.AsType[*wrapped](err); !ok {
+			t.Errorf("%v hides the driver's error", err)
+		}
+		bare := hangs(func(context.Context) error { return context.Canceled })
+		if _, err := run(t.Context(), sp.OpConnect, bare, must(t)(middleware.Timeout(second))); errors.Is(err, context.Canceled) {
+			t.Errorf("%v matches context.Canceled", err)
+		}
+	})
+}
+
+type wrapped struct{ err error }
+
+func (w *wrapped) Error() string { return "wrapped: " + w.err.Error() }
+func (w *wrapped) Unwrap() error { return w.err }
+
+func TestATimeoutIsNotSentAgainByDatabaseSQL(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		op := hangs(func(context.Context) error { return fmt.Errorf("write: %w", driver.ErrBadConn) })
+		_, err := run(t.Context(), sp.OpExec, op, must(t)(middleware.Timeout(second)))
+		if errors.Is(err, driver.ErrBadConn) || !errors.Is(err, fault.ErrAttemptTimeout) {
+			t.Errorf("error %v: want a timeout that does not match driver.ErrBadConn", err)
+		}
+	})
+}
+
+func TestTimeoutOverAllAndPerAttempt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		attempt := must(t)(middleware.Timeout(second))
+		overall := must(t)(middleware.Timeout(5 * second / 2))
+		start := time.Now()
+		op := hangs(ctxErr)
+		_, err := run(t.Context(), sp.OpQuery, op, overall, retrying(9), attempt)
+		timeout, ok := errors.AsType[*middleware.TimeoutError](err)
+		if !ok || timeout.Limit != 5*second/2 {
+			t.Fatalf("error %v, want that of the overall limit", err)
+		}
+		if took := time.Since(start); took != 5*second/2 {
+			t.Errorf("took %v, want the overall limit", took)
+		}
+		// Two whole attempts, half a one, and the rest on a dead context.
+		if op.performs != 9 {
+			t.Errorf("%d attempts, want 9", op.performs)
+		}
+	})
+}
+
+func TestAttemptsThatSucceedInTimeLeaveNoLimitBehind(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		op := opens()
+		open := op.do
+		op.do = func(ctx context.Context, call *sp.Call) error {
+			if call.Attempt() < 3 {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return open(ctx, call)
+		}
+		call := newCall(t.Context(), sp.OpQuery, op)
+		h := sp.NewChain(retrying(3), must(t)(middleware.Timeout(second))).Then(sp.Perform)
+		if isOpen, err := call.Run(t.Context(), h); !isOpen || err != nil {
+			t.Fatalf("Run() = %v, %v", isOpen, err)
+		}
+		time.Sleep(time.Hour)
+		if !call.Finish(nil) {
+			t.Error("the rows had ended before they were closed")
+		}
+	})
+}
+
+// contextOf returns the context that an operation gets under links.
+func contextOf(ctx context.Context, call *sp.Call, links ...sp.Interceptor) context.Context {
+	var inside context.Context
+	core := func(ctx context.Context, _ *sp.Call) error {
+		inside = ctx
+		return nil
+	}
+	_, _ = call.Run(ctx, sp.NewChain(links...).Then(core))
+	return inside
+}
+
+func TestTimeoutDoesNothingWhereItHasNothingToDo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		timeout := must(t)(middleware.Timeout(second, middleware.WithTimeoutFor(0, sp.OpCopy)))
+		sooner, cancel := context.WithTimeout(t.Context(), second/2)
+		defer cancel()
+		equal, cancel := context.WithTimeout(t.Context(), second)
+		defer cancel()
+		above := newCall(t.Context(), sp.OpQuery, returns(nil))
+		step := sp.ContextWithCall(t.Context(), above)
+		for name, c := range map[string]struct {
+			ctx context.Context
+			op  sp.Op
+		}{
+			"the caller's deadline comes first":        {sooner, sp.OpExec},
+			"the caller's deadline comes at that time": {equal, sp.OpExec},
+			"a step of a call above":                   {step, sp.OpConnect},
+			"rollback":                                 {t.Context(), sp.OpRollback},
+			"close":                                    {t.Context(), sp.OpClose},
+			"closing a session":                        {t.Context(), sp.OpSessionClose},
+			"no I/O":                                   {t.Context(), sp.OpSessionAdd},
+			"taken out by an option":                   {t.Context(), sp.OpCopy},
+		} {
+			if got := contextOf(c.ctx, newCall(c.ctx, c.op, nil), timeout); got != c.ctx {
+				t.Errorf("%s: it made a context", name)
+			}
+		}
+	})
+}
+
+func TestLimitsByOperation(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		timeout := must(t)(middleware.Timeout(second,
+			middleware.WithTimeoutFor(10*second, sp.OpTransaction, sp.OpCopy),
+			middleware.WithTimeoutFor(3*second, sp.OpRollback)))
+		unit := sp.ContextWithCall(t.Context(), newCall(t.Context(), sp.OpTransaction, nil))
+		for _, c := range []struct {
+			ctx  context.Context
+			op   sp.Op
+			want time.Duration
+		}{
+			{t.Context(), sp.OpExec, second},
+			{t.Context(), sp.OpTransaction, 10 * second},
+			{t.Context(), sp.OpCopy, 10 * second},
+			{t.Context(), sp.OpRollback, 3 * second},
+			{unit, sp.OpExec, second},
+			{t.Context(), sp.OpSessionFlush, second},
+		} {
+			inside := contextOf(c.ctx, newCall(c.ctx, c.op, nil), timeout)
+			// Finished calls have no limit: ask for the time of the error instead.
+			if inside == c.ctx {
+				t.Errorf("%v: no limit", c.op)
+			}
+			start := time.Now()
+			if _, err := run(c.ctx, c.op, hangs(ctxErr), timeout); !errors.Is(err, fault.ErrAttemptTimeout) {
+				t.Errorf("%v: %v, want a timeout", c.op, err)
+			}
+			if took := time.Since(start); took != c.want {
+				t.Errorf("%v: limit %v, want %v", c.op, took, c.want)
+			}
+		}
+	})
+}
+
+func TestALostCommitStaysUnknown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		op := hangs(func(ctx context.Context) error { return &fault.CommitError{Err: ctx.Err()} })
+		_, err := run(t.Context(), sp.OpCommit, op, must(t)(middleware.Timeout(second)))
+		if !errors.Is(err, sp.ErrCommitUnknown) || !errors.Is(err, fault.ErrAttemptTimeout) {
+			t.Errorf("error %v, want a timeout with an unknown outcome", err)
+		}
+	})
+}
+
+func TestTheLimitEndsWithAPanic(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var inside context.Context
+		op := &script{do: func(ctx context.Context, _ *sp.Call) error {
+			inside = ctx
+			panic("driver")
+		}}
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = run(t.Context(), sp.OpExec, op, must(t)(middleware.Timeout(second)))
+		}()
+		if inside.Err() == nil {
+			t.Error("the context outlives the call")
+		}
+		// The bubble fails if the timer is left running and anybody waits for it.
+	})
+}
+
+func TestTimeoutRefusesBadValues(t *testing.T) {
+	t.Parallel()
+	for want, c := range map[string]struct {
+		d    time.Duration
+		opts []middleware.TimeoutOption
+	}{
+		"middleware: Timeout(0s): want more than 0":                                    {d: 0},
+		"middleware: Timeout(-1s): want more than 0":                                   {d: -second},
+		"middleware: WithTimeoutFor(-1s): want 0 or more":                              {second, one(middleware.WithTimeoutFor(-second, sp.OpExec))},
+		"middleware: WithTimeoutFor: want at least one operation":                      {second, one(middleware.WithTimeoutFor(second))},
+		"middleware: WithTimeoutFor(1s, unknown): want an operation that does I/O":     {second, one(middleware.WithTimeoutFor(second, sp.Op(200)))},
+		"middleware: WithTimeoutFor(1s, session.add): want an operation that does I/O": {second, one(middleware.WithTimeoutFor(second, sp.OpSessionAdd))},
+	} {
+		i, err := middleware.Timeout(c.d, c.opts...)
+		if err == nil || err.Error() != want || i != nil {
+			t.Errorf("Timeout = %v, %v; want the error %q", i, err, want)
+		}
+	}
+	if _, err := middleware.Timeout(second, nil); err != nil {
+		t.Errorf("a nil option is skipped, but: %v", err)
+	}
+}
+
+// one returns options of which the last is o.
+func one[O any](o O) []O { return []O{o} }
