@@ -1,0 +1,91 @@
+package retry
+
+import (
+	"context"
+	"time"
+
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// Group is a kind of fault that shares a back-off; see [WithBackoff].
+type Group uint8
+
+const (
+	// Contention is another transaction in the way: a serialization failure, a
+	// deadlock, a lock, a busy file. It is also the group of whatever belongs
+	// to no other.
+	Contention Group = iota
+	// Connection is a connection that could not be made or was lost, and an
+	// attempt that took too long.
+	Connection
+	// Overload is a server or a pool without the resources for the call.
+	Overload
+
+	groups = iota
+)
+
+// String returns "contention", "connection" or "overload".
+func (g Group) String() string {
+	switch g {
+	case Contention:
+		return "contention"
+	case Connection:
+		return "connection"
+	case Overload:
+		return "overload"
+	default:
+		return "invalid"
+	}
+}
+
+// groupOf returns the group by which the wait after v is chosen.
+func groupOf(v fault.Verdict) Group {
+	switch {
+	case v.Slow || v.Class == fault.ClassOverloaded:
+		return Overload
+	case v.Contention:
+		return Contention
+	case v.Retry == fault.RetryReconnect || v.DiscardConn || v.Class == fault.ClassAttemptTimeout:
+		return Connection
+	default:
+		return Contention
+	}
+}
+
+// curve is a back-off: the wait before the n-th repetition is drawn from zero
+// to base doubled n-1 times, at most limit.
+type curve struct{ base, limit time.Duration }
+
+// ceiling returns the longest wait before repetition n, counted from 1.
+func (c curve) ceiling(n int) time.Duration {
+	d := c.base
+	for ; n > 1 && d < c.limit; n-- {
+		if d > c.limit/2 {
+			return c.limit
+		}
+		d *= 2
+	}
+	return min(d, c.limit)
+}
+
+// delay draws the wait before repetition n after a fault with verdict v.
+func (r *Retry) delay(v fault.Verdict, n int) time.Duration {
+	ceiling := r.curves[groupOf(v)].ceiling(n)
+	if ceiling <= 0 {
+		return 0
+	}
+	return min(max(r.jitter(ceiling), 0), ceiling)
+}
+
+// sleep waits for d and reports whether the context was alive at the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err() == nil
+}

@@ -1,0 +1,149 @@
+package retry
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// Budget bounds the repetitions of all calls to a target together: a bucket
+// of tokens per target, from which each repetition takes some and to which
+// each call that succeeds at once gives some back. While most calls succeed,
+// it is full and in nobody's way; when a database fails, repetitions stop
+// after the bucket is empty, long before they multiply the load. Statements
+// and units of work draw on the same bucket.
+//
+// Make it with [NewBudget]. It is safe for concurrent use, without locks once
+// a target is known, and may be shared by several [Retry] values. Targets that
+// differ only in their user share a bucket.
+type Budget struct {
+	budgetConfig
+	known    atomic.Pointer[map[sessionproxy.Target]*bucket] // replaced as a whole
+	mu       sync.Mutex                                      // held while known is replaced
+	overflow *bucket                                         // of targets past maxTargets
+}
+
+// maxTargets bounds what a budget keeps. Targets beyond share one bucket.
+const maxTargets = 1000
+
+// NewBudget returns a budget whose buckets are full: 500 tokens each; a
+// repetition costs 5 and one after a timeout or overload 10, a success without
+// repetition gives 1 back. An option with a value out of its range is an error.
+func NewBudget(opts ...BudgetOption) (*Budget, error) {
+	c := defaultBudget()
+	for _, o := range opts {
+		if o != nil {
+			o.applyBudget(&c)
+		}
+	}
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	return newBudget(c), nil
+}
+
+func newBudget(c budgetConfig) *Budget {
+	b := &Budget{budgetConfig: c}
+	b.overflow = b.filled()
+	b.known.Store(&map[sessionproxy.Target]*bucket{})
+	return b
+}
+
+func (b *Budget) filled() *bucket {
+	k := &bucket{}
+	k.tokens.Store(b.capacity)
+	return k
+}
+
+// Remaining returns how many tokens are left for a target, from 0 to the
+// capacity. A nil target stands for calls of which no target is known.
+func (b *Budget) Remaining(t *sessionproxy.Target) int { return int(b.bucket(t).tokens.Load()) }
+
+// succeeded gives back what a call earns that succeeded without repetition.
+func (b *Budget) succeeded(k *bucket) {
+	if k.tokens.Load() < b.capacity {
+		k.add(b.refund, b.capacity)
+	}
+}
+
+// take pays for a repetition after a fault with verdict v. It returns what was
+// paid, and false if there is not enough left. A nil budget asks for nothing.
+func (b *Budget) take(t *sessionproxy.Target, v fault.Verdict) (paid int64, ok bool) {
+	if b == nil {
+		return 0, true
+	}
+	cost := b.cost
+	if groupOf(v) == Overload || v.Class == fault.ClassAttemptTimeout || v.Class == fault.ClassStatementTimeout {
+		cost = b.slowCost
+	}
+	return cost, b.bucket(t).take(cost)
+}
+
+// give returns what was paid for a repetition that was not made.
+func (b *Budget) give(t *sessionproxy.Target, paid int64) {
+	if b != nil {
+		b.bucket(t).add(paid, b.capacity)
+	}
+}
+
+// bucket returns the bucket of a target.
+func (b *Budget) bucket(t *sessionproxy.Target) *bucket {
+	key := anonymous(t)
+	if k, ok := (*b.known.Load())[key]; ok {
+		return k
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old := *b.known.Load()
+	if k, ok := old[key]; ok {
+		return k
+	}
+	if len(old) >= maxTargets {
+		return b.overflow
+	}
+	next := maps.Clone(old)
+	next[key] = b.filled()
+	b.known.Store(&next)
+	return next[key]
+}
+
+// anonymous returns the target without its user; the zero Target for nil.
+func anonymous(t *sessionproxy.Target) sessionproxy.Target {
+	if t == nil {
+		return sessionproxy.Target{}
+	}
+	key := *t
+	key.User = ""
+	return key
+}
+
+// bucket holds the tokens of one target.
+type bucket struct {
+	tokens atomic.Int64 // from 0 to the capacity
+}
+
+// take takes n tokens, or none if there are fewer.
+func (k *bucket) take(n int64) bool {
+	for {
+		have := k.tokens.Load()
+		if have < n {
+			return false
+		}
+		if k.tokens.CompareAndSwap(have, have-n) {
+			return true
+		}
+	}
+}
+
+// add puts in n tokens, as far as there is room.
+func (k *bucket) add(n, capacity int64) {
+	for {
+		have := k.tokens.Load()
+		if have >= capacity || k.tokens.CompareAndSwap(have, min(have+n, capacity)) {
+			return
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package retry
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+
+	"github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// EventCommitVerified reports what the verifier said of a COMMIT whose answer
+// was lost: Err is the error of the COMMIT, Detail is "committed",
+// "rolled_back" or "failed".
+const EventCommitVerified sessionproxy.EventKind = "retry.commit_verified"
+
+// VerifyError is the error of a unit of work whose COMMIT got no answer and
+// whose verifier failed too. It matches [fault.ErrCommitUnknown].
+type VerifyError struct {
+	// Commit is the error of the unit, which matches fault.ErrCommitUnknown.
+	Commit error
+	// Verify is the verifier's error.
+	Verify error
+}
+
+// Error returns the text of the COMMIT's error and then that of the verifier's.
+func (e *VerifyError) Error() string {
+	return fmt.Sprintf("%v; retry: verify the commit: %v", e.Commit, e.Verify)
+}
+
+// Unwrap returns the COMMIT's error and then the verifier's, which does not
+// match [driver.ErrBadConn].
+func (e *VerifyError) Unwrap() []error {
+	return []error{e.Commit, mute(e.Verify, driver.ErrBadConn)}
+}
+
+// settle finds out what became of a unit of work whose COMMIT got no answer.
+// It returns a nil error if the unit is committed, and else the error with
+// which the unit failed and what follows from that.
+func (s *series) settle(ctx context.Context, err error, v fault.Verdict) (fault.Verdict, error) {
+	verify := s.verifier(ctx)
+	if verify == nil {
+		if s.call.Idempotent() {
+			v.Retry = fault.RetryTransaction
+		}
+		return v, err
+	}
+	event := sessionproxy.Event{Kind: EventCommitVerified, Attempt: s.call.Attempt(), Err: err}
+	committed, failure := s.verify(ctx, verify)
+	switch {
+	case failure != nil:
+		event.Detail = "failed"
+		err, v.Retry = &VerifyError{Commit: err, Verify: failure}, fault.RetryNone
+	case committed:
+		event.Detail = "committed"
+		err = nil
+	default:
+		event.Detail = "rolled_back"
+		err, v.Retry, v.Outcome = uncommitted(err), fault.RetryTransaction, fault.OutcomeRolledBack
+	}
+	s.call.Event(event)
+	return v, err
+}
+
+type verifyingKey struct{}
+
+// verifier returns the unit's own verifier, else the one of the interceptor,
+// or nil. A verifier that runs a unit of work does not verify that in turn
+// with itself.
+func (s *series) verifier(ctx context.Context) VerifyFunc {
+	if own := s.call.Marks.VerifyCommit; own != nil {
+		return own
+	}
+	if ctx.Value(verifyingKey{}) != nil {
+		return nil
+	}
+	return s.retry.verifyCommit
+}
+
+// verify runs a verifier in the caller's context, or in one without its end if
+// the caller has given up: the answer still decides between success and
+// failure. The unit's name and its verifier are the unit's alone.
+func (s *series) verify(ctx context.Context, verify VerifyFunc) (bool, error) {
+	alive := ctx.Err() == nil
+	ctx = sessionproxy.WithOperation(sessionproxy.WithVerifyCommit(ctx, nil), "")
+	ctx = context.WithValue(ctx, verifyingKey{}, true)
+	if !alive {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), s.retry.verifyTimeout)
+		defer cancel()
+	}
+	return verify(ctx)
+}
+
+// uncommitted returns what made err's COMMIT fail, which is known not to have
+// happened: it must not match fault.ErrCommitUnknown any more.
+func uncommitted(err error) error {
+	for c := (*fault.CommitError)(nil); errors.As(err, &c) && c.Err != nil; {
+		err = c.Err
+	}
+	return mute(err, fault.ErrCommitUnknown)
+}

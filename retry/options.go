@@ -1,0 +1,185 @@
+package retry
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// Option configures a [Retry].
+type Option interface{ apply(*config) }
+
+type optionFunc func(*config)
+
+func (f optionFunc) apply(c *config) { f(c) }
+
+// VerifyFunc tells whether the unit of work that ctx belongs to was committed,
+// after its COMMIT got no answer.
+type VerifyFunc func(ctx context.Context) (committed bool, err error)
+
+// ClassifyFunc returns what to make of an error on which the verdict is v; see
+// [WithClassifier].
+type ClassifyFunc func(err error, v fault.Verdict) fault.Verdict
+
+type config struct {
+	attempts      int
+	curves        [groups]curve
+	budget        *Budget // nil without one
+	classifier    ClassifyFunc
+	verifyCommit  VerifyFunc
+	verifyTimeout time.Duration
+	jitter        func(ceiling time.Duration) time.Duration
+	provider      metric.MeterProvider
+	err           error // of the first option with a bad value
+}
+
+func defaultConfig() config {
+	return config{
+		attempts: 3,
+		curves: [groups]curve{
+			Contention: {10 * time.Millisecond, time.Second},
+			Connection: {100 * time.Millisecond, 5 * time.Second},
+			Overload:   {500 * time.Millisecond, 10 * time.Second},
+		},
+		budget:        newBudget(defaultBudget()),
+		verifyTimeout: 5 * time.Second,
+		jitter:        func(ceiling time.Duration) time.Duration { return rand.N(ceiling + 1) },
+	}
+}
+
+// reject keeps the first option that was given a bad value.
+func (c *config) reject(format string, args ...any) {
+	if c.err == nil {
+		c.err = fmt.Errorf("retry: "+format, args...)
+	}
+}
+
+// maxAttempts keeps a retry from becoming a way to poll.
+const maxAttempts = 100
+
+// WithAttempts sets how many attempts a call gets in all, from 1, which means
+// none is repeated, to 100. The default is 3.
+func WithAttempts(n int) Option {
+	return optionFunc(func(c *config) {
+		if n < 1 || n > maxAttempts {
+			c.reject("WithAttempts(%d): want 1 to %d", n, maxAttempts)
+			return
+		}
+		c.attempts = n
+	})
+}
+
+// WithBackoff sets the wait before a repetition for one group of faults. The
+// wait before the n-th is drawn from zero to base doubled n-1 times, at most
+// limit. A base of 0 means no wait; limit is at least base. The defaults are
+// 10 ms and 1 s for [Contention], 100 ms and 5 s for [Connection], 500 ms and
+// 10 s for [Overload].
+func WithBackoff(g Group, base, limit time.Duration) Option {
+	return optionFunc(func(c *config) {
+		if g >= groups || base < 0 || limit < base {
+			c.reject("WithBackoff(%v, %v, %v): want a group of this package, a base from 0 and a limit from base", g, base, limit)
+			return
+		}
+		c.curves[g] = curve{base, limit}
+	})
+}
+
+// WithJitter sets the function that draws a wait: it gets the longest one that
+// is allowed and returns one from zero to it; what lies outside is brought
+// inside. It has to be safe for concurrent use. The default draws evenly, which
+// spreads callers best that failed together.
+func WithJitter(draw func(ceiling time.Duration) time.Duration) Option {
+	return optionFunc(func(c *config) {
+		if draw == nil {
+			c.reject("WithJitter(nil): want a function")
+			return
+		}
+		c.jitter = draw
+	})
+}
+
+// WithBudget sets the budget, which several Retry values may share. The
+// default is a budget of the Retry's own as [NewBudget] makes it.
+func WithBudget(b *Budget) Option {
+	return optionFunc(func(c *config) {
+		if b == nil {
+			c.reject("WithBudget(nil): want a budget; WithoutBudget has none")
+			return
+		}
+		c.budget = b
+	})
+}
+
+// WithoutBudget lifts the bound on the repetitions of all calls together.
+// With n attempts a failing database then gets up to n times its usual load.
+func WithoutBudget() Option {
+	return optionFunc(func(c *config) { c.budget = nil })
+}
+
+// WithClassifier sets a function that is asked about every failed attempt. It
+// returns the verdict it was given, changed or not. Of that, Retry, Slow and
+// Contention are used: a repetition may be forbidden or put under stricter
+// terms. Where the verdict allows none, one is granted only for these:
+//
+//   - a limit of the server on a statement's time (57014; 3024 and 1969 of
+//     MySQL and MariaDB), for calls marked idempotent;
+//   - a unique or exclusion constraint violated inside a unit of work (23505,
+//     23P01), which under SERIALIZABLE can be a conflict in disguise;
+//   - an object in use (55006);
+//   - an I/O error of the server (58030), for calls marked idempotent.
+//
+// The function has to be safe for concurrent use.
+func WithClassifier(classify ClassifyFunc) Option {
+	return optionFunc(func(c *config) {
+		if classify == nil {
+			c.reject("WithClassifier(nil): want a function")
+			return
+		}
+		c.classifier = classify
+	})
+}
+
+// WithVerifyCommit sets the verifier of units of work that have none of their
+// own; see [sessionproxy.WithVerifyCommit]. It finds out from ctx which unit
+// it is asked about, and has to be safe for concurrent use.
+func WithVerifyCommit(verify VerifyFunc) Option {
+	return optionFunc(func(c *config) {
+		if verify == nil {
+			c.reject("WithVerifyCommit(nil): want a function")
+			return
+		}
+		c.verifyCommit = verify
+	})
+}
+
+// WithVerifyTimeout sets the time a verifier has when the caller's context has
+// ended, above 0; 5 s by default. While the caller's context lives, the
+// verifier runs in that.
+func WithVerifyTimeout(d time.Duration) Option {
+	return optionFunc(func(c *config) {
+		if d <= 0 {
+			c.reject("WithVerifyTimeout(%v): want more than 0", d)
+			return
+		}
+		c.verifyTimeout = d
+	})
+}
+
+// WithMeterProvider turns metrics on, which are off by default:
+// sessionproxy.retry.attempts, sessionproxy.retry.exhausted and
+// sessionproxy.retry.budget.remaining. The last is observed for as long as the
+// provider lives, by each Retry that shares the budget alike.
+func WithMeterProvider(p metric.MeterProvider) Option {
+	return optionFunc(func(c *config) {
+		if p == nil {
+			c.reject("WithMeterProvider(nil): want a provider")
+			return
+		}
+		c.provider = p
+	})
+}

@@ -1,0 +1,94 @@
+package retry
+
+import (
+	"errors"
+
+	"github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// eligible reports whether the call is one that this package may repeat at
+// all. What it is not is part of something that is repeated as a whole, or
+// belongs to a connection in a state that a repetition would not find again.
+func eligible(call *sessionproxy.Call) bool {
+	if call.InTx || call.Marks.NoRetry || call.Retried() {
+		return false
+	}
+	switch call.Op {
+	case sessionproxy.OpTransaction:
+	case sessionproxy.OpConnect, sessionproxy.OpPing, sessionproxy.OpAcquire, sessionproxy.OpPrepare,
+		sessionproxy.OpExec, sessionproxy.OpQuery, sessionproxy.OpBatch, sessionproxy.OpBegin:
+		if call.Level != sessionproxy.LevelStatement {
+			return false
+		}
+	default:
+		return false
+	}
+	return call.Parent == nil || alone(call)
+}
+
+// alone reports that no call above takes care of repeating this one.
+func alone(call *sessionproxy.Call) bool {
+	if call.Step() {
+		return false
+	}
+	for p := call.Parent; p != nil; p = p.Parent {
+		// A unit inside a unit has joined it: half of a unit is not replayed.
+		if p.Retried() || call.Op == sessionproxy.OpTransaction && p.Op == sessionproxy.OpTransaction {
+			return false
+		}
+	}
+	return true
+}
+
+// permits reports whether the rules allow an eligible call to be repeated
+// after a failure with verdict v. It trusts the verdict for what the error
+// means, and still refuses what must never happen should the verdict be wrong.
+func permits(call *sessionproxy.Call, err error, v fault.Verdict) bool {
+	switch v.Class {
+	case fault.ClassNone, fault.ClassCanceled, fault.ClassTimeout, fault.ClassRejected:
+		return false
+	}
+	if errors.Is(err, fault.ErrRejected) || v.Outcome == fault.OutcomeUnknown && !call.Idempotent() {
+		return false
+	}
+	// The next attempt on a connection's own call runs on that connection;
+	// only dialling makes a new one.
+	if call.Scope == sessionproxy.ScopeConn && call.Op != sessionproxy.OpConnect {
+		if v.DiscardConn || v.Retry == fault.RetryReconnect {
+			return false
+		}
+	}
+	switch v.Retry {
+	case fault.RetryStatement, fault.RetryReconnect:
+		return true
+	case fault.RetryTransaction:
+		return call.Op == sessionproxy.OpTransaction
+	default:
+		return false
+	}
+}
+
+// unsent reports that an attempt ended without reaching the database: refused
+// by an interceptor further in, or given up while it waited for a connection.
+func unsent(err error, v fault.Verdict) bool {
+	return v.Class == fault.ClassRejected || errors.Is(err, fault.ErrRejected) ||
+		canceled(v) && v.Outcome == fault.OutcomeNotSent
+}
+
+// canceled reports that the caller ended the attempt.
+func canceled(v fault.Verdict) bool {
+	return v.Class == fault.ClassCanceled || v.Class == fault.ClassTimeout
+}
+
+// onceOnly reports whether err allows one repetition and no more: PostgreSQL
+// ended a transaction that took too long or idled, which it will do again if
+// that is how the unit always is.
+func onceOnly(err error) bool {
+	switch fault.Code(err) {
+	case idleInTransactionTimeout, transactionTimeout:
+		return true
+	default:
+		return false
+	}
+}
