@@ -137,12 +137,7 @@ func (m *muted) Error() string { return m.err.Error() }
 
 // Is reports whether the wrapped error matches target, if that is not hidden.
 func (m *muted) Is(target error) bool {
-	for _, h := range m.hidden {
-		if target == h {
-			return false
-		}
-	}
-	return errors.Is(m.err, target)
+	return !slices.Contains(m.hidden, target) && errors.Is(m.err, target)
 }
 
 // As finds the first error of target's type in the wrapped one.
