@@ -1,0 +1,150 @@
+package breaker
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/sessionproxy/sessionproxy"
+)
+
+// Breaker is a [sessionproxy.Interceptor] that refuses calls to targets that
+// fail. It keeps one circuit per target, shared by every chain the Breaker is
+// in. A Breaker is made by [New] and safe for concurrent use.
+type Breaker struct {
+	cfg      *config
+	circuits registry
+	meters   *meters
+}
+
+var (
+	_ sessionproxy.Interceptor = (*Breaker)(nil)
+	_ sessionproxy.Admitter    = (*Breaker)(nil)
+)
+
+// New returns a Breaker. It fails if an option has a value out of its range,
+// or if the meter provider can't make the instruments.
+func New(opts ...Option) (*Breaker, error) {
+	cfg, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	b := &Breaker{cfg: cfg}
+	b.circuits.limit = cfg.maxTargets
+	b.circuits.create = func(key sessionproxy.Target) *circuit { return newCircuit(cfg, key) }
+	if b.meters, err = newMeters(cfg.provider, &b.circuits); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Wrap returns a handler that performs a call with next, or refuses it.
+func (b *Breaker) Wrap(next sessionproxy.Handler) sessionproxy.Handler {
+	l := &link{Breaker: b, next: next}
+	return l.handle
+}
+
+// Admit returns the error with which call would be refused now, or nil. It
+// neither changes a state nor takes a probe, and its refusals are not counted
+// by the metrics.
+func (b *Breaker) Admit(_ context.Context, call *sessionproxy.Call) error {
+	r := ruleOf(call)
+	if r < ruleEarly {
+		return nil
+	}
+	c := b.circuits.find(call.Target)
+	if c == nil {
+		return nil
+	}
+	if refusal := c.wouldRefuse(r); refusal != nil {
+		return refusal
+	}
+	return nil
+}
+
+// link is a Breaker's place in one chain.
+type link struct {
+	*Breaker
+	next sessionproxy.Handler
+	last atomic.Pointer[known]
+}
+
+// known remembers the circuit of the target that the link's calls go to,
+// which for one handle hardly ever changes.
+type known struct {
+	target  *sessionproxy.Target
+	circuit *circuit
+}
+
+// circuit returns the circuit of t.
+func (l *link) circuit(t *sessionproxy.Target) *circuit {
+	if k := l.last.Load(); k != nil && k.target == t && !k.circuit.evicted.Load() {
+		return k.circuit
+	}
+	c := l.circuits.get(t)
+	l.last.Store(&known{target: t, circuit: c})
+	return c
+}
+
+func (l *link) handle(ctx context.Context, call *sessionproxy.Call) error {
+	r := ruleOf(call)
+	if r == rulePass {
+		return l.next(ctx, call)
+	}
+	c := l.circuit(call.Target)
+	p := c.phase.Load()
+	switch {
+	case p.window == nil:
+		return l.careful(ctx, call, c, r)
+	case r == ruleEarly:
+		return l.next(ctx, call)
+	}
+	return l.counted(ctx, call, c, p)
+}
+
+// counted performs a call whose outcome is counted in the window of p.
+func (l *link) counted(ctx context.Context, call *sessionproxy.Call, c *circuit, p *phase) error {
+	var start time.Duration
+	if c.cfg.slow > 0 {
+		start = c.cfg.now()
+	}
+	err := l.next(ctx, call)
+	if err == nil && call.Open() && call.Op != sessionproxy.OpBegin {
+		awaitRows(call, c, p, c.cfg.slow > 0 && c.cfg.now()-start >= c.cfg.slow)
+		return nil
+	}
+	now := c.cfg.now()
+	c.record(call, p, err, now, c.cfg.slow > 0 && now-start >= c.cfg.slow)
+	return err
+}
+
+// careful performs or refuses a call while the circuit is not counting.
+func (l *link) careful(ctx context.Context, call *sessionproxy.Call, c *circuit, r rule) error {
+	if r == ruleFollow {
+		return l.next(ctx, call)
+	}
+	g, refusal := c.admit(call, r)
+	switch {
+	case refusal != nil:
+		l.meters.refused(ctx, c, refusal.State)
+		call.Event(sessionproxy.Event{Kind: sessionproxy.EventRejected, Err: refusal})
+		return refusal
+	case g.probe != nil:
+		return l.probe(ctx, call, c, g.probe)
+	case g.phase != nil:
+		return l.counted(ctx, call, c, g.phase)
+	}
+	return l.next(ctx, call)
+}
+
+// probe performs a call as a probe. Its outcome is reported as soon as next
+// returns: the server's first answer tells enough, and rows that nobody closes
+// must not hold the probe's place.
+func (l *link) probe(ctx context.Context, call *sessionproxy.Call, c *circuit, p *probe) error {
+	v := verdict{outcome: excluded} // stays if next panics or ends the goroutine
+	defer func() { c.settle(call, p, v) }()
+	start := c.cfg.now()
+	err := l.next(ctx, call)
+	v = c.cfg.judgeProbe(call, err, c.cfg.slow > 0 && c.cfg.now()-start >= c.cfg.slow)
+	return err
+}

@@ -1,0 +1,170 @@
+package breaker
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// What gobreaker is told of an outcome.
+var (
+	errFailed   = errors.New("breaker: failed")
+	errExcluded = errors.New("breaker: excluded")
+)
+
+// circuit is the breaker of one target. gobreaker's state machine decides when
+// it opens, is probed, and closes. It is asked under mu, and told of a failure
+// in the closed state only when the window says that the circuit must open:
+// until then the closed state needs no lock.
+type circuit struct {
+	cfg     *config
+	key     sessionproxy.Target
+	name    string // of the target
+	labels  labels // for metrics; nil without
+	evicted atomic.Bool
+	phase   atomic.Pointer[phase] // written under mu
+
+	mu     sync.Mutex
+	gate   *gobreaker.TwoStepCircuitBreaker[struct{}]
+	cause  fault.Class // of the failure that gate is being told of
+	probes []*probe    // the ones that hold a place of the gate
+	made   []Change    // since mu was locked
+}
+
+func newCircuit(cfg *config, key sessionproxy.Target) *circuit {
+	c := &circuit{cfg: cfg, key: key, name: key.String()}
+	if cfg.provider != nil {
+		c.labels = newLabels(key)
+	}
+	c.gate = c.newGate()
+	c.phase.Store(c.newPhase(StateClosed, fault.ClassNone))
+	return c
+}
+
+// newGate returns a closed gobreaker. Its counts in the closed state are not
+// used: whoever reports a failure has decided that it must open.
+func (c *circuit) newGate() *gobreaker.TwoStepCircuitBreaker[struct{}] {
+	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		Name:        c.name,
+		MaxRequests: c.cfg.probes,
+		Timeout:     c.cfg.openTime,
+		ReadyToTrip: func(gobreaker.Counts) bool { return true },
+		IsExcluded:  func(err error) bool { return errors.Is(err, errExcluded) },
+		OnStateChange: func(_ string, _, to gobreaker.State) {
+			c.follow(stateOf(to))
+		},
+	})
+}
+
+func (c *circuit) newPhase(s State, cause fault.Class) *phase {
+	now := c.cfg.now()
+	p := &phase{state: s, since: time.Now(), cause: cause}
+	switch s {
+	case StateClosed, StateForcedClosed:
+		p.window = newWindow(c.cfg.buckets, c.cfg.period, c.cfg.stripes, now)
+	case StateOpen:
+		p.until = now + c.cfg.openTime
+	}
+	return p
+}
+
+// follow begins the phase that the gate has come to. The caller holds mu.
+func (c *circuit) follow(to State) {
+	cause := c.phase.Load().cause
+	if to == StateOpen {
+		cause = c.cause
+	}
+	c.become(to, cause)
+}
+
+// become begins a phase. The caller holds mu.
+func (c *circuit) become(to State, cause fault.Class) {
+	from := c.phase.Load()
+	p := c.newPhase(to, cause)
+	c.phase.Store(p)
+	c.probes = nil
+	if from.state == to {
+		return
+	}
+	change := Change{Target: c.key, From: from.state, To: to, At: p.since, Cause: cause}
+	c.made = append(c.made, change)
+	c.cfg.notices.add(change)
+}
+
+// leave unlocks mu and tells of the changes made since it was locked. call may
+// be nil.
+func (c *circuit) leave(call *sessionproxy.Call) {
+	made := c.made
+	c.made = nil
+	c.mu.Unlock()
+	if len(made) == 0 {
+		return
+	}
+	if call != nil {
+		for _, m := range made {
+			call.Event(sessionproxy.Event{Kind: sessionproxy.EventBreaker, Detail: m.To.String()})
+		}
+	}
+	c.cfg.notices.deliver()
+}
+
+// record counts the outcome of a call that was admitted in the phase p, and
+// opens the circuit if it has to.
+func (c *circuit) record(call *sessionproxy.Call, p *phase, err error, now time.Duration, slow bool) {
+	if c.phase.Load() != p {
+		return
+	}
+	v := c.cfg.judge(call, err, slow)
+	p.window.add(v, now)
+	if v.outcome != failed && !v.slow || p.state != StateClosed {
+		return
+	}
+	if open, cause := c.cfg.mustOpen(p.window.counts(now), v); open {
+		c.open(call, p, cause)
+	}
+}
+
+// open opens the circuit if it still is in the phase p.
+func (c *circuit) open(call *sessionproxy.Call, p *phase, cause fault.Class) {
+	c.mu.Lock()
+	defer c.leave(call)
+	if c.phase.Load() != p {
+		return
+	}
+	c.cause = cause
+	if done, err := c.gate.Allow(); err == nil {
+		done(errFailed)
+	}
+}
+
+// force puts the circuit into the state s, which no outcome changes unless it
+// is StateClosed.
+func (c *circuit) force(s State) {
+	c.mu.Lock()
+	defer c.leave(nil)
+	if s == StateClosed {
+		c.gate = c.newGate()
+	} else if c.phase.Load().state == s {
+		return
+	}
+	c.become(s, fault.ClassNone)
+}
+
+// status returns what is known of the circuit now.
+func (c *circuit) status() Status {
+	p, now := c.phase.Load(), c.cfg.now()
+	s := Status{
+		Target: c.key, State: p.shown(now), Since: p.since,
+		RetryAfter: p.wait(now), Cause: p.cause,
+	}
+	if p.window != nil {
+		s.Counts = p.window.counts(now)
+	}
+	return s
+}
