@@ -100,3 +100,13 @@ func TestTheReaderOfRowsMakesNoCallSlow(t *testing.T) {
 		}
 	})
 }
+
+func TestATimeLimitOfThisLibraryIsAFailure(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.exec(1, errors.Join(fault.ErrAttemptTimeout, context.DeadlineExceeded))
+		if got, want := r.counts(), (breaker.Counts{Failures: 1, ConsecutiveFailures: 1}); got != want {
+			t.Errorf("counts are %+v, want %+v", got, want)
+		}
+	})
+}
