@@ -13,5 +13,5 @@
 //	checkout              0.00 ms    8.00 ms  ████████████████████████
 //	├─ INSERT orders      1.00 ms    1.00 ms  ···███··················
 //	└─ transaction        2.00 ms    6.00 ms  ······██████████████████
-//	      • retry         4.00 ms  attempt=1
+//	   └─ • retry         4.00 ms  attempt=1
 package spantree

@@ -3,6 +3,7 @@ package spantree
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -37,35 +38,38 @@ func (c *Collector) Print(w io.Writer) error {
 	return nil
 }
 
-// appendLines adds the lines of n and of what is under it. first stands before
-// the span's own line, rest before those below.
+// appendLines adds the lines of n and of what happened in it, in the order of
+// time. first stands before n's own line, rest before those below.
 func (n *node) appendLines(lines *[]line, root sdktrace.ReadOnlySpan, first, rest string) {
-	began := root.StartTime()
 	s := n.span
 	*lines = append(*lines, line{
 		label: first + s.Name(),
-		start: s.StartTime().Sub(began),
+		start: s.StartTime().Sub(root.StartTime()),
 		took:  s.EndTime().Sub(s.StartTime()),
 		bar:   bar(root, s),
 		note:  failure(s),
 	})
-	stem := rest
-	if len(n.children) > 0 {
-		stem += "│"
-	}
-	for _, e := range s.Events() {
-		*lines = append(*lines, line{
-			label: pad(stem, utf8.RuneCountInString(rest)+3) + "• " + e.Name,
-			start: e.Time.Sub(began),
-			note:  words(e.Attributes),
-		})
-	}
-	for i, child := range n.children {
-		if i < len(n.children)-1 {
-			child.appendLines(lines, root, rest+"├─ ", rest+"│  ")
-		} else {
-			child.appendLines(lines, root, rest+"└─ ", rest+"   ")
+	children, events := n.children, s.Events()
+	for len(children)+len(events) > 0 {
+		branch, below := "├─ ", "│  "
+		if len(children)+len(events) == 1 {
+			branch, below = "└─ ", "   "
 		}
+		if len(events) == 0 || len(children) > 0 && children[0].span.StartTime().Before(events[0].Time) {
+			children[0].appendLines(lines, root, rest+branch, rest+below)
+			children = children[1:]
+			continue
+		}
+		*lines = append(*lines, eventLine(root, events[0], rest+branch))
+		events = events[1:]
+	}
+}
+
+func eventLine(root sdktrace.ReadOnlySpan, e sdktrace.Event, prefix string) line {
+	return line{
+		label: prefix + "• " + e.Name,
+		start: e.Time.Sub(root.StartTime()),
+		note:  words(e.Attributes),
 	}
 }
 
@@ -77,14 +81,15 @@ func failure(s sdktrace.ReadOnlySpan) string {
 	return strings.TrimSpace("✗ " + s.Status().Description)
 }
 
-// words returns attributes as key=value, each key without its namespace.
+// words returns attributes as key=value, each key without its namespace, and
+// numbers to six places.
 func words(attrs []attribute.KeyValue) string {
 	out := make([]string, 0, len(attrs))
 	for _, a := range attrs {
 		key := string(a.Key)
 		value := a.Value.String()
 		if a.Value.Type() == attribute.FLOAT64 {
-			value = strconv.FormatFloat(a.Value.AsFloat64(), 'g', 3, 64)
+			value = strconv.FormatFloat(math.Round(a.Value.AsFloat64()*1e6)/1e6, 'f', -1, 64)
 		}
 		out = append(out, key[strings.LastIndexByte(key, '.')+1:]+"="+value)
 	}

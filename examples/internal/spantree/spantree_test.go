@@ -59,7 +59,7 @@ func TestSpansPrintAsATree(t *testing.T) {
 		s.span(ctx, "transaction", 4, 20, func(ctx context.Context, span trace.Span) {
 			s.span(ctx, "BEGIN", 4, 5, nil)
 			span.AddEvent("retry", at(8), trace.WithAttributes(
-				attribute.Int("sessionproxy.attempt", 1), attribute.Float64("sessionproxy.delay", 0.0123456)))
+				attribute.Int("sessionproxy.attempt", 1), attribute.Float64("sessionproxy.delay", 0.0001234567)))
 			s.span(ctx, "UPDATE stock", 6, 8, func(_ context.Context, span trace.Span) {
 				span.SetStatus(codes.Error, "lock_timeout (5)")
 			})
@@ -73,11 +73,11 @@ func TestSpansPrintAsATree(t *testing.T) {
 checkout              0.00 ms   24.00 ms  ████████████████████████
 ├─ INSERT orders      1.00 ms    1.00 ms  ·█······················
 ├─ transaction        4.00 ms   16.00 ms  ····████████████████····
-│  │  • retry         8.00 ms  attempt=1 delay=0.0123
 │  ├─ BEGIN           4.00 ms    1.00 ms  ····█···················
-│  └─ UPDATE stock    6.00 ms    2.00 ms  ······██················  ✗ lock_timeout (5)
+│  ├─ UPDATE stock    6.00 ms    2.00 ms  ······██················  ✗ lock_timeout (5)
+│  └─ • retry         8.00 ms  attempt=1 delay=0.000123
 └─ SELECT orders     23.00 ms    1.00 ms  ·······················█
-      • read         24.00 ms
+   └─ • read         24.00 ms
 
 ping    0.00 ms    0.00 ms  ████████████████████████
 `
