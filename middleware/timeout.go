@@ -23,7 +23,9 @@ import (
 // The limit is on getting the result, not on using it. Once rows or a
 // transaction are handed over there is no time limit on them any more; their
 // context lives until they are closed, and ends earlier only by the caller's.
-// A unit of work (RunInTx) is limited from BEGIN to COMMIT.
+// A unit of work (RunInTx) is limited from BEGIN to COMMIT. Where a call takes
+// a connection from a pool, the limit includes the wait; the calls of a plain
+// *sql.DB begin when database/sql has found one.
 //
 // If the caller's deadline comes first, Timeout does nothing and costs a look
 // at the clock. It does nothing for a step of a call above it, such as dialling

@@ -55,23 +55,23 @@ func atTimeout(err error) error {
 		return context.DeadlineExceeded
 	}
 	if errors.Is(err, context.Canceled) {
-		err = &notCanceled{err}
+		err = &notCanceledError{err}
 	}
 	return err
 }
 
-// notCanceled is the error of a driver that derived a context of its own from
+// notCanceledError is the error of a driver that derived a context of its own from
 // that of the call, and found it cancelled.
-type notCanceled struct{ err error }
+type notCanceledError struct{ err error }
 
 // Error returns the text of the error inside.
-func (e *notCanceled) Error() string { return e.err.Error() }
+func (e *notCanceledError) Error() string { return e.err.Error() }
 
 // Is reports whether the error inside matches target, if that is not
 // [context.Canceled].
-func (e *notCanceled) Is(target error) bool {
+func (e *notCanceledError) Is(target error) bool {
 	return target != context.Canceled && errors.Is(e.err, target)
 }
 
 // As finds the first error of target's type in the error inside.
-func (e *notCanceled) As(target any) bool { return errors.As(e.err, target) }
+func (e *notCanceledError) As(target any) bool { return errors.As(e.err, target) }

@@ -203,37 +203,41 @@ func TestACallerWhoGaveUpFirstIsNoTimeout(t *testing.T) {
 	})
 }
 
+// TestADriverThatWatchesTheDeadlineItselfMayBeAheadOfTheTimer needs the real
+// clock: that of a bubble stands still while a goroutine is at work.
 func TestADriverThatWatchesTheDeadlineItselfMayBeAheadOfTheTimer(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	timeout := must(t)(middleware.Timeout(100 * time.Microsecond))
+	for range 50 {
 		var cause error
 		op := &script{do: func(ctx context.Context, _ *sp.Call) error {
-			deadline, _ := ctx.Deadline()
-			timer := time.NewTimer(time.Until(deadline))
-			<-timer.C
+			for deadline, _ := ctx.Deadline(); time.Now().Before(deadline); {
+			}
 			if ctx.Err() != nil {
 				cause = context.Cause(ctx)
 			}
 			return os.ErrDeadlineExceeded
 		}}
-		_, err := run(t.Context(), sp.OpExec, op, must(t)(middleware.Timeout(second)))
+		_, err := run(t.Context(), sp.OpExec, op, timeout)
 		if !errors.Is(err, fault.ErrAttemptTimeout) || !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("error %v, want a timeout", err)
+			t.Fatalf("error %v, want a timeout", err)
 		}
 		if !errors.Is(cause, fault.ErrAttemptTimeout) {
-			t.Errorf("the context's cause at the deadline is %v", cause)
+			t.Fatalf("the context's cause at the deadline is %v", cause)
 		}
-	})
+	}
 }
 
 // TestATimeoutIsNoCancellation is about drivers that derive a context of their
 // own, which only can say that it was cancelled.
 func TestATimeoutIsNoCancellation(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		op := hangs(func(ctx context.Context) error {
+		op := &script{do: func(ctx context.Context, _ *sp.Call) error {
 			derived, cancel := context.WithCancel(ctx)
 			defer cancel()
+			<-derived.Done()
 			return fmt.Errorf("dial: %w", &wrapped{derived.Err()})
-		})
+		}}
 		_, err := run(t.Context(), sp.OpConnect, op, must(t)(middleware.Timeout(second)))
 		if errors.Is(err, context.Canceled) {
 			t.Errorf("%v matches context.Canceled", err)
