@@ -1,0 +1,26 @@
+// Package sqltext knows what a SQL statement says: one lexer for the dialects
+// of PostgreSQL, MySQL and MariaDB, and SQLite, on which stand the statement's
+// summary for span names, its text without literals, and a bounded cache of
+// what was found out.
+//
+// Nothing here fails. What can't be understood counts as a literal up to the
+// end of the text, so that in doubt too much is hidden, never too little.
+package sqltext
+
+// Dialect is a dialect of SQL, as far as it matters to where a literal ends.
+type Dialect uint8
+
+const (
+	// Generic is used when the dialect is not known. Where dialects disagree
+	// on where a literal ends, the rest of the text counts as one.
+	Generic Dialect = iota
+	// PostgreSQL has dollar quotes, E'' strings and nested comments; "" quotes
+	// names.
+	PostgreSQL
+	// MySQL, and MariaDB, has backslashes in strings, # comments and
+	// executable comments; "" quotes strings.
+	MySQL
+	// SQLite has [] and `` for names; "" quotes a name, or a string where no
+	// name fits.
+	SQLite
+)

@@ -1,0 +1,161 @@
+package sqltext
+
+import "strings"
+
+// Sanitize returns text with every literal replaced by ?, comments left out
+// and white space folded. A list of literals and parameters after IN becomes
+// (?). Parameters stay as they are. The result can be sanitised again without
+// a change. If there is nothing to change, text itself is returned and nothing
+// is allocated.
+func Sanitize(d Dialect, text string) string {
+	s := sanitizer{text: text}
+	lexer := NewLexer(d, text)
+	for {
+		t, ok := lexer.Next()
+		if !ok {
+			break
+		}
+		s.take(t, lexer)
+		if s.jump > 0 {
+			lexer.pos, s.jump = s.jump, 0
+		}
+	}
+	return s.result()
+}
+
+// sanitizer writes a statement anew, from the first difference on.
+type sanitizer struct {
+	text  string
+	out   strings.Builder
+	wrote bool // out is in use: it differs from the text
+	same  int  // up to here the result is the text itself
+	blank bool // white space or a comment since the last token
+	in    bool // the last word was IN
+	minus bool // the last token was -
+	named bool // the next name stands where a table or a column is named
+	jump  int  // where to go on, if not behind the token
+}
+
+func (s *sanitizer) take(t Token, rest Lexer) {
+	raw := s.text[t.Start:t.End]
+	if t.Kind == Space || t.Kind == Comment {
+		s.blank = true
+		return
+	}
+	defer func() { s.minus = raw == "-" }()
+	switch t.Kind {
+	case String, Number, Opaque:
+		s.write(t, "?")
+		s.in, s.named = false, false
+		return
+	case Quoted:
+		if s.named || rest.qualifies() {
+			s.write(t, raw)
+		} else {
+			s.write(t, "?")
+		}
+		s.in, s.named = false, false
+		return
+	case Punct:
+		if raw == "-" && s.minus && !s.blank { // two of them could become a comment
+			s.differ(s.same)
+			s.blank = true
+		}
+		if raw == "(" && s.in {
+			if end, ok := listEnd(rest); ok {
+				s.write(t, "(?)")
+				s.jump = end
+				s.in = false
+				return
+			}
+		}
+		s.named = raw == "."
+	case Word:
+		s.named = namesFollow(raw)
+	default:
+		s.named = false
+	}
+	s.in = t.Kind == Word && strings.EqualFold(raw, "in")
+	s.write(t, raw)
+}
+
+// namesFollow reports whether nothing but a table is named behind a keyword.
+// FROM is not one: EXTRACT and IS DISTINCT FROM have a value there.
+func namesFollow(word string) bool {
+	switch len(word) {
+	case 4:
+		return strings.EqualFold(word, "join") || strings.EqualFold(word, "into")
+	case 5:
+		return strings.EqualFold(word, "table")
+	case 6:
+		return strings.EqualFold(word, "update") || strings.EqualFold(word, "exists")
+	}
+	return false
+}
+
+// listEnd returns the end of a list of two or more literals and parameters
+// whose opening parenthesis was taken, or false if it is anything else.
+func listEnd(l Lexer) (end int, ok bool) {
+	items, wanted := 0, true
+	for {
+		t, more := l.Next()
+		if !more {
+			return 0, false
+		}
+		raw := l.text[t.Start:t.End]
+		switch {
+		case t.Kind == Space || t.Kind == Comment:
+		case wanted && (raw == "-" || raw == "+"):
+		case wanted && (t.Kind == String || t.Kind == Number || t.Kind == Opaque || t.Kind == Quoted || t.Kind == Param || raw == "?"):
+			items++
+			wanted = false
+		case !wanted && raw == ",":
+			wanted = true
+		case !wanted && raw == ")":
+			return t.End, items > 1
+		default:
+			return 0, false
+		}
+	}
+}
+
+// write appends a token's text, with a space before it where there was one or
+// something was left out.
+func (s *sanitizer) write(t Token, text string) {
+	if !s.wrote {
+		if s.follows(t) && text == s.text[t.Start:t.End] {
+			s.same, s.blank = t.End, false
+			return
+		}
+		s.differ(s.same)
+	}
+	if s.blank && s.out.Len() > 0 {
+		s.out.WriteByte(' ')
+	}
+	s.out.WriteString(text)
+	s.blank = false
+}
+
+// follows reports whether the text up to a token is already as it should be:
+// nothing or one space since the last.
+func (s *sanitizer) follows(t Token) bool {
+	gap := s.text[s.same:t.Start]
+	return gap == "" || gap == " " && s.same > 0
+}
+
+// differ begins to write anew, after the text up to an offset.
+func (s *sanitizer) differ(offset int) {
+	if s.wrote {
+		return
+	}
+	s.wrote = true
+	s.out.Grow(len(s.text))
+	s.out.WriteString(s.text[:offset])
+}
+
+func (s *sanitizer) result() string {
+	if s.wrote {
+		return s.out.String()
+	}
+	return s.text[:s.same]
+}

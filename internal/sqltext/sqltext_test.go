@@ -1,0 +1,107 @@
+package sqltext_test
+
+import (
+	"testing"
+
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+)
+
+func TestSummary(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		d          sqltext.Dialect
+		text, want string
+	}{
+		// The examples of the semantic conventions.
+		{sqltext.Generic, "SELECT * FROM wuser_table WHERE username = ?", "SELECT wuser_table"},
+		{sqltext.Generic, "INSERT INTO shipping_details (order_id, address) SELECT order_id, address FROM orders WHERE order_id = ?", "INSERT shipping_details SELECT orders"},
+		{sqltext.Generic, "SELECT * FROM songs, artists WHERE songs.artist_id == artists.id", "SELECT songs artists"},
+		{sqltext.Generic, "SELECT order_date FROM (SELECT * FROM orders o JOIN customers c ON o.customer_id = c.customer_id)", "SELECT SELECT orders customers"},
+		{sqltext.Generic, `SELECT * FROM "song list", 'artists'`, `SELECT "song list" 'artists'`},
+		// Statements of one target.
+		{sqltext.PostgreSQL, "update public.users set a = 1", "update public.users"},
+		{sqltext.PostgreSQL, "UPDATE ONLY users u SET a = b.a FROM basket b, colours WHERE true", "UPDATE users basket colours"},
+		{sqltext.PostgreSQL, "DELETE FROM a USING b, c WHERE a.id = b.id", "DELETE a b c"},
+		{sqltext.PostgreSQL, "INSERT INTO t VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1 RETURNING id", "INSERT t"},
+		{sqltext.MySQL, "INSERT LOW_PRIORITY INTO `a b` VALUES (1) ON DUPLICATE KEY UPDATE x = 1", "INSERT `a b`"},
+		{sqltext.SQLite, "INSERT OR REPLACE INTO [t] VALUES (1)", "INSERT [t]"},
+		{sqltext.MySQL, "REPLACE INTO t SELECT REPLACE(a, 'x', 'y') FROM u", "REPLACE t SELECT u"},
+		{sqltext.PostgreSQL, "MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN UPDATE SET a = 1 WHEN NOT MATCHED THEN INSERT VALUES (1)", "MERGE t s"},
+		{sqltext.PostgreSQL, "TRUNCATE TABLE ONLY logs", "TRUNCATE logs"},
+		{sqltext.PostgreSQL, "CALL do_it(1)", "CALL do_it"},
+		{sqltext.PostgreSQL, "COPY t (a) FROM '/tmp/s3cret.csv'", "COPY t"},
+		{sqltext.PostgreSQL, "COPY (SELECT * FROM t) TO STDOUT", "COPY SELECT t"},
+		{sqltext.SQLite, "PRAGMA journal_mode = wal", "PRAGMA journal_mode"},
+		// Definitions.
+		{sqltext.PostgreSQL, "CREATE TABLE IF NOT EXISTS s.t (id int DEFAULT 1)", "CREATE TABLE s.t"},
+		{sqltext.PostgreSQL, "CREATE UNIQUE INDEX CONCURRENTLY i ON t USING btree (a)", "CREATE INDEX i"},
+		{sqltext.PostgreSQL, "create or replace view v as select * from t", "create view v select t"},
+		{sqltext.PostgreSQL, "DROP TABLE a", "DROP TABLE a"},
+		{sqltext.PostgreSQL, "ALTER TABLE a ADD COLUMN b int", "ALTER TABLE a"},
+		// Queries.
+		{sqltext.PostgreSQL, "SELECT 1", "SELECT"},
+		{sqltext.PostgreSQL, "SELECT EXTRACT(year FROM ts), SUBSTRING(a FROM 2) FROM t", "SELECT t"},
+		{sqltext.PostgreSQL, "SELECT a IS DISTINCT FROM 's3cret' FROM t", "SELECT t"},
+		{sqltext.PostgreSQL, "SELECT DISTINCT ON (a) b FROM t FOR UPDATE OF t SKIP LOCKED", "SELECT t"},
+		{sqltext.PostgreSQL, "SELECT * FROM generate_series(1, 3) g LEFT JOIN LATERAL (SELECT 1) x ON true", "SELECT generate_series SELECT"},
+		{sqltext.PostgreSQL, "WITH RECURSIVE x (n) AS (SELECT * FROM base UNION ALL SELECT n FROM x), y AS MATERIALIZED (SELECT 2) SELECT * FROM x, y, z", "SELECT base SELECT SELECT SELECT z"},
+		{sqltext.PostgreSQL, "WITH gone AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM gone", "DELETE a INSERT b SELECT"},
+		{sqltext.PostgreSQL, "SELECT a FROM t UNION SELECT b FROM u", "SELECT t SELECT u"},
+		{sqltext.PostgreSQL, "(SELECT a FROM t) EXCEPT (SELECT b FROM u)", "SELECT t SELECT u"},
+		{sqltext.PostgreSQL, "SELECT * FROM t WHERE EXISTS (SELECT 1 FROM u WHERE a IN (1, 2))", "SELECT t SELECT u"},
+		{sqltext.PostgreSQL, "EXPLAIN ANALYZE SELECT * FROM t", "EXPLAIN SELECT t"},
+		{sqltext.PostgreSQL, `SELECT "from" FROM "my table" AS x`, `SELECT "my table"`},
+		{sqltext.PostgreSQL, "/* hi */ -- there\n select * from t; delete from u", "select t delete u"},
+		{sqltext.PostgreSQL, "SELECT * FROM a.b.c JOIN d.e USING (id)", "SELECT a.b.c d.e"},
+		// Transactions and the rest.
+		{sqltext.PostgreSQL, "BEGIN", "BEGIN"},
+		{sqltext.PostgreSQL, "ROLLBACK TO SAVEPOINT s", "ROLLBACK"},
+		{sqltext.PostgreSQL, "SET search_path = 'x'", "SET"},
+		{sqltext.PostgreSQL, "", ""},
+		{sqltext.PostgreSQL, "hello world", ""},
+		{sqltext.Generic, `SELECT * FROM t WHERE a = 'x\'y' AND secret FROM u`, "SELECT t"},
+	}
+	for _, test := range tests {
+		if got := sqltext.Summary(test.d, test.text); got != test.want {
+			t.Errorf("Summary(%q)\n got %q\nwant %q", test.text, got, test.want)
+		}
+	}
+}
+
+func TestSanitize(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		d          sqltext.Dialect
+		text, want string
+	}{
+		{sqltext.PostgreSQL, "SELECT a FROM t WHERE b = $1", "SELECT a FROM t WHERE b = $1"},
+		{sqltext.PostgreSQL, "SELECT 'it''s', 1.5e-3, -7, 0xFF, 1_000, .5 FROM t", "SELECT ?, ?, -?, ?, ?, ? FROM t"},
+		{sqltext.PostgreSQL, "  SELECT\n\ta  FROM t -- the end\n", "SELECT a FROM t"},
+		{sqltext.PostgreSQL, "SELECT a/* 'x /* y */ z */b", "SELECT a b"},
+		{sqltext.PostgreSQL, `SELECT E'a\'b', B'01', x'ff', U&'\0061', N'x'`, "SELECT ?, ?, ?, ?, ?"},
+		{sqltext.PostgreSQL, `SELECT 'a\', b`, `SELECT ?, b`},
+		{sqltext.PostgreSQL, "SELECT $$it's$$, $q$a $$ b$q$, $1", "SELECT ?, ?, $1"},
+		{sqltext.PostgreSQL, `SELECT "my col" FROM "t"`, `SELECT "my col" FROM "t"`},
+		{sqltext.PostgreSQL, "SELECT a::text, j ? 'k', j ?| x, m[1:2] FROM t", "SELECT a::text, j ? ?, j ?| x, m[?:?] FROM t"},
+		{sqltext.PostgreSQL, "SELECT * FROM t WHERE a IN (1, -2, 'x') AND b IN ($1, $2)", "SELECT * FROM t WHERE a IN (?) AND b IN (?)"},
+		{sqltext.PostgreSQL, "SELECT * FROM t WHERE a IN (1) AND b IN (SELECT 1)", "SELECT * FROM t WHERE a IN (?) AND b IN (SELECT ?)"},
+		{sqltext.PostgreSQL, "SELECT 'unterminated", "SELECT ?"},
+		{sqltext.PostgreSQL, "SELECT TRUE, NULL", "SELECT TRUE, NULL"},
+		{sqltext.MySQL, `SELECT "a", 'b\'c', _utf8'x', @v, @@g # hidden`, "SELECT ?, ?, ?, @v, @@g"},
+		{sqltext.MySQL, "SELECT 5--3, a -- b\n, c", "SELECT ?- -?, a , c"},
+		{sqltext.MySQL, "SELECT /*!40101 'x' */ a", "SELECT ? a"},
+		{sqltext.MySQL, "SELECT `a``b` FROM `t`", "SELECT `a``b` FROM `t`"},
+		{sqltext.SQLite, `SELECT "x", t."y", [z] FROM "t" WHERE a = ?1 AND b = :b AND c = @c AND d = $d`, `SELECT ?, t."y", [z] FROM ? WHERE a = ?1 AND b = :b AND c = @c AND d = $d`},
+		{sqltext.Generic, `SELECT 'a\', secret, 'b'`, "SELECT ?"},
+		{sqltext.Generic, "SELECT a #> b", "SELECT a ?"},
+	}
+	for _, test := range tests {
+		got := sqltext.Sanitize(test.d, test.text)
+		if got != test.want {
+			t.Errorf("Sanitize(%q)\n got %q\nwant %q", test.text, got, test.want)
+		}
+		if again := sqltext.Sanitize(test.d, got); again != got {
+			t.Errorf("Sanitize(%q) = %q: not the same again", got, again)
+		}
+	}
+}
