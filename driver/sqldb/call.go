@@ -19,6 +19,7 @@ type stmtCall struct {
 
 // work is the part of a call that is forgotten with it.
 type work struct {
+	next   *stmtCall   // in the list of free calls
 	handle *handleCall // the handle's call of which this is a step
 
 	// What to do: the one of these that the operation needs.
@@ -39,14 +40,15 @@ type work struct {
 	stmt      driver.Stmt
 	rows      *rows // where to open rows: ownRows, or the handle's
 	ownRows   rows
-	begun     *beginning
+	begun     *beginning // where to note the transaction: ownBegun, or the handle's
+	ownBegun  beginning
 }
 
 // free gives the call back to its connection. database/sql uses a connection
-// from one goroutine at a time, so that one slot serves nearly every call
-// without synchronisation.
+// from one goroutine at a time, so that the list of free calls needs no
+// synchronisation; it is as long as calls were open at once.
 func (s *stmtCall) free() {
-	s.work = work{}
+	s.work = work{next: s.conn.spare}
 	s.Reset(s)
 	s.conn.spare = s
 }

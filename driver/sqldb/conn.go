@@ -17,7 +17,7 @@ type conn struct {
 	*pipeline
 	lower *lower
 
-	spare  *stmtCall  // the call that is free for use, if any
+	spare  *stmtCall  // the first of the calls that are free for use
 	begun  *beginning // the open transaction, if it was begun through BeginTx
 	textTx bool       // a transaction was begun by a statement's text
 }
@@ -38,7 +38,7 @@ func (c *conn) start(ctx context.Context, op sp.Op, text string, args []driver.N
 		s = &stmtCall{conn: c}
 		s.Reset(s)
 	}
-	c.spare = nil
+	c.spare, s.next = s.next, nil
 	c.lower.unsent = false
 	s.args = args
 	s.Op, s.Text, s.InTx = op, text, c.inTx()
@@ -156,7 +156,10 @@ func (c *conn) ConnPing(ctx context.Context, p driver.Pinger) error {
 func (c *conn) ConnBeginTx(ctx context.Context, b driver.ConnBeginTx, opts driver.TxOptions) (context.Context, driver.Tx, error) {
 	s := c.start(ctx, sp.OpBegin, "", nil)
 	s.beginner, s.opts = b, opts
-	begun := new(beginning)
+	begun := &s.ownBegun
+	if s.handle != nil { // a transaction that ends with the handle's call
+		begun = new(beginning)
+	}
 	s.begun = begun
 	open, err := c.run(ctx, s)
 	if err != nil {

@@ -22,6 +22,7 @@ type lower struct {
 
 	habits    habits
 	prepared  *lowerStmt // what PrepareContext returned last, for the shim above sqlmw
+	tx        lowerTx    // a connection has one transaction at a time
 	idleSince time.Time  // only kept if habits.idlePing is set
 	unsent    bool       // the last error came from a connection to which nothing was sent
 }
@@ -108,7 +109,8 @@ func (l *lower) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, 
 	if err != nil {
 		return nil, l.guard(ctx, err, dead, true)
 	}
-	return &lowerTx{l: l, raw: tx}, nil
+	l.tx = lowerTx{l: l, raw: tx}
+	return &l.tx, nil
 }
 
 func (l *lower) begin(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
