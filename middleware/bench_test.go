@@ -2,6 +2,8 @@ package middleware_test
 
 import (
 	"context"
+	"io"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -26,6 +28,8 @@ func TestAllocations(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	timeout := must(t)(middleware.Timeout(time.Minute))
+	off, _ := logTo(t, slog.LevelError+1)
+	failures, _ := logTo(t, slog.LevelWarn)
 	for _, c := range []struct {
 		name string
 		ctx  context.Context
@@ -37,6 +41,8 @@ func TestAllocations(t *testing.T) {
 		{"timeout, no limit", t.Context(), sp.OpRollback, timeout, 0},
 		{"timeout, at work", t.Context(), sp.OpExec, timeout, 6},
 		{"recover", ctx, sp.OpExec, must(t)(middleware.Recover()), 0},
+		{"logging, off", ctx, sp.OpExec, off, 0},
+		{"logging, of failures", ctx, sp.OpExec, failures, 0},
 	} {
 		if n := testing.AllocsPerRun(100, reused(c.ctx, c.op, c.link)); n > c.max {
 			t.Errorf("%s: %v allocations, want at most %v", c.name, n, c.max)
@@ -79,5 +85,27 @@ func BenchmarkRecover(b *testing.B) {
 	perform := reused(b.Context(), sp.OpExec, must(b)(middleware.Recover()))
 	for b.Loop() {
 		perform()
+	}
+}
+
+func BenchmarkLogging(b *testing.B) {
+	text := slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})
+	off, _ := logTo(b, slog.LevelError+1)
+	failures, _ := logTo(b, slog.LevelWarn)
+	for _, c := range []struct {
+		name string
+		link sp.Interceptor
+	}{
+		{"off", off},
+		{"of failures", failures},
+		{"all, to a text handler", must(b)(middleware.Logging(slog.New(text)))},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			perform := reused(b.Context(), sp.OpExec, c.link)
+			for b.Loop() {
+				perform()
+			}
+		})
 	}
 }

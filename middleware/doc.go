@@ -1,0 +1,44 @@
+// Package middleware has the small interceptors that need no library of their
+// own: a time limit, log records, recovery from panics.
+//
+//	limit, err := middleware.Timeout(2 * time.Second)
+//	logs, err := middleware.Logging(slog.Default())
+//	panics, err := middleware.Recover()
+//	chain := sessionproxy.NewChain(tracer, logs, panics, limit, retrier, brk)
+//
+// Each is made by the constructor of its name. What it needs is an argument,
+// the rest are options; a value out of its range is an error that names it.
+// They work in any order and at any place of a chain. In the order above, from
+// outside in, the log sees every failure, and the time limit covers all
+// attempts of a retry; a second Timeout after the breaker limits each attempt.
+//
+// All are safe for concurrent use, and one may serve several chains.
+//
+// # What is logged
+//
+// Records have the attributes that follow, as far as they are known. Names
+// under "db.", "server.", "error." and "exception." are those of OpenTelemetry's
+// semantic conventions.
+//
+//	db.system.name, db.namespace, server.address, server.port (unless default)
+//	db.query.summary             as "SELECT users"
+//	db.query.text                without literals; see WithoutQueryText
+//	db.operation.name            of operations without a text, as "COMMIT"
+//	db.operation.batch.size      from 2
+//	db.client.operation.duration in seconds, as the metric of this name
+//	db.response.returned_rows    of queries
+//	db.response.status_code      the database's own code of an error
+//	error.type                   that code, else the class of fault, else a Go type
+//	exception.message            only WithErrorMessages
+//	exception.stacktrace         of a panic that Recover made an error of
+//	sessionproxy.operation       the caller's name for it, from WithOperation
+//	sessionproxy.attempts        from 2
+//	sessionproxy.rows_affected   of statements that change rows
+//	sessionproxy.fault.class     what the error means, as "serialization"
+//	sessionproxy.suppressed      records of this kind that were left out
+//	trace_id, span_id
+//
+// Records of events have event.name (retry, breaker.state, …), and
+// sessionproxy.attempt, sessionproxy.delay in seconds and sessionproxy.detail
+// where the event tells them. Arguments are never logged.
+package middleware

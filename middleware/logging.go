@@ -1,0 +1,150 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// Logging returns an interceptor that writes a record of each call to logger
+// when the call is finished: for a query when its rows are closed, for BEGIN
+// when the transaction has begun.
+//
+// A success is logged at debug level; at warn level if it took more than one
+// attempt or longer than [WithSlowThreshold] allows. A failure is logged at
+// error level, unless somebody above reports it in turn: a statement of a unit
+// of work or of a session's method fails at warn level, a step of a call above
+// it (dialling for a statement) at debug level. So does a call without I/O,
+// such as adding an object to a session, at whatever it ends with; and a call
+// that its caller cancelled is logged at warn level. sql.ErrNoRows and
+// driver.ErrSkip are no failures. [WithLevels] sets the three levels.
+//
+// Attributes have the names of OpenTelemetry's semantic conventions; see the
+// package documentation for the list. A record says what failed by code and
+// class of fault; it shows neither arguments nor, unless [WithErrorMessages]
+// asks for it, the error's text, since databases quote values of rows in it.
+//
+// Retries, waits and refusals are logged as they happen at debug level, changes
+// of a breaker's state at warn level. Of records above the debug level that
+// repeat each other most are left out, see [WithSampling].
+//
+// The records carry the trace and span that the context holds: put Logging
+// inside tracing, and outside retry, to have one record per call. A call that
+// nobody wants to read about costs two questions to the logger. The logger's
+// handler runs where the call ends, and holds it up while it writes.
+func Logging(logger *slog.Logger, opts ...LoggingOption) (sp.Interceptor, error) {
+	if logger == nil {
+		return nil, errors.New("middleware: Logging(nil): want a logger")
+	}
+	c := defaultLoggingConfig()
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.applyLogging(&c); err != nil {
+			return nil, err
+		}
+	}
+	return &logging{loggingConfig: c, logger: logger, statements: newStatements(c)}, nil
+}
+
+// logging is what Logging returns.
+type logging struct {
+	loggingConfig
+	logger     *slog.Logger
+	statements *statements
+}
+
+// Wrap returns a handler that logs the calls that pass through next.
+func (l *logging) Wrap(next sp.Handler) sp.Handler {
+	h := &logHandler{logging: l, next: next, sampler: newSampler(l.sampling)}
+	h.entries.New = h.newEntry
+	return h.handle
+}
+
+// logHandler is a logging around the next handler of one chain.
+type logHandler struct {
+	*logging
+	next    sp.Handler
+	sampler *sampler
+	entries sync.Pool
+	seen    atomic.Pointer[logTarget]
+}
+
+func (h *logHandler) handle(ctx context.Context, call *sp.Call) error {
+	detailed := h.logger.Enabled(ctx, h.levels.success)
+	if !detailed {
+		if call.Op.Local() || call.Step() || !h.logger.Enabled(ctx, h.levels.failure) {
+			return h.next(ctx, call)
+		}
+	}
+	e := h.entries.Get().(*logEntry)
+	e.call, e.ctx, e.target, e.start = call, ctx, h.target(call.Target), time.Now()
+	call.OnFinish(e.finish)
+	if detailed {
+		call.OnEvent((&eventLog{handler: h, ctx: ctx, target: e.target}).log)
+	} else {
+		call.OnEvent(e.target.breaker)
+	}
+	err := h.next(ctx, call)
+	if err == nil && call.Op == sp.OpBegin {
+		e.write(nil)
+	}
+	return err
+}
+
+// logEntry is a call that will be logged. It lives in a pool; the call's finish
+// hook, which runs exactly once, puts it back.
+type logEntry struct {
+	handler *logHandler
+	call    *sp.Call
+	ctx     context.Context //nolint:containedctx // that of the call, needed when it ends
+	target  *logTarget
+	start   time.Time
+	written bool
+	attrs   []slog.Attr
+
+	finish func(error) // the method onFinish, bound once
+}
+
+func (h *logHandler) newEntry() any {
+	e := &logEntry{handler: h}
+	e.finish = e.onFinish
+	return e
+}
+
+// onFinish is the finish hook.
+func (e *logEntry) onFinish(err error) {
+	if !e.written {
+		e.write(err)
+	}
+	clear(e.attrs)
+	*e = logEntry{handler: e.handler, attrs: e.attrs[:0], finish: e.finish}
+	e.handler.entries.Put(e)
+}
+
+// write writes the record, unless nobody wants it or it repeats others.
+func (e *logEntry) write(err error) {
+	e.written = true
+	h := e.handler
+	took := time.Since(e.start)
+	f := h.judge(e.ctx, e.call, err)
+	level, message := h.rate(e.call, f, took)
+	if !h.logger.Enabled(e.ctx, level) {
+		return
+	}
+	var dropped int64
+	if level > h.levels.success {
+		var ok bool
+		if dropped, ok = h.sampler.admit(e.start.Add(took), kind{message, e.call.Op, f.kind}); !ok {
+			return
+		}
+	}
+	e.describe(f, took, dropped)
+	h.logger.LogAttrs(e.ctx, level, message, e.attrs...)
+}

@@ -1,0 +1,95 @@
+package middleware
+
+import (
+	"log/slog"
+	"unicode/utf8"
+
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+)
+
+// statements says what is logged of a statement's text.
+type statements struct {
+	text  bool
+	limit int // bytes; 0: none
+	known *sqltext.Cache[statement]
+}
+
+// statement is what is logged of one text. What is empty is left out.
+type statement struct{ summary, text string }
+
+func newStatements(c loggingConfig) *statements {
+	return &statements{text: c.text, limit: c.textLimit, known: sqltext.NewCache[statement](0, 0)}
+}
+
+// maxRead is how many bytes of a text are read to describe it, if no more are
+// to be logged: reading a bulk insert of megabytes costs more than it tells. A
+// literal that is cut in two counts as a literal.
+const maxRead = 32 << 10
+
+// describe adds what the call's text says. Texts of transaction control say
+// nothing but names of savepoints.
+func (s *statements) describe(attrs []slog.Attr, call *sp.Call) []slog.Attr {
+	if call.Op.Transactional() {
+		return attrs
+	}
+	st := s.of(dialectOf(call.Target), call.Text)
+	if st.summary != "" {
+		attrs = append(attrs, slog.String(string(semconv.DBQuerySummaryKey), st.summary))
+	}
+	if st.text != "" {
+		attrs = append(attrs, slog.String(string(semconv.DBQueryTextKey), st.text))
+	}
+	return attrs
+}
+
+func (s *statements) of(dialect sqltext.Dialect, text string) statement {
+	if s.limit != 0 {
+		text = cut(text, max(s.limit, maxRead))
+	}
+	if st, ok := s.known.Get(dialect, text); ok {
+		return st
+	}
+	a := sqltext.Analyse(dialect, text)
+	st := statement{summary: a.Summary}
+	switch {
+	case !s.text:
+	case a.HasParameters:
+		st.text = cut(text, s.limit)
+	default:
+		st.text = cut(a.Sanitized, s.limit)
+	}
+	s.known.Put(dialect, text, st)
+	return st
+}
+
+// dialectOf returns the dialect in which statements for the target are read.
+func dialectOf(t *sp.Target) sqltext.Dialect {
+	if t == nil {
+		return sqltext.Generic
+	}
+	switch t.System {
+	case sp.PostgreSQL, sp.CockroachDB:
+		return sqltext.PostgreSQL
+	case sp.MySQL, sp.MariaDB:
+		return sqltext.MySQL
+	case sp.SQLite:
+		return sqltext.SQLite
+	default:
+		return sqltext.Generic
+	}
+}
+
+// cut shortens text to at most limit bytes, at the end of a character; 0 is no
+// limit.
+func cut(text string, limit int) string {
+	if limit == 0 || len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}
