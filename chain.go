@@ -1,5 +1,7 @@
 package sessionproxy
 
+import "slices"
+
 import "context"
 
 // A Handler performs a call. The innermost handler of a chain, its core, talks
@@ -86,8 +88,8 @@ func (c Chain) Len() int { return len(c.links) }
 // interceptor's Wrap runs once, here; a call then costs one indirect call per
 // interceptor. With an empty chain Then returns core itself.
 func (c Chain) Then(core Handler) Handler {
-	for i := len(c.links) - 1; i >= 0; i-- {
-		core = c.links[i].Wrap(core)
+	for _, v := range slices.Backward(c.links) {
+		core = v.Wrap(core)
 	}
 	return core
 }

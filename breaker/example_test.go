@@ -42,8 +42,7 @@ func Example() {
 		fmt.Println(db.exec(handler))
 	}
 	err = db.exec(handler)
-	var open *breaker.OpenError
-	if errors.As(err, &open) {
+	if open, ok := errors.AsType[*breaker.OpenError](err); ok {
 		fmt.Println("refused:", open.Target, open.State, open.Cause, open.RetryAfter > 50*time.Second)
 	}
 	// Output:

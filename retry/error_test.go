@@ -69,8 +69,7 @@ func TestACancellationInALaterAttemptKeepsTheEarlierErrorInItsText(t *testing.T)
 	}
 	// The second attempt may have taken effect: no one may read from its error
 	// that the server undid it.
-	var pg pgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[pgError](err); ok {
 		t.Errorf("the error of an attempt in doubt carries the code of another, %s", string(pg))
 	}
 }
@@ -129,8 +128,7 @@ func TestAnExhaustedCallsErrorIsJudgedAsItsLastAttemptsIs(t *testing.T) {
 		{tooMany, errRefused},
 	} {
 		_, err := run(t.Context(), eager(t, retry.WithAttempts(2)), &script{steps: fails(errs...)}, unit)
-		var e *retry.Error
-		if !errors.As(err, &e) {
+		if _, ok := errors.AsType[*retry.Error](err); !ok {
 			t.Fatalf("returned %#v", err)
 		}
 		got, want := fault.Of(err, fault.Situation{Phase: fault.PhaseUnit}), fault.Of(errs[1], fault.Situation{Phase: fault.PhaseUnit})

@@ -75,8 +75,7 @@ func ExampleError() {
 	err = perform(sp.NewChain(r), &transfer{conflicts: 9})
 	fmt.Println(err)
 
-	var gaveUp *retry.Error
-	if errors.As(err, &gaveUp) {
+	if gaveUp, ok := errors.AsType[*retry.Error](err); ok {
 		fmt.Println(gaveUp.Attempts, gaveUp.Reason)
 	}
 	fmt.Println(fault.Code(err))

@@ -124,7 +124,7 @@ func (h *handleCall) query(ctx context.Context) (err error) {
 		h.row = h.db.QueryRowContext(ctx, h.Text, h.args...)
 		return h.row.Err()
 	}
-	h.rows, err = h.db.QueryContext(ctx, h.Text, h.args...)
+	h.rows, err = h.db.QueryContext(ctx, h.Text, h.args...) //nolint:rowserrcheck // the caller's to check
 	return err
 }
 

@@ -124,7 +124,7 @@ func (d fakeDriver) Open(string) (driver.Conn, error) { return d.open() }
 type connectorFor struct{ open func() (driver.Conn, error) }
 
 func (c connectorFor) Connect(context.Context) (driver.Conn, error) { return c.open() }
-func (c connectorFor) Driver() driver.Driver                        { return fakeDriver{c.open} }
+func (c connectorFor) Driver() driver.Driver                        { return fakeDriver(c) }
 
 // recorder is an interceptor that writes down the calls it sees.
 type recorder struct {

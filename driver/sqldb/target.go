@@ -128,8 +128,8 @@ func libpqValue(s string) (value, rest string) {
 func mysqlTarget(system sp.System, dsn string) sp.Target {
 	t := sp.Target{System: system, Host: "localhost", Port: 3306}
 	slash := strings.LastIndexByte(dsn, '/')
-	if q := strings.IndexByte(dsn, '?'); q >= 0 {
-		if s := strings.LastIndexByte(dsn[:q], '/'); s >= 0 {
+	if address, _, found := strings.Cut(dsn, "?"); found {
+		if s := strings.LastIndexByte(address, '/'); s >= 0 {
 			slash = s
 		}
 	}

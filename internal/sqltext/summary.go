@@ -237,19 +237,26 @@ func (s *summarizer) name(raw string, rest Lexer) {
 		return
 	}
 	f.expect = false
-	full := raw
-	for rest.qualifies() {
-		rest.pos++
-		next, ok := rest.Next()
-		if !ok || next.Kind != Word && next.Kind != Name && next.Kind != Quoted {
-			break
-		}
-		full += "." + s.text[next.Start:next.End]
-	}
+	full := s.text[rest.pos-len(raw) : qualified(rest)]
 	if full == raw && slices.ContainsFunc(s.ctes, func(cte string) bool { return strings.EqualFold(cte, raw) }) {
 		return
 	}
 	s.write(full)
+}
+
+// qualified returns the end of a name whose first part was taken: behind its
+// last part.
+func qualified(rest Lexer) int {
+	for rest.qualifies() {
+		behind := rest
+		behind.pos++
+		next, ok := behind.Next()
+		if !ok || next.Kind != Word && next.Kind != Name && next.Kind != Quoted {
+			break
+		}
+		rest = behind
+	}
+	return rest.pos
 }
 
 // write appends a word, unless it would make the summary too long.
