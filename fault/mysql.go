@@ -10,7 +10,7 @@ import (
 // (those marked MariaDB). Whether a statement or the transaction is rolled
 // back: MySQL reference manual, "InnoDB error handling".
 var mysqlCodes = map[int]rule{
-	1020: {ClassSerialization, replay, BreakerExclude, contention},          // ER_CHECKREAD: MariaDB, innodb_snapshot_isolation
+	1020: {ClassSerialization, replay, BreakerExclude, contention | undone}, // ER_CHECKREAD: MariaDB, innodb_snapshot_isolation
 	1205: {ClassLockTimeout, replay, BreakerExclude, contention},            // ER_LOCK_WAIT_TIMEOUT: only the statement is rolled back
 	1213: {ClassDeadlock, replay, BreakerExclude, contention | undone},      // ER_LOCK_DEADLOCK; Galera's certification failure
 	1412: {ClassSerialization, replay, BreakerExclude, contention},          // ER_TABLE_DEF_CHANGED: the snapshot is older than the table
@@ -54,17 +54,17 @@ var mysqlCodes = map[int]rule{
 	1969: {ClassStatementTimeout, stop, BreakerExclude, 0}, // ER_STATEMENT_TIMEOUT, MariaDB: max_statement_time
 	3024: {ClassStatementTimeout, stop, BreakerExclude, 0}, // ER_QUERY_TIMEOUT: max_execution_time
 
-	1044: {ClassPermission, stop, BreakerFailure, 0}, // ER_DBACCESS_DENIED_ERROR
-	1045: {ClassAuth, stop, BreakerFailure, 0},       // ER_ACCESS_DENIED_ERROR
-	1049: {ClassNotFound, stop, BreakerFailure, 0},   // ER_BAD_DB_ERROR
-	1129: {ClassConnect, stop, BreakerFailure, 0},    // ER_HOST_IS_BLOCKED
-	1130: {ClassAuth, stop, BreakerFailure, 0},       // ER_HOST_NOT_PRIVILEGED
-	1698: {ClassAuth, stop, BreakerFailure, 0},       // ER_ACCESS_DENIED_NO_PASSWORD_ERROR
-	1820: {ClassAuth, stop, BreakerFailure, 0},       // ER_MUST_CHANGE_PASSWORD
-	1142: {ClassPermission, stop, BreakerSuccess, 0}, // ER_TABLEACCESS_DENIED_ERROR
-	1143: {ClassPermission, stop, BreakerSuccess, 0}, // ER_COLUMNACCESS_DENIED_ERROR
-	1227: {ClassPermission, stop, BreakerSuccess, 0}, // ER_SPECIFIC_ACCESS_DENIED_ERROR
-	1370: {ClassPermission, stop, BreakerSuccess, 0}, // ER_PROCACCESS_DENIED_ERROR
+	1044: {ClassPermission, stop, BreakerFailure, login}, // ER_DBACCESS_DENIED_ERROR
+	1045: {ClassAuth, stop, BreakerFailure, login},       // ER_ACCESS_DENIED_ERROR
+	1049: {ClassNotFound, stop, BreakerFailure, login},   // ER_BAD_DB_ERROR
+	1129: {ClassConnect, stop, BreakerFailure, login},    // ER_HOST_IS_BLOCKED
+	1130: {ClassAuth, stop, BreakerFailure, login},       // ER_HOST_NOT_PRIVILEGED
+	1698: {ClassAuth, stop, BreakerFailure, login},       // ER_ACCESS_DENIED_NO_PASSWORD_ERROR
+	1820: {ClassAuth, stop, BreakerFailure, login},       // ER_MUST_CHANGE_PASSWORD
+	1142: {ClassPermission, stop, BreakerSuccess, 0},     // ER_TABLEACCESS_DENIED_ERROR
+	1143: {ClassPermission, stop, BreakerSuccess, 0},     // ER_COLUMNACCESS_DENIED_ERROR
+	1227: {ClassPermission, stop, BreakerSuccess, 0},     // ER_SPECIFIC_ACCESS_DENIED_ERROR
+	1370: {ClassPermission, stop, BreakerSuccess, 0},     // ER_PROCACCESS_DENIED_ERROR
 
 	1022: {ClassIntegrity, stop, BreakerSuccess, 0}, // ER_DUP_KEY
 	1048: {ClassIntegrity, stop, BreakerSuccess, 0}, // ER_BAD_NULL_ERROR

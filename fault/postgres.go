@@ -64,12 +64,12 @@ var postgresClasses = map[string]rule{
 	"25": {ClassState, stop, BreakerSuccess, 0},                             // invalid transaction state
 	"26": {ClassState, stop, BreakerSuccess, 0},                             // invalid SQL statement name
 	"27": {ClassState, stop, BreakerSuccess, 0},                             // triggered data change violation
-	"28": {ClassAuth, stop, BreakerFailure, 0},                              // invalid authorization specification
+	"28": {ClassAuth, stop, BreakerFailure, login},                          // invalid authorization specification
 	"2B": {ClassState, stop, BreakerSuccess, 0},                             // dependent privilege descriptors still exist
 	"2D": {ClassState, stop, BreakerSuccess, 0},                             // invalid transaction termination
 	"34": {ClassState, stop, BreakerSuccess, 0},                             // invalid cursor name
 	"3B": {ClassState, stop, BreakerSuccess, 0},                             // savepoint exception
-	"3D": {ClassNotFound, stop, BreakerFailure, 0},                          // invalid catalog name
+	"3D": {ClassNotFound, stop, BreakerFailure, login},                      // invalid catalog name
 	"3F": {ClassNotFound, stop, BreakerSuccess, 0},                          // invalid schema name
 	"40": {ClassSerialization, replay, BreakerSuccess, contention | undone}, // transaction rollback
 	"42": {ClassSyntax, stop, BreakerSuccess, 0},                            // syntax error or access rule violation

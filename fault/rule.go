@@ -51,6 +51,9 @@ const (
 	unsent
 	// done: the statement did its work; it is the rows that disappoint.
 	done
+	// login: a failure of the server only if it refuses a connection; told of
+	// a statement, the mistake is the statement's.
+	login
 	// interrupt: an ended context looks like this too.
 	interrupt
 )
@@ -72,6 +75,9 @@ func (r rule) without(t trait) rule {
 
 // verdict applies the rule to a situation.
 func (r rule) verdict(s Situation) Verdict {
+	if r.has(login) && !r.nothingSent(s) && !effectless(s.Phase) {
+		r.breaker = BreakerSuccess
+	}
 	outcome := r.outcome(s)
 	return Verdict{
 		Class:       r.class,

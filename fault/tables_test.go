@@ -108,7 +108,7 @@ func TestPostgresErrors(t *testing.T) {
 		{postgresFatal("57P03"), fault.ClassServerDown, conn, failure},
 		{postgresFatal("57P04"), fault.ClassNotFound, stopDoubt, failure},
 		{postgresFatal("57P05"), fault.ClassConnectionLost, conn, exclude},
-		{postgres("3D000"), fault.ClassNotFound, stop, failure},
+		{postgres("3D000"), fault.ClassNotFound, stop, success},
 		{postgres("57014"), fault.ClassStatementTimeout, stop, exclude},
 		{postgresFatal("25P03"), fault.ClassStatementTimeout, elsewhere, exclude},
 		{postgresFatal("25P04"), fault.ClassStatementTimeout, elsewhere, exclude},
@@ -117,8 +117,8 @@ func TestPostgresErrors(t *testing.T) {
 		{postgres("26000"), fault.ClassState, again, success},
 		{postgres("42P05"), fault.ClassState, again, success},
 		{postgres("0A000"), fault.ClassUnsupported, stop, success},
-		{postgres("28P01"), fault.ClassAuth, stop, failure},
-		{postgres("28000"), fault.ClassAuth, stop, failure},
+		{postgres("28P01"), fault.ClassAuth, stop, success},
+		{postgres("28000"), fault.ClassAuth, stop, success},
 		{postgres("58000"), fault.ClassUnknown, stop, failure},
 		{postgres("58030"), fault.ClassUnknown, stop, failure},
 		{postgres("XX000"), fault.ClassUnknown, stop, failure},
@@ -171,11 +171,11 @@ func TestMySQLErrors(t *testing.T) {
 		{mysql(1206), fault.ClassOverloaded, againHere, failure},
 		{mysql(1041), fault.ClassOverloaded, againHere, failure},
 		{mysql(1114), fault.ClassOverloaded, stopDoubt, failure},
-		{mysql(1044), fault.ClassPermission, stopDoubt, failure},
-		{mysql(1045), fault.ClassAuth, stopDoubt, failure},
-		{mysql(1049), fault.ClassNotFound, stopDoubt, failure},
-		{mysql(1129), fault.ClassConnect, stopDoubt, failure},
-		{mysql(1130), fault.ClassAuth, stopDoubt, failure},
+		{mysql(1044), fault.ClassPermission, stopDoubt, success},
+		{mysql(1045), fault.ClassAuth, stopDoubt, success},
+		{mysql(1049), fault.ClassNotFound, stopDoubt, success},
+		{mysql(1129), fault.ClassConnect, stopDoubt, success},
+		{mysql(1130), fault.ClassAuth, stopDoubt, success},
 		{mysql(1062), fault.ClassIntegrity, stop, success},
 		{mysql(4025), fault.ClassIntegrity, stop, success},
 		{mysql(1264), fault.ClassData, stopDoubt, success},
@@ -233,5 +233,23 @@ func TestPostgresErrorsThatShareACode(t *testing.T) {
 	canceled := fault.Of(postgresMessage("57014", "canceling statement due to user request", ""), fault.Situation{})
 	if canceled.Class != fault.ClassCanceled {
 		t.Errorf("a cancel request got %+v", canceled)
+	}
+}
+
+func TestRefusedLoginCountsOnlyWhileConnecting(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{postgres("28P01"), postgres("3D000"), mysql(1044), mysql(1045), mysql(1049), mysql(1129), mysql(1130)} {
+		for s, want := range map[fault.Situation]fault.Breaker{
+			{Phase: fault.PhaseConnect}:            failure,
+			{Phase: fault.PhaseAcquire}:            failure,
+			{Progress: fault.ProgressUnsent}:       failure,
+			{}:                                     success, // LOAD DATA without the privilege, say
+			{Phase: fault.PhaseUnit, InTx: true}:   success,
+			{Phase: fault.PhaseCommit, InTx: true}: success,
+		} {
+			if v := fault.Of(err, s); v.Breaker != want || v.Retry != fault.RetryNone {
+				t.Errorf("%v in %+v: got %+v", err, s, v)
+			}
+		}
 	}
 }
