@@ -89,7 +89,7 @@ func BenchmarkRecover(b *testing.B) {
 }
 
 func BenchmarkLogging(b *testing.B) {
-	text := slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})
+	text := slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}) //nolint:sloglint // its formatting is measured
 	off, _ := logTo(b, slog.LevelError+1)
 	failures, _ := logTo(b, slog.LevelWarn)
 	for _, c := range []struct {
