@@ -77,3 +77,50 @@ func TestFaultPostgresShuttingDown(t *testing.T) {
 	}
 	faultExec(t, last, "SELECT 1")
 }
+
+// TestFaultPostgresCommitted ends a session whose COMMIT is done and waits for
+// a standby. What the drivers say of it does not differ from what they say
+// when nothing was committed: pgx 5.12 calls it safe to retry, and its stdlib
+// answers driver.ErrBadConn for the INSERT, upon which a sql.DB would send it
+// again.
+func TestFaultPostgresCommitted(t *testing.T) {
+	t.Parallel()
+	server := dbtest.Private(t, dbtest.KindPostgres,
+		dbtest.Config("synchronous_standby_names", "nobody"), dbtest.Config("synchronous_commit", "local"))
+	for _, d := range faultPostgresDrivers {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			db := server.Database(t)
+			w := faultWatcher{d.open(t, db.DSN())}
+			faultExec(t, w, "CREATE TABLE t (id int)")
+			lost := faultLost
+			lost.inTx = fault.RetryNone
+
+			conn := d.open(t, db.DSN())
+			faultExec(t, conn, "SET synchronous_commit = on")
+			pid := w.pid(t, conn)
+			tx := faultBegin(t, conn)
+			faultExec(t, tx, "INSERT INTO t VALUES (1)")
+			lost.checkCommit(t, w.interrupted(t, pid, func() error { return tx.commit(t.Context()) }))
+
+			conn = d.open(t, db.DSN())
+			faultExec(t, conn, "SET synchronous_commit = on")
+			pid = w.pid(t, conn)
+			lost.check(t, w.interrupted(t, pid, func() error { return conn.exec(t.Context(), "INSERT INTO t VALUES (2)") }))
+
+			if n, err := w.ask(t.Context(), "SELECT count(*)::text FROM t"); n != "2" || err != nil {
+				t.Errorf("%s of two rows were committed (%v)", n, err)
+			}
+		})
+	}
+}
+
+// interrupted ends a process while its commit waits for a standby.
+func (w faultWatcher) interrupted(t *testing.T, pid string, commit func() error) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- commit() }()
+	w.until(t, "1", pid, "wait_event = 'SyncRep'")
+	w.terminate(t, pid)
+	return <-done
+}
