@@ -10,7 +10,7 @@ type rule struct {
 }
 
 // action says what may be done about an error, before the situation is looked
-// at. Its values are ordered as the columns of docs/faults.md name them.
+// at. docs/faults.md calls its values NO, ST, TX, IDEM, CONN and AMB.
 type action uint8
 
 const (

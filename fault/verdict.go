@@ -34,8 +34,9 @@ const (
 	// use.
 	RetryNone Retry = iota
 	// RetryStatement means that the statement alone may be repeated, on the
-	// same connection too: it ran outside a transaction and was undone, or
-	// repeating it is harmless.
+	// same connection too: it ran outside a transaction and was undone. That
+	// holds for one statement: of several in one text, or of a procedure that
+	// commits, an earlier part may have taken effect.
 	RetryStatement
 	// RetryTransaction means that the whole unit of work may be repeated from
 	// its BEGIN, after a rollback; never one of its statements.
