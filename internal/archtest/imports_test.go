@@ -1,0 +1,106 @@
+package archtest_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sessionproxy/sessionproxy"
+
+// rule is what a package may import besides the standard library: packages of
+// the module, by their path in it, and prefixes of others.
+type rule struct{ own, foreign []string }
+
+const (
+	otel = "go.opentelemetry.io/otel"
+	pgx  = "github.com/jackc/pgx/v5"
+)
+
+var interceptor = rule{own: []string{"", "fault", "internal/sqltext", "internal/attrs"}, foreign: []string{otel}}
+
+// floors is the table of docs/design.md. The root package is "".
+var floors = map[string]rule{
+	"":                    {own: []string{"fault"}},
+	"fault":               {},
+	"internal/sqltext":    {},
+	"internal/attrs":      {own: []string{"", "fault", "internal/sqltext"}, foreign: []string{otel}},
+	"internal/dbtest":     {},
+	"internal/faultproxy": {},
+	"internal/pgscript":   {foreign: []string{pgx}},
+	"internal/archtest":   {},
+	"driver/sqldb":        {own: []string{"", "fault"}, foreign: []string{"github.com/ngrok/sqlmw"}},
+	"tracing":             interceptor,
+	"retry":               interceptor,
+	"middleware":          interceptor,
+	"breaker":             {own: interceptor.own, foreign: []string{otel, "github.com/sony/gobreaker/v2"}},
+}
+
+// notTheSDK is never imported by the root module: users bring it.
+const notTheSDK = otel + "/sdk"
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportsPointDown(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		rule, ok := floors[name]
+		if !ok {
+			t.Errorf("%s has no floor: add it to docs/design.md and to this test", p.ImportPath)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if !rule.allows(imported) {
+				t.Errorf("%s imports %s, which its floor does not allow", p.ImportPath, imported)
+			}
+		}
+	}
+}
+
+func (r rule) allows(path string) bool {
+	if own, ok := strings.CutPrefix(path, module); ok {
+		for _, o := range r.own {
+			if strings.TrimPrefix(own, "/") == o {
+				return true
+			}
+		}
+		return false
+	}
+	if first, _, _ := strings.Cut(path, "/"); !strings.Contains(first, ".") {
+		return true // the standard library
+	}
+	if strings.HasPrefix(path, notTheSDK) {
+		return false
+	}
+	for _, f := range r.foreign {
+		if path == f || strings.HasPrefix(path, f+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func packages(t *testing.T) (out []goPackage) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", module+"/...")
+	printed, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for d := json.NewDecoder(strings.NewReader(string(printed))); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return out
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, p)
+	}
+}
