@@ -22,6 +22,27 @@ const (
 	OtherSQL System = "other_sql"
 )
 
+// DefaultPort returns the port on which the system listens unless told
+// otherwise; 0 for one without a port.
+func (s System) DefaultPort() int {
+	switch s {
+	case PostgreSQL:
+		return 5432
+	case CockroachDB:
+		return 26257
+	case MySQL, MariaDB:
+		return 3306
+	default:
+		return 0
+	}
+}
+
+// Anonymous returns the target without its user, for what is shared by roles.
+func (t Target) Anonymous() Target {
+	t.User = ""
+	return t
+}
+
 // Target is the database that calls go to. It carries no secret. A Target is
 // shared by all calls of a handle and must not be changed once in use.
 type Target struct {

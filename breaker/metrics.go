@@ -10,6 +10,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
 // scopeName is the instrumentation scope of the metrics.
@@ -65,10 +66,10 @@ func observe(o metric.Int64Observer, circuits []*circuit) {
 	}
 	tallies := make(map[sessionproxy.Target]*tally, len(circuits))
 	for _, c := range circuits {
-		t := tallies[anonymous(c.key)]
+		t := tallies[c.key.Anonymous()]
 		if t == nil {
 			t = &tally{labels: c.labels}
-			tallies[anonymous(c.key)] = t
+			tallies[c.key.Anonymous()] = t
 		}
 		t.in[c.phase.Load().shown(c.cfg.now())]++
 	}
@@ -79,28 +80,9 @@ func observe(o metric.Int64Observer, circuits []*circuit) {
 	}
 }
 
-// anonymous returns the target without its user.
-func anonymous(t sessionproxy.Target) sessionproxy.Target {
-	t.User = ""
-	return t
-}
-
 // newLabels returns the attributes of t with each state.
 func newLabels(t sessionproxy.Target) labels {
-	system := t.System
-	if system == "" {
-		system = sessionproxy.OtherSQL
-	}
-	attrs := append(make([]attribute.KeyValue, 0, 5), semconv.DBSystemNameKey.String(string(system)))
-	if t.Namespace != "" {
-		attrs = append(attrs, semconv.DBNamespace(t.Namespace))
-	}
-	if t.Host != "" {
-		attrs = append(attrs, semconv.ServerAddress(t.Host))
-	}
-	if t.Port != 0 {
-		attrs = append(attrs, semconv.ServerPort(t.Port))
-	}
+	attrs := telemetry.Target(&t)
 	l := new([states]metric.MeasurementOption)
 	for s := range states {
 		set := attribute.NewSet(append(slices.Clip(attrs), stateKey.String(State(s).String()))...)

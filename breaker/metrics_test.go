@@ -92,7 +92,7 @@ func (o observer) Observe(n int64, opts ...metric.ObserveOption) {
 	o.seen[set.Encoded(attribute.DefaultEncoder())] = n
 }
 
-const app = "db.namespace=app,db.system.name=postgresql,server.address=db,server.port=5432,"
+const app = "db.namespace=app,db.system.name=postgresql,server.address=db,"
 
 func TestStatesShowAsMetrics(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

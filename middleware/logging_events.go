@@ -8,6 +8,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
 // eventLog logs the events of calls. Unlike a logEntry it is not pooled: an
@@ -63,7 +64,7 @@ func appendEvent(attrs []slog.Attr, e sp.Event) []slog.Attr {
 		// Not the call's verdict: a fork may report while the call is at work.
 		class := fault.Of(e.Err, fault.Situation{}).Class
 		attrs = append(attrs,
-			slog.String(string(semconv.ErrorTypeKey), errorType(e.Err, fault.Code(e.Err), class)),
+			slog.String(string(semconv.ErrorTypeKey), telemetry.ErrorType(e.Err, fault.Code(e.Err), class)),
 			slog.String(faultClassKey, class.String()))
 	}
 	return attrs

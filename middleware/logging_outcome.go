@@ -5,13 +5,12 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
 // The messages of records. They are few and never change, to search by.
@@ -43,26 +42,9 @@ func (l *logging) judge(ctx context.Context, call *sp.Call, err error) failure {
 	if !errors.Is(err, sp.ErrAborted) {
 		f.class = call.Verdict(err).Class
 	}
-	f.kind = errorType(err, f.code, f.class)
+	f.kind = telemetry.ErrorType(err, f.code, f.class)
 	f.canceled = f.class == fault.ClassCanceled && errors.Is(ctx.Err(), context.Canceled)
 	return f
-}
-
-// errorType returns the value of error.type: the database's code, else the
-// class of fault, else the type of the error where that says something.
-func errorType(err error, code string, class fault.Class) string {
-	switch {
-	case code != "":
-		return code
-	case class != fault.ClassNone && class != fault.ClassUnknown:
-		return class.String()
-	case errors.Is(err, sp.ErrAborted):
-		return "aborted"
-	}
-	if name := fmt.Sprintf("%T", err); !strings.HasPrefix(name, "*errors.") && !strings.HasPrefix(name, "*fmt.") {
-		return name
-	}
-	return "_OTHER"
 }
 
 // rate returns the level and the message of a call's record.

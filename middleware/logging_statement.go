@@ -35,7 +35,7 @@ func (s *statements) describe(attrs []slog.Attr, call *sp.Call) []slog.Attr {
 	if call.Op.Transactional() {
 		return attrs
 	}
-	st := s.of(dialectOf(call.Target), call.Text)
+	st := s.of(sqltext.DialectOf(systemOf(call.Target)), call.Text)
 	if st.summary != "" {
 		attrs = append(attrs, slog.String(string(semconv.DBQuerySummaryKey), st.summary))
 	}
@@ -63,23 +63,6 @@ func (s *statements) of(dialect sqltext.Dialect, text string) statement {
 	}
 	s.known.Put(dialect, text, st)
 	return st
-}
-
-// dialectOf returns the dialect in which statements for the target are read.
-func dialectOf(t *sp.Target) sqltext.Dialect {
-	if t == nil {
-		return sqltext.Generic
-	}
-	switch t.System {
-	case sp.PostgreSQL, sp.CockroachDB:
-		return sqltext.PostgreSQL
-	case sp.MySQL, sp.MariaDB:
-		return sqltext.MySQL
-	case sp.SQLite:
-		return sqltext.SQLite
-	default:
-		return sqltext.Generic
-	}
 }
 
 // cut shortens text to at most limit bytes, at the end of a character; 0 is no

@@ -3,9 +3,8 @@ package middleware
 import (
 	"log/slog"
 
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
 // logTarget is what is made once for a target.
@@ -29,32 +28,18 @@ func (h *logHandler) target(t *sp.Target) *logTarget {
 
 // targetAttrs returns the attributes that name the database.
 func targetAttrs(t *sp.Target) []slog.Attr {
-	if t == nil || t.System == "" {
-		return []slog.Attr{slog.String(string(semconv.DBSystemNameKey), string(sp.OtherSQL))}
-	}
-	attrs := []slog.Attr{slog.String(string(semconv.DBSystemNameKey), string(t.System))}
-	if t.Namespace != "" {
-		attrs = append(attrs, slog.String(string(semconv.DBNamespaceKey), t.Namespace))
-	}
-	if t.Host != "" {
-		attrs = append(attrs, slog.String(string(semconv.ServerAddressKey), t.Host))
-		if t.Port != 0 && t.Port != defaultPort(t.System) {
-			attrs = append(attrs, slog.Int(string(semconv.ServerPortKey), t.Port))
-		}
+	named := telemetry.Target(t)
+	attrs := make([]slog.Attr, len(named))
+	for i, a := range named {
+		attrs[i] = slog.Any(string(a.Key), a.Value.AsInterface())
 	}
 	return attrs
 }
 
-// defaultPort returns the port that need not be told, or 0.
-func defaultPort(s sp.System) int {
-	switch s {
-	case sp.PostgreSQL:
-		return 5432
-	case sp.CockroachDB:
-		return 26257
-	case sp.MySQL, sp.MariaDB:
-		return 3306
-	default:
-		return 0
+// systemOf returns the name of the target's system, if it is known.
+func systemOf(t *sp.Target) string {
+	if t == nil {
+		return ""
 	}
+	return string(t.System)
 }

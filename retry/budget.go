@@ -115,9 +115,7 @@ func anonymous(t *sessionproxy.Target) sessionproxy.Target {
 	if t == nil {
 		return sessionproxy.Target{}
 	}
-	key := *t
-	key.User = ""
-	return key
+	return t.Anonymous()
 }
 
 // bucket holds the tokens of one target.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
 // scopeName is the instrumentation scope of the metrics.
@@ -98,20 +99,7 @@ func (m *meters) with(l labels) metric.MeasurementOption {
 // attributes returns what l stands for, in the words of the semantic
 // conventions.
 func (l labels) attributes() attribute.Set {
-	system := l.target.System
-	if system == "" {
-		system = sessionproxy.OtherSQL
-	}
-	attrs := append(make([]attribute.KeyValue, 0, 6), semconv.DBSystemNameKey.String(string(system)))
-	if l.target.Namespace != "" {
-		attrs = append(attrs, semconv.DBNamespace(l.target.Namespace))
-	}
-	if l.target.Host != "" {
-		attrs = append(attrs, semconv.ServerAddress(l.target.Host))
-	}
-	if l.target.Port != 0 {
-		attrs = append(attrs, semconv.ServerPort(l.target.Port))
-	}
+	attrs := telemetry.Target(&l.target)
 	if l.class != fault.ClassNone {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(l.class.String()))
 	}

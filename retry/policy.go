@@ -5,6 +5,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
 // eligible reports whether the call is one that this package may repeat at
@@ -52,6 +53,9 @@ func permits(call *sessionproxy.Call, err error, v fault.Verdict) bool {
 	if errors.Is(err, fault.ErrRejected) || v.Outcome == fault.OutcomeUnknown && !call.Idempotent() {
 		return false
 	}
+	if !call.Idempotent() && v.Outcome != fault.OutcomeNotSent && compound(call) {
+		return false
+	}
 	// The next attempt on a connection's own call runs on that connection;
 	// only dialling makes a new one.
 	if call.Scope == sessionproxy.ScopeConn && call.Op != sessionproxy.OpConnect {
@@ -67,6 +71,22 @@ func permits(call *sessionproxy.Call, err error, v fault.Verdict) bool {
 	default:
 		return false
 	}
+}
+
+// compound reports that a call may be several statements to the server, of
+// which the first may stand although the last one was undone: a procedure that
+// commits, several statements in one text. See docs/faults.md.
+func compound(call *sessionproxy.Call) bool {
+	switch call.Op {
+	case sessionproxy.OpExec, sessionproxy.OpQuery:
+	default:
+		return false
+	}
+	dialect := sqltext.Generic
+	if call.Target != nil {
+		dialect = sqltext.DialectOf(string(call.Target.System))
+	}
+	return sqltext.Compound(dialect, call.Text)
 }
 
 // unsent reports that an attempt ended without reaching the database: refused

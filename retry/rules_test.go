@@ -28,6 +28,33 @@ func TestAStatementInsideATransactionIsNeverRepeatedAlone(t *testing.T) {
 	}
 }
 
+func TestSeveralStatementsInOneCallAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	shape := func(text string) func(*sp.Call) {
+		return func(c *sp.Call) { exec(c); c.Text = text }
+	}
+	for text, want := range map[string]int{
+		"UPDATE a SET x = 1;":                        2,
+		"UPDATE a SET x = ';'":                       2,
+		"UPDATE a SET x = 1; UPDATE b SET y = 2":     1,
+		"CALL transfer(1, 2)":                        1,
+		"/* all of it */ do $$ begin commit; end $$": 1,
+	} {
+		s := &script{steps: fails(serialization)}
+		if n := performs(t.Context(), eager(t), s, shape(text)); n != want {
+			t.Errorf("%q was performed %d times, want %d", text, n, want)
+		}
+	}
+	marked := &script{steps: fails(serialization)}
+	if n := performs(sp.WithIdempotent(t.Context()), eager(t), marked, shape("CALL refresh()")); n != 2 {
+		t.Errorf("an idempotent procedure was performed %d times, want 2", n)
+	}
+	unsent := &script{steps: fails(errRefused)}
+	if n := performs(t.Context(), eager(t), unsent, shape("CALL transfer(1, 2)")); n != 2 {
+		t.Errorf("a procedure that was not sent was performed %d times, want 2", n)
+	}
+}
+
 func TestAUnitOfWorkIsReplayedFromItsStart(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{serialization, pgError("40P01"), errRefused, errLost} {

@@ -52,7 +52,7 @@ func systemOf(driverName, dsn string) sp.System {
 }
 
 func postgresTarget(system sp.System, dsn string) sp.Target {
-	t := sp.Target{System: system, Port: 5432}
+	t := sp.Target{System: system, Port: system.DefaultPort()}
 	get := keyValues(dsn)
 	if u, err := url.Parse(dsn); err == nil && u.Scheme != "" && strings.Contains(dsn, "://") {
 		q := u.Query()
@@ -126,7 +126,7 @@ func libpqValue(s string) (value, rest string) {
 
 // mysqlTarget reads "user:password@net(address)/database?params".
 func mysqlTarget(system sp.System, dsn string) sp.Target {
-	t := sp.Target{System: system, Host: "localhost", Port: 3306}
+	t := sp.Target{System: system, Host: "localhost", Port: system.DefaultPort()}
 	slash := strings.LastIndexByte(dsn, '/')
 	if address, _, found := strings.Cut(dsn, "?"); found {
 		if s := strings.LastIndexByte(address, '/'); s >= 0 {

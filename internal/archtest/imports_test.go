@@ -20,14 +20,14 @@ const (
 	pgx  = "github.com/jackc/pgx/v5"
 )
 
-var interceptor = rule{own: []string{"", "fault", "internal/sqltext", "internal/attrs"}, foreign: []string{otel}}
+var interceptor = rule{own: []string{"", "fault", "internal/sqltext", "internal/telemetry"}, foreign: []string{otel}}
 
 // floors is the table of docs/design.md. The root package is "".
 var floors = map[string]rule{
 	"":                    {own: []string{"fault"}},
 	"fault":               {},
 	"internal/sqltext":    {},
-	"internal/attrs":      {own: []string{"", "fault", "internal/sqltext"}, foreign: []string{otel}},
+	"internal/telemetry":      {own: []string{"", "fault", "internal/sqltext"}, foreign: []string{otel}},
 	"internal/dbtest":     {},
 	"internal/faultproxy": {},
 	"internal/pgscript":   {foreign: []string{pgx}},

@@ -24,3 +24,18 @@ const (
 	// name fits.
 	SQLite
 )
+
+// DialectOf returns the dialect of a system, named as in OpenTelemetry's
+// attribute db.system.name; [Generic] if it is not known.
+func DialectOf(system string) Dialect {
+	switch system {
+	case "postgresql", "cockroachdb":
+		return PostgreSQL
+	case "mysql", "mariadb":
+		return MySQL
+	case "sqlite":
+		return SQLite
+	default:
+		return Generic
+	}
+}
