@@ -63,3 +63,27 @@ func Compound(d Dialect, text string) bool {
 
 // compounds are the first words of statements that may do several things.
 var compounds = []string{"call", "do", "exec", "execute", "begin", "declare"}
+
+// Split returns the statements of a text, without the semicolons between them
+// and the white space around them. A semicolon inside a literal, a name or a
+// comment divides nothing, nor does one of a procedure's body in dollar quotes.
+func Split(d Dialect, text string) (statements []string) {
+	lexer := NewLexer(d, text)
+	start := 0
+	add := func(end int) {
+		if s := strings.TrimSpace(text[start:end]); s != "" {
+			statements = append(statements, s)
+		}
+	}
+	for {
+		t, ok := lexer.Next()
+		if !ok {
+			add(len(text))
+			return statements
+		}
+		if t.Kind == Punct && text[t.Start:t.End] == ";" {
+			add(t.Start)
+			start = t.End
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package sqltext_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
@@ -102,6 +103,38 @@ func TestSanitize(t *testing.T) {
 		}
 		if again := sqltext.Sanitize(test.d, got); again != got {
 			t.Errorf("Sanitize(%q) = %q: not the same again", got, again)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	got := sqltext.Split(sqltext.PostgreSQL, " SELECT ';' ; ;DO $$ a; b $$; -- c;\n")
+	if want := []string{"SELECT ';'", "DO $$ a; b $$", "-- c;"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestCompound(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"": false, "SELECT 1": false, "SELECT 1; ": false, "SELECT 1; -- no more": false, "SELECT ';' || a": false,
+		"SELECT 1; SELECT 2": true, "/* x */ call p()": true, "DO $$ $$": true, "SELECT do FROM call": false,
+	} {
+		if got := sqltext.Compound(sqltext.PostgreSQL, text); got != want {
+			t.Errorf("Compound(%q) = %t", text, got)
+		}
+	}
+}
+
+func TestDialectOf(t *testing.T) {
+	t.Parallel()
+	for system, want := range map[string]sqltext.Dialect{
+		"postgresql": sqltext.PostgreSQL, "cockroachdb": sqltext.PostgreSQL, "mysql": sqltext.MySQL, "mariadb": sqltext.MySQL,
+		"sqlite": sqltext.SQLite, "other_sql": sqltext.Generic, "": sqltext.Generic,
+	} {
+		if got := sqltext.DialectOf(system); got != want {
+			t.Errorf("DialectOf(%q) = %d, want %d", system, got, want)
 		}
 	}
 }

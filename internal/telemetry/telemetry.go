@@ -5,7 +5,6 @@ package telemetry
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -54,9 +53,9 @@ func ErrorType(err error, code string, class fault.Class) string {
 	case errors.Is(err, sp.ErrAborted):
 		return "aborted"
 	}
-	// The types of packages errors and fmt say nothing.
-	if name := strings.TrimPrefix(fmt.Sprintf("%T", err), "*"); !strings.HasPrefix(name, "errors.") && !strings.HasPrefix(name, "fmt.") {
-		return fmt.Sprintf("%T", err)
+	// semconv looks through fmt's wrappers; the types of package errors say nothing.
+	if name := semconv.ErrorType(err).Value.AsString(); !strings.HasPrefix(name, "*errors.") {
+		return name
 	}
 	return semconv.ErrorTypeOther.Value.AsString()
 }

@@ -51,7 +51,7 @@ func TestErrorType(t *testing.T) {
 		{errors.New("x"), "", fault.ClassConnect, "connect"},
 		{sp.ErrAborted, "", fault.ClassUnknown, "aborted"},
 		{&oddError{}, "", fault.ClassUnknown, "*telemetry_test.oddError"},
-		{fmt.Errorf("x: %w", &oddError{}), "", fault.ClassUnknown, "_OTHER"},
+		{fmt.Errorf("x: %w", &oddError{}), "", fault.ClassUnknown, "*telemetry_test.oddError"},
 		{errors.New("x"), "", fault.ClassUnknown, "_OTHER"},
 	}
 	for _, test := range tests {

@@ -1,0 +1,127 @@
+package tracing_test
+
+import (
+	"context"
+	"testing"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/tracing"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/embedded"
+)
+
+// cheap is a provider whose spans cost as little as spans can: what remains
+// is the cost of this package.
+type cheap struct {
+	embedded.TracerProvider
+	recording bool
+}
+
+type cheapTracer struct {
+	embedded.Tracer
+	span trace.Span
+}
+
+type cheapSpan struct {
+	trace.Span
+	recording bool
+}
+
+func (p cheap) Tracer(string, ...trace.TracerOption) trace.Tracer {
+	none := trace.SpanFromContext(context.Background())
+	return cheapTracer{span: cheapSpan{Span: none, recording: p.recording}}
+}
+
+func (t cheapTracer) Start(ctx context.Context, _ string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
+	return ctx, t.span
+}
+
+func (s cheapSpan) IsRecording() bool { return s.recording }
+
+// cheapMeter is a meter provider whose histograms are enabled and do nothing.
+type cheapMeter struct{ metricnoop.MeterProvider }
+
+type cheapInstruments struct{ metricnoop.Meter }
+
+type cheapHistogram struct{ metricnoop.Float64Histogram }
+
+func (cheapMeter) Meter(string, ...metric.MeterOption) metric.Meter { return cheapInstruments{} }
+
+func (cheapInstruments) Float64Histogram(string, ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	return cheapHistogram{}, nil
+}
+
+func (cheapHistogram) Enabled(context.Context) bool { return true }
+
+const statement = "SELECT id, name, email FROM customers WHERE id = $1 AND active"
+
+// states are the states that a service can be in, with the allocations that
+// this package may make for a call.
+var states = []struct {
+	name   string
+	opts   []tracing.Option
+	allocs float64
+}{
+	{"no parent", []tracing.Option{tracing.WithTracerProvider(cheap{}), tracing.WithoutRootSpans()}, 0},
+	{"unsampled", []tracing.Option{tracing.WithTracerProvider(cheap{})}, 0},
+	{"unsampled, metrics", []tracing.Option{tracing.WithTracerProvider(cheap{}), tracing.WithMeterProvider(cheapMeter{})}, 0},
+	{"metrics only", []tracing.Option{tracing.WithoutSpans(), tracing.WithMeterProvider(cheapMeter{})}, 0},
+	{"configured attributes", []tracing.Option{
+		tracing.WithTracerProvider(cheap{}), tracing.WithMeterProvider(cheapMeter{}),
+		tracing.WithAttributes(attribute.String("peer.service", "orders")),
+	}, 0},
+	{"sampled", []tracing.Option{tracing.WithTracerProvider(cheap{recording: true})}, 1},
+	{"sampled, metrics", []tracing.Option{tracing.WithTracerProvider(cheap{recording: true}), tracing.WithMeterProvider(cheapMeter{})}, 1},
+}
+
+// repeated returns a function that runs one and the same call again.
+func repeated(tb testing.TB, opts ...tracing.Option) func() {
+	tb.Helper()
+	h := sp.Handler(sp.Perform)
+	if opts != nil {
+		tr, err := tracing.New(opts...)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		h = tr.Wrap(h)
+	}
+	ctx, c, op := tb.Context(), new(sp.Call), &operation{}
+	return func() {
+		c.Reset(op)
+		c.Op, c.Text, c.Target = sp.OpExec, statement, orders
+		if _, err := c.Run(ctx, h); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+//nolint:paralleltest // AllocsPerRun counts what others allocate
+func TestObservingAllocatesNothingUnlessSampled(t *testing.T) {
+	for _, s := range states {
+		if got := testing.AllocsPerRun(1000, repeated(t, s.opts...)); got > s.allocs {
+			t.Errorf("%s: %v allocations, want at most %v", s.name, got, s.allocs)
+		}
+	}
+}
+
+func BenchmarkExec(b *testing.B) {
+	b.Run("bare", func(b *testing.B) {
+		f := repeated(b)
+		b.ReportAllocs()
+		for b.Loop() {
+			f()
+		}
+	})
+	for _, s := range states {
+		b.Run(s.name, func(b *testing.B) {
+			f := repeated(b, s.opts...)
+			b.ReportAllocs()
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+}

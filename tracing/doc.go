@@ -1,0 +1,42 @@
+// Package tracing makes OpenTelemetry spans and metrics of the calls of a
+// chain, after the stable semantic conventions for databases
+// (https://opentelemetry.io/docs/specs/semconv/db/).
+//
+//	tracer, err := tracing.New(tracing.WithMeterProvider(otel.GetMeterProvider()))
+//	if err != nil {
+//		return err
+//	}
+//	chain := sessionproxy.NewChain(tracer, retrier, breaker)
+//
+// # Place in the chain
+//
+// Outermost. A span then covers what the caller of the operation waits for:
+// queues, attempts and the pauses between them. What the interceptors further
+// in report ([github.com/sessionproxy/sessionproxy.Call.Event]: a retry, a
+// breaker that opens, a timeout) becomes an event of the span. A second one
+// placed inside the retry makes a child span of every attempt; give the meter
+// provider to the outer one only, or every operation is counted twice.
+//
+// # What is a span
+//
+// One CLIENT span for each call that goes to the database, and one INTERNAL
+// span for each method of a session that may do so and for each unit of work.
+// A query's span ends when its rows are closed. The span of a BEGIN ends when
+// the transaction has begun. Steps of a call, such as the statement that a
+// database/sql driver sees below a handle, make no span of their own, except
+// the opening of a connection.
+//
+// # Privacy
+//
+// Arguments are not recorded unless [WithQueryParameters] names them. The text
+// of a statement without parameters is recorded with its literals replaced.
+// Messages of errors are not recorded unless [WithErrorMessages] asks for it:
+// the drivers put values of rows into them.
+//
+// # Cost
+//
+// What depends on the statement's text (name, attributes, sanitised text) is
+// computed once for each text and kept, bounded in number and bytes. A call
+// whose span is not sampled allocates nothing here. docs/tracing.md has the
+// full table of what is recorded when, and the figures.
+package tracing

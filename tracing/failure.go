@@ -1,0 +1,60 @@
+package tracing
+
+import (
+	"context"
+	"errors"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+)
+
+// failure is what is recorded of an error. The zero value is success.
+type failure struct {
+	failed bool
+	err    error
+	class  fault.Class
+	code   string // the database's own; may be empty
+	kind   string // error.type
+}
+
+// judge reads what is to be recorded of the error with which the call ended.
+func (t *Tracing) judge(ctx context.Context, call *sp.Call, err error) failure {
+	f := failure{err: err, class: call.Verdict(err).Class}
+	if errors.Is(err, sp.ErrAborted) {
+		// The verdict is of an earlier error, if any: nobody returned this one.
+		f.class = fault.ClassUnknown
+	}
+	byCaller := f.class == fault.ClassCanceled && errors.Is(ctx.Err(), context.Canceled)
+	if byCaller && !t.cfg.canceled || !t.cfg.failure(err) {
+		return failure{}
+	}
+	f.failed, f.code = true, fault.Code(err)
+	f.kind = telemetry.ErrorType(err, f.code, f.class)
+	return f
+}
+
+// attributes returns what spans and metrics have in common.
+func (f failure) attributes() []attribute.KeyValue {
+	out := []attribute.KeyValue{semconv.ErrorTypeKey.String(f.kind)}
+	if f.code != "" {
+		out = append(out, semconv.DBResponseStatusCode(f.code))
+	}
+	return out
+}
+
+// description returns the description of a span's status: words of which none
+// comes out of a row, unless the error's own message is wanted.
+func (f failure) description(message bool) string {
+	switch {
+	case message:
+		return f.err.Error()
+	case errors.Is(f.err, sp.ErrAborted):
+		return "aborted"
+	case f.code != "":
+		return f.class.String() + " (" + f.code + ")"
+	}
+	return f.class.String()
+}

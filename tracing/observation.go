@@ -1,0 +1,60 @@
+package tracing
+
+import (
+	"context"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// observation is the span and the clock of one call. It lives in a pool; the
+// call's finish hook, which runs exactly once, puts it back.
+type observation struct {
+	tracing *Tracing
+	call    *sp.Call
+	record  *record
+	ctx     context.Context //nolint:containedctx // that of the call, needed when it ends
+
+	span      trace.Span // nil: none
+	recording bool       // the span is being recorded
+	measured  bool       // a duration is recorded
+	started   time.Time  // unset if the span's own clock is used
+	ended     bool
+
+	finish func(error) // the method onFinish, bound once
+}
+
+// newObservation makes an observation for the pool of t.
+func (t *Tracing) newObservation() any {
+	o := &observation{tracing: t}
+	o.finish = o.onFinish
+	return o
+}
+
+// onFinish is the finish hook.
+func (o *observation) onFinish(err error) {
+	if !o.ended {
+		o.end(err)
+	}
+	*o = observation{tracing: o.tracing, finish: o.finish}
+	o.tracing.observations.Put(o)
+}
+
+// end ends the span and records the measurements.
+func (o *observation) end(err error) {
+	o.ended = true
+	var f failure
+	if err != nil && (o.recording || o.measured) {
+		f = o.tracing.judge(o.ctx, o.call, err)
+	}
+	if o.span != nil {
+		if o.recording {
+			o.describeEnd(f)
+		}
+		o.span.End()
+	}
+	if o.measured {
+		o.measure(f)
+	}
+}

@@ -1,0 +1,76 @@
+package tracing
+
+import (
+	"context"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// startSpan starts the call's span and returns the context for what is
+// further in. The span is kept here, never looked up in a context again:
+// other instrumentation puts its own spans there.
+func (o *observation) startSpan(ctx context.Context) context.Context {
+	t := o.tracing
+	name := t.spanName(ctx, o.call, o.record)
+	ctx, o.span = t.tracer.Start(ctx, name, o.record.start...) //nolint:spancheck // ended by the finish hook
+	if o.span.IsRecording() {
+		o.recording = true
+		o.describeStart()
+	}
+	return ctx
+}
+
+func (t *Tracing) spanName(ctx context.Context, call *sp.Call, r *record) string {
+	if t.cfg.spanName != nil {
+		if name := t.cfg.spanName(ctx, call); name != "" {
+			return name
+		}
+	}
+	// A connection is opened for whatever call happens to need one.
+	if call.Marks.Operation != "" && call.Op != sp.OpConnect {
+		return call.Marks.Operation
+	}
+	return r.name
+}
+
+// describeStart adds what only a recorded span needs, and what changes from
+// call to call.
+func (o *observation) describeStart() {
+	call, span := o.call, o.span
+	// Events may still be reported after this call's observation has gone
+	// back to the pool, by interceptors further out: the listener holds the
+	// span alone, which ignores what comes after its end.
+	call.OnEvent(func(e sp.Event) {
+		span.AddEvent(string(e.Kind), trace.WithAttributes(eventAttributes(e)...))
+	})
+	if call.Op == sp.OpBatch && call.BatchSize != 1 {
+		span.SetAttributes(semconv.DBOperationBatchSize(call.BatchSize))
+	}
+	if call.Retried() {
+		span.SetAttributes(attemptKey.Int(call.Attempt()))
+	}
+	if o.tracing.cfg.parameters != nil {
+		o.describeParameters()
+	}
+}
+
+// describeEnd adds what is known at the end.
+func (o *observation) describeEnd(f failure) {
+	cfg := &o.tracing.cfg
+	if cfg.rows && returnsRows(o.call.Op) {
+		o.span.SetAttributes(semconv.DBResponseReturnedRows(int(o.call.RowsReturned)))
+	}
+	if !f.failed {
+		return
+	}
+	class := []attribute.KeyValue{faultClassKey.String(f.class.String())}
+	o.span.SetAttributes(concat(f.attributes(), class)...)
+	o.span.SetStatus(codes.Error, f.description(cfg.messages))
+}
+
+// returnsRows reports whether calls of op have a number of rows to tell.
+func returnsRows(op sp.Op) bool { return op == sp.OpQuery || op == sp.OpBatch }

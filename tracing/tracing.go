@@ -1,0 +1,150 @@
+package tracing
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Tracing is an interceptor that makes spans and metrics. It is made by [New],
+// safe for concurrent use, and may serve any number of chains.
+type Tracing struct {
+	cfg     config
+	tracer  trace.Tracer // nil: no spans
+	metrics *instruments // nil: no metrics
+	plan    [256]plan    // by operation
+
+	observations sync.Pool
+}
+
+// plan says how calls of an operation are observed.
+type plan uint8
+
+const (
+	planNone     plan = iota // not at all
+	planClient               // a CLIENT span, and metrics
+	planInternal             // an INTERNAL span
+)
+
+// New returns an interceptor that makes spans with the global tracer provider
+// and no metrics, unless the options say otherwise. It fails if an option is
+// wrong or the meter provider refuses an instrument.
+func New(opts ...Option) (*Tracing, error) {
+	cfg := defaultConfig()
+	for _, opt := range opts {
+		if opt == nil {
+			continue
+		}
+		if err := opt.apply(&cfg); err != nil {
+			return nil, err
+		}
+	}
+	t := &Tracing{cfg: cfg}
+	if cfg.tracers != nil {
+		t.tracer = cfg.tracers.Tracer(scopeName,
+			trace.WithInstrumentationVersion(version()), trace.WithSchemaURL(semconv.SchemaURL))
+	}
+	if cfg.meters != nil {
+		m, err := newInstruments(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("tracing: creating the instruments: %w", err)
+		}
+		t.metrics = m
+	}
+	t.observations.New = t.newObservation
+	for op := range t.plan {
+		t.plan[op] = cfg.planFor(sp.Op(op))
+	}
+	return t, nil
+}
+
+// planFor decides how calls of op are observed.
+func (c *config) planFor(op sp.Op) plan {
+	switch {
+	case op.String() == sp.OpUnknown.String(), op == sp.OpClose, op.Local(), c.without[op]:
+		return planNone
+	case op.Session() && !c.sessions:
+		return planNone
+	case op.Session(), op == sp.OpTransaction:
+		return planInternal
+	default:
+		return planClient
+	}
+}
+
+// Wrap returns a handler that observes the calls that pass through it. With
+// spans and metrics off it is next itself.
+func (t *Tracing) Wrap(next sp.Handler) sp.Handler {
+	if t.tracer == nil && t.metrics == nil {
+		return next
+	}
+	h := &handler{Tracing: t, next: next}
+	return h.handle
+}
+
+// handler is one place in a chain.
+type handler struct {
+	*Tracing
+	next    sp.Handler
+	records records
+}
+
+// handle decides what the call gets: a span, a measurement, both or neither.
+func (h *handler) handle(ctx context.Context, call *sp.Call) error {
+	plan := h.plan[call.Op]
+	if plan == planNone {
+		return h.next(ctx, call)
+	}
+	span := h.tracer != nil
+	measured := plan == planClient && h.metrics != nil && h.metrics.duration.Enabled(ctx)
+	if call.Step() {
+		// The call above is the operation; of its steps only the opening of
+		// a connection is worth a span.
+		span, measured = span && call.Op == sp.OpConnect, false
+	}
+	if span && h.cfg.childOnly && !hasParent(ctx) {
+		span = false
+	}
+	if !span && !measured {
+		return h.next(ctx, call)
+	}
+	if h.cfg.filter != nil && !h.cfg.filter(ctx, call) {
+		return h.next(ctx, call)
+	}
+	return h.observe(ctx, call, span, measured)
+}
+
+// observe performs the call under observation, which ends in its finish hook.
+func (h *handler) observe(ctx context.Context, call *sp.Call, span, measured bool) error {
+	o := h.observations.Get().(*observation)
+	o.call, o.measured = call, measured
+	o.record = h.records.of(h.Tracing, call)
+	if span {
+		ctx = o.startSpan(ctx)
+	}
+	o.ctx = ctx
+	if measured {
+		o.startClock()
+	}
+	call.OnFinish(o.finish)
+	err := h.next(ctx, call)
+	if call.Op == sp.OpBegin {
+		// The call lasts until the transaction ends, its BEGIN until now.
+		o.end(err)
+	}
+	return err
+}
+
+// hasParent reports whether a span made with ctx would have a recorded parent.
+func hasParent(ctx context.Context) bool {
+	span := trace.SpanFromContext(ctx)
+	if span.IsRecording() {
+		return true
+	}
+	parent := span.SpanContext()
+	return parent.IsRemote() && parent.IsSampled()
+}
