@@ -27,7 +27,7 @@ var floors = map[string]rule{
 	"":                    {own: []string{"fault"}},
 	"fault":               {},
 	"internal/sqltext":    {},
-	"internal/telemetry":      {own: []string{"", "fault", "internal/sqltext"}, foreign: []string{otel}},
+	"internal/telemetry":  {own: []string{"", "fault", "internal/sqltext"}, foreign: []string{otel}},
 	"internal/dbtest":     {},
 	"internal/faultproxy": {},
 	"internal/pgscript":   {foreign: []string{pgx}},
@@ -43,8 +43,8 @@ var floors = map[string]rule{
 const notTheSDK = otel + "/sdk"
 
 type goPackage struct {
-	ImportPath string
-	Imports    []string
+	ImportPath string   `json:"ImportPath"`
+	Imports    []string `json:"Imports"`
 }
 
 func TestImportsPointDown(t *testing.T) {

@@ -53,7 +53,7 @@ func (b binaries) run(ctx context.Context, c command, adjust func(*exec.Cmd)) (s
 
 // lastLines returns the end of a text: enough to see what went wrong.
 func lastLines(text string) string {
-	const most = 15
+	const most = 40
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-most):], "\n")
 }

@@ -16,7 +16,7 @@ const briefly = 20 * time.Second
 func (in *instance) killAll(p *process) error {
 	ctx, cancel := context.WithTimeout(context.Background(), briefly)
 	defer cancel()
-	_ = syscall.Kill(p.pid, syscall.SIGKILL)
+	_ = p.Signal(syscall.SIGKILL)
 	return poll(ctx, func() (bool, error) {
 		left := within(in.folder)
 		signalAll(left, syscall.SIGKILL)
@@ -48,7 +48,7 @@ func (in *instance) stop() error {
 		in.running = nil
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		_ = syscall.Kill(p.pid, in.flavor.stopSignal())
+		_ = p.Signal(in.flavor.stopSignal())
 		signalAll(in.tree(p), syscall.SIGCONT)
 		err := poll(ctx, func() (bool, error) { return len(within(in.folder)) == 0 && p.gone(), nil })
 		if err != nil {
@@ -86,7 +86,11 @@ func (in *instance) unpause() error {
 
 // tree lists the server's processes, the server first.
 func (in *instance) tree(p *process) []int {
-	return append([]int{p.pid}, slices.DeleteFunc(within(in.folder), func(pid int) bool { return pid == p.pid })...)
+	pids := within(in.folder)
+	if i := slices.Index(pids, p.Pid); i > 0 {
+		pids[0], pids[i] = pids[i], pids[0]
+	}
+	return pids
 }
 
 // withRunning calls do with the running server; with none it does nothing. Its

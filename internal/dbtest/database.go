@@ -3,6 +3,7 @@ package dbtest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -106,9 +107,7 @@ func (d Database) postgresParams(params []string) url.Values {
 func (d Database) merged(base url.Values, params []string) url.Values {
 	all := url.Values{}
 	for _, values := range []url.Values{base, d.params} {
-		for key, value := range values {
-			all[key] = value
-		}
+		maps.Copy(all, values)
 	}
 	for _, param := range params {
 		key, value, _ := strings.Cut(param, "=")

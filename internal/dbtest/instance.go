@@ -24,10 +24,13 @@ type instance struct {
 // host returns where the server listens.
 func (in *instance) host() string { return "127.0.0.1" }
 
+// data returns the folder of the server's data.
+func (in *instance) data() string { return filepath.Join(in.folder, "data") }
+
 // secret returns the path of a file that holds the superuser's password.
 func (in *instance) secret() string { return filepath.Join(in.folder, "secret") }
 
-// log returns the path of the server's log.
+// log returns the path of the server's log since its last start.
 func (in *instance) log() string { return filepath.Join(in.folder, "log") }
 
 // server returns how tests see in.

@@ -26,15 +26,14 @@ func (mariadb) stopSignal() syscall.Signal { return syscall.SIGTERM }
 
 func (mariadb) deathSignal() syscall.Signal { return syscall.SIGKILL }
 
-func (mariadb) data(in *instance) string { return filepath.Join(in.folder, "data") }
-
 func (mariadb) socket(in *instance) string { return filepath.Join(in.folder, "socket") }
 
 // common are the options that both the installation and the server need; the
-// small log keeps the folder small.
+// small log keeps the folder small. A server that starts clears its temporary
+// folder of tables it takes for its own, so none is shared.
 func (m mariadb) common(in *instance) []string {
 	return []string{
-		"--no-defaults", "--datadir=" + m.data(in),
+		"--no-defaults", "--datadir=" + in.data(), "--tmpdir=" + in.folder,
 		"--innodb-log-file-size=8M", "--innodb-flush-method=nosync", "--innodb-use-native-aio=0",
 	}
 }

@@ -14,7 +14,7 @@ import (
 // poll calls done until it says true, fails, or ctx ends. What it waits for are
 // other processes, which tell nobody when they are done.
 func poll(ctx context.Context, done func() (bool, error)) error {
-	const interval = 10 * time.Millisecond
+	const interval = 15 * time.Millisecond
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {

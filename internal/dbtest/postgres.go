@@ -30,8 +30,6 @@ func (postgres) stopSignal() syscall.Signal { return syscall.SIGINT }
 // take its processes and its shared memory along.
 func (postgres) deathSignal() syscall.Signal { return syscall.SIGQUIT }
 
-func (postgres) data(in *instance) string { return filepath.Join(in.folder, "data") }
-
 func (postgres) socket(in *instance) string {
 	return filepath.Join(in.folder, ".s.PGSQL."+strconv.Itoa(in.port))
 }
@@ -44,12 +42,12 @@ func (p postgres) initialise(in *instance) []command {
 	return []command{{
 		program: "initdb",
 		args: []string{
-			"--pgdata=" + p.data(in), "--username=" + in.admin.user, "--pwfile=" + in.secret(),
+			"--pgdata=" + in.data(), "--username=" + in.admin.user, "--pwfile=" + in.secret(),
 			"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions",
 		},
 	}, {
 		program: "postgres",
-		args:    []string{"--single", "-D", p.data(in), "-c", "fsync=off", p.maintenance()},
+		args:    []string{"--single", "-D", in.data(), "-c", "fsync=off", p.maintenance()},
 		input:   users,
 	}}
 }
@@ -57,7 +55,7 @@ func (p postgres) initialise(in *instance) []command {
 // serve gives up what protects data from a power cut. WAL still reaches the
 // kernel at each commit, so that killing the server loses nothing.
 func (p postgres) serve(in *instance, settings []setting) command {
-	args := []string{"-D", p.data(in)}
+	args := []string{"-D", in.data()}
 	for _, s := range append([]setting{
 		{"listen_addresses", in.host()},
 		{"port", strconv.Itoa(in.port)},
@@ -67,6 +65,7 @@ func (p postgres) serve(in *instance, settings []setting) command {
 		{"shared_buffers", "32MB"},
 		{"fsync", "off"},
 		{"full_page_writes", "off"},
+		{"wal_init_zero", "off"},
 		// Files in the data folder, which are removed with it.
 		{"dynamic_shared_memory_type", "mmap"},
 	}, settings...) {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -60,9 +59,10 @@ func (in *instance) confine(cmd *exec.Cmd) {
 	}
 }
 
-// process is a running server.
+// process is a server's process, running or not.
 type process struct {
-	pid    int
+	*os.Process
+
 	exited chan struct{} // closed once the process is gone
 	err    error         // how it ended; read after exited
 }
@@ -97,7 +97,7 @@ func (in *instance) launch(c command) (*process, error) {
 	if err := <-started; err != nil {
 		return nil, err
 	}
-	p.pid = cmd.Process.Pid
+	p.Process = cmd.Process
 	return p, nil
 }
 
@@ -106,20 +106,46 @@ func (in *instance) launch(c command) (*process, error) {
 // the server itself is gone and the kernel has given its children away.
 func within(folder string) []int {
 	var pids []int
-	// The pattern is well formed.
-	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
-	for _, link := range links {
-		// A process that ends meanwhile, or that is another user's, has no
-		// readable link.
-		cwd, err := os.Readlink(link)
-		if err != nil || (cwd != folder && !strings.HasPrefix(cwd, folder+"/")) {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link))); err == nil {
+	for _, pid := range numbersIn("/proc") {
+		if cwd := workingFolder(pid); cwd == folder || strings.HasPrefix(cwd, folder+"/") {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
+}
+
+// workingFolder returns where a process works, or "" if it is gone or another
+// user's. The first thread of a process may end before the last one, which
+// still holds the process's sockets.
+func workingFolder(pid int) string {
+	root := "/proc/" + strconv.Itoa(pid)
+	if cwd, err := os.Readlink(root + "/cwd"); err == nil {
+		return cwd
+	}
+	for _, thread := range numbersIn(root + "/task") {
+		if cwd, err := os.Readlink(root + "/task/" + strconv.Itoa(thread) + "/cwd"); err == nil {
+			return cwd
+		}
+	}
+	return ""
+}
+
+// numbersIn lists the entries of a folder that are numbers.
+func numbersIn(folder string) []int {
+	f, err := os.Open(folder) //nolint:gosec // In /proc.
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = f.Close() }()
+	// What can't be listed has ended.
+	names, _ := f.Readdirnames(-1)
+	var numbers []int
+	for _, name := range names {
+		if n, err := strconv.Atoi(name); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
 }
 
 // procStat returns a process's name and state: R, S, D, T, Z …
