@@ -36,8 +36,8 @@ func measured(t *testing.T, c *sp.Call, opts ...tracing.Option) measurement {
 func want(t *testing.T, set attribute.Set, attributes map[attribute.Key]string) {
 	t.Helper()
 	for key, value := range attributes {
-		if got, _ := set.Value(key); got.Emit() != value {
-			t.Errorf("%s is %q, want %q", key, got.Emit(), value)
+		if got, _ := set.Value(key); got.String() != value {
+			t.Errorf("%s is %q, want %q", key, got.String(), value)
 		}
 	}
 	if set.Len() != len(attributes) {

@@ -154,7 +154,7 @@ func lookup(attributes []attribute.KeyValue, key attribute.Key) string {
 	out := ""
 	for _, kv := range attributes {
 		if kv.Key == key {
-			out = kv.Value.Emit()
+			out = kv.Value.String()
 		}
 	}
 	return out
@@ -174,7 +174,7 @@ func (s *span) dump() string {
 func text(attributes []attribute.KeyValue) string {
 	out := ""
 	for _, kv := range attributes {
-		out += fmt.Sprintf("%s=%s\n", kv.Key, kv.Value.Emit())
+		out += fmt.Sprintf("%s=%s\n", kv.Key, kv.Value.String())
 	}
 	return out
 }

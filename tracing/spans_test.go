@@ -171,8 +171,8 @@ func TestUnitOfWorkIsAnInternalSpanWithItsRetries(t *testing.T) {
 		"sessionproxy.attempt": "1", "sessionproxy.delay": "0.25", "error.type": "40001",
 	} {
 		for _, kv := range s.events[0].attributes {
-			if string(kv.Key) == key && kv.Value.Emit() != want {
-				t.Errorf("%s is %q, want %q", key, kv.Value.Emit(), want)
+			if string(kv.Key) == key && kv.Value.String() != want {
+				t.Errorf("%s is %q, want %q", key, kv.Value.String(), want)
 			}
 		}
 	}
