@@ -251,3 +251,33 @@ func TestACallThatNobodyPerformedIsAnError(t *testing.T) {
 		})
 	}
 }
+
+// panickingConn panics in the middle of a statement.
+type panickingConn struct{ *minimalConn }
+
+func (c panickingConn) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+	panic("in the driver")
+}
+
+func TestAConnectionWhoseDriverPanickedIsNotUsedAgain(t *testing.T) {
+	t.Parallel()
+	db, _, log := openWith(t, func(log *journal) driver.Conn { return panickingConn{&minimalConn{log: log}} },
+		sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+			return func(ctx context.Context, call *sp.Call) (err error) {
+				defer func() {
+					if r := recover(); r != nil {
+						err = errRefused
+					}
+				}()
+				return next(ctx, call)
+			}
+		}))
+	for range 2 {
+		if _, err := db.ExecContext(t.Context(), "insert"); !errors.Is(err, errRefused) {
+			t.Fatal(err)
+		}
+	}
+	if log.count("open") != 2 || log.count("close") != 2 {
+		t.Errorf("driver saw %v, want every connection closed after its panic", log.all())
+	}
+}

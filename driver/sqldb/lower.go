@@ -24,7 +24,8 @@ type lower struct {
 	prepared  *lowerStmt // what PrepareContext returned last, for the shim above sqlmw
 	tx        lowerTx    // a connection has one transaction at a time
 	idleSince time.Time  // only kept if habits.idlePing is set
-	unsent    bool       // the last error came from a connection to which nothing was sent
+	inside    bool       // the driver is at work, or panicked there
+	unsent    bool       // the operation at work failed before anything was sent
 }
 
 func newLower(raw driver.Conn, h habits) *lower {
@@ -46,12 +47,23 @@ func newLower(raw driver.Conn, h habits) *lower {
 // dead reports whether the driver itself says that the connection is gone.
 func (l *lower) dead() bool { return l.validator != nil && !l.validator.IsValid() }
 
+// enter is called before the driver is asked for something that changes the
+// connection's state, and leave after: if the driver panics in between, nobody
+// knows that state, and the connection is not used again.
+func (l *lower) enter() (dead bool) {
+	l.inside = true
+	return l.dead()
+}
+
+func (l *lower) leave() { l.inside = false }
+
 func (l *lower) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	dead := l.dead()
+	dead := l.enter()
 	res, err := l.execer.ExecContext(ctx, query, args)
 	if errors.Is(err, driver.ErrSkip) {
 		res, err = l.prepareAndExec(ctx, query, args)
 	}
+	l.leave()
 	if err != nil {
 		return nil, l.guard(ctx, err, dead, false)
 	}
@@ -59,11 +71,12 @@ func (l *lower) ExecContext(ctx context.Context, query string, args []driver.Nam
 }
 
 func (l *lower) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	dead := l.dead()
+	dead := l.enter()
 	rows, err := l.queryer.QueryContext(ctx, query, args)
 	if errors.Is(err, driver.ErrSkip) {
 		rows, err = l.prepareAndQuery(ctx, query, args)
 	}
+	l.leave()
 	if err != nil {
 		return nil, l.guard(ctx, err, dead, false)
 	}
@@ -71,8 +84,9 @@ func (l *lower) QueryContext(ctx context.Context, query string, args []driver.Na
 }
 
 func (l *lower) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	dead := l.dead()
+	dead := l.enter()
 	stmt, err := l.prepare(ctx, query)
+	l.leave()
 	if err != nil {
 		return nil, l.guard(ctx, err, dead, true)
 	}
@@ -104,8 +118,9 @@ func (l *lower) prepare(ctx context.Context, query string) (*lowerStmt, error) {
 // BeginTx falls back to Begin as database/sql does for a driver without
 // ConnBeginTx: options it can't carry out are refused.
 func (l *lower) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	dead := l.dead()
+	dead := l.enter()
 	tx, err := l.begin(ctx, opts)
+	l.leave()
 	if err != nil {
 		return nil, l.guard(ctx, err, dead, true)
 	}
@@ -138,8 +153,10 @@ func (l *lower) Ping(ctx context.Context) error {
 	if l.pinger == nil {
 		return nil
 	}
-	dead := l.dead()
-	if err := l.pinger.Ping(ctx); err != nil {
+	dead := l.enter()
+	err := l.pinger.Ping(ctx)
+	l.leave()
+	if err != nil {
 		return l.guard(ctx, err, dead, true)
 	}
 	return nil
@@ -162,7 +179,7 @@ func (l *lower) ResetSession(ctx context.Context) error {
 	return nil
 }
 
-func (l *lower) IsValid() bool { return !l.dead() }
+func (l *lower) IsValid() bool { return !l.inside && !l.dead() }
 
 func (l *lower) CheckNamedValue(v *driver.NamedValue) error {
 	if l.checker == nil {
@@ -188,8 +205,10 @@ type lowerTx struct {
 }
 
 func (t *lowerTx) Commit() error {
-	dead := t.l.dead()
-	if err := t.raw.Commit(); err != nil {
+	dead := t.l.enter()
+	err := t.raw.Commit()
+	t.l.leave()
+	if err != nil {
 		return t.l.guardCommit(err, dead)
 	}
 	return nil

@@ -40,8 +40,9 @@ func (s *lowerStmt) Query(args []driver.Value) (driver.Rows, error) {
 }
 
 func (s *lowerStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	dead := s.l.dead()
+	dead := s.l.enter()
 	res, err := s.exec(ctx, args)
+	s.l.leave()
 	if err != nil {
 		return nil, s.l.guard(ctx, err, dead, false)
 	}
@@ -49,8 +50,9 @@ func (s *lowerStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (
 }
 
 func (s *lowerStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	dead := s.l.dead()
+	dead := s.l.enter()
 	rows, err := s.query(ctx, args)
+	s.l.leave()
 	if err != nil {
 		return nil, s.l.guard(ctx, err, dead, false)
 	}
