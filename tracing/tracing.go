@@ -139,9 +139,15 @@ func (h *handler) observe(ctx context.Context, call *sp.Call, span, measured boo
 	return err
 }
 
+// noSpan is what a context without a span has.
+var noSpan = trace.SpanFromContext(context.Background())
+
 // hasParent reports whether a span made with ctx would have a recorded parent.
 func hasParent(ctx context.Context) bool {
 	span := trace.SpanFromContext(ctx)
+	if span == noSpan {
+		return false
+	}
 	if span.IsRecording() {
 		return true
 	}

@@ -5,6 +5,12 @@ import "strings"
 // noteText watches for transactions that a caller begins and ends by
 // statements, so that nothing inside one is repeated alone.
 func (c *conn) noteText(text string) {
+	if text != "" {
+		switch text[0] | 0x20 {
+		case 'i', 'u', 'd', 'w': // INSERT, UPDATE, DELETE, WITH
+			return
+		}
+	}
 	switch textEffect(text) {
 	case beginsTx:
 		c.textTx = true
