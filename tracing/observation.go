@@ -32,6 +32,21 @@ func (t *Tracing) newObservation() any {
 	return o
 }
 
+// begin begins the observation of a call whose span, if it has one, has just
+// started. The span is kept here and never looked up in a context again: other
+// instrumentation puts its own spans there.
+func (o *observation) begin(ctx context.Context, call *sp.Call, r *record, span trace.Span, measured bool) {
+	o.ctx, o.call, o.record, o.span, o.measured = ctx, call, r, span, measured
+	if span != nil && span.IsRecording() {
+		o.recording = true
+		o.describeStart()
+	}
+	if measured {
+		o.startClock()
+	}
+	call.OnFinish(o.finish)
+}
+
 // onFinish is the finish hook.
 func (o *observation) onFinish(err error) {
 	if !o.ended {

@@ -26,6 +26,7 @@ type record struct {
 // records keeps the records of one handle, by target. A handle has one target,
 // or two when it learns what the server really is; more are possible.
 type records struct {
+	last  atomic.Pointer[destination]                 // found without a look into the map
 	known atomic.Pointer[map[*sp.Target]*destination] // never changed, only replaced
 	mu    sync.Mutex                                  // held while it is replaced
 }
@@ -35,12 +36,10 @@ const maxTargets = 64
 
 // of returns the record for a call.
 func (r *records) of(t *Tracing, call *sp.Call) *record {
-	var d *destination
-	if known := r.known.Load(); known != nil {
-		d = (*known)[call.Target]
-	}
-	if d == nil {
-		d = r.add(call.Target)
+	d := r.last.Load()
+	if d == nil || d.target != call.Target {
+		d = r.find(call.Target)
+		r.last.Store(d)
 	}
 	if form := formOf(call); form != noText {
 		return d.byText(t, form, call.Op, call.Text)
@@ -48,7 +47,12 @@ func (r *records) of(t *Tracing, call *sp.Call) *record {
 	return d.byOp(t, call.Op)
 }
 
-func (r *records) add(target *sp.Target) *destination {
+func (r *records) find(target *sp.Target) *destination {
+	if known := r.known.Load(); known != nil {
+		if d := (*known)[target]; d != nil {
+			return d
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := make(map[*sp.Target]*destination)
@@ -66,6 +70,7 @@ func (r *records) add(target *sp.Target) *destination {
 
 // destination keeps the records of one target.
 type destination struct {
+	target     *sp.Target
 	name       string // the {target} of span names
 	attributes []attribute.KeyValue
 	dialect    sqltext.Dialect
@@ -74,7 +79,7 @@ type destination struct {
 }
 
 func newDestination(target *sp.Target) *destination {
-	d := &destination{name: targetName(target), attributes: telemetry.Target(target)}
+	d := &destination{target: target, name: targetName(target), attributes: telemetry.Target(target)}
 	if target != nil {
 		d.dialect = sqltext.DialectOf(string(target.System))
 	}

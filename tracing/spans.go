@@ -10,20 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// startSpan starts the call's span and returns the context for what is
-// further in. The span is kept here, never looked up in a context again:
-// other instrumentation puts its own spans there.
-func (o *observation) startSpan(ctx context.Context) context.Context {
-	t := o.tracing
-	name := t.spanName(ctx, o.call, o.record)
-	ctx, o.span = t.tracer.Start(ctx, name, o.record.start...) //nolint:spancheck // ended by the finish hook
-	if o.span.IsRecording() {
-		o.recording = true
-		o.describeStart()
-	}
-	return ctx
-}
-
+// spanName returns the name of the call's span.
 func (t *Tracing) spanName(ctx context.Context, call *sp.Call, r *record) string {
 	if t.cfg.spanName != nil {
 		if name := t.cfg.spanName(ctx, call); name != "" {

@@ -120,17 +120,19 @@ func (h *handler) handle(ctx context.Context, call *sp.Call) error {
 
 // observe performs the call under observation, which ends in its finish hook.
 func (h *handler) observe(ctx context.Context, call *sp.Call, span, measured bool) error {
-	o := h.observations.Get().(*observation)
-	o.call, o.measured = call, measured
-	o.record = h.records.of(h.Tracing, call)
+	r := h.records.of(h.Tracing, call)
+	var s trace.Span
 	if span {
-		ctx = o.startSpan(ctx)
+		ctx, s = h.tracer.Start(ctx, h.spanName(ctx, call, r), r.start...) //nolint:spancheck // ended by the finish hook
+		if !measured && !s.IsRecording() {
+			// Nothing is told of the call, so it does not matter when it ends.
+			err := h.next(ctx, call)
+			s.End()
+			return err
+		}
 	}
-	o.ctx = ctx
-	if measured {
-		o.startClock()
-	}
-	call.OnFinish(o.finish)
+	o := h.observations.Get().(*observation)
+	o.begin(ctx, call, r, s, measured)
 	err := h.next(ctx, call)
 	if call.Op == sp.OpBegin {
 		// The call lasts until the transaction ends, its BEGIN until now.
