@@ -51,14 +51,14 @@ const fronts = 64
 // front returns the place of a text's address. Constants lie side by side, so
 // neighbours get different places.
 func front(text string) uintptr {
-	p := uintptr(unsafe.Pointer(unsafe.StringData(text)))
+	p := uintptr(unsafe.Pointer(unsafe.StringData(text))) //nolint:gosec // an address, for a place in a table
 	return (p>>3 ^ p>>9) % fronts
 }
 
 // same reports whether two texts are one: the same bytes at the same address.
 // An entry keeps its text alive, so that no other can take the address.
 func same(a, b string) bool {
-	return len(a) == len(b) && unsafe.StringData(a) == unsafe.StringData(b)
+	return len(a) == len(b) && unsafe.StringData(a) == unsafe.StringData(b) //nolint:gosec // compared, never read
 }
 
 type entry[V any] struct {
