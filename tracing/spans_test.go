@@ -347,6 +347,26 @@ func TestUnsampledSpanIsEndedAndOtherwiseLeftAlone(t *testing.T) {
 	}
 }
 
+func TestUnsampledQueryIsMeasuredToTheEndOfItsRows(t *testing.T) {
+	t.Parallel()
+	r, m := &recorder{unsampled: true}, &meter{}
+	c := doing(call(sp.OpQuery, "SELECT a FROM t"), func(_ context.Context, c *sp.Call) error {
+		c.KeepOpen()
+		return nil
+	})
+	if _, err := run(t.Context(), c, newTracing(t, r, tracing.WithMeterProvider(m))); err != nil {
+		t.Fatal(err)
+	}
+	s := only(t, r)
+	if s.ends != 0 || len(m.all(durationMetric)) != 0 {
+		t.Error("the query ended before its rows")
+	}
+	c.Finish(nil)
+	if s.ends != 1 || s.touched != 0 || len(m.all(durationMetric)) != 1 {
+		t.Errorf("ended %d times, changed %d times, measured %d times", s.ends, s.touched, len(m.all(durationMetric)))
+	}
+}
+
 func TestWithoutRootSpansAParentIsNeeded(t *testing.T) {
 	t.Parallel()
 	parents := &recorder{}
