@@ -61,7 +61,7 @@ type Call struct {
 	attempt   int
 	verdict   fault.Verdict
 	judged    bool
-	listeners []func(Event)
+	listeners []listener
 	lifecycle
 }
 
@@ -185,15 +185,37 @@ func (c *Call) Verdict(err error) fault.Verdict {
 // Event reports e to everyone who registered with [Call.OnEvent]. It costs
 // nothing when nobody did.
 func (c *Call) Event(e Event) {
-	for _, listen := range c.listeners {
-		listen(e)
+	for _, l := range c.listeners {
+		l.listen(e)
 	}
 }
 
-// OnEvent registers a function for the events of interceptors further in. On
-// forks of the call it is called from several goroutines, though never after
-// the call is finished.
-func (c *Call) OnEvent(listen func(Event)) { c.listeners = append(c.listeners, listen) }
+// OnEvent registers a function for the events of interceptors further in. It
+// is called until the finish hook that was registered next, normally by the
+// same interceptor, has run, or the attempt in which it was registered has
+// failed. On forks of the call it is called from several goroutines, one at a
+// time.
+func (c *Call) OnEvent(listen func(Event)) {
+	c.listeners = append(c.listeners, listener{listen, len(c.hooks)})
+}
+
+// listener is a registered function, and how many finish hooks there were
+// before it: it goes when the next one has run.
+type listener struct {
+	listen func(Event)
+	hooks  int
+}
+
+// deafen drops the listeners that were registered when there were n hooks or
+// more.
+func (c *Call) deafen(n int) {
+	i := len(c.listeners)
+	for i > 0 && c.listeners[i-1].hooks >= n {
+		i--
+		c.listeners[i] = listener{}
+	}
+	c.listeners = c.listeners[:i]
+}
 
 // Observed reports whether anyone listens to events, for those whose making
 // costs something.

@@ -218,3 +218,36 @@ func TestAnEmptyChainAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations per call, want none", n)
 	}
 }
+
+func TestAListenerGoesWithTheHookRegisteredNext(t *testing.T) {
+	t.Parallel()
+	var heard []string
+	observe := func(name string) sp.Interceptor {
+		return sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+			return func(ctx context.Context, call *sp.Call) error {
+				call.OnEvent(func(e sp.Event) { heard = append(heard, name+" "+e.Detail) })
+				call.OnFinish(func(error) { call.Event(sp.Event{Detail: "end of " + name}) })
+				return next(ctx, call)
+			}
+		})
+	}
+	n := 0
+	call, _ := newCall(func(_ context.Context, c *sp.Call) error {
+		if n++; n == 1 {
+			return errDB
+		}
+		return nil
+	})
+	h := sp.NewChain(observe("outer"), attempts(2), observe("inner")).Then(sp.Perform)
+	if _, err := call.Run(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"outer end of inner", "inner end of inner", // the attempt that failed
+		"outer end of inner", "inner end of inner", // the one that did not
+		"outer end of outer",
+	}
+	if !slices.Equal(heard, want) {
+		t.Errorf("heard %v, want %v", heard, want)
+	}
+}

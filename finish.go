@@ -99,6 +99,7 @@ func (c *Call) unwind(base int, err error) {
 		c.hooks[n] = nil
 		c.hooks = c.hooks[:n]
 		hook(err)
+		c.deafen(n)
 	}
 }
 
@@ -123,11 +124,12 @@ func (c *Call) discard() {
 func (c *Call) Try(ctx context.Context, next Handler) error {
 	c.attempt++
 	c.judged = false
-	base := len(c.hooks)
+	base, heard := len(c.hooks), len(c.listeners)
 	err := next(ctx, c)
 	if err != nil {
 		c.discard()
 		c.unwind(base, err)
+		c.listeners = c.listeners[:min(heard, len(c.listeners))]
 	}
 	return err
 }

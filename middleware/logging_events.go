@@ -11,9 +11,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
-// eventLog logs the events of calls. Unlike a logEntry it is not pooled: an
-// interceptor further out may report an event in its finish hook, which runs
-// after that of Logging.
+// eventLog logs the events of one call, or the changes of a breaker's state
+// during all calls of a target.
 type eventLog struct {
 	handler *logHandler
 	ctx     context.Context //nolint:containedctx // the call's; nil if it serves all calls of a target

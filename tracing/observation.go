@@ -22,13 +22,14 @@ type observation struct {
 	started   time.Time  // unset if the span's own clock is used
 	ended     bool
 
-	finish func(error) // the method onFinish, bound once
+	finish func(error)    // the method onFinish, bound once
+	listen func(sp.Event) // the method onEvent, likewise
 }
 
 // newObservation makes an observation for the pool of t.
 func (t *Tracing) newObservation() any {
 	o := &observation{tracing: t}
-	o.finish = o.onFinish
+	o.finish, o.listen = o.onFinish, o.onEvent
 	return o
 }
 
@@ -52,7 +53,7 @@ func (o *observation) onFinish(err error) {
 	if !o.ended {
 		o.end(err)
 	}
-	*o = observation{tracing: o.tracing, finish: o.finish}
+	*o = observation{tracing: o.tracing, finish: o.finish, listen: o.listen}
 	o.tracing.observations.Put(o)
 }
 

@@ -28,12 +28,7 @@ func (t *Tracing) spanName(ctx context.Context, call *sp.Call, r *record) string
 // call to call.
 func (o *observation) describeStart() {
 	call, span := o.call, o.span
-	// Events may still be reported after this call's observation has gone
-	// back to the pool, by interceptors further out: the listener holds the
-	// span alone, which ignores what comes after its end.
-	call.OnEvent(func(e sp.Event) {
-		span.AddEvent(string(e.Kind), trace.WithAttributes(eventAttributes(e)...))
-	})
+	call.OnEvent(o.listen)
 	if call.Op == sp.OpBatch && call.BatchSize != 1 {
 		span.SetAttributes(semconv.DBOperationBatchSize(call.BatchSize))
 	}
@@ -43,6 +38,12 @@ func (o *observation) describeStart() {
 	if o.tracing.cfg.parameters != nil {
 		o.describeParameters()
 	}
+}
+
+// onEvent adds an event to the span. The finish hook, registered next, puts the
+// observation back into its pool, and no event comes after it.
+func (o *observation) onEvent(e sp.Event) {
+	o.span.AddEvent(string(e.Kind), trace.WithAttributes(eventAttributes(e)...))
 }
 
 // describeEnd adds what is known at the end.

@@ -26,7 +26,9 @@ const (
 //
 // In front of both stands a small table by the address of the text: most texts
 // are constants of the program, and comparing an address is several times
-// faster than hashing a text. It holds 64 entries, which may outlive their
+// faster than hashing a text. So the bytes of a text must never change, as Go
+// has it: one made by package unsafe over a buffer that is used again would be
+// taken for the text that was there first. The table holds 64 entries, which may outlive their
 // place in the maps.
 type Cache[V any] struct {
 	entries, bytes int
