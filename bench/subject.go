@@ -44,6 +44,10 @@ func request() (context.Context, context.CancelFunc) {
 func Subjects() []Subject {
 	out := []Subject{
 		{Name: "raw database/sql", Open: func(c driver.Connector) (*sql.DB, error) { return sql.OpenDB(c), nil }},
+		{
+			Name: "raw database/sql, with a deadline", Context: request,
+			Open: func(c driver.Connector) (*sql.DB, error) { return sql.OpenDB(c), nil },
+		},
 		{Name: "sqlmw, null interceptor", Open: openSqlmw(sqlmw.NullInterceptor{})},
 		{Name: "sessionproxy, empty chain", Open: chainOf()},
 		{Name: "sessionproxy, WithoutRootSpans, no parent", Open: func(c driver.Connector) (*sql.DB, error) {

@@ -48,7 +48,13 @@ type work struct {
 // from one goroutine at a time, so that the list of free calls needs no
 // synchronisation; it is as long as calls were open at once.
 func (s *stmtCall) free() {
-	s.work = work{next: s.conn.spare}
+	if s.Op == sp.OpExec { // the most frequent, which sets the least
+		s.handle, s.execer, s.stmtExecer, s.args = nil, nil, nil, nil
+		s.performed, s.result = false, nil
+	} else {
+		s.work = work{}
+	}
+	s.next = s.conn.spare
 	s.Reset(s)
 	s.conn.spare = s
 }
