@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sessionproxy/sessionproxy/fault"
 )
@@ -70,12 +71,21 @@ type lifecycle struct {
 	hooks []func(error)
 	open  bool // the operation's result outlives its handler
 
-	mu     sync.Mutex // guards the rest, which the result's end may reach from another goroutine
-	handed bool       // the handler returned and the result is with the caller
-	ended  bool       // the result has ended
-	endErr error
-	heir   *Call // the call that adopted this fork
+	state  atomic.Uint32        // one of the stages below
+	endErr error                // set before ended
+	heir   atomic.Pointer[Call] // the call that adopted this fork
+	mu     sync.Mutex           // one event of a fork at a time
 }
+
+// The stages of a call whose result is open. Its handlers and its result may
+// come to their ends on different goroutines: whoever moves the call out of
+// running first leaves the finish hooks to the other.
+const (
+	running uint32 = iota // the handlers are at work
+	ended                 // the result has ended, the handlers are at work
+	handed                // the handlers are through, the result is with the caller
+	done                  // both have ended
+)
 
 // An Operation performs a call: it is what an attachment puts behind the core
 // of a chain. If its result outlives Do (rows, a transaction) it calls

@@ -48,14 +48,11 @@ func (c *Call) Run(ctx context.Context, h Handler) (open bool, err error) {
 
 // hand gives the open result to the caller, unless it has ended meanwhile.
 func (c *Call) hand() (open bool) {
-	c.mu.Lock()
-	c.handed = true
-	ended, err := c.ended, c.endErr
-	c.mu.Unlock()
-	if ended {
-		c.end(err)
+	if c.state.CompareAndSwap(running, handed) {
+		return true
 	}
-	return !ended
+	c.end(c.endErr)
+	return false
 }
 
 // Finish ends a call whose result was left open, with the error the result
@@ -65,22 +62,38 @@ func (c *Call) hand() (open bool) {
 // run them, or when the call was finished before. It is safe for concurrent
 // use with Run and with itself.
 func (c *Call) Finish(err error) bool {
-	c.mu.Lock()
-	if heir := c.heir; heir != nil {
-		c.mu.Unlock()
+	if heir := c.heir.Load(); heir != nil {
 		return heir.Finish(err)
 	}
-	if c.ended {
-		c.mu.Unlock()
+	if c.state.CompareAndSwap(handed, done) {
+		c.end(err)
+		return true
+	}
+	return c.finishEarly(err)
+}
+
+// finishEarly is Finish while the handlers may still be at work.
+func (c *Call) finishEarly(err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state.Load() != running {
+		// They returned in this moment, or the call was finished before.
+		if !c.state.CompareAndSwap(handed, done) {
+			return false
+		}
+		c.end(err)
+		return true
+	}
+	c.endErr = err
+	if c.state.CompareAndSwap(running, ended) {
+		if heir := c.heir.Load(); heir != nil { // adopted in this moment
+			return heir.Finish(err)
+		}
 		return false
 	}
-	c.ended, c.endErr = true, err
-	handed := c.handed
-	c.mu.Unlock()
-	if handed {
-		c.end(err)
-	}
-	return handed
+	c.state.Store(done)
+	c.end(err)
+	return true
 }
 
 // end finishes a call whose open result has ended.
@@ -112,9 +125,8 @@ func (c *Call) discard() {
 	if d, ok := c.operation.(Discarder); ok {
 		d.Discard()
 	}
-	c.mu.Lock()
-	c.open, c.ended, c.endErr = false, false, nil
-	c.mu.Unlock()
+	c.open, c.endErr = false, nil
+	c.state.Store(running)
 }
 
 // Try runs next as one attempt of the call. Hooks that handlers further in

@@ -53,12 +53,9 @@ func (c *Call) Adopt(fork *Call) {
 	c.hooks, fork.hooks = append(c.hooks, fork.hooks...), nil
 	c.open = fork.open
 
-	fork.mu.Lock()
-	fork.heir = c
-	ended, err := fork.ended, fork.endErr
-	fork.mu.Unlock()
-	if ended {
-		c.Finish(err)
+	fork.heir.Store(c)
+	if fork.state.Load() == ended {
+		c.Finish(fork.endErr)
 	}
 }
 
