@@ -1,11 +1,10 @@
 package faultproxy
 
 import (
-	"context"
+	"bytes"
 	"net"
 	"sync"
 	"testing"
-	"time"
 )
 
 // Proxy stands between clients and one server. It is safe for concurrent use.
@@ -14,16 +13,13 @@ type Proxy struct {
 	network  string
 	address  string
 	wg       sync.WaitGroup
-	ctx      context.Context // ends with the proxy
-	cancel   context.CancelFunc
 
-	mu          sync.Mutex
-	links       map[*link]bool
-	rule        *rule // nil if none is armed
-	matches     int
-	connections int
-	refuse      bool
-	up, down    time.Duration // what each direction is delayed by
+	mu      sync.Mutex
+	links   map[*link]bool
+	pattern []byte // what a client's bytes have to hold for its connection to be cut
+	deaf    bool   // cut before the request is passed on, rather than after its answer
+	cuts    int
+	refuse  bool
 }
 
 // Start starts a proxy to a server's address, a TCP address or the path of a
@@ -35,7 +31,6 @@ func Start(t testing.TB, network, address string) *Proxy {
 		t.Fatal(err)
 	}
 	p := &Proxy{listener: l, network: network, address: address, links: map[*link]bool{}}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.wg.Go(p.accept)
 	t.Cleanup(p.stop)
 	return p
@@ -44,19 +39,26 @@ func Start(t testing.TB, network, address string) *Proxy {
 // Port returns the TCP port on 127.0.0.1 where clients connect.
 func (p *Proxy) Port() int { return p.listener.Addr().(*net.TCPAddr).Port }
 
-// Cuts returns how many connections a rule has befallen.
+// DropReplyTo tells the proxy to cut the next connection on which a client
+// sends text, in one write, after the server has answered it; the answer is
+// not passed on. It does so once.
+func (p *Proxy) DropReplyTo(text string) { p.arm(text, false) }
+
+// DropRequest tells the proxy to cut the next connection on which a client
+// sends text, in one write, without passing it on. It does so once.
+func (p *Proxy) DropRequest(text string) { p.arm(text, true) }
+
+func (p *Proxy) arm(text string, deaf bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pattern, p.deaf = []byte(text), deaf
+}
+
+// Cuts returns how many connections were cut by a rule.
 func (p *Proxy) Cuts() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.matches
-}
-
-// Connections returns how many connections clients have made, refused ones
-// among them.
-func (p *Proxy) Connections() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.connections
+	return p.cuts
 }
 
 // CutAll cuts every connection.
@@ -75,23 +77,7 @@ func (p *Proxy) Refuse(refuse bool) {
 	p.refuse = refuse
 }
 
-// Delay makes whatever a client sends wait for up before it is passed on, and
-// whatever the server sends for down. Zero means no wait. It holds for open
-// connections too, from the next bytes on.
-func (p *Proxy) Delay(up, down time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.up, p.down = up, down
-}
-
-func (p *Proxy) delays() (up, down time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.up, p.down
-}
-
 func (p *Proxy) stop() {
-	p.cancel()
 	_ = p.listener.Close()
 	p.CutAll()
 	p.wg.Wait()
@@ -108,13 +94,19 @@ func (p *Proxy) accept() {
 }
 
 func (p *Proxy) connect(client net.Conn) {
-	dialer := net.Dialer{}
-	server, err := dialer.DialContext(p.ctx, p.network, p.address)
+	server, err := net.Dial(p.network, p.address)
 	if err != nil {
-		server = nil
+		_ = client.Close()
+		return
 	}
-	l := &link{proxy: p, client: client, server: server, gone: make(chan struct{})}
-	if !p.admit(l) {
+	l := &link{proxy: p, client: client, server: server}
+	p.mu.Lock()
+	refused := p.refuse
+	if !refused {
+		p.links[l] = true
+	}
+	p.mu.Unlock()
+	if refused {
 		l.cut()
 		return
 	}
@@ -123,19 +115,70 @@ func (p *Proxy) connect(client net.Conn) {
 	both.Go(l.down)
 	both.Wait()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	delete(p.links, l)
+	p.mu.Unlock()
 }
 
-// admit counts a connection and reports whether it may be. One that comes while
-// the proxy stops may not: CutAll has not seen it.
-func (p *Proxy) admit(l *link) bool {
+// matches reports whether the rule is about what a client sent, and uses it up.
+func (p *Proxy) matches(sent []byte) (hit, deaf bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.connections++
-	if p.refuse || l.server == nil || p.ctx.Err() != nil {
-		return false
+	if len(p.pattern) == 0 || !bytes.Contains(bytes.ToLower(sent), bytes.ToLower(p.pattern)) {
+		return false, false
 	}
-	p.links[l] = true
-	return true
+	p.pattern = nil
+	p.cuts++
+	return true, p.deaf
+}
+
+// link is one client's connection.
+type link struct {
+	proxy          *Proxy
+	client, server net.Conn
+
+	mu   sync.Mutex
+	drop bool // the next answer is not passed on
+}
+
+func (l *link) cut() {
+	_ = l.client.Close()
+	_ = l.server.Close()
+}
+
+// up passes on what the client sends.
+func (l *link) up() {
+	defer l.cut()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := l.client.Read(buf)
+		if hit, deaf := l.proxy.matches(buf[:n]); hit {
+			if deaf {
+				return
+			}
+			l.mu.Lock()
+			l.drop = true
+			l.mu.Unlock()
+		}
+		if _, werr := l.server.Write(buf[:n]); err != nil || werr != nil {
+			return
+		}
+	}
+}
+
+// down passes on what the server answers.
+func (l *link) down() {
+	defer l.cut()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := l.server.Read(buf)
+		l.mu.Lock()
+		drop := l.drop
+		l.mu.Unlock()
+		if drop {
+			return
+		}
+		if _, werr := l.client.Write(buf[:n]); err != nil || werr != nil {
+			return
+		}
+	}
 }
