@@ -41,24 +41,37 @@ func (s *Server) Admin() Database { return s.admin }
 // clients notwithstanding. It fails t if the server can't.
 func (s *Server) Database(t testing.TB) Database {
 	t.Helper()
-	db := s.admin
-	db.Name, db.User, db.Password = databaseName(t.Name()), s.app.user, s.app.password
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if _, err := s.admin.Query(ctx, s.flavor.create(db.Name, db.User)); err != nil {
+	db, err := s.create(ctx, t.Name())
+	if err != nil {
 		t.Fatal(err)
 	}
 	if s.doomed {
 		return db
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if _, err := s.admin.Query(ctx, s.flavor.drop(db.Name)); err != nil {
+		if err := s.remove(db); err != nil {
 			t.Error(err)
 		}
 	})
 	return db
+}
+
+// create makes an empty database whose name tells what it is for.
+func (s *Server) create(ctx context.Context, purpose string) (Database, error) {
+	db := s.admin
+	db.Name, db.User, db.Password = databaseName(purpose), s.app.user, s.app.password
+	_, err := s.admin.Query(ctx, s.flavor.create(db.Name, db.User))
+	return db, err
+}
+
+// remove drops a database, in use or not.
+func (s *Server) remove(db Database) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err := s.admin.Query(ctx, s.flavor.drop(db.Name))
+	return err
 }
 
 // counter makes the names of databases differ within a process, epoch among
@@ -68,7 +81,7 @@ var (
 	epoch   = sync.OnceValue(func() string { return secret(4) })
 )
 
-// databaseName returns a new name that tells which test it belongs to. The
+// databaseName returns a new name that tells which test or purpose it is for. The
 // shortest limit is PostgreSQL's, 63 bytes.
 func databaseName(test string) string {
 	const most = 30
