@@ -32,3 +32,24 @@ func Run(b *testing.B, subject Subject, load Workload, c driver.Connector) {
 		}
 	}
 }
+
+// RunPGX measures one subject of pgx under one workload.
+func RunPGX(b *testing.B, subject PGXSubject, load PGXWorkload, db PGX) {
+	b.Helper()
+	ctx, cancel := subject.Context()
+	defer cancel()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := load.Do(ctx, db); err != nil {
+			b.Fatal(err)
+		}
+		if load.Undo == nil {
+			continue
+		}
+		b.StopTimer()
+		if err := load.Undo(ctx, db); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
