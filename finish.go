@@ -46,8 +46,12 @@ func (c *Call) Run(ctx context.Context, h Handler) (open bool, err error) {
 	return false, err
 }
 
-// hand gives the open result to the caller, unless it has ended meanwhile.
+// hand gives the open result to the caller, unless it has ended meanwhile. A
+// call whose end nobody waits for stays as it is: nothing will happen then.
 func (c *Call) hand() (open bool) {
+	if c.Loose() {
+		return true
+	}
 	if c.state.CompareAndSwap(running, handed) {
 		return true
 	}
@@ -59,8 +63,8 @@ func (c *Call) hand() (open bool) {
 // ended with, or nil. Only the first call of Finish counts. It returns true
 // when it ran the finish hooks, after which the call is free to be pooled; it
 // returns false when the handlers are still at work, so that [Call.Run] will
-// run them, or when the call was finished before. It is safe for concurrent
-// use with Run and with itself.
+// run them, when there are none, or when the call was finished before. It is
+// safe for concurrent use with Run and with itself.
 func (c *Call) Finish(err error) bool {
 	if heir := c.heir.Load(); heir != nil {
 		return heir.Finish(err)
@@ -71,6 +75,12 @@ func (c *Call) Finish(err error) bool {
 	}
 	return c.finishEarly(err)
 }
+
+// Loose reports whether nobody waits for the end of a call that [Call.Run] has
+// just returned open. Then its result can go to the caller as it is, and the
+// call is free to be pooled without [Call.Finish]. An attachment asks before it
+// hands the result to anyone.
+func (c *Call) Loose() bool { return len(c.hooks) == 0 && c.state.Load() == running }
 
 // finishEarly is Finish while the handlers may still be at work.
 func (c *Call) finishEarly(err error) bool {

@@ -36,16 +36,8 @@ func (t *Tracing) newObservation() any {
 // begin begins the observation of a call whose span, if it has one, has just
 // started. The span is kept here and never looked up in a context again: other
 // instrumentation puts its own spans there.
-func (o *observation) begin(ctx context.Context, call *sp.Call, r *record, span trace.Span, measured bool) {
-	o.ctx, o.call, o.record, o.span, o.measured = ctx, call, r, span, measured
-	if span != nil && span.IsRecording() {
-		o.recording = true
-		o.describeStart()
-	}
-	if measured {
-		o.startClock()
-	}
-	call.OnFinish(o.finish)
+func (o *observation) begin(ctx context.Context, call *sp.Call, r *record, span trace.Span) {
+	o.ctx, o.call, o.record, o.span = ctx, call, r, span
 }
 
 // onFinish is the finish hook.
@@ -53,7 +45,10 @@ func (o *observation) onFinish(err error) {
 	if !o.ended {
 		o.end(err)
 	}
-	*o = observation{tracing: o.tracing, finish: o.finish, listen: o.listen}
+	// One by one: clearing it as a whole costs more.
+	o.ctx, o.call, o.record, o.span = nil, nil, nil, nil
+	o.recording, o.measured, o.ended = false, false, false
+	o.started = time.Time{}
 	o.tracing.observations.Put(o)
 }
 

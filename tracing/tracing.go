@@ -86,6 +86,19 @@ func (t *Tracing) Wrap(next sp.Handler) sp.Handler {
 	return h.handle
 }
 
+// Unconcerned reports whether calls of op made with ctx get neither a span nor
+// a measurement, whatever they are: see [sp.Bystander].
+func (t *Tracing) Unconcerned(ctx context.Context, op sp.Op) bool {
+	plan := t.plan[op]
+	if plan == planNone {
+		return true
+	}
+	if plan == planClient && t.metrics != nil {
+		return false
+	}
+	return t.tracer == nil || t.cfg.childOnly && !hasParent(ctx)
+}
+
 // handler is one place in a chain.
 type handler struct {
 	*Tracing
@@ -122,9 +135,11 @@ func (h *handler) handle(ctx context.Context, call *sp.Call) error {
 func (h *handler) observe(ctx context.Context, call *sp.Call, span, measured bool) error {
 	r := h.records.of(h.Tracing, call)
 	var s trace.Span
+	recording := false
 	if span {
 		ctx, s = h.tracer.Start(ctx, h.spanName(ctx, call, r), r.start...) //nolint:spancheck // ended by the finish hook
-		if !measured && !s.IsRecording() {
+		recording = s.IsRecording()                                        // takes a lock of the SDK
+		if !measured && !recording {
 			// Nothing is told of the call, so it does not matter when it ends.
 			err := h.next(ctx, call)
 			s.End()
@@ -132,7 +147,16 @@ func (h *handler) observe(ctx context.Context, call *sp.Call, span, measured boo
 		}
 	}
 	o := h.observations.Get().(*observation)
-	o.begin(ctx, call, r, s, measured)
+	o.begin(ctx, call, r, s)
+	if recording {
+		o.recording = true
+		o.describeStart()
+	}
+	if measured {
+		o.measured = true
+		o.startClock()
+	}
+	call.OnFinish(o.finish)
 	err := h.next(ctx, call)
 	if call.Op == sp.OpBegin {
 		// The call lasts until the transaction ends, its BEGIN until now.

@@ -22,14 +22,9 @@ type work struct {
 	next   *stmtCall   // in the list of free calls
 	handle *handleCall // the handle's call of which this is a step
 
-	// What to do: the one of these that the operation needs.
-	execer      driver.ExecerContext
+	// What to do it with: the one of these that the operation needs.
 	stmtExecer  driver.StmtExecContext
-	queryer     driver.QueryerContext
 	stmtQueryer driver.StmtQueryContext
-	preparer    driver.ConnPrepareContext
-	beginner    driver.ConnBeginTx
-	pinger      driver.Pinger
 	tx          driver.Tx
 	args        []driver.NamedValue
 	opts        driver.TxOptions
@@ -38,9 +33,10 @@ type work struct {
 	performed bool
 	result    driver.Result
 	stmt      driver.Stmt
-	rows      *rows // where to open rows: ownRows, or the handle's
-	ownRows   rows
-	begun     *beginning // where to note the transaction: ownBegun, or the handle's
+	raw       driver.Rows     // the rows as the driver gave them
+	rowsCtx   context.Context //nolint:containedctx // the one they were made with
+	ownRows   rows            // raw, if somebody waits for their end
+	begun     *beginning      // where to note the transaction: ownBegun, or the handle's
 	ownBegun  beginning
 }
 
@@ -48,10 +44,18 @@ type work struct {
 // from one goroutine at a time, so that the list of free calls needs no
 // synchronisation; it is as long as calls were open at once.
 func (s *stmtCall) free() {
-	if s.Op == sp.OpExec { // the most frequent, which sets the least
-		s.handle, s.execer, s.stmtExecer, s.args = nil, nil, nil, nil
+	// The most frequent ones set the least.
+	switch s.Op {
+	case sp.OpExec:
+		s.handle, s.stmtExecer, s.args = nil, nil, nil
 		s.performed, s.result = false, nil
-	} else {
+	case sp.OpQuery:
+		s.handle, s.stmtQueryer, s.args = nil, nil, nil
+		s.performed, s.raw, s.rowsCtx = false, nil, nil
+		if s.ownRows.raw != nil {
+			s.ownRows = rows{}
+		}
+	default:
 		s.work = work{}
 	}
 	s.next = s.conn.spare
@@ -72,11 +76,11 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 	case sp.OpQuery:
 		err = s.query(ctx)
 	case sp.OpPrepare:
-		s.stmt, err = s.preparer.PrepareContext(ctx, s.Text)
+		s.stmt, err = s.conn.lower.PrepareContext(ctx, s.Text)
 	case sp.OpBegin:
 		err = s.begin(ctx)
 	case sp.OpPing:
-		err = s.pinger.Ping(ctx)
+		err = s.conn.lower.Ping(ctx)
 	case sp.OpCommit:
 		return s.commit(ctx)
 	case sp.OpRollback:
@@ -106,7 +110,7 @@ func (s *stmtCall) exec(ctx context.Context) (err error) {
 	if s.Prepared {
 		s.result, err = s.stmtExecer.ExecContext(ctx, s.args)
 	} else {
-		s.result, err = s.execer.ExecContext(ctx, s.Text, s.args)
+		s.result, err = s.conn.lower.ExecContext(ctx, s.Text, s.args)
 	}
 	if err == nil && s.result != nil {
 		if n, rerr := s.result.RowsAffected(); rerr == nil {
@@ -116,40 +120,43 @@ func (s *stmtCall) exec(ctx context.Context) (err error) {
 	return err
 }
 
-func (s *stmtCall) query(ctx context.Context) error {
-	var raw driver.Rows
-	var err error
+func (s *stmtCall) query(ctx context.Context) (err error) {
 	if s.Prepared {
-		raw, err = s.stmtQueryer.QueryContext(ctx, s.args)
+		s.raw, err = s.stmtQueryer.QueryContext(ctx, s.args)
 	} else {
-		raw, err = s.queryer.QueryContext(ctx, s.Text, s.args)
+		s.raw, err = s.conn.lower.QueryContext(ctx, s.Text, s.args)
 	}
 	if err != nil {
 		return err
 	}
-	s.keepRows(ctx, raw)
+	s.rowsCtx = ctx
+	if s.handle != nil {
+		s.handle.KeepOpen()
+	} else {
+		s.KeepOpen()
+	}
 	return nil
 }
 
-// keepRows leaves the rows open, for this call or the handle's above it.
-func (s *stmtCall) keepRows(ctx context.Context, raw driver.Rows) {
-	out := s.rows
-	if p, ok := raw.(*rows); ok { // prepared inside the call
-		raw, out.stmt = p.raw, p.stmt
-	}
-	out.raw, out.ctx = raw, ctx
+// openRows returns rows that finish the call, or the handle's above it.
+func (s *stmtCall) openRows() *rows {
+	out := &s.ownRows
 	if s.handle != nil {
+		out = new(rows)
 		s.handle.driverRows = out
-		s.handle.KeepOpen()
 		out.call = &s.handle.Call
-		return
+	} else {
+		out.call, out.pooled = &s.Call, s
 	}
-	out.call, out.pooled = &s.Call, s
-	s.KeepOpen()
+	out.raw, out.ctx = s.raw, s.rowsCtx
+	if p, ok := s.raw.(*rows); ok { // prepared inside the call
+		out.raw, out.stmt = p.raw, p.stmt
+	}
+	return out
 }
 
 func (s *stmtCall) begin(ctx context.Context) error {
-	tx, err := s.beginner.BeginTx(ctx, s.opts)
+	tx, err := s.conn.lower.BeginTx(ctx, s.opts)
 	if err != nil {
 		return err
 	}
@@ -188,8 +195,8 @@ func (s *stmtCall) commit(ctx context.Context) error {
 func (s *stmtCall) Discard() {
 	switch s.Op {
 	case sp.OpQuery:
-		_ = s.rows.Close()
-		*s.rows = rows{}
+		_ = s.raw.Close()
+		s.raw = nil
 	case sp.OpBegin:
 		s.conn.begun = nil
 		_ = s.begun.driverTx.Rollback()
@@ -201,8 +208,8 @@ func (s *stmtCall) Settle(err error) {
 	if s.Op != sp.OpQuery {
 		return
 	}
-	s.RowsReturned = s.rows.read
+	s.RowsReturned = s.ownRows.read
 	if err != nil {
-		s.judge(s.rows.ctx, err, fault.PhaseRows)
+		s.judge(s.rowsCtx, err, fault.PhaseRows)
 	}
 }

@@ -10,8 +10,9 @@ import (
 )
 
 // conn intercepts one connection: it is sqlmw's interceptor and makes a call
-// of what sqlmw reports. It is used by one goroutine at a time, as
-// database/sql uses a connection.
+// of what sqlmw reports. The connection that sqlmw passes to its methods is
+// lower behind another indirection, and not used. A conn is used by one
+// goroutine at a time, as database/sql uses a connection.
 type conn struct {
 	sqlmw.NullInterceptor
 	*pipeline
@@ -81,38 +82,55 @@ func errNotPerformed(op sp.Op) error {
 	return fmt.Errorf("sqldb: %s: an interceptor returned without an error and without calling the next handler", op)
 }
 
-func (c *conn) ConnExecContext(ctx context.Context, e driver.ExecerContext, query string, args []driver.NamedValue) (driver.Result, error) {
-	s := c.start(ctx, sp.OpExec, query, args)
-	s.execer = e
-	_, err := c.run(ctx, s)
-	res := s.result
-	if err == nil {
-		c.noteText(query)
+func (c *conn) ConnExecContext(ctx context.Context, _ driver.ExecerContext, query string, args []driver.NamedValue) (driver.Result, error) {
+	if c.passes(ctx, sp.OpExec) {
+		res, err := c.lower.ExecContext(ctx, query, args)
+		if err == nil {
+			c.noteText(query)
+		}
+		return res, err
 	}
-	s.free()
-	return res, err
+	return c.exec(ctx, c.start(ctx, sp.OpExec, query, args))
 }
 
 func (c *conn) StmtExecContext(ctx context.Context, e driver.StmtExecContext, query string, args []driver.NamedValue) (driver.Result, error) {
+	if c.passes(ctx, sp.OpExec) {
+		res, err := e.ExecContext(ctx, args)
+		if err == nil {
+			c.noteText(query)
+		}
+		return res, err
+	}
 	s := c.start(ctx, sp.OpExec, query, args)
 	s.stmtExecer, s.Prepared = e, true
+	return c.exec(ctx, s)
+}
+
+func (c *conn) exec(ctx context.Context, s *stmtCall) (driver.Result, error) {
+	text := s.Text
 	_, err := c.run(ctx, s)
 	res := s.result
 	if err == nil {
-		c.noteText(query)
+		c.noteText(text)
 	}
 	s.free()
 	return res, err
 }
 
-func (c *conn) ConnQueryContext(ctx context.Context, q driver.QueryerContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
-	s := c.start(ctx, sp.OpQuery, query, args)
-	s.queryer = q
-	rows, err := c.query(ctx, s)
+func (c *conn) ConnQueryContext(ctx context.Context, _ driver.QueryerContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
+	if c.passes(ctx, sp.OpQuery) {
+		rows, err := c.lower.QueryContext(ctx, query, args)
+		return ctx, rows, err
+	}
+	rows, err := c.query(ctx, c.start(ctx, sp.OpQuery, query, args))
 	return ctx, rows, err
 }
 
 func (c *conn) StmtQueryContext(ctx context.Context, q driver.StmtQueryContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
+	if c.passes(ctx, sp.OpQuery) {
+		rows, err := q.QueryContext(ctx, args)
+		return ctx, rows, err
+	}
 	s := c.start(ctx, sp.OpQuery, query, args)
 	s.stmtQueryer, s.Prepared = q, true
 	rows, err := c.query(ctx, s)
@@ -120,42 +138,45 @@ func (c *conn) StmtQueryContext(ctx context.Context, q driver.StmtQueryContext, 
 }
 
 func (c *conn) query(ctx context.Context, s *stmtCall) (driver.Rows, error) {
-	out := &s.ownRows
-	if s.handle != nil { // rows that end with the handle's call
-		out = new(rows)
-	}
-	s.rows = out
 	open, err := c.run(ctx, s)
-	switch {
-	case err != nil:
+	if err != nil {
 		s.free()
 		return nil, err
-	case !open && s.handle != nil:
-		s.free()
 	}
-	return out, nil
+	switch {
+	case s.handle != nil:
+		out := s.openRows()
+		s.free()
+		return out, nil
+	case open && s.Loose():
+		raw := s.raw
+		s.free()
+		return raw, nil
+	case !open: // an interceptor made a success of a failure
+		s.free()
+		return nil, errNotPerformed(sp.OpQuery)
+	}
+	return s.openRows(), nil
 }
 
-func (c *conn) ConnPrepareContext(ctx context.Context, p driver.ConnPrepareContext, query string) (context.Context, driver.Stmt, error) {
+func (c *conn) ConnPrepareContext(ctx context.Context, _ driver.ConnPrepareContext, query string) (context.Context, driver.Stmt, error) {
 	s := c.start(ctx, sp.OpPrepare, query, nil)
-	s.preparer = p
 	_, err := c.run(ctx, s)
 	stmt := s.stmt
 	s.free()
 	return ctx, stmt, err
 }
 
-func (c *conn) ConnPing(ctx context.Context, p driver.Pinger) error {
+func (c *conn) ConnPing(ctx context.Context, _ driver.Pinger) error {
 	s := c.start(ctx, sp.OpPing, "", nil)
-	s.pinger = p
 	_, err := c.run(ctx, s)
 	s.free()
 	return err
 }
 
-func (c *conn) ConnBeginTx(ctx context.Context, b driver.ConnBeginTx, opts driver.TxOptions) (context.Context, driver.Tx, error) {
+func (c *conn) ConnBeginTx(ctx context.Context, _ driver.ConnBeginTx, opts driver.TxOptions) (context.Context, driver.Tx, error) {
 	s := c.start(ctx, sp.OpBegin, "", nil)
-	s.beginner, s.opts = b, opts
+	s.opts = opts
 	begun := &s.ownBegun
 	if s.handle != nil { // a transaction that ends with the handle's call
 		begun = new(beginning)

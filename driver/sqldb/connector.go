@@ -17,6 +17,7 @@ import (
 type pipeline struct {
 	chain     sp.Chain
 	handler   sp.Handler
+	screen    func(context.Context, sp.Op) bool // see [sp.Chain.Screen]; nil: none
 	empty     bool
 	target    atomic.Pointer[sp.Target]
 	askServer atomic.Bool // MySQL may still turn out to be MariaDB
@@ -27,12 +28,19 @@ func newPipeline(chain sp.Chain, d driver.Driver, cfg config) *pipeline {
 	p := &pipeline{
 		chain:   chain,
 		handler: chain.Then(sp.Perform),
+		screen:  chain.Screen(),
 		empty:   chain.Len() == 0,
 		habits:  habitsOf(d, cfg),
 	}
 	p.target.Store(cfg.target)
 	p.askServer.Store(!p.empty && cfg.askServer && cfg.target != nil && cfg.target.System == sp.MySQL)
 	return p
+}
+
+// passes reports whether a statement made with ctx needs no call: no link of
+// the chain wants to know of it, and it is no step of a call above.
+func (p *pipeline) passes(ctx context.Context, op sp.Op) bool {
+	return p.screen != nil && p.screen(ctx, op) && sp.CallFrom(ctx) == nil
 }
 
 // connector opens connections through the chain.

@@ -164,7 +164,7 @@ func (h *handleCall) Settle(err error) {
 
 // ExecContext is [sql.DB.ExecContext] through the chain.
 func (db *DB) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if db.pipeline.empty {
+	if db.pipeline.empty || db.pipeline.passes(ctx, sp.OpExec) {
 		return db.DB.ExecContext(ctx, query, args...)
 	}
 	h := db.start(ctx, sp.OpExec, query, args)
@@ -177,7 +177,7 @@ func (db *DB) ExecContext(ctx context.Context, query string, args ...any) (sql.R
 // QueryContext is [sql.DB.QueryContext] through the chain. The call is
 // finished when the rows are closed.
 func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if db.pipeline.empty {
+	if db.pipeline.empty || db.pipeline.passes(ctx, sp.OpQuery) {
 		return db.DB.QueryContext(ctx, query, args...)
 	}
 	h := db.start(ctx, sp.OpQuery, query, args)
@@ -190,7 +190,7 @@ func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql
 // QueryRowContext is [sql.DB.QueryRowContext] through the chain. The call is
 // finished by the row's Scan, which also reports its error.
 func (db *DB) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	if db.pipeline.empty {
+	if db.pipeline.empty || db.pipeline.passes(ctx, sp.OpQuery) {
 		return db.DB.QueryRowContext(ctx, query, args...)
 	}
 	h := db.start(ctx, sp.OpQuery, query, args)

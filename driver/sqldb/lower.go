@@ -60,7 +60,7 @@ func (l *lower) leave() { l.inside = false }
 func (l *lower) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	dead := l.enter()
 	res, err := l.execer.ExecContext(ctx, query, args)
-	if errors.Is(err, driver.ErrSkip) {
+	if err != nil && errors.Is(err, driver.ErrSkip) {
 		res, err = l.prepareAndExec(ctx, query, args)
 	}
 	l.leave()
@@ -73,7 +73,7 @@ func (l *lower) ExecContext(ctx context.Context, query string, args []driver.Nam
 func (l *lower) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	dead := l.enter()
 	rows, err := l.queryer.QueryContext(ctx, query, args)
-	if errors.Is(err, driver.ErrSkip) {
+	if err != nil && errors.Is(err, driver.ErrSkip) {
 		rows, err = l.prepareAndQuery(ctx, query, args)
 	}
 	l.leave()

@@ -30,12 +30,13 @@ func (r *rows) Columns() []string   { return r.raw.Columns() }
 
 func (r *rows) Next(dest []driver.Value) error {
 	err := r.raw.Next(dest)
-	switch {
-	case err == nil:
+	if err == nil {
 		r.read++
-	case errors.Is(err, io.EOF):
+		return nil
+	}
+	if err == io.EOF || errors.Is(err, io.EOF) { //nolint:errorlint // the common case first
 		r.done = true
-	default:
+	} else {
 		r.err = err
 	}
 	return err
