@@ -24,19 +24,24 @@ var interceptor = rule{own: []string{"", "fault", "internal/sqltext", "internal/
 
 // floors is the table of docs/design.md. The root package is "".
 var floors = map[string]rule{
-	"":                    {own: []string{"fault"}},
-	"fault":               {},
-	"internal/sqltext":    {},
-	"internal/telemetry":  {own: []string{"", "fault", "internal/sqltext"}, foreign: []string{otel}},
-	"internal/dbtest":     {},
-	"internal/faultproxy": {},
-	"internal/pgscript":   {foreign: []string{pgx}},
-	"internal/archtest":   {},
-	"driver/sqldb":        {own: []string{"", "fault"}, foreign: []string{"github.com/ngrok/sqlmw"}},
-	"tracing":             interceptor,
-	"retry":               interceptor,
-	"middleware":          interceptor,
-	"breaker":             {own: interceptor.own, foreign: []string{otel, "github.com/sony/gobreaker/v2"}},
+	"":                       {own: []string{"fault"}},
+	"fault":                  {},
+	"internal/sqltext":       {},
+	"internal/telemetry":     {own: []string{"", "fault", "internal/sqltext"}, foreign: []string{otel}},
+	"internal/dbtest":        {},
+	"internal/faultproxy":    {},
+	"internal/pgscript":      {foreign: []string{pgx}},
+	"internal/archtest":      {},
+	"driver/sqldb":           {own: []string{"", "fault"}, foreign: []string{"github.com/ngrok/sqlmw"}},
+	"engine":                 {own: []string{"", "fault", "internal/sqltext"}},
+	"engine/internal/assign": {},
+	"engine/internal/gate":   {own: []string{"", "fault", "engine"}},
+	"engine/internal/stdsql": {own: []string{"", "fault", "engine", "engine/internal/assign", "engine/internal/gate", "driver/sqldb"}},
+	"engine/sqlite":          {own: []string{"", "engine", "engine/internal/stdsql", "driver/sqldb"}, foreign: []string{"modernc.org/sqlite"}},
+	"tracing":                interceptor,
+	"retry":                  interceptor,
+	"middleware":             interceptor,
+	"breaker":                {own: interceptor.own, foreign: []string{otel, "github.com/sony/gobreaker/v2"}},
 }
 
 // notTheSDK is never imported by the root module: users bring it.

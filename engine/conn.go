@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// A Conn is one connection of an [Engine], with at most one transaction at a
+// time. The first statement begins it, unless [Conn.Begin] did before or the
+// connection was made with [WithAutocommit]; [Conn.Commit] and [Conn.Rollback]
+// end it.
+//
+// A Conn has to be closed. It is used by one goroutine at a time.
+type Conn struct {
+	engine   *Engine
+	conn     BackendConn
+	txConfig txConfig
+	root     *Tx     // the transaction, or nil
+	top      *Tx     // its innermost savepoint, or root
+	open     *cursor // an answer that is still open, or nil
+	broken   bool    // the connection must not be used again
+	closed   bool
+}
+
+var _ Executor = (*Conn)(nil)
+
+// Engine returns the engine the connection belongs to.
+func (c *Conn) Engine() *Engine { return c.engine }
+
+// Dialect describes the database.
+func (c *Conn) Dialect() *Dialect { return c.engine.Dialect() }
+
+// InTransaction reports whether a transaction is open.
+func (c *Conn) InTransaction() bool { return c.root != nil }
+
+// InNestedTransaction reports whether a savepoint is open.
+func (c *Conn) InNestedTransaction() bool { return c.top != c.root }
+
+// Transaction returns the open transaction, or nil.
+func (c *Conn) Transaction() *Tx { return c.root }
+
+// NestedTransaction returns the innermost open savepoint, or nil.
+func (c *Conn) NestedTransaction() *Tx {
+	if c.top == c.root {
+		return nil
+	}
+	return c.top
+}
+
+// Begin begins a transaction, with the connection's options and those given.
+// If there is one already, the error matches [ErrTransactionBegun]. The
+// transaction does not end with ctx.
+func (c *Conn) Begin(ctx context.Context, opts ...TxOption) (*Tx, error) {
+	o, err := newTxConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	if o.autocommit {
+		return nil, errAutocommit
+	}
+	if c.root != nil {
+		return nil, fmt.Errorf("engine: begin: %w", ErrTransactionBegun)
+	}
+	own := c.txConfig.TxOptions
+	if o.Isolation == 0 {
+		o.Isolation = own.Isolation
+	}
+	o.ReadOnly = o.ReadOnly || own.ReadOnly
+	if err := c.begin(ctx, o.TxOptions); err != nil {
+		return nil, err
+	}
+	return c.root, nil
+}
+
+func (c *Conn) begin(ctx context.Context, o TxOptions) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
+	if err := c.conn.Begin(ctx, o); err != nil {
+		return describe("begin", c.note(err))
+	}
+	c.root = &Tx{conn: c}
+	c.top = c.root
+	return nil
+}
+
+// BeginNested sets a savepoint, after beginning a transaction if there is
+// none.
+func (c *Conn) BeginNested(ctx context.Context) (*Tx, error) {
+	if err := c.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if c.root == nil { // autocommit
+		if err := c.begin(ctx, c.txConfig.TxOptions); err != nil {
+			return nil, err
+		}
+	}
+	return c.nest(ctx)
+}
+
+// Commit commits the open transaction with all its savepoints; without one it
+// does nothing. The transaction is over, whatever is returned. If the commit
+// was sent and its answer lost, the error matches [fault.ErrCommitUnknown].
+func (c *Conn) Commit(ctx context.Context) error {
+	if c.root == nil {
+		return nil
+	}
+	return c.root.Commit(ctx)
+}
+
+// Rollback rolls back the open transaction with all its savepoints; without
+// one it does nothing. The transaction is over, whatever is returned.
+func (c *Conn) Rollback(ctx context.Context) error {
+	if c.root == nil {
+		return nil
+	}
+	return c.root.Rollback(ctx)
+}
+
+// Close rolls back what was not committed and gives the connection back to the
+// pool. It does so also when ctx is over. Closing twice does nothing.
+func (c *Conn) Close(ctx context.Context) error {
+	if c.closed {
+		return nil
+	}
+	if c.root != nil && c.root.managed {
+		return fmt.Errorf("engine: close: %w", ErrTransactionManaged)
+	}
+	return c.release(ctx)
+}
+
+// release is Close, for a transaction that RunInTx manages too.
+func (c *Conn) release(ctx context.Context) error {
+	var err error
+	if c.root != nil {
+		err = c.root.rollback(ctx)
+	}
+	c.closeCursor()
+	c.closed = true
+	return errors.Join(err, describe("close", c.conn.Close(c.broken)))
+}
+
+// Invalidate marks the connection as one that must not be used again: Close
+// will close it for good.
+func (c *Conn) Invalidate() { c.broken = true }
+
+// ready reports whether a statement can be sent.
+func (c *Conn) ready() error {
+	switch {
+	case c.closed:
+		return fmt.Errorf("engine: the connection was given back: %w", ErrClosed)
+	case c.open != nil:
+		return ErrConnBusy
+	}
+	return nil
+}
+
+// prepare makes sure that there is a transaction, unless the connection is in
+// autocommit mode.
+func (c *Conn) prepare(ctx context.Context) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
+	if c.root != nil || c.txConfig.autocommit {
+		return nil
+	}
+	return c.begin(ctx, c.txConfig.TxOptions)
+}
+
+// note remembers what a failure means for what comes after it, and returns the
+// error.
+func (c *Conn) note(err error) error {
+	if c.root == nil || err == nil {
+		return err
+	}
+	if fault.Code(err) == abortedState {
+		return &TxAbortedError{Cause: c.root.failed, Err: err}
+	}
+	if c.root.failed == nil {
+		c.root.failed = err
+	}
+	return err
+}
+
+// closeCursor ends an answer that is still open.
+func (c *Conn) closeCursor() {
+	if c.open != nil {
+		_ = c.open.Close() // its owner learns of it when it reads on
+	}
+}

@@ -1,0 +1,51 @@
+package engine
+
+// cursor is a backend's cursor with this package's errors. On a connection, it
+// tells the connection when it is done.
+type cursor struct {
+	Cursor
+	conn   *Conn // nil if the cursor has a connection to itself
+	closed bool
+}
+
+func (c *cursor) Next() bool {
+	if c.closed {
+		return false
+	}
+	return c.Cursor.Next()
+}
+
+func (c *cursor) Scan(dest ...any) error {
+	if c.closed {
+		return errCursorClosed
+	}
+	return describe("scan", c.Cursor.Scan(dest...))
+}
+
+func (c *cursor) Fetch(n int) (Block, error) {
+	if c.closed {
+		return nil, errCursorClosed
+	}
+	b, err := c.Cursor.Fetch(n)
+	return b, describe("read rows", c.noted(err))
+}
+
+func (c *cursor) Err() error { return describe("read rows", c.noted(c.Cursor.Err())) }
+
+func (c *cursor) noted(err error) error {
+	if c.conn == nil {
+		return err
+	}
+	return c.conn.note(err)
+}
+
+func (c *cursor) Close() error {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	if c.conn != nil && c.conn.open == c {
+		c.conn.open = nil
+	}
+	return describe("close rows", c.Cursor.Close())
+}

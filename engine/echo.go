@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+)
+
+// withEcho returns the chain with the echo innermost, if one is wanted.
+func (c *config) withEcho() sp.Chain {
+	if c.echo == nil {
+		return c.Chain
+	}
+	e := &echo{logger: c.echo, args: c.echoArgs}
+	return c.Chain.Append(sp.InterceptorFunc(e.wrap))
+}
+
+// echo writes every statement to a log.
+type echo struct {
+	logger *slog.Logger
+	args   bool
+}
+
+func (e *echo) wrap(next sp.Handler) sp.Handler {
+	return func(ctx context.Context, call *sp.Call) error {
+		if call.Op == sp.OpTransaction || !e.logger.Enabled(ctx, slog.LevelInfo) {
+			return next(ctx, call) // a unit's statements are shown one by one
+		}
+		start := time.Now()
+		call.OnFinish(func(err error) { e.write(ctx, call, time.Since(start), err) })
+		return next(ctx, call)
+	}
+}
+
+func (e *echo) write(ctx context.Context, call *sp.Call, took time.Duration, err error) {
+	attrs := []slog.Attr{slog.String("operation", call.Op.String()), slog.Duration("duration", took)}
+	if call.Text != "" {
+		text := call.Text
+		if !e.args {
+			text = sqltext.Sanitize(dialectOf(call), text)
+		}
+		attrs = append(attrs, slog.String("text", text))
+	}
+	if n := call.Args.Len(); n > 0 {
+		attrs = append(attrs, e.arguments(call, n))
+	}
+	if call.RowsAffected >= 0 {
+		attrs = append(attrs, slog.Int64("rows_affected", call.RowsAffected))
+	}
+	if call.Op == sp.OpQuery {
+		attrs = append(attrs, slog.Int64("rows_returned", call.RowsReturned))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", call.Verdict(err).Class.String()))
+		if code := fault.Code(err); code != "" {
+			attrs = append(attrs, slog.String("code", code))
+		}
+	}
+	e.logger.LogAttrs(ctx, slog.LevelInfo, "engine", attrs...)
+}
+
+func (e *echo) arguments(call *sp.Call, n int) slog.Attr {
+	if !e.args {
+		return slog.Int("arguments", n)
+	}
+	values := make([]any, n)
+	for i := range values {
+		_, values[i] = call.Args.At(i)
+	}
+	return slog.Any("arguments", values)
+}
+
+func dialectOf(call *sp.Call) sqltext.Dialect {
+	if call.Target == nil {
+		return sqltext.Generic
+	}
+	return sqltext.DialectOf(string(call.Target.System))
+}

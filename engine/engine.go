@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// An Engine is a database with a pool of connections to it. It is made once
+// and is safe for concurrent use.
+type Engine struct {
+	backend Backend
+	url     *URL
+}
+
+var _ Executor = (*Engine)(nil)
+
+// Open opens the database that url names; see [ParseURL]. The dialect of its
+// scheme has to be imported. Open connects once, to find what is wrong with
+// the URL or the database and to learn which server it is; ctx bounds that.
+// See [WithLazyConnect].
+//
+// A mistake in the URL or in an option is an error that names it. No error
+// holds a password.
+func Open(ctx context.Context, url string, opts ...Option) (*Engine, error) {
+	cfg, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	u, err := ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	opener, err := openerOf(u.Scheme)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Chain = cfg.withEcho()
+	backend, err := opener.Open(u, cfg.Config)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{backend: backend, url: u}
+	if cfg.lazy {
+		return e, nil
+	}
+	if err := backend.Ping(ctx); err != nil {
+		return nil, errors.Join(describe("open "+u.String(), err), backend.Dispose())
+	}
+	return e, nil
+}
+
+// URL returns the name of the database. It prints without the password.
+func (e *Engine) URL() *URL { return e.url }
+
+// Dialect describes the database.
+func (e *Engine) Dialect() *Dialect { return e.backend.Dialect() }
+
+// Stats describes the pool.
+func (e *Engine) Stats() PoolStats { return e.backend.Stats() }
+
+// Ping makes sure that the database can be reached.
+func (e *Engine) Ping(ctx context.Context) error { return describe("ping", e.backend.Ping(ctx)) }
+
+// Dispose closes idle connections now, and those in use when they are given
+// back. The engine may be used again, with new connections. A database in
+// memory is gone.
+func (e *Engine) Dispose() error {
+	if err := e.backend.Dispose(); err != nil {
+		return fmt.Errorf("engine: dispose: %w", err)
+	}
+	return nil
+}
+
+// Execute runs one statement in a transaction of its own and buffers its
+// answer. It is one call of the chain, which a retry may repeat on another
+// connection.
+func (e *Engine) Execute(ctx context.Context, st Statement) (*Result, error) {
+	q, err := bind(e.Dialect(), st)
+	if err != nil {
+		return nil, err
+	}
+	out, err := e.backend.Run(ctx, q)
+	if err != nil {
+		return nil, describe("execute", err)
+	}
+	return newResult(out), nil
+}
+
+// ExecuteMany runs a statement once for each set of arguments, all in one
+// transaction; see [Executor].
+func (e *Engine) ExecuteMany(ctx context.Context, st *TextStatement, sets ...[]any) (res *Result, err error) {
+	err = e.RunInTx(ctx, func(ctx context.Context, tx *Tx) error {
+		res, err = tx.ExecuteMany(ctx, st, sets...)
+		return err
+	})
+	return res, err
+}
+
+// ExecuteBatch runs statements in order, all in one transaction; see
+// [Executor]. If one fails, nothing is kept.
+func (e *Engine) ExecuteBatch(ctx context.Context, sts ...Statement) (res []*Result, err error) {
+	err = e.RunInTx(ctx, func(ctx context.Context, tx *Tx) error {
+		res, err = tx.ExecuteBatch(ctx, sts...)
+		return err
+	})
+	return res, err
+}
+
+// Query runs one statement in a transaction of its own and leaves its answer
+// open, with a connection that the cursor's Close gives back.
+func (e *Engine) Query(ctx context.Context, st Statement) (Cursor, error) {
+	return e.open(ctx, st, 0)
+}
+
+// Stream runs one statement in a transaction of its own and holds one window
+// of its rows in memory. The stream has a connection until it is closed or
+// read to its end.
+func (e *Engine) Stream(ctx context.Context, st Statement, opts ...StreamOption) (*Stream, error) {
+	o, err := newStreamConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.open(ctx, st, o.window)
+	if err != nil {
+		return nil, err
+	}
+	return newStream(c, o.window), nil
+}
+
+func (e *Engine) open(ctx context.Context, st Statement, window int) (Cursor, error) {
+	q, err := bind(e.Dialect(), st)
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.backend.Open(ctx, q, window)
+	if err != nil {
+		return nil, describe("execute", err)
+	}
+	return &cursor{Cursor: c}, nil
+}
+
+// Connect takes a connection from the pool; it has to be closed. The options
+// are those of the transactions that begin on it by themselves. A pool in full
+// use for longer than the pool timeout is a [PoolTimeoutError].
+func (e *Engine) Connect(ctx context.Context, opts ...TxOption) (*Conn, error) {
+	o, err := newTxConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	bc, err := e.backend.Connect(ctx)
+	if err != nil {
+		return nil, describe("connect", err)
+	}
+	return &Conn{engine: e, conn: bc, txConfig: o}, nil
+}
+
+// Begin takes a connection from the pool and begins a transaction on it. The
+// connection goes back to the pool when the transaction ends:
+//
+//	tx, err := eng.Begin(ctx)
+//	…
+//	defer tx.Close(ctx)
+//	…
+//	return tx.Commit(ctx)
+//
+// Nothing repeats such a transaction: see [Engine.RunInTx].
+func (e *Engine) Begin(ctx context.Context, opts ...TxOption) (*Tx, error) {
+	c, err := e.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := c.Begin(ctx, opts...)
+	if err != nil {
+		return nil, errors.Join(err, c.Close(ctx))
+	}
+	tx.closesConn = true
+	return tx, nil
+}

@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// Sentinels that the errors of this package match by [errors.Is].
+var (
+	// ErrNoResult is matched when exactly one row was wanted and there is none.
+	ErrNoResult = errors.New("engine: no row was found where one is required")
+	// ErrMultipleResults is matched when one row was wanted and there are more.
+	ErrMultipleResults = errors.New("engine: several rows were found where one is required")
+	// ErrClosed is matched by the use of a result, stream, connection or
+	// engine after it was closed.
+	ErrClosed = errors.New("engine: closed")
+	// ErrTransactionBegun is matched by an attempt to begin a transaction on a
+	// connection that has one.
+	ErrTransactionBegun = errors.New("engine: a transaction has begun already on this connection")
+	// ErrTransactionClosed is matched by the use of a transaction that was
+	// committed or rolled back, or whose outer one was.
+	ErrTransactionClosed = errors.New("engine: the transaction has ended")
+	// ErrTransactionManaged is matched by an attempt to commit or roll back
+	// the transaction of [Engine.RunInTx], which ends it by itself.
+	ErrTransactionManaged = errors.New("engine: RunInTx ends the transaction itself: return nil to commit, an error to roll back")
+	// ErrConnBusy is matched by a statement on a connection whose stream or
+	// cursor is still open.
+	ErrConnBusy = errors.New("engine: the connection has an open stream, which has to be closed first")
+	// ErrTxAborted is matched by a statement that the database refuses because
+	// one before it failed in the same transaction. See [TxAbortedError].
+	ErrTxAborted = errors.New("engine: the transaction is aborted by an earlier error, roll it back")
+	// ErrNoRows is matched by reading rows of a statement that returns none.
+	// It matches [ErrClosed] as well.
+	ErrNoRows = fmt.Errorf("engine: the statement returns no rows: the result is %w", closedError{})
+)
+
+// closedError lets ErrNoRows match ErrClosed with a text of its own.
+type closedError struct{}
+
+func (closedError) Error() string        { return "closed" }
+func (closedError) Is(target error) bool { return target == ErrClosed }
+
+// PoolTimeoutError says that no connection of the pool became free in time. It
+// matches [fault.ErrPoolTimeout].
+type PoolTimeoutError struct {
+	// Max is how many connections the pool may have.
+	Max int
+	// Timeout is how long the caller waited.
+	Timeout time.Duration
+}
+
+// Error returns what was waited for and what may be the reason.
+func (e *PoolTimeoutError) Error() string {
+	return fmt.Sprintf("engine: connect: none of %d connections became free within %s: close connections and streams when done, or set a larger pool", e.Max, e.Timeout)
+}
+
+// Is reports whether target is [fault.ErrPoolTimeout].
+func (*PoolTimeoutError) Is(target error) bool { return target == fault.ErrPoolTimeout }
+
+// BatchError says which statement of a batch failed.
+type BatchError struct {
+	// Index is the number of the statement in the batch, from 0.
+	Index int
+	// Err is why it failed.
+	Err error
+}
+
+// Error returns the statement's number and the cause.
+func (e *BatchError) Error() string {
+	return fmt.Sprintf("engine: statement %d of the batch: %v", e.Index, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *BatchError) Unwrap() error { return e.Err }
+
+// TxAbortedError says that a statement was refused because an earlier one had
+// failed in the same transaction, as PostgreSQL does. It matches
+// [ErrTxAborted].
+type TxAbortedError struct {
+	// Cause is the error of the statement that failed first; nil if it is not
+	// known.
+	Cause error
+	// Err is what the database answered.
+	Err error
+}
+
+// Error returns the first failure.
+func (e *TxAbortedError) Error() string {
+	if e.Cause == nil {
+		return ErrTxAborted.Error()
+	}
+	return ErrTxAborted.Error() + ": " + e.Cause.Error()
+}
+
+// Unwrap returns the first failure and the answer.
+func (e *TxAbortedError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Err}
+	}
+	return []error{e.Cause, e.Err}
+}
+
+// Is reports whether target is [ErrTxAborted].
+func (*TxAbortedError) Is(target error) bool { return target == ErrTxAborted }
+
+// DataError is a value that does not fit: out of range, too long, of the wrong
+// form. Its message shows the code alone, because the database's own may show
+// the value.
+type DataError struct {
+	// Code is the database's code: SQLSTATE, or the number.
+	Code string
+	// Err is the driver's error. Its text may hold the value.
+	Err error
+}
+
+// Error returns the code.
+func (e *DataError) Error() string {
+	return "engine: a value does not fit (" + e.Code + ")"
+}
+
+// Unwrap returns the driver's error.
+func (e *DataError) Unwrap() error { return e.Err }
+
+// ProgrammingError is a statement that the database does not understand or
+// that names something that does not exist or may not be used.
+type ProgrammingError struct {
+	// Class tells which it is: [fault.ClassSyntax], [fault.ClassNotFound],
+	// [fault.ClassPermission] or [fault.ClassUnsupported].
+	Class fault.Class
+	// Code is the database's code: SQLSTATE, or the number.
+	Code string
+	// Err is the driver's error.
+	Err error
+}
+
+// Error returns the driver's message.
+func (e *ProgrammingError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the driver's error.
+func (e *ProgrammingError) Unwrap() error { return e.Err }
+
+// OperationalError is a fault of the database's operation, not of the program:
+// a connection lost, a server that stops or is overloaded, a conflict with
+// another transaction.
+type OperationalError struct {
+	// Class tells which it is.
+	Class fault.Class
+	// Code is the database's code: SQLSTATE, or the number; empty if the
+	// database did not answer.
+	Code string
+	// Err is the driver's error.
+	Err error
+}
+
+// Error returns the driver's message.
+func (e *OperationalError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the driver's error.
+func (e *OperationalError) Unwrap() error { return e.Err }
+
+// abortedState is the SQLSTATE of a statement in a transaction that has failed
+// (in_failed_sql_transaction).
+const abortedState = "25P02"
+
+// describe says what was tried and gives an error of the database its type.
+func describe(tried string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("engine: %s: %w", tried, typed(err))
+}
+
+// typed returns err as the typed error that says what it is, if it comes from
+// the database.
+func typed(err error) error {
+	if violated, ok := fault.Integrity(err); ok {
+		return violated
+	}
+	code := fault.Code(err)
+	switch class := fault.Of(err, fault.Situation{}).Class; class {
+	case fault.ClassData:
+		if code != "" {
+			return &DataError{Code: code, Err: err}
+		}
+	case fault.ClassSyntax, fault.ClassNotFound, fault.ClassPermission, fault.ClassUnsupported:
+		if code != "" {
+			return &ProgrammingError{Class: class, Code: code, Err: err}
+		}
+	case fault.ClassConnect, fault.ClassConnectionLost, fault.ClassServerDown, fault.ClassOverloaded, fault.ClassReadOnly,
+		fault.ClassSerialization, fault.ClassDeadlock, fault.ClassLockTimeout, fault.ClassStatementTimeout, fault.ClassAuth:
+		return &OperationalError{Class: class, Code: code, Err: err}
+	}
+	return err
+}

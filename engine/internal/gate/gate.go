@@ -1,0 +1,107 @@
+package gate
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// Gate lets so many users in at once. It is safe for concurrent use.
+type Gate struct {
+	permits chan struct{}
+	timeout time.Duration
+
+	waiting  atomic.Int64
+	waits    atomic.Int64
+	waitTime atomic.Int64
+	timeouts atomic.Int64
+}
+
+// New returns a gate for limit users at once. A wait longer than timeout is a
+// [engine.PoolTimeoutError]; 0 waits as long as the context allows.
+func New(limit int, timeout time.Duration) *Gate {
+	return &Gate{permits: make(chan struct{}, limit), timeout: timeout}
+}
+
+// Enter waits for a permit, which Leave gives back, and returns how long that
+// took. It returns the context's error if that ends first.
+func (g *Gate) Enter(ctx context.Context) (waited time.Duration, err error) {
+	select {
+	case g.permits <- struct{}{}:
+		return 0, nil
+	default:
+	}
+	start := time.Now()
+	g.waiting.Add(1)
+	g.waits.Add(1)
+	defer func() {
+		waited = time.Since(start)
+		g.waiting.Add(-1)
+		g.waitTime.Add(int64(waited))
+	}()
+	var expired <-chan time.Time
+	if g.timeout > 0 {
+		timer := time.NewTimer(g.timeout)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case g.permits <- struct{}{}:
+		return 0, nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-expired:
+		g.timeouts.Add(1)
+		return 0, &engine.PoolTimeoutError{Max: cap(g.permits), Timeout: g.timeout}
+	}
+}
+
+// Leave gives back the permit of one Enter.
+func (g *Gate) Leave() { <-g.permits }
+
+// Stats adds what the gate knows to s.
+func (g *Gate) Stats(s *engine.PoolStats) {
+	s.Max += cap(g.permits)
+	s.Waiting += int(g.waiting.Load())
+	s.Waits += g.waits.Load()
+	s.WaitTime += time.Duration(g.waitTime.Load())
+	s.Timeouts += g.timeouts.Load()
+}
+
+// Wrap makes an interceptor of the gate, to be the innermost: each attempt of a
+// call that takes a connection from the pool gets a permit for as long as its
+// result is open. Other calls pass.
+func (g *Gate) Wrap(next sp.Handler) sp.Handler {
+	return func(ctx context.Context, call *sp.Call) error {
+		if !takesConn(call) {
+			return next(ctx, call)
+		}
+		waited, err := g.Enter(ctx)
+		if err != nil {
+			call.Judge(ctx, err, fault.PhaseAcquire, fault.ProgressUnsent)
+			return err
+		}
+		call.OnFinish(func(error) { g.Leave() })
+		if waited > 0 && call.Observed() {
+			call.Event(sp.Event{Kind: sp.EventQueued, Delay: waited, Detail: "pool"})
+		}
+		return next(ctx, call)
+	}
+}
+
+// takesConn reports whether a call takes a connection from the pool each time
+// it is performed.
+func takesConn(call *sp.Call) bool {
+	if call.Scope != sp.ScopePool || call.Step() {
+		return false
+	}
+	switch call.Op {
+	case sp.OpExec, sp.OpQuery, sp.OpBatch, sp.OpCopy, sp.OpTransaction:
+		return true
+	}
+	return false
+}

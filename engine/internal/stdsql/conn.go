@@ -1,0 +1,159 @@
+package stdsql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// Conn is a connection of a [Pool], or the transaction of a unit of work. It is
+// used by one goroutine at a time.
+type Conn struct {
+	pool *Pool
+	conn *sql.Conn // nil for a unit of work, which has the transaction alone
+	tx   *sql.Tx   // nil outside of a transaction
+	end  context.CancelCauseFunc
+}
+
+var _ engine.BackendConn = (*Conn)(nil)
+
+func (c *Conn) runner() runner {
+	if c.tx != nil {
+		return c.tx
+	}
+	return c.conn
+}
+
+// Run implements [engine.BackendConn].
+func (c *Conn) Run(ctx context.Context, q engine.Bound) (engine.Outcome, error) {
+	return c.pool.run(ctx, c.runner(), q)
+}
+
+// Batch implements [engine.BackendConn].
+func (c *Conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, error) {
+	return c.pool.batch(ctx, c.runner(), qs)
+}
+
+// Open implements [engine.BackendConn]. The window is of no concern: rows are
+// read from the driver one by one.
+func (c *Conn) Open(ctx context.Context, q engine.Bound, _ int) (engine.Cursor, error) {
+	rows, err := c.runner().QueryContext(ctx, q.Text, q.Args...) //nolint:rowserrcheck,sqlclosecheck // the cursor's to check and close
+	if err != nil {
+		return nil, err
+	}
+	return &cursor{rows: rows, pool: c.pool}, nil
+}
+
+// Begin implements [engine.BackendConn]. database/sql rolls a transaction back
+// when the context of its BEGIN ends, so that gets one which follows ctx for
+// BEGIN only.
+func (c *Conn) Begin(ctx context.Context, opts engine.TxOptions) error {
+	o := &sql.TxOptions{Isolation: opts.Isolation, ReadOnly: opts.ReadOnly}
+	if ctx.Done() == nil {
+		tx, err := c.conn.BeginTx(ctx, o)
+		c.tx = tx
+		return err
+	}
+	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })
+	tx, err := c.conn.BeginTx(life, o)
+	if !stop() { // ctx has ended, and life with it
+		if err == nil {
+			_ = tx.Rollback()
+		}
+		end(nil)
+		return ctx.Err()
+	}
+	if err != nil {
+		end(nil)
+		return err
+	}
+	c.tx, c.end = tx, end
+	return nil
+}
+
+// over forgets the transaction.
+func (c *Conn) over() {
+	c.tx = nil
+	if c.end != nil {
+		c.end(nil)
+		c.end = nil
+	}
+}
+
+// Commit implements [engine.BackendConn]. A COMMIT can't be cancelled with
+// database/sql: ctx is looked at before it is sent.
+func (c *Conn) Commit(ctx context.Context) error {
+	tx := c.tx
+	defer c.over()
+	if err := ctx.Err(); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	err := tx.Commit()
+	if err == nil || errors.Is(err, fault.ErrCommitUnknown) || errors.Is(err, sql.ErrTxDone) {
+		return err
+	}
+	// An empty chain judges nothing.
+	v := fault.Of(err, fault.Situation{Phase: fault.PhaseCommit, InTx: true})
+	if v.Outcome == fault.OutcomeUnknown {
+		return &fault.CommitError{Err: err}
+	}
+	return err
+}
+
+// Rollback implements [engine.BackendConn].
+func (c *Conn) Rollback(context.Context) error {
+	tx := c.tx
+	defer c.over()
+	return tx.Rollback()
+}
+
+// Savepoint implements [engine.BackendConn].
+func (c *Conn) Savepoint(ctx context.Context, name string) error {
+	return c.exec(ctx, "SAVEPOINT "+name)
+}
+
+// RollbackTo implements [engine.BackendConn].
+func (c *Conn) RollbackTo(ctx context.Context, name string) error {
+	if err := c.exec(ctx, "ROLLBACK TO SAVEPOINT "+name); err != nil {
+		return err
+	}
+	return c.Release(ctx, name)
+}
+
+// Release implements [engine.BackendConn].
+func (c *Conn) Release(ctx context.Context, name string) error {
+	return c.exec(ctx, "RELEASE SAVEPOINT "+name)
+}
+
+func (c *Conn) exec(ctx context.Context, text string) error {
+	_, err := c.tx.ExecContext(ctx, text)
+	return err
+}
+
+// Close implements [engine.BackendConn].
+func (c *Conn) Close(broken bool) error {
+	if c.conn == nil {
+		return nil
+	}
+	var err error
+	if c.tx != nil {
+		err = c.tx.Rollback()
+		c.over()
+	}
+	if broken {
+		err = errors.Join(err, discard(c.conn))
+	}
+	if cerr := c.conn.Close(); !errors.Is(cerr, sql.ErrConnDone) {
+		err = errors.Join(err, cerr)
+	}
+	c.pool.gate.Leave()
+	c.conn = nil
+	return err
+}
+
+// InTx reports whether a transaction is open.
+func (c *Conn) InTx() bool { return c.tx != nil }

@@ -1,0 +1,125 @@
+package stdsql
+
+import (
+	"database/sql"
+	"fmt"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/internal/assign"
+)
+
+// cursor is an answer of database/sql.
+type cursor struct {
+	rows    *sql.Rows
+	pool    *Pool
+	columns []engine.Column
+	release func() // gives back what Close has to; nil if nothing
+	closed  bool
+}
+
+// Columns implements [engine.Cursor].
+func (c *cursor) Columns() []engine.Column {
+	if c.columns != nil {
+		return c.columns
+	}
+	types, err := c.rows.ColumnTypes()
+	if err != nil {
+		return nil // the rows are closed: Err says why
+	}
+	c.columns = make([]engine.Column, len(types))
+	for i, t := range types {
+		c.columns[i] = engine.Column{Name: t.Name(), Type: t.DatabaseTypeName()}
+	}
+	return c.columns
+}
+
+// Next implements [engine.Cursor].
+func (c *cursor) Next() bool { return c.rows.Next() }
+
+// Scan implements [engine.Cursor].
+func (c *cursor) Scan(dest ...any) error { return c.rows.Scan(dest...) }
+
+// Err implements [engine.Cursor].
+func (c *cursor) Err() error { return c.rows.Err() }
+
+// Close implements [engine.Cursor].
+func (c *cursor) Close() error {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	err := c.rows.Close()
+	if c.release != nil {
+		c.release()
+	}
+	return err
+}
+
+// end closes the rows after their last one and returns what ended them.
+func (c *cursor) end() error {
+	err := c.rows.Err()
+	if cerr := c.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// slab is how many rows share one allocation of values.
+const slab = 64
+
+// Fetch implements [engine.Cursor].
+func (c *cursor) Fetch(n int) (engine.Block, error) {
+	columns := c.Columns()
+	b := &block{columns: columns, normalize: c.pool.cfg.Normalize}
+	dest := make([]any, len(columns))
+	var free []any
+	for n < 1 || len(b.rows) < n {
+		if !c.rows.Next() {
+			return b, c.rows.Err()
+		}
+		if len(free) == 0 {
+			free = make([]any, len(columns)*min(slab, 1+len(b.rows)))
+		}
+		row := free[:len(columns):len(columns)]
+		free = free[len(columns):]
+		for i := range row {
+			dest[i] = &row[i]
+		}
+		if err := c.rows.Scan(dest...); err != nil {
+			return b, err
+		}
+		b.rows = append(b.rows, row)
+	}
+	return b, nil
+}
+
+// block are rows in memory, as the driver gave their values.
+type block struct {
+	columns   []engine.Column
+	rows      [][]any
+	normalize func(string, any) any
+}
+
+// Len implements [engine.Block].
+func (b *block) Len() int { return len(b.rows) }
+
+// Scan implements [engine.Block].
+func (b *block) Scan(row int, dest ...any) error {
+	for i, v := range b.rows[row] {
+		if err := assign.Value(dest[i], v); err != nil {
+			return fmt.Errorf("column %d, %q: %w", i, b.columns[i].Name, err)
+		}
+	}
+	return nil
+}
+
+// Values implements [engine.Block].
+func (b *block) Values(row int) ([]any, error) {
+	values := append([]any(nil), b.rows[row]...)
+	if b.normalize != nil {
+		for i, v := range values {
+			values[i] = b.normalize(b.columns[i].Type, v)
+		}
+	}
+	return values, nil
+}

@@ -1,0 +1,236 @@
+package stdsql
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/driver/sqldb"
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/internal/gate"
+)
+
+// Config says how a pool is opened.
+type Config struct {
+	// Driver is the name of the database/sql driver.
+	Driver string
+	// DSN is its data source name.
+	DSN string
+	// Chain is what every operation passes through.
+	Chain sp.Chain
+	// Options are those of [sqldb.Open].
+	Options []sqldb.Option
+	// Max is how many connections may be in use at once.
+	Max int
+	// Idle is how many idle ones are kept.
+	Idle int
+	// Timeout is how long to wait for a connection; 0 is as long as the
+	// context allows.
+	Timeout time.Duration
+	// Recycle is the age at which a connection is replaced; 0 is never.
+	Recycle time.Duration
+	// Normalize makes of a driver's value, of a column of a type, what
+	// [engine.Block] promises; nil if the driver gives nothing else.
+	Normalize func(columnType string, value any) any
+}
+
+// Pool is a pool of connections. It opens its *sql.DB when it is first used,
+// and again after Dispose. It is safe for concurrent use.
+type Pool struct {
+	cfg  Config
+	gate *gate.Gate
+	// outside says that the gate stands around calls, because an empty chain is
+	// bypassed and has no place for it.
+	outside bool
+
+	mu     sync.Mutex
+	handle *sqldb.DB // nil until used
+}
+
+// New returns a pool. It does not connect.
+func New(cfg Config) *Pool {
+	p := &Pool{cfg: cfg, gate: gate.New(cfg.Max, cfg.Timeout), outside: cfg.Chain.Len() == 0}
+	if !p.outside {
+		p.cfg.Chain = cfg.Chain.Append(p.gate)
+	}
+	return p
+}
+
+// db returns the database's handle, which it opens if need be.
+func (p *Pool) db() (*sqldb.DB, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.handle != nil {
+		return p.handle, nil
+	}
+	db, err := sqldb.Open(p.cfg.Driver, p.cfg.DSN, p.cfg.Chain, p.cfg.Options...)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(p.cfg.Max)
+	db.SetMaxIdleConns(p.cfg.Idle)
+	db.SetConnMaxLifetime(p.cfg.Recycle)
+	p.handle, err = sqldb.Wrap(db)
+	return p.handle, err
+}
+
+// disposed reports whether Dispose has closed a handle that gave an error: then
+// nothing was sent, and the new one will do.
+func (p *Pool) disposed(h *sqldb.DB, err error) bool {
+	if err == nil {
+		return false
+	}
+	p.mu.Lock()
+	replaced := p.handle != h
+	p.mu.Unlock()
+	return replaced && isClosed(err)
+}
+
+// isClosed reports whether err is database/sql's answer to the use of a
+// database that was closed, which has no name.
+func isClosed(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if err.Error() == "sql: database is closed" {
+			return true
+		}
+	}
+	return false
+}
+
+// with calls fn with the database's handle, again if it was disposed of
+// meanwhile.
+func (p *Pool) with(fn func(h *sqldb.DB) error) error {
+	for {
+		h, err := p.db()
+		if err != nil {
+			return err
+		}
+		if err = fn(h); !p.disposed(h, err) {
+			return err
+		}
+	}
+}
+
+// enter waits at the gate, if that stands around calls.
+func (p *Pool) enter(ctx context.Context) (leave func(), err error) {
+	if !p.outside {
+		return func() {}, nil
+	}
+	if _, err := p.gate.Enter(ctx); err != nil {
+		return nil, err
+	}
+	return p.gate.Leave, nil
+}
+
+// Ping makes sure that the database can be reached.
+func (p *Pool) Ping(ctx context.Context) error {
+	return p.with(func(h *sqldb.DB) error { return h.PingContext(ctx) })
+}
+
+// Run runs a statement on any connection and buffers its answer.
+func (p *Pool) Run(ctx context.Context, q engine.Bound) (out engine.Outcome, err error) {
+	leave, err := p.enter(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer leave()
+	err = p.with(func(h *sqldb.DB) error {
+		out, err = p.run(ctx, h, q)
+		return err
+	})
+	return out, err
+}
+
+// Open runs a statement on any connection and leaves its answer open.
+func (p *Pool) Open(ctx context.Context, q engine.Bound) (engine.Cursor, error) {
+	leave, err := p.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows *sql.Rows
+	err = p.with(func(h *sqldb.DB) error {
+		rows, err = h.QueryContext(ctx, q.Text, q.Args...) //nolint:rowserrcheck,sqlclosecheck // the cursor's to check and close
+		return err
+	})
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return &cursor{rows: rows, pool: p, release: leave}, nil
+}
+
+// Connect takes a connection from the pool.
+func (p *Pool) Connect(ctx context.Context) (*Conn, error) {
+	if _, err := p.gate.Enter(ctx); err != nil {
+		return nil, err
+	}
+	var conn *sql.Conn
+	err := p.with(func(h *sqldb.DB) (err error) {
+		conn, err = h.DB.Conn(ctx)
+		return err
+	})
+	if err != nil {
+		p.gate.Leave()
+		return nil, err
+	}
+	return &Conn{pool: p, conn: conn}, nil
+}
+
+// RunInTx runs fn in a transaction.
+func (p *Pool) RunInTx(ctx context.Context, opts engine.TxOptions, fn func(context.Context, engine.BackendConn) error) error {
+	leave, err := p.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	var o *sql.TxOptions
+	if opts != (engine.TxOptions{}) {
+		o = &sql.TxOptions{Isolation: opts.Isolation, ReadOnly: opts.ReadOnly}
+	}
+	return p.with(func(h *sqldb.DB) error {
+		return h.RunInTx(ctx, o, func(ctx context.Context, tx *sql.Tx) error {
+			return fn(ctx, &Conn{pool: p, tx: tx})
+		})
+	})
+}
+
+// Dispose closes idle connections now, and those in use when they are given
+// back.
+func (p *Pool) Dispose() error {
+	p.mu.Lock()
+	h := p.handle
+	p.handle = nil
+	p.mu.Unlock()
+	if h == nil {
+		return nil
+	}
+	return h.Close()
+}
+
+// Stats adds what is known of the pool to s.
+func (p *Pool) Stats(s *engine.PoolStats) {
+	p.gate.Stats(s)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.handle == nil {
+		return
+	}
+	db := p.handle.Stats()
+	s.Open += db.OpenConnections
+	s.InUse += db.InUse
+	s.Idle += db.Idle
+}
+
+// discard makes database/sql close a connection instead of keeping it.
+func discard(c *sql.Conn) error {
+	err := c.Raw(func(any) error { return driver.ErrBadConn })
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
+		return nil
+	}
+	return fmt.Errorf("discard the connection: %w", err)
+}

@@ -1,0 +1,41 @@
+// Package sqlite is the dialect of SQLite for package engine, on
+// modernc.org/sqlite, which needs no C compiler. It is imported for its side
+// effect:
+//
+//	import _ "github.com/sessionproxy/sessionproxy/engine/sqlite"
+//
+//	eng, err := engine.Open(ctx, "sqlite:data/shop.db")
+//
+// # URLs
+//
+//	sqlite:relative/path.db
+//	sqlite:///absolute/path.db
+//	sqlite::memory:
+//
+// Parameters, with their defaults:
+//
+//	busy_timeout=5s      how long to wait for a lock of another process
+//	journal_mode=wal     delete, truncate, persist, memory, wal or off
+//	synchronous=full     off, normal, full or extra
+//	foreign_keys=true    whether foreign keys are enforced
+//	cache_size=…         pages, or kibibytes if negative; SQLite's own default
+//	mode=rwc             ro, rw, or rwc, which makes the file if it is missing
+//
+// # Readers and the writer
+//
+// SQLite lets one connection write at a time. So a database in a file has one
+// connection for writing, whose transactions begin IMMEDIATE and so never fail
+// halfway for a lock they can't get, and a pool of connections that only read,
+// which do not wait for it. A transaction that is not declared read-only uses
+// the writer; so does a statement of the engine that is not certain to read
+// only. Waiting for the writer counts as waiting for the pool.
+//
+// A database in memory is one connection, which serves everyone in turn: a
+// statement of the engine waits for the transaction that is open.
+//
+// # Types
+//
+// Times are stored as text in UTC, with nanoseconds, so that they sort and
+// SQLite's own functions understand them. A column declared DATE, DATETIME or
+// TIMESTAMP gives a time.Time; one declared BOOL or BOOLEAN a bool.
+package sqlite

@@ -1,0 +1,138 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/driver/sqldb"
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/internal/stdsql"
+)
+
+func init() { engine.Register("sqlite", opener{}) }
+
+// opener opens databases of SQLite.
+type opener struct{}
+
+// memory is the name of a database in memory.
+const memory = ":memory:"
+
+// settings are what the URL says.
+type settings struct {
+	busyTimeout time.Duration
+	journal     string
+	synchronous string
+	foreignKeys bool
+	cacheSize   int
+	mode        string
+}
+
+// maxCache bounds cache_size, in either unit.
+const maxCache = 1 << 30
+
+func read(u *engine.URL) (settings, error) {
+	switch {
+	case u.Database == "":
+		return settings{}, errors.New("engine: open: sqlite: no file: a database is named sqlite:file.db or sqlite::memory: in a URL")
+	case u.User != "" || u.Port != 0:
+		return settings{}, errors.New("engine: open: sqlite: a file has no user and no port")
+	}
+	p := u.Read()
+	s := settings{
+		busyTimeout: p.Duration("busy_timeout", 5*time.Second),
+		journal:     p.OneOf("journal_mode", "wal", "delete", "truncate", "persist", "memory", "wal", "off"),
+		synchronous: p.OneOf("synchronous", "full", "off", "normal", "full", "extra"),
+		foreignKeys: p.Bool("foreign_keys", true),
+		cacheSize:   p.Int("cache_size", 0, -maxCache, maxCache),
+		mode:        p.OneOf("mode", "rwc", "ro", "rw", "rwc"),
+	}
+	if u.Database == memory && p.Has("mode") {
+		p.Fail("mode", "a database in memory has none")
+	}
+	return s, p.Err()
+}
+
+// dsn returns the driver's name of the database, for a connection that reads
+// only or that writes.
+func (s settings) dsn(path string, readOnly bool) string {
+	v := url.Values{"_time_format": {"sqlite"}, "_timezone": {"UTC"}, "_txlock": {"immediate"}}
+	pragma := func(name, value string) { v.Add("_pragma", name+"("+value+")") }
+	pragma("busy_timeout", strconv.FormatInt(s.busyTimeout.Milliseconds(), 10))
+	if s.mode != "ro" && path != memory {
+		pragma("journal_mode", s.journal)
+	}
+	pragma("synchronous", s.synchronous)
+	pragma("foreign_keys", strconv.FormatBool(s.foreignKeys))
+	if s.cacheSize != 0 {
+		pragma("cache_size", strconv.Itoa(s.cacheSize))
+	}
+	if readOnly {
+		pragma("query_only", "true")
+	}
+	if path == memory {
+		return memory + "?" + v.Encode()
+	}
+	v.Set("mode", s.mode)
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode()
+}
+
+// Open implements [engine.Opener].
+func (opener) Open(u *engine.URL, cfg engine.Config) (engine.Backend, error) {
+	s, err := read(u)
+	if err != nil {
+		return nil, err
+	}
+	b := &backend{dialect: dialect()}
+	pool := func(readOnly bool, limit, idle int) *stdsql.Pool {
+		return stdsql.New(stdsql.Config{
+			Driver: "sqlite", DSN: s.dsn(u.Database, readOnly), Chain: cfg.Chain,
+			Options: []sqldb.Option{sqldb.WithTarget(sp.Target{System: sp.SQLite, Namespace: base(u.Database)})},
+			Max:     limit, Idle: idle, Timeout: cfg.PoolTimeout, Recycle: cfg.PoolRecycle, Normalize: normalize,
+		})
+	}
+	if u.Database == memory {
+		cfg.PoolRecycle = 0 // the connection is the database
+		b.writer = pool(false, 1, 1)
+		b.readers = b.writer
+		return b, nil
+	}
+	b.writer = pool(false, 1, 1)
+	b.readers = pool(true, cfg.PoolSize+cfg.MaxOverflow, cfg.PoolSize)
+	return b, nil
+}
+
+// base returns the file's name without its folders, which do not belong into
+// telemetry.
+func base(path string) string {
+	return path[strings.LastIndexAny(path, `/\`)+1:]
+}
+
+func dialect() *engine.Dialect {
+	return &engine.Dialect{
+		System: sp.SQLite, Placeholder: engine.Question, Quote: '"',
+		Features: engine.Features{
+			InsertReturning: true, UpdateReturning: true, DeleteReturning: true,
+			Savepoints: true, Upsert: engine.UpsertOnConflict, MatchedRows: true, LastInsertID: true,
+		},
+	}
+}
+
+// normalize makes bools of what columns declared so hold.
+func normalize(columnType string, value any) any {
+	if n, ok := value.(int64); ok && (columnType == "BOOLEAN" || columnType == "BOOL") {
+		return n != 0
+	}
+	return value
+}
+
+// unsupported is the answer to an isolation level that SQLite does not have.
+func unsupported(what fmt.Stringer) error {
+	return fmt.Errorf("engine: begin: sqlite has no isolation level %s, only Serializable: %w", what, errors.ErrUnsupported)
+}

@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+)
+
+// A Statement is anything that can be written in a database's SQL: a [Text], a
+// query of package orm, or a builder taken over by [From].
+type Statement interface {
+	// Render returns the statement in the dialect's syntax, with its arguments
+	// in the order of its placeholders. It is safe for concurrent use.
+	Render(d *Dialect) (text string, args []any, err error)
+}
+
+// An Executor runs statements: an [Engine], each in a transaction of its own;
+// a [Conn] or a [Tx], in the transaction that is open on the connection.
+type Executor interface {
+	// Execute runs a statement and buffers its answer.
+	Execute(ctx context.Context, st Statement) (*Result, error)
+	// ExecuteMany runs a statement once for each set of arguments, sent as one
+	// batch where the database can. The result counts all rows affected, and
+	// has the rows that all of them returned, in order. All of it or nothing
+	// is done, unless the connection is in autocommit mode.
+	ExecuteMany(ctx context.Context, st *TextStatement, sets ...[]any) (*Result, error)
+	// ExecuteBatch runs statements in order, sent as one batch where the
+	// database can, and returns a result for each. If one fails, the error
+	// holds a [BatchError], and the results of those before it are returned.
+	ExecuteBatch(ctx context.Context, sts ...Statement) ([]*Result, error)
+	// Stream runs a statement and holds one window of its rows in memory.
+	Stream(ctx context.Context, st Statement, opts ...StreamOption) (*Stream, error)
+	// Query runs a statement and leaves its answer open as the database's
+	// driver gives it. Closing the cursor early may mean reading the rest of
+	// the answer: see Stream.
+	Query(ctx context.Context, st Statement) (Cursor, error)
+	// Dialect describes the database.
+	Dialect() *Dialect
+}
+
+// bind renders a statement and reads what it does.
+func bind(d *Dialect, st Statement) (Bound, error) {
+	if st == nil {
+		return Bound{}, fmt.Errorf("engine: render: the statement is nil")
+	}
+	text, args, err := st.Render(d)
+	if err != nil {
+		return Bound{}, fmt.Errorf("engine: render: %w", err)
+	}
+	v := verbOf(sqltext.DialectOf(string(d.System)), text)
+	return Bound{Text: text, Args: args, Rows: v.rows, ReadOnly: v.readOnly, Cursor: v.cursor, Inserts: v.inserts}, nil
+}

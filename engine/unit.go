@@ -1,0 +1,81 @@
+package engine
+
+import "context"
+
+// unitKey finds the transaction of an engine's unit of work in a context.
+type unitKey struct{ engine *Engine }
+
+// RunInTx performs fn in a transaction: BEGIN, fn, COMMIT. The transaction is
+// rolled back if fn returns an error, panics, or ends its goroutine.
+//
+// The unit of work is one call of the chain: with a retry in it, fn may run
+// several times, each in a new transaction, when it failed by a fault that
+// allows it and was rolled back for certain. What fn does outside of tx should
+// bear that. If COMMIT was sent and its answer lost, the error matches
+// [fault.ErrCommitUnknown].
+//
+// RunInTx with the context that fn got joins the transaction at work: there is
+// one transaction, and replaying it is the outermost's business. If a joined
+// function fails, the whole transaction fails. To undo a part alone use
+// [Tx.RunNested].
+func (e *Engine) RunInTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
+	o, err := newTxConfig(opts)
+	if err != nil {
+		return err
+	}
+	if o.autocommit {
+		return errAutocommit
+	}
+	failed := false // fn did, so that the error is fn's
+	err = e.backend.RunInTx(ctx, o.TxOptions, func(ctx context.Context, bc BackendConn) error {
+		err := e.unit(ctx, bc, fn)
+		failed = err != nil
+		return err
+	})
+	if failed {
+		return err
+	}
+	return describe("run in transaction", err)
+}
+
+// unit runs fn once, in the transaction that is open on bc.
+func (e *Engine) unit(ctx context.Context, bc BackendConn, fn func(context.Context, *Tx) error) error {
+	if outer, ok := ctx.Value(unitKey{e}).(*Tx); ok && !outer.ended {
+		return fn(ctx, outer)
+	}
+	c := &Conn{engine: e, conn: bc}
+	c.root = &Tx{conn: c, managed: true}
+	c.top = c.root
+	defer func() { // also if fn panics
+		c.closeCursor()
+		c.root.end()
+		c.closed = true
+	}()
+	return fn(context.WithValue(ctx, unitKey{e}, c.root), c.root)
+}
+
+// RunNested performs fn in a savepoint, which is rolled back if fn returns an
+// error, panics, or ends its goroutine, and released otherwise.
+func (t *Tx) RunNested(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
+	inner, err := t.BeginNested(ctx)
+	if err != nil {
+		return err
+	}
+	done := false
+	defer func() {
+		if !done && !inner.ended { // fn panicked or ended its goroutine
+			_ = inner.Close(ctx)
+		}
+	}()
+	err = fn(ctx, inner)
+	done = true
+	if err == nil && !inner.ended {
+		err = inner.Commit(ctx)
+	}
+	if err != nil && !inner.ended {
+		// If that fails too, the connection is gone and takes the transaction
+		// with it: fn's error is the one to act on.
+		_ = inner.Close(ctx)
+	}
+	return err
+}

@@ -1,0 +1,240 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// URL is the parsed name of a database. Its String, and every way of fmt to
+// print it, hides the password.
+type URL struct {
+	// Scheme chooses the dialect; in lower case.
+	Scheme string
+	// User is the role to connect as; empty if not given.
+	User string
+	// Host is the server's name or address, without brackets; empty if not
+	// given, and for a database without a server.
+	Host string
+	// Port is the server's port; 0 if not given.
+	Port int
+	// Database is the database's name, or a path for one in a file.
+	Database string
+
+	password    string
+	hasPassword bool
+	params      url.Values
+}
+
+// ParseURL parses the name of a database:
+//
+//	postgres://user:password@host:5432/database?sslmode=require
+//	mysql://user:password@host:3306/database?tls=true
+//	sqlite:relative/path.db
+//	sqlite:///absolute/path.db
+//	sqlite::memory:
+//
+// What parameters there are is the dialect's business. Reserved characters in
+// user, password, database and parameters are percent-encoded. No error holds
+// the password.
+func ParseURL(s string) (*URL, error) {
+	scheme, rest, found := strings.Cut(s, ":")
+	if !found || scheme == "" {
+		return nil, errors.New("engine: parse url: no scheme: a database is named like postgres://user@host/database or sqlite:file.db")
+	}
+	if !validScheme(scheme) {
+		return nil, errors.New("engine: parse url: the scheme before the first colon has characters other than letters, digits, + and -")
+	}
+	u := &URL{Scheme: strings.ToLower(scheme)}
+	rest, query, _ := strings.Cut(rest, "?")
+	if err := u.parseQuery(query); err != nil {
+		return nil, err
+	}
+	if strings.Contains(rest, "#") {
+		return nil, errors.New("engine: parse url: a # in a name has to be written %23")
+	}
+	authority, found := strings.CutPrefix(rest, "//")
+	if !found {
+		return u, u.parsePath(rest)
+	}
+	authority, path, slash := strings.Cut(authority, "/")
+	if u.Scheme == "sqlite" {
+		if authority != "" {
+			return nil, errors.New("engine: parse url: sqlite has no host: write sqlite:///absolute/path or sqlite:relative/path")
+		}
+		if slash {
+			path = "/" + path
+		}
+	}
+	if err := u.parseAuthority(authority); err != nil {
+		return nil, err
+	}
+	return u, u.parsePath(path)
+}
+
+func validScheme(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (i == 0 || (c < '0' || c > '9') && c != '+' && c != '-') {
+			return false
+		}
+	}
+	return true
+}
+
+func (u *URL) parseQuery(query string) error {
+	u.params = url.Values{}
+	for part := range strings.SplitSeq(query, "&") {
+		if part == "" {
+			continue
+		}
+		key, value, found := strings.Cut(part, "=")
+		key, err := url.QueryUnescape(key)
+		if err != nil || key == "" {
+			return errors.New("engine: parse url: a parameter's name is empty or badly encoded")
+		}
+		if !found {
+			return fmt.Errorf("engine: parse url: parameter %q has no value", key)
+		}
+		value, err = url.QueryUnescape(value)
+		if err != nil {
+			return fmt.Errorf("engine: parse url: the value of parameter %q is badly percent-encoded", key)
+		}
+		u.params.Add(key, value)
+	}
+	return nil
+}
+
+func (u *URL) parsePath(path string) error {
+	name, err := url.PathUnescape(path)
+	if err != nil {
+		return errors.New("engine: parse url: the database's name is badly percent-encoded")
+	}
+	if strings.ContainsRune(name, 0) {
+		return errors.New("engine: parse url: the database's name holds a NUL byte")
+	}
+	u.Database = name
+	return nil
+}
+
+func (u *URL) parseAuthority(authority string) (err error) {
+	host := authority
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		host = authority[at+1:]
+		user, password, found := strings.Cut(authority[:at], ":")
+		if u.User, err = url.PathUnescape(user); err != nil {
+			return errors.New("engine: parse url: the user's name is badly percent-encoded")
+		}
+		if u.password, err = url.PathUnescape(password); err != nil {
+			return errors.New("engine: parse url: the password is badly percent-encoded")
+		}
+		u.hasPassword = found
+	}
+	return u.parseHost(host)
+}
+
+func (u *URL) parseHost(host string) (err error) {
+	port := ""
+	if address, ok := strings.CutPrefix(host, "["); ok {
+		address, port, ok = strings.Cut(address, "]")
+		if !ok || port != "" && port[0] != ':' || strings.ContainsAny(address, "[]@%/ ") {
+			return errors.New("engine: parse url: an address in brackets is followed by nothing, or by a colon and the port")
+		}
+		u.Host = address
+	} else {
+		if i := strings.LastIndexByte(host, ':'); i >= 0 {
+			host, port = host[:i], host[i:]
+		}
+		if strings.ContainsAny(host, ":,@ []") {
+			return fmt.Errorf("engine: parse url: host %q is no name or address; an IPv6 address is in brackets", clip(host))
+		}
+		if u.Host, err = url.PathUnescape(host); err != nil {
+			return errors.New("engine: parse url: the host is badly percent-encoded")
+		}
+	}
+	if len(port) > 0 {
+		n, err := strconv.Atoi(port[1:])
+		if err != nil || n < 1 || n > 65535 {
+			return fmt.Errorf("engine: parse url: port %q is no number between 1 and 65535", clip(port[1:]))
+		}
+		u.Port = n
+	}
+	return nil
+}
+
+// clip shortens a part of a URL for an error.
+func clip(s string) string {
+	if len(s) > 64 {
+		return s[:64] + "…"
+	}
+	return s
+}
+
+// Password returns the password, and whether there is one.
+func (u *URL) Password() (password string, ok bool) { return u.password, u.hasPassword }
+
+// String returns the URL with the password and the values of parameters whose
+// names speak of secrets replaced by "xxxxx".
+func (u *URL) String() string {
+	var b strings.Builder
+	b.WriteString(u.Scheme)
+	b.WriteByte(':')
+	switch {
+	case u.Host != "" || u.User != "" || u.hasPassword || u.Port != 0:
+		b.WriteString("//")
+		u.writeAuthority(&b)
+		b.WriteByte('/')
+	case strings.HasPrefix(u.Database, "/"):
+		b.WriteString("//")
+	}
+	b.WriteString(escapePath(u.Database))
+	sep := byte('?')
+	for _, key := range u.Params() {
+		for _, value := range u.params[key] {
+			if isSecret(key) {
+				value = mask
+			}
+			b.WriteByte(sep)
+			b.WriteString(url.QueryEscape(key) + "=" + url.QueryEscape(value))
+			sep = '&'
+		}
+	}
+	return b.String()
+}
+
+// GoString is String: %#v shows no password either.
+func (u *URL) GoString() string { return u.String() }
+
+// mask stands for what must not be shown.
+const mask = "xxxxx"
+
+func (u *URL) writeAuthority(b *strings.Builder) {
+	if u.User != "" || u.hasPassword {
+		b.WriteString(url.PathEscape(u.User))
+		if u.hasPassword {
+			b.WriteString(":" + mask)
+		}
+		b.WriteByte('@')
+	}
+	if strings.Contains(u.Host, ":") {
+		b.WriteString("[" + u.Host + "]")
+	} else {
+		b.WriteString(url.PathEscape(u.Host))
+	}
+	if u.Port != 0 {
+		b.WriteString(":" + strconv.Itoa(u.Port))
+	}
+}
+
+// escapePath percent-encodes what would end the database's name.
+func escapePath(s string) string {
+	return strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23").Replace(s)
+}
+
+func isSecret(key string) bool {
+	key = strings.ToLower(key)
+	return strings.Contains(key, "pass") || strings.Contains(key, "secret") || strings.Contains(key, "token")
+}

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"strings"
+
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+)
+
+// verb is what the text of a statement tells of what it does.
+type verb struct {
+	rows     bool // it returns rows
+	readOnly bool // it changes nothing, for certain
+	cursor   bool // it can be declared as a cursor
+	inserts  bool // it is an INSERT or REPLACE
+}
+
+// verbs keeps the verbs of texts.
+var verbs = sqltext.NewCache[verb](0, 0)
+
+// verbOf reads the verb of a text.
+func verbOf(d sqltext.Dialect, text string) verb {
+	if v, ok := verbs.Get(d, text); ok {
+		return v
+	}
+	v := readVerb(d, text)
+	verbs.Put(d, text, v)
+	return v
+}
+
+// readVerb finds the statement's main word: its first, or what comes after the
+// common table expressions of WITH. A text of several statements is taken for
+// one that returns rows if any of them does.
+func readVerb(d sqltext.Dialect, text string) verb {
+	out := verb{readOnly: true, cursor: true}
+	several := sqltext.Split(d, text)
+	for _, s := range several {
+		v := readOne(d, s)
+		out.rows = out.rows || v.rows
+		out.readOnly = out.readOnly && v.readOnly
+		out.cursor = out.cursor && v.cursor
+		out.inserts = v.inserts // of the last one
+	}
+	if len(several) != 1 {
+		out.cursor, out.readOnly = false, false
+	}
+	return out
+}
+
+func readOne(d sqltext.Dialect, text string) verb {
+	lexer := sqltext.NewLexer(d, text)
+	r := verbReader{}
+	for {
+		t, ok := lexer.Next()
+		if !ok {
+			return r.verb()
+		}
+		switch raw := text[t.Start:t.End]; {
+		case raw == "(":
+			r.depth++
+		case raw == ")":
+			r.depth--
+		case t.Kind == sqltext.Word && !calls(text[t.End:]):
+			r.word(strings.ToLower(raw))
+		}
+	}
+}
+
+// calls reports whether a bracket follows, which makes a function of the word
+// before it: REPLACE and INSERT are functions too.
+func calls(rest string) bool { return strings.HasPrefix(rest, "(") }
+
+// verbReader reads the words of one statement.
+type verbReader struct {
+	depth     int    // of brackets
+	main      string // the statement's main word, as far as it was read
+	changing  bool   // a word of change was read
+	returning bool   // RETURNING was read as a clause of the statement
+}
+
+func (r *verbReader) word(word string) {
+	changing := changes(word)
+	r.changing = r.changing || changing
+	switch {
+	case r.main == "":
+		r.main = word
+	case r.depth > 0:
+		// Inside of brackets, RETURNING is that of a common table expression.
+	case r.main == "with" && (changing || word == "select" || word == "values" || word == "table"):
+		r.main = word
+	case word == "returning" && changes(r.main):
+		r.returning = true
+	}
+}
+
+func (r *verbReader) verb() verb {
+	switch r.main {
+	case "select", "values", "table", "with":
+		return verb{rows: true, readOnly: !r.changing, cursor: !r.changing}
+	case "show", "explain", "describe", "desc":
+		return verb{rows: true, readOnly: !r.changing}
+	case "pragma", "call", "execute", "fetch", "analyze", "check", "checksum", "optimize", "repair":
+		return verb{rows: true}
+	}
+	return verb{rows: r.returning, inserts: r.main == "insert" || r.main == "replace"}
+}
+
+// changes reports whether a word stands for a change: as the verb of a
+// statement, or in a locking clause, or as the target of SELECT INTO.
+func changes(word string) bool {
+	switch word {
+	case "insert", "update", "delete", "replace", "merge", "into", "share":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+)
+
+// Mappings returns a view of the rows as maps from the columns' names to their
+// values. A name that several columns have is an error.
+func (v *View[T]) Mappings() *View[map[string]any] {
+	return &View[map[string]any]{src: v.src, keep: true, read: func(s source) (map[string]any, error) { return s.row().Mapping() }}
+}
+
+// Scalars returns a view of the values of the first column.
+func (v *View[T]) Scalars() *View[any] {
+	return &View[any]{src: v.src, keep: true, read: func(s source) (any, error) { return s.row().At(0) }}
+}
+
+// Scalar returns the first column of the next row, nil if it is NULL or there
+// is no row, and closes the result.
+func (v *View[T]) Scalar() (any, error) {
+	value, _, err := v.Scalars().First()
+	return value, err
+}
+
+// ScalarOne returns the first column of the only row, nil if it is NULL, and
+// closes the result; see One.
+func (v *View[T]) ScalarOne() (any, error) { return v.Scalars().One() }
+
+// ScalarOneOrNone returns the first column of the only row, nil if it is NULL
+// or there is no row, and closes the result; see OneOrNone.
+func (v *View[T]) ScalarOneOrNone() (any, error) {
+	value, _, err := v.Scalars().OneOrNone()
+	return value, err
+}
+
+// Columns returns a view of the rows with the named columns only, in that
+// order. A name that no column has, or several have, is an error of the first
+// read.
+func (v *View[T]) Columns(names ...string) *View[Row] {
+	all := v.src.columns()
+	picked := make([]int, len(names))
+	list := make([]Column, len(names))
+	var wrong error
+	for i, name := range names {
+		at, err := all.index(name)
+		if err != nil {
+			wrong = err
+			break
+		}
+		picked[i], list[i] = at, all.list[at]
+	}
+	cols := &columns{list}
+	return &View[Row]{src: v.src, keep: true, read: func(s source) (Row, error) {
+		if wrong != nil {
+			return Row{}, wrong
+		}
+		row := s.row()
+		return Row{columns: cols, block: projected{row.block, picked, all}, index: row.index}, nil
+	}}
+}
+
+// projected is a block with some of its columns.
+type projected struct {
+	Block
+	picked []int
+	all    *columns
+}
+
+func (p projected) Scan(row int, dest ...any) error {
+	full := make([]any, len(p.all.list))
+	for i, at := range p.picked {
+		if full[at] != nil { // the same column twice
+			return fmt.Errorf("engine: scan: column %q was picked twice: read its value with Values", p.all.list[at].Name)
+		}
+		full[at] = dest[i]
+	}
+	return p.Block.Scan(row, full...)
+}
+
+func (p projected) Values(row int) ([]any, error) {
+	full, err := p.Block.Values(row)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]any, len(p.picked))
+	for i, at := range p.picked {
+		out[i] = full[at]
+	}
+	return out, nil
+}
+
+// Unique returns a view without the rows that equal one before, in all their
+// values. It keeps what it has seen in memory.
+func (v *View[T]) Unique() *View[T] {
+	return v.unique(func(value T) (any, error) { return identity(value) })
+}
+
+// UniqueBy returns a view without the rows whose key, a comparable value,
+// equals that of one before.
+func (v *View[T]) UniqueBy(key func(value T) any) *View[T] {
+	return v.unique(func(value T) (any, error) { return key(value), nil })
+}
+
+func (v *View[T]) unique(key func(T) (any, error)) *View[T] {
+	out := *v
+	out.seen, out.key = map[any]struct{}{}, key
+	return &out
+}
+
+// identity returns a comparable value that is equal for equal values.
+func identity(value any) (any, error) {
+	row, ok := value.(Row)
+	if !ok {
+		return fmt.Sprintf("%#v", plain(value)), nil
+	}
+	values, err := row.Values()
+	if err != nil {
+		return nil, err
+	}
+	for i := range values {
+		values[i] = plain(values[i])
+	}
+	return fmt.Sprintf("%#v", values), nil
+}
+
+// plain replaces a time, which has several forms for one moment.
+func plain(v any) any {
+	if t, ok := v.(time.Time); ok {
+		return [2]int64{t.Unix(), int64(t.Nanosecond())}
+	}
+	return v
+}
