@@ -1,10 +1,11 @@
 // Package sqltext knows what a SQL statement says: one lexer for the dialects
 // of PostgreSQL, MySQL and MariaDB, and SQLite, on which stand the statement's
-// summary for span names, its text without literals, and a bounded cache of
-// what was found out.
+// summary for span names, its text without literals, its parameters, and a
+// bounded cache of what was found out.
 //
-// Nothing here fails. What can't be understood counts as a literal up to the
-// end of the text, so that in doubt too much is hidden, never too little.
+// Reading a text never fails. What can't be understood counts as a literal up
+// to the end of the text, so that in doubt too much is hidden, never too
+// little. [Compile] alone refuses a text: one whose parameters can't be right.
 package sqltext
 
 // Dialect is a dialect of SQL, as far as it matters to where a literal ends.
