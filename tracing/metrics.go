@@ -5,7 +5,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/dbconv"
 )
 
@@ -15,12 +14,13 @@ type instruments struct {
 	rows     metric.Int64Histogram // nil: not wanted
 }
 
+// durationBounds are the boundaries that the semantic conventions,
+// docs/db/database-metrics.md, want for durations in seconds.
+var durationBounds = []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10}
+
 func newInstruments(cfg config) (*instruments, error) {
-	meter := cfg.meters.Meter(scopeName,
-		metric.WithInstrumentationVersion(version()), metric.WithSchemaURL(semconv.SchemaURL))
-	// The boundaries are those of the semantic conventions, docs/db/database-metrics.md.
-	duration, err := dbconv.NewClientOperationDuration(meter,
-		metric.WithExplicitBucketBoundaries(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10))
+	meter := meterOf(cfg.meters)
+	duration, err := dbconv.NewClientOperationDuration(meter, metric.WithExplicitBucketBoundaries(durationBounds...))
 	if err != nil {
 		return nil, err
 	}

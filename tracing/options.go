@@ -21,6 +21,7 @@ type config struct {
 	meters    metric.MeterProvider // nil: no metrics
 	childOnly bool                 // no span without a parent
 	sessions  bool
+	pool      string // the name of the pool whose times are recorded; empty: none
 	without   map[sp.Op]bool
 
 	spanName   func(context.Context, *sp.Call) string
@@ -103,6 +104,23 @@ func WithMeterProvider(p metric.MeterProvider) Option {
 			return errors.New("tracing: WithMeterProvider: the provider is nil")
 		}
 		c.meters = p
+		return nil
+	})
+}
+
+// WithPoolName records how long connections of a pool take to open, how long
+// they are waited for and how long they are used, as
+// db.client.connection.create_time, .wait_time and .use_time with this name in
+// the attribute db.client.connection.pool.name. Only the pools that let us see
+// connections being taken tell the last two: those of driver/pgxdb. It needs
+// [WithMeterProvider]; without one, or with an empty name, [New] fails. For the
+// pool's size and state see [WatchPool].
+func WithPoolName(name string) Option {
+	return optionFunc(func(c *config) error {
+		if name == "" {
+			return errors.New("tracing: WithPoolName: the name is empty")
+		}
+		c.pool = name
 		return nil
 	})
 }

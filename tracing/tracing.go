@@ -16,6 +16,7 @@ type Tracing struct {
 	cfg     config
 	tracer  trace.Tracer // nil: no spans
 	metrics *instruments // nil: no metrics
+	times   *poolTimes   // nil: not recorded
 	plan    [256]plan    // by operation
 
 	observations sync.Pool
@@ -48,18 +49,31 @@ func New(opts ...Option) (*Tracing, error) {
 		t.tracer = cfg.tracers.Tracer(scopeName,
 			trace.WithInstrumentationVersion(version()), trace.WithSchemaURL(semconv.SchemaURL))
 	}
-	if cfg.meters != nil {
-		m, err := newInstruments(cfg)
-		if err != nil {
-			return nil, fmt.Errorf("tracing: creating the instruments: %w", err)
-		}
-		t.metrics = m
+	if err := t.makeInstruments(); err != nil {
+		return nil, err
 	}
 	t.observations.New = t.newObservation
 	for op := range t.plan {
 		t.plan[op] = cfg.planFor(sp.Op(op))
 	}
 	return t, nil
+}
+
+// makeInstruments makes what metrics are recorded with, if they are wanted.
+func (t *Tracing) makeInstruments() (err error) {
+	if t.cfg.meters == nil {
+		if t.cfg.pool != "" {
+			return fmt.Errorf("tracing: WithPoolName(%q): metrics are off: want WithMeterProvider too", t.cfg.pool)
+		}
+		return nil
+	}
+	if t.metrics, err = newInstruments(t.cfg); err == nil && t.cfg.pool != "" {
+		t.times, err = newPoolTimes(t.cfg)
+	}
+	if err != nil {
+		return fmt.Errorf("tracing: creating the instruments: %w", err)
+	}
+	return nil
 }
 
 // planFor decides how calls of op are observed.
@@ -81,6 +95,9 @@ func (c *config) planFor(op sp.Op) plan {
 func (t *Tracing) Wrap(next sp.Handler) sp.Handler {
 	if t.tracer == nil && t.metrics == nil {
 		return next
+	}
+	if t.times != nil {
+		next = t.times.wrap(next)
 	}
 	h := &handler{Tracing: t, next: next}
 	return h.handle

@@ -1,0 +1,23 @@
+package sqldb
+
+import (
+	"database/sql"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// PoolStats returns the state of the pool of any *sql.DB, for metrics.
+// database/sql does not tell how many callers wait at the moment, how many gave
+// up, nor its bounds on idle connections. It does not block for longer than
+// [sql.DB.Stats] does, and is safe for concurrent use.
+func PoolStats(db *sql.DB) sp.PoolStats {
+	s := db.Stats()
+	out := sp.PoolStats{
+		Idle: int64(s.Idle), Used: int64(s.InUse), Max: int64(s.MaxOpenConnections),
+		IdleMax: sp.Unknown, IdleMin: sp.Unknown, Pending: sp.Unknown, Timeouts: sp.Unknown,
+	}
+	if s.MaxOpenConnections <= 0 { // as many as are asked for
+		out.Max = sp.Unknown
+	}
+	return out
+}
