@@ -20,6 +20,7 @@ type Tx struct {
 	failed     error  // the first failure of a statement, in a transaction
 	ended      bool
 	managed    bool // RunInTx ends it
+	options    TxOptions
 	closesConn bool // the connection is closed with it
 }
 

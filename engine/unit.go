@@ -1,6 +1,9 @@
 package engine
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // unitKey finds the transaction of an engine's unit of work in a context.
 type unitKey struct{ engine *Engine }
@@ -26,9 +29,16 @@ func (e *Engine) RunInTx(ctx context.Context, fn func(ctx context.Context, tx *T
 	if o.autocommit {
 		return errAutocommit
 	}
+	if outer := e.unitOf(ctx); outer != nil {
+		if o.TxOptions != (TxOptions{}) && o.TxOptions != outer.options {
+			return fmt.Errorf("engine: run in transaction: joining a transaction with isolation %s, read-only %t, but isolation %s, read-only %t is wanted",
+				outer.options.Isolation, outer.options.ReadOnly, o.Isolation, o.ReadOnly)
+		}
+		o.TxOptions = outer.options
+	}
 	failed := false // fn did, so that the error is fn's
 	err = e.backend.RunInTx(ctx, o.TxOptions, func(ctx context.Context, bc BackendConn) error {
-		err := e.unit(ctx, bc, fn)
+		err := e.unit(ctx, bc, o.TxOptions, fn)
 		failed = err != nil
 		return err
 	})
@@ -38,13 +48,21 @@ func (e *Engine) RunInTx(ctx context.Context, fn func(ctx context.Context, tx *T
 	return describe("run in transaction", err)
 }
 
+// unitOf returns the transaction of the unit that ctx is in, or nil.
+func (e *Engine) unitOf(ctx context.Context) *Tx {
+	if tx, ok := ctx.Value(unitKey{e}).(*Tx); ok && !tx.ended {
+		return tx
+	}
+	return nil
+}
+
 // unit runs fn once, in the transaction that is open on bc.
-func (e *Engine) unit(ctx context.Context, bc BackendConn, fn func(context.Context, *Tx) error) error {
-	if outer, ok := ctx.Value(unitKey{e}).(*Tx); ok && !outer.ended {
+func (e *Engine) unit(ctx context.Context, bc BackendConn, o TxOptions, fn func(context.Context, *Tx) error) error {
+	if outer := e.unitOf(ctx); outer != nil {
 		return fn(ctx, outer)
 	}
 	c := &Conn{engine: e, conn: bc}
-	c.root = &Tx{conn: c, managed: true}
+	c.root = &Tx{conn: c, managed: true, options: o}
 	c.top = c.root
 	defer func() { // also if fn panics
 		c.closeCursor()

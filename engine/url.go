@@ -25,6 +25,7 @@ type URL struct {
 
 	password    string
 	hasPassword bool
+	bracketed   bool // the host is an address in brackets
 	params      url.Values
 }
 
@@ -143,7 +144,7 @@ func (u *URL) parseHost(host string) (err error) {
 		if !ok || port != "" && port[0] != ':' || strings.ContainsAny(address, "[]@%/ ") {
 			return errors.New("engine: parse url: an address in brackets is followed by nothing, or by a colon and the port")
 		}
-		u.Host = address
+		u.Host, u.bracketed = address, true
 	} else {
 		if i := strings.LastIndexByte(host, ':'); i >= 0 {
 			host, port = host[:i], host[i:]
@@ -187,10 +188,14 @@ func (u *URL) String() string {
 		b.WriteString("//")
 		u.writeAuthority(&b)
 		b.WriteByte('/')
-	case strings.HasPrefix(u.Database, "/"):
+	case u.Scheme == "sqlite" && strings.HasPrefix(u.Database, "/"):
 		b.WriteString("//")
 	}
-	b.WriteString(escapePath(u.Database))
+	path := escapePath(u.Database)
+	if rest, ok := strings.CutPrefix(path, "//"); ok && u.Scheme != "sqlite" {
+		path = "/%2F" + rest // two slashes would begin a host
+	}
+	b.WriteString(path)
 	sep := byte('?')
 	for _, key := range u.Params() {
 		for _, value := range u.params[key] {
@@ -213,21 +218,24 @@ const mask = "xxxxx"
 
 func (u *URL) writeAuthority(b *strings.Builder) {
 	if u.User != "" || u.hasPassword {
-		b.WriteString(url.PathEscape(u.User))
+		b.WriteString(escape(u.User))
 		if u.hasPassword {
 			b.WriteString(":" + mask)
 		}
 		b.WriteByte('@')
 	}
-	if strings.Contains(u.Host, ":") {
+	if u.bracketed {
 		b.WriteString("[" + u.Host + "]")
 	} else {
-		b.WriteString(url.PathEscape(u.Host))
+		b.WriteString(escape(u.Host))
 	}
 	if u.Port != 0 {
 		b.WriteString(":" + strconv.Itoa(u.Port))
 	}
 }
+
+// escape percent-encodes whatever is no letter, digit or one of -._~
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
 // escapePath percent-encodes what would end the database's name.
 func escapePath(s string) string {

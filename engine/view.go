@@ -15,6 +15,8 @@ type View[T any] struct {
 	keep bool // read needs the row to be kept
 	key  func(v T) (any, error)
 	seen map[any]struct{}
+
+	distinct bool // the views made from this one are unique as well
 }
 
 // next returns the next row that was not seen before, if that is asked for.

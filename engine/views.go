@@ -5,15 +5,24 @@ import (
 	"time"
 )
 
+// derive returns a view of what another reads, unique if that one is.
+func derive[T, U any](v *View[T], src source, read func(source) (U, error)) *View[U] {
+	out := &View[U]{src: src, keep: true, read: read}
+	if v.distinct {
+		return out.Unique()
+	}
+	return out
+}
+
 // Mappings returns a view of the rows as maps from the columns' names to their
 // values. A name that several columns have is an error.
 func (v *View[T]) Mappings() *View[map[string]any] {
-	return &View[map[string]any]{src: v.src, keep: true, read: func(s source) (map[string]any, error) { return s.row().Mapping() }}
+	return derive(v, v.src, func(s source) (map[string]any, error) { return s.row().Mapping() })
 }
 
 // Scalars returns a view of the values of the first column.
 func (v *View[T]) Scalars() *View[any] {
-	return &View[any]{src: v.src, keep: true, read: func(s source) (any, error) { return s.row().At(0) }}
+	return derive(v, v.src, func(s source) (any, error) { return s.row().At(0) })
 }
 
 // Scalar returns the first column of the next row, nil if it is NULL or there
@@ -38,27 +47,42 @@ func (v *View[T]) ScalarOneOrNone() (any, error) {
 // order. A name that no column has, or several have, is an error of the first
 // read.
 func (v *View[T]) Columns(names ...string) *View[Row] {
+	p := &projection{source: v.src, picked: make([]int, len(names)), cols: &columns{make([]Column, len(names))}}
 	all := v.src.columns()
-	picked := make([]int, len(names))
-	list := make([]Column, len(names))
-	var wrong error
 	for i, name := range names {
 		at, err := all.index(name)
 		if err != nil {
-			wrong = err
+			p.wrong = err
 			break
 		}
-		picked[i], list[i] = at, all.list[at]
+		p.picked[i], p.cols.list[i] = at, all.list[at]
 	}
-	cols := &columns{list}
-	return &View[Row]{src: v.src, keep: true, read: func(s source) (Row, error) {
-		if wrong != nil {
-			return Row{}, wrong
-		}
-		row := s.row()
-		return Row{columns: cols, block: projected{row.block, picked, all}, index: row.index}, nil
-	}}
+	return derive(v, p, func(s source) (Row, error) { return s.row(), nil })
 }
+
+// projection is a source of rows with some of their columns.
+type projection struct {
+	source
+	picked []int
+	cols   *columns
+	wrong  error
+}
+
+func (p *projection) columns() *columns { return p.cols }
+
+func (p *projection) advance(bool) (bool, error) {
+	if p.wrong != nil {
+		return false, p.wrong
+	}
+	return p.source.advance(true)
+}
+
+func (p *projection) row() Row {
+	row := p.source.row()
+	return Row{columns: p.cols, block: projected{row.block, p.picked, row.columns}, index: row.index}
+}
+
+func (p *projection) scan(dest ...any) error { return p.row().Scan(dest...) }
 
 // projected is a block with some of its columns.
 type projected struct {
@@ -91,9 +115,12 @@ func (p projected) Values(row int) ([]any, error) {
 }
 
 // Unique returns a view without the rows that equal one before, in all their
-// values. It keeps what it has seen in memory.
+// values. The views made from it are unique in their own values. It keeps what
+// it has seen in memory.
 func (v *View[T]) Unique() *View[T] {
-	return v.unique(func(value T) (any, error) { return identity(value) })
+	out := v.unique(func(value T) (any, error) { return identity(value) })
+	out.distinct = true
+	return out
 }
 
 // UniqueBy returns a view without the rows whose key, a comparable value,

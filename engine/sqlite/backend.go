@@ -51,8 +51,8 @@ func (b *backend) Run(ctx context.Context, q engine.Bound) (engine.Outcome, erro
 }
 
 // Open implements [engine.Backend].
-func (b *backend) Open(ctx context.Context, q engine.Bound, _ int) (engine.Cursor, error) {
-	return b.forStatement(q).Open(ctx, q)
+func (b *backend) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
+	return b.forStatement(q).Open(ctx, q, window)
 }
 
 // RunInTx implements [engine.Backend].

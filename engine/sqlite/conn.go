@@ -95,7 +95,7 @@ func (c *conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cur
 	if !c.outside(q) {
 		return c.Conn.Open(ctx, q, window)
 	}
-	return c.backend.writer.Open(ctx, q)
+	return c.backend.writer.Open(ctx, q, window)
 }
 
 // Close implements [engine.BackendConn].

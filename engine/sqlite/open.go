@@ -8,10 +8,9 @@ import (
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	driver "modernc.org/sqlite"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/internal/stdsql"
 )
@@ -89,22 +88,25 @@ func (opener) Open(u *engine.URL, cfg engine.Config) (engine.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{dialect: dialect()}
-	pool := func(readOnly bool, limit, idle int) *stdsql.Pool {
-		return stdsql.New(stdsql.Config{
-			Driver: "sqlite", DSN: s.dsn(u.Database, readOnly), Chain: cfg.Chain,
-			Options: []sqldb.Option{sqldb.WithTarget(sp.Target{System: sp.SQLite, Namespace: base(u.Database)})},
-			Max:     limit, Idle: idle, Timeout: cfg.PoolTimeout, Recycle: cfg.PoolRecycle, Normalize: normalize,
-		})
+	write, err := driver.NewConnector(s.dsn(u.Database, false))
+	if err != nil {
+		return nil, fmt.Errorf("engine: open: sqlite: %w", err)
+	}
+	c := stdsql.Config{
+		Connector: write, Target: sp.Target{System: sp.SQLite, Namespace: base(u.Database)}, Chain: cfg.Chain,
+		Max: 1, Idle: 1, Timeout: cfg.PoolTimeout, Recycle: cfg.PoolRecycle, Normalize: normalize,
 	}
 	if u.Database == memory {
-		cfg.PoolRecycle = 0 // the connection is the database
-		b.writer = pool(false, 1, 1)
-		b.readers = b.writer
-		return b, nil
+		c.Recycle = 0 // the connection is the database
+		pool := stdsql.New(c)
+		return &backend{dialect: dialect(), writer: pool, readers: pool}, nil
 	}
-	b.writer = pool(false, 1, 1)
-	b.readers = pool(true, cfg.PoolSize+cfg.MaxOverflow, cfg.PoolSize)
+	b := &backend{dialect: dialect(), writer: stdsql.New(c)}
+	if c.Connector, err = driver.NewConnector(s.dsn(u.Database, true)); err != nil {
+		return nil, fmt.Errorf("engine: open: sqlite: %w", err)
+	}
+	c.Max, c.Idle = cfg.PoolSize+cfg.MaxOverflow, cfg.PoolSize
+	b.readers = stdsql.New(c)
 	return b, nil
 }
 

@@ -37,9 +37,10 @@ func (c *Conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, 
 	return c.pool.batch(ctx, c.runner(), qs)
 }
 
-// Open implements [engine.BackendConn]. The window is of no concern: rows are
-// read from the driver one by one.
-func (c *Conn) Open(ctx context.Context, q engine.Bound, _ int) (engine.Cursor, error) {
+// Open implements [engine.BackendConn]. Rows are read from the driver one by
+// one, whatever the window.
+func (c *Conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
+	ctx = c.pool.streaming(ctx, window, c.InTx())
 	rows, err := c.runner().QueryContext(ctx, q.Text, q.Args...) //nolint:rowserrcheck,sqlclosecheck // the cursor's to check and close
 	if err != nil {
 		return nil, err

@@ -17,14 +17,12 @@ import (
 
 // Config says how a pool is opened.
 type Config struct {
-	// Driver is the name of the database/sql driver.
-	Driver string
-	// DSN is its data source name.
-	DSN string
+	// Connector opens connections.
+	Connector driver.Connector
+	// Target says which database it is.
+	Target sp.Target
 	// Chain is what every operation passes through.
 	Chain sp.Chain
-	// Options are those of [sqldb.Open].
-	Options []sqldb.Option
 	// Max is how many connections may be in use at once.
 	Max int
 	// Idle is how many idle ones are kept.
@@ -34,6 +32,11 @@ type Config struct {
 	Timeout time.Duration
 	// Recycle is the age at which a connection is replaced; 0 is never.
 	Recycle time.Duration
+	// PrePing says to verify a connection whenever it is taken from the pool.
+	PrePing bool
+	// Streaming returns the context for the query of a stream, in a transaction
+	// or not; nil if it needs none of its own.
+	Streaming func(ctx context.Context, inTx bool) context.Context
 	// Normalize makes of a driver's value, of a column of a type, what
 	// [engine.Block] promises; nil if the driver gives nothing else.
 	Normalize func(columnType string, value any) any
@@ -68,15 +71,26 @@ func (p *Pool) db() (*sqldb.DB, error) {
 	if p.handle != nil {
 		return p.handle, nil
 	}
-	db, err := sqldb.Open(p.cfg.Driver, p.cfg.DSN, p.cfg.Chain, p.cfg.Options...)
-	if err != nil {
-		return nil, err
+	opts := []sqldb.Option{sqldb.WithTarget(p.cfg.Target)}
+	if p.cfg.PrePing {
+		opts = append(opts, sqldb.WithIdlePing(time.Nanosecond))
 	}
+	db := sqldb.OpenDB(p.cfg.Connector, p.cfg.Chain, opts...)
 	db.SetMaxOpenConns(p.cfg.Max)
 	db.SetMaxIdleConns(p.cfg.Idle)
 	db.SetConnMaxLifetime(p.cfg.Recycle)
-	p.handle, err = sqldb.Wrap(db)
-	return p.handle, err
+	h, err := sqldb.Wrap(db)
+	p.handle = h
+	return h, err
+}
+
+// Retarget says that the database is another than was thought. Connections
+// are opened anew, as after Dispose.
+func (p *Pool) Retarget(t sp.Target) error {
+	p.mu.Lock()
+	p.cfg.Target = t
+	p.mu.Unlock()
+	return p.Dispose()
 }
 
 // disposed reports whether Dispose has closed a handle that gave an error: then
@@ -147,7 +161,8 @@ func (p *Pool) Run(ctx context.Context, q engine.Bound) (out engine.Outcome, err
 }
 
 // Open runs a statement on any connection and leaves its answer open.
-func (p *Pool) Open(ctx context.Context, q engine.Bound) (engine.Cursor, error) {
+func (p *Pool) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
+	ctx = p.streaming(ctx, window, false)
 	leave, err := p.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -162,6 +177,14 @@ func (p *Pool) Open(ctx context.Context, q engine.Bound) (engine.Cursor, error) 
 		return nil, err
 	}
 	return &cursor{rows: rows, pool: p, release: leave}, nil
+}
+
+// streaming returns the context for the query of a stream.
+func (p *Pool) streaming(ctx context.Context, window int, inTx bool) context.Context {
+	if window < 1 || p.cfg.Streaming == nil {
+		return ctx
+	}
+	return p.cfg.Streaming(ctx, inTx)
 }
 
 // Connect takes a connection from the pool.
@@ -181,20 +204,25 @@ func (p *Pool) Connect(ctx context.Context) (*Conn, error) {
 	return &Conn{pool: p, conn: conn}, nil
 }
 
+// unitKey marks the context of a unit of work of a pool.
+type unitKey struct{ pool *Pool }
+
 // RunInTx runs fn in a transaction.
 func (p *Pool) RunInTx(ctx context.Context, opts engine.TxOptions, fn func(context.Context, engine.BackendConn) error) error {
-	leave, err := p.enter(ctx)
-	if err != nil {
-		return err
+	if ctx.Value(unitKey{p}) == nil { // it joins no unit
+		leave, err := p.enter(ctx)
+		if err != nil {
+			return err
+		}
+		defer leave()
 	}
-	defer leave()
 	var o *sql.TxOptions
 	if opts != (engine.TxOptions{}) {
 		o = &sql.TxOptions{Isolation: opts.Isolation, ReadOnly: opts.ReadOnly}
 	}
 	return p.with(func(h *sqldb.DB) error {
 		return h.RunInTx(ctx, o, func(ctx context.Context, tx *sql.Tx) error {
-			return fn(ctx, &Conn{pool: p, tx: tx})
+			return fn(context.WithValue(ctx, unitKey{p}, true), &Conn{pool: p, tx: tx})
 		})
 	})
 }

@@ -1,0 +1,102 @@
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+)
+
+// connector opens connections that keep prepared statements and whose streams
+// can be stopped.
+type connector struct {
+	base   driver.Connector
+	cached int // how many statements a connection keeps
+}
+
+// Connect implements [driver.Connector].
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	raw, err := c.base.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	full, ok := raw.(rawConn)
+	if !ok {
+		_ = raw.Close()
+		return nil, fmt.Errorf("engine: connect: %T lacks an interface that go-sql-driver/mysql has", raw)
+	}
+	return &conn{rawConn: full, connector: c, stmts: newStatements(c.cached)}, nil
+}
+
+// Driver implements [driver.Connector]. It is go-sql-driver's, by which its
+// habits are known.
+func (c *connector) Driver() driver.Driver { return c.base.Driver() }
+
+// rawConn is what go-sql-driver's connection implements.
+type rawConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+	driver.NamedValueChecker
+}
+
+// conn is a connection. It is used by one goroutine at a time.
+type conn struct {
+	rawConn
+	connector *connector
+	stmts     *statements
+	id        uint64 // the server's number of the connection; 0 until it is asked for
+	spent     bool   // a stream was cut off
+}
+
+// Raw returns go-sql-driver's connection, for package sqldb.
+func (c *conn) Raw() driver.Conn { return c.rawConn }
+
+// IsValid implements [driver.Validator].
+func (c *conn) IsValid() bool { return !c.spent && c.rawConn.IsValid() }
+
+// ExecContext implements [driver.ExecerContext].
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (res driver.Result, err error) {
+	if len(args) == 0 || c.connector.cached == 0 {
+		return c.rawConn.ExecContext(ctx, query, args)
+	}
+	err = c.stmts.with(ctx, c.rawConn, query, func(s rawStmt) error {
+		res, err = s.ExecContext(ctx, args)
+		return err
+	})
+	return res, err
+}
+
+// QueryContext implements [driver.QueryerContext].
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	how, streamed := ctx.Value(streamKey{}).(stopping)
+	if streamed && how == stopByKill {
+		if err := c.learnID(ctx); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := c.query(ctx, query, args)
+	if err != nil || !streamed {
+		return rows, err
+	}
+	full, ok := rows.(rawRows)
+	if !ok {
+		return rows, nil
+	}
+	return &stream{rawRows: full, conn: c, how: how}, nil
+}
+
+func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue) (rows driver.Rows, err error) {
+	if len(args) == 0 || c.connector.cached == 0 {
+		return c.rawConn.QueryContext(ctx, query, args)
+	}
+	err = c.stmts.with(ctx, c.rawConn, query, func(s rawStmt) error {
+		rows, err = s.QueryContext(ctx, args)
+		return err
+	})
+	return rows, err
+}

@@ -1,0 +1,65 @@
+package mysql
+
+import (
+	"strconv"
+	"strings"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
+)
+
+// dialect describes a server by what VERSION() says; if that is empty, it
+// promises only what every server of the system can do.
+func dialect(system sp.System, version string) *engine.Dialect {
+	d := &engine.Dialect{
+		System: system, Version: version, Placeholder: engine.Question, Quote: '`',
+		Features: engine.Features{
+			Savepoints: true, ForUpdate: true, DefaultKeyword: true,
+			Upsert: engine.UpsertOnDuplicateKey, MatchedRows: true, LastInsertID: true,
+		},
+	}
+	if version == "" {
+		return d
+	}
+	major, minor := parseVersion(version)
+	atLeast := func(a, b int) bool { return major > a || major == a && minor >= b }
+	if strings.Contains(strings.ToLower(version), "mariadb") {
+		d.System = sp.MariaDB
+		d.Features.InsertReturning = atLeast(10, 5) // MDEV-10014
+		d.Features.DeleteReturning = atLeast(10, 0) // MDEV-3814
+		d.Features.SkipLocked = atLeast(10, 6)      // MDEV-13115
+		return d
+	}
+	d.System = sp.MySQL
+	d.Features.SkipLocked = atLeast(8, 0) // release notes of 8.0.1
+	return d
+}
+
+// parseVersion reads the first two numbers of a version. MariaDB puts 5.5.5-
+// before its own where old clients would not understand it.
+func parseVersion(s string) (major, minor int) {
+	s = strings.TrimPrefix(s, "5.5.5-")
+	first, rest, _ := strings.Cut(s, ".")
+	second, _, _ := strings.Cut(rest, ".")
+	major, _ = strconv.Atoi(first)
+	minor, _ = strconv.Atoi(second)
+	return major, minor
+}
+
+// normalize makes strings of the text that the driver gives as bytes, and
+// float64 of float32.
+func normalize(columnType string, value any) any {
+	switch v := value.(type) {
+	case []byte:
+		switch columnType {
+		case "BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB", "BINARY", "VARBINARY", "BIT", "GEOMETRY", "VECTOR":
+			return v
+		}
+		return string(v)
+	case float32:
+		// By way of the shortest decimal that means it, as it was written.
+		f, _ := strconv.ParseFloat(strconv.FormatFloat(float64(v), 'g', -1, 32), 64)
+		return f
+	}
+	return value
+}

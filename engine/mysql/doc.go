@@ -1,0 +1,43 @@
+// Package mysql is the dialect of MySQL and MariaDB for package engine, on
+// github.com/go-sql-driver/mysql. It is imported for its side effect:
+//
+//	import _ "github.com/sessionproxy/sessionproxy/engine/mysql"
+//
+//	eng, err := engine.Open(ctx, "mysql://user:password@host:3306/shop")
+//
+// # URLs
+//
+//	mysql://user:password@host:3306/database
+//	mariadb://user:password@host/database
+//	mysql://user@%2Frun%2Fmysqld%2Fmysqld.sock/database
+//
+// The two schemes mean the same: the server tells which it is. Parameters, with
+// their defaults:
+//
+//	tls=preferred            false, preferred, true or skip-verify
+//	tls_ca, tls_cert, tls_key  files in PEM form; tls_ca implies tls=true
+//	tls_server_name          the name to verify, if not the host
+//	connect_timeout=10s      for dialling and the handshake
+//	read_timeout, write_timeout  for each packet; none
+//	application_name         program_name among the connection's attributes
+//	collation                of the connection; that of utf8mb4
+//	sql_mode                 of the session; the server's own
+//	max_allowed_packet=67108864  bytes of a packet to send; 0 asks the server
+//	statement_cache=64       prepared statements kept by each connection; 0 is none
+//
+// # What is set
+//
+// An UPDATE counts the rows it matched (clientFoundRows), as on other
+// databases. Times are read and written as UTC, and the session's time zone is
+// UTC. A statement with arguments is prepared once per connection, so that it
+// costs one round trip when it comes again, and its arguments never become part
+// of the SQL text.
+//
+// # Streams
+//
+// Rows are not buffered: they are read from the network as they are asked for.
+// A stream that is closed early costs its connection, because the protocol has
+// no other way to stop the server; inside of a transaction, which would be
+// lost with it, the query is killed by a second connection, and what is on the
+// way is read.
+package mysql
