@@ -1,0 +1,48 @@
+// Package scan reads rows into structs and single values.
+//
+//	type User struct {
+//		ID    int64
+//		Name  string  `db:"full_name"`
+//		Email *string // NULL is nil
+//	}
+//
+//	plan, err := scan.PlanFor[User](columns)
+//	for rows.Next() {
+//		var u User
+//		err := plan.Scan(rows, &u)
+//	}
+//
+// A [Plan] says which column goes into which field. It is made once per type
+// and list of columns and then found again, so that a row costs no reflection:
+// each field is a known distance from the start of the struct, and what is
+// handed to the driver is a plain pointer to it, *int64, *string, *time.Time,
+// as if it were written by hand. [database/sql.Rows] and pgx's Rows take it
+// alike, pgx on its binary path.
+//
+// # Columns and fields
+//
+// A field is named by its tag: the part before the first comma of orm:"…", or
+// of db:"…" if there is no orm tag. Without a name there, it is the field's
+// own in snake case: UserID is user_id. "-" leaves a field out, and so does a
+// relation, orm:"rel:…". Where no field has a column's exact name, case is
+// ignored. Fields of embedded structs count as the struct's own, by Go's rule
+// that the one nearest to the surface wins; an embedded pointer is pointed to
+// a new struct. Fields that aren't exported are left alone.
+//
+// A column that no field takes is an error, unless [WithUnknownIgnored] is
+// given; one that comes twice always is. A field without a column keeps what
+// it has.
+//
+// # NULL
+//
+// NULL goes into a pointer, a [database/sql.Null], an any, a slice, a map, or
+// a Scanner that takes it. Anywhere else it is a [ColumnError] that matches
+// [ErrNull] and names column and field.
+//
+// # Conversions
+//
+// The option json of a tag, db:"meta,json", reads a JSON text into the field,
+// whatever its type. [WithConversions] adds what drivers of database/sql leave
+// undone and pgx does by itself: times that are texts or numbers, bits as
+// bool, UUIDs as arrays, and JSON into maps, slices and structs.
+package scan
