@@ -129,8 +129,10 @@ type BackendConn interface {
 // A Cursor is the open answer to a statement, before its first row. It is used
 // by one goroutine at a time.
 type Cursor interface {
-	// Columns returns the columns of the answer; none for a statement that
-	// returns no rows. The result must not be changed.
+	// Names returns the names of the answer's columns; none for a statement
+	// that returns no rows. The result must not be changed.
+	Names() []string
+	// Columns describes the columns. The result must not be changed.
 	Columns() []Column
 	// Next moves to the next row. It returns false at the end and on an error.
 	Next() bool

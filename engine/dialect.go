@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
 // Placeholder is the form in which a database takes parameters.
@@ -71,7 +72,20 @@ type Dialect struct {
 	Quote byte
 	// Features is what the database can do.
 	Features Features
+	// NativeScan says that the driver's Scan knows the types of the database,
+	// as pgx's does, so that no conversion has to be added to it.
+	NativeScan bool
 }
+
+// scanOptions returns what a plan for reading rows needs.
+func (d *Dialect) scanOptions() []scan.Option {
+	if d.NativeScan {
+		return nil
+	}
+	return converting
+}
+
+var converting = []scan.Option{scan.WithConversions()}
 
 // QuoteName returns a name in quotes, so that it is taken as it is written
 // whatever is in it. A name with a NUL byte can't be written in SQL: the byte

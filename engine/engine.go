@@ -84,7 +84,7 @@ func (e *Engine) Execute(ctx context.Context, st Statement) (*Result, error) {
 	if err != nil {
 		return nil, describe("execute", err)
 	}
-	return newResult(out), nil
+	return newResult(e.Dialect(), out), nil
 }
 
 // ExecuteMany runs a statement once for each set of arguments, all in one
@@ -125,7 +125,7 @@ func (e *Engine) Stream(ctx context.Context, st Statement, opts ...StreamOption)
 	if err != nil {
 		return nil, err
 	}
-	return newStream(c, o.window), nil
+	return newStream(e.Dialect(), c, o.window), nil
 }
 
 func (e *Engine) open(ctx context.Context, st Statement, window int) (Cursor, error) {

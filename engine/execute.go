@@ -15,7 +15,7 @@ func (c *Conn) Execute(ctx context.Context, st Statement) (*Result, error) {
 	if err != nil {
 		return nil, describe("execute", c.note(err))
 	}
-	return newResult(out), nil
+	return newResult(c.Dialect(), out), nil
 }
 
 // ExecuteMany runs a statement once for each set of arguments; see
@@ -29,7 +29,7 @@ func (c *Conn) ExecuteMany(ctx context.Context, st *TextStatement, sets ...[]any
 	if err != nil {
 		return nil, err
 	}
-	return newResult(join(outs)), nil
+	return newResult(c.Dialect(), join(outs)), nil
 }
 
 // ExecuteBatch runs statements in order; see [Executor].
@@ -37,7 +37,7 @@ func (c *Conn) ExecuteBatch(ctx context.Context, sts ...Statement) ([]*Result, e
 	outs, err := c.batch(ctx, sts)
 	results := make([]*Result, len(outs))
 	for i, o := range outs {
-		results[i] = newResult(o)
+		results[i] = newResult(c.Dialect(), o)
 	}
 	return results, err
 }
@@ -76,7 +76,7 @@ func (c *Conn) Stream(ctx context.Context, st Statement, opts ...StreamOption) (
 	if err != nil {
 		return nil, err
 	}
-	return newStream(cur, o.window), nil
+	return newStream(c.Dialect(), cur, o.window), nil
 }
 
 func (c *Conn) openCursor(ctx context.Context, st Statement, window int) (Cursor, error) {

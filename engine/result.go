@@ -8,8 +8,8 @@ type Result struct {
 	outcome Outcome
 }
 
-func newResult(o Outcome) *Result {
-	src := &buffered{cols: &columns{o.Columns}, block: o.Rows}
+func newResult(d *Dialect, o Outcome) *Result {
+	src := &buffered{cols: &columns{o.Columns, d}, block: o.Rows}
 	return &Result{View: rowView(src), outcome: o}
 }
 
@@ -32,14 +32,19 @@ func (r *Result) LastInsertID() (id int64, ok bool) { return r.outcome.LastID, r
 
 // Freeze returns a copy of the whole result that gives new results from the
 // first row on, for a cache.
-func (r *Result) Freeze() *FrozenResult { return &FrozenResult{outcome: r.outcome} }
+func (r *Result) Freeze() *FrozenResult {
+	return &FrozenResult{dialect: r.src.columns().dialect, outcome: r.outcome}
+}
 
 // A FrozenResult is a result that can be read any number of times. It is
 // immutable and safe for concurrent use.
-type FrozenResult struct{ outcome Outcome }
+type FrozenResult struct {
+	dialect *Dialect
+	outcome Outcome
+}
 
 // Result returns a new result with all rows.
-func (f *FrozenResult) Result() *Result { return newResult(f.outcome) }
+func (f *FrozenResult) Result() *Result { return newResult(f.dialect, f.outcome) }
 
 // A Rows is a [Result] or a [Stream].
 type Rows interface {

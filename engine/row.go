@@ -6,7 +6,10 @@ import (
 )
 
 // columns are the columns of an answer.
-type columns struct{ list []Column }
+type columns struct {
+	list    []Column
+	dialect *Dialect
+}
 
 func (c *columns) keys() []string {
 	keys := make([]string, len(c.list))

@@ -16,8 +16,8 @@ import "fmt"
 // Closing it early does not read the rest.
 type Stream struct{ View[Row] }
 
-func newStream(c Cursor, window int) *Stream {
-	src := &windowed{cursor: c, cols: &columns{c.Columns()}, window: window}
+func newStream(d *Dialect, c Cursor, window int) *Stream {
+	src := &windowed{cursor: c, cols: &columns{c.Columns(), d}, window: window}
 	return &Stream{View: rowView(src)}
 }
 

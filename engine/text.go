@@ -24,7 +24,8 @@ type TextStatement struct {
 //	engine.Text("SELECT … WHERE a = $1 AND b IN ($2)", a, bs)
 //	engine.Text("SELECT … WHERE a = :a AND b IN (:bs)", engine.Params{"a": a, "bs": bs})
 //
-// Named arguments are one [Params], or any number of [sql.Named]. A list in IN
+// Named arguments are one [Params], any number of [sql.Named], or a struct,
+// whose fields have the names that package scan gives them. A list in IN
 // becomes as many parameters as it has elements; an empty one is an error. What
 // looks like a parameter in a string, a name in quotes, a comment or a cast is
 // none. On PostgreSQL the operators ?, ?| and ?& are told from a parameter: see
@@ -66,6 +67,11 @@ func (t *TextStatement) Render(d *Dialect) (text string, args []any, err error) 
 		case map[string]any: // without names in the text it is a value
 			if template.Style() == sqltext.Named {
 				return template.BindNamed(a)
+			}
+		}
+		if template.Style() == sqltext.Named {
+			if lookup, ok := fieldsOf(t.args[0]); ok {
+				return template.BindFunc(lookup)
 			}
 		}
 	}

@@ -6,8 +6,8 @@ import (
 )
 
 // derive returns a view of what another reads, unique if that one is.
-func derive[T, U any](v *View[T], src source, read func(source) (U, error)) *View[U] {
-	out := &View[U]{src: src, keep: true, read: read}
+func derive[T, U any](v *View[T], src source, keep bool, read func(source) (U, error)) *View[U] {
+	out := &View[U]{src: src, keep: keep, read: read}
 	if v.distinct {
 		return out.Unique()
 	}
@@ -17,12 +17,12 @@ func derive[T, U any](v *View[T], src source, read func(source) (U, error)) *Vie
 // Mappings returns a view of the rows as maps from the columns' names to their
 // values. A name that several columns have is an error.
 func (v *View[T]) Mappings() *View[map[string]any] {
-	return derive(v, v.src, func(s source) (map[string]any, error) { return s.row().Mapping() })
+	return derive(v, v.src, true, func(s source) (map[string]any, error) { return s.row().Mapping() })
 }
 
 // Scalars returns a view of the values of the first column.
 func (v *View[T]) Scalars() *View[any] {
-	return derive(v, v.src, func(s source) (any, error) { return s.row().At(0) })
+	return derive(v, v.src, true, func(s source) (any, error) { return s.row().At(0) })
 }
 
 // Scalar returns the first column of the next row, nil if it is NULL or there
@@ -47,8 +47,8 @@ func (v *View[T]) ScalarOneOrNone() (any, error) {
 // order. A name that no column has, or several have, is an error of the first
 // read.
 func (v *View[T]) Columns(names ...string) *View[Row] {
-	p := &projection{source: v.src, picked: make([]int, len(names)), cols: &columns{make([]Column, len(names))}}
 	all := v.src.columns()
+	p := &projection{source: v.src, picked: make([]int, len(names)), cols: &columns{make([]Column, len(names)), all.dialect}}
 	for i, name := range names {
 		at, err := all.index(name)
 		if err != nil {
@@ -57,7 +57,7 @@ func (v *View[T]) Columns(names ...string) *View[Row] {
 		}
 		p.picked[i], p.cols.list[i] = at, all.list[at]
 	}
-	return derive(v, p, func(s source) (Row, error) { return s.row(), nil })
+	return derive(v, p, true, func(s source) (Row, error) { return s.row(), nil })
 }
 
 // projection is a source of rows with some of their columns.

@@ -35,6 +35,7 @@ var contract = []func(t *testing.T, f *fixture){
 	testPoolTimeout, testPoolOverflow, testDispose, testDisposeWhileBusy, testInvalidate, testLazyConnect, testPrePing,
 	testUniqueKey, testNotNull, testForeignKey, testCheck, testSyntax, testMissingTable, testDataError, testCancelled,
 	testIntegers, testFloats, testDecimals, testTexts, testBytes, testBools, testTimes, testDates, testJSON, testUUID, testNulls,
+	testTypedAll, testTypedOne, testTypedScalar, testTypedViews, testEach, testStructArguments, testTypedTimes,
 	testOneCallPerStatement, testRefusal,
 }
 

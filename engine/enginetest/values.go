@@ -31,8 +31,8 @@ func (f *fixture) back(columnType string, value any) any {
 	return v
 }
 
-// scan reads the only value of a row.
-func scan[T any](f *fixture, row engine.Row) T {
+// get reads the only value of a row.
+func get[T any](f *fixture, row engine.Row) T {
 	f.Helper()
 	var v T
 	f.ok(row.Scan(&v))
@@ -42,13 +42,13 @@ func scan[T any](f *fixture, row engine.Row) T {
 func testIntegers(t *testing.T, f *fixture) {
 	for _, n := range []int64{0, 1, -1, math.MaxInt32, math.MinInt32, math.MaxInt64, math.MinInt64} {
 		row := f.store("BIGINT", n)
-		want(t, "int64", scan[int64](f, row), n)
+		want(t, "int64", get[int64](f, row), n)
 		want(t, "any", must[any](t)(row.At(0)), any(n))
 	}
 	row := f.store("SMALLINT", 7)
-	want(t, "int", scan[int](f, row), 7)
-	want(t, "int8", scan[int8](f, row), 7)
-	want(t, "uint16", scan[uint16](f, row), 7)
+	want(t, "int", get[int](f, row), 7)
+	want(t, "int8", get[int8](f, row), 7)
+	want(t, "uint16", get[uint16](f, row), 7)
 	want(t, "any", must[any](t)(row.At(0)), any(int64(7)))
 	var small int8
 	if err := f.store("INTEGER", 300).Scan(&small); err == nil {
@@ -62,7 +62,7 @@ func testFloats(t *testing.T, f *fixture) {
 			continue // a subnormal number is zero to some servers
 		}
 		row := f.store(f.types.double, x)
-		want(t, "float64", scan[float64](f, row), x)
+		want(t, "float64", get[float64](f, row), x)
 		want(t, "any", must[any](t)(row.At(0)), any(x))
 	}
 	want(t, "any of a REAL", f.back("REAL", 0.25), any(0.25))
@@ -71,15 +71,15 @@ func testFloats(t *testing.T, f *fixture) {
 func testDecimals(t *testing.T, f *fixture) {
 	const exact = "12345678901234567890.0123456789"
 	row := f.store(f.types.decimal, exact)
-	want(t, "string", scan[string](f, row), exact)
+	want(t, "string", get[string](f, row), exact)
 	want(t, "any", must[any](t)(row.At(0)), any(exact))
 }
 
 func testTexts(t *testing.T, f *fixture) {
 	for _, s := range []string{"", "plain", "Grüße, 世界 🌍", "quote ' \" ` \\ ? $1 :x", "line\nbreak\ttab"} {
 		row := f.store("VARCHAR(100)", s)
-		want(t, "string", scan[string](f, row), s)
-		want(t, "bytes", string(scan[[]byte](f, row)), s)
+		want(t, "string", get[string](f, row), s)
+		want(t, "bytes", string(get[[]byte](f, row)), s)
 		want(t, "any", must[any](t)(row.At(0)), any(s))
 		want(t, "text", f.back("TEXT", s), any(s))
 	}
@@ -88,7 +88,7 @@ func testTexts(t *testing.T, f *fixture) {
 func testBytes(t *testing.T, f *fixture) {
 	for _, b := range [][]byte{{}, {0, 1, 2, 0xff, '\'', '\\'}, []byte("text")} {
 		row := f.store(f.types.bytes, b)
-		want(t, "bytes", string(scan[[]byte](f, row)), string(b))
+		want(t, "bytes", string(get[[]byte](f, row)), string(b))
 		v := must[any](t)(row.At(0))
 		got, ok := v.([]byte)
 		if !ok || string(got) != string(b) {
@@ -99,7 +99,7 @@ func testBytes(t *testing.T, f *fixture) {
 
 func testBools(t *testing.T, f *fixture) {
 	for _, b := range []bool{true, false} {
-		want(t, "bool", scan[bool](f, f.store(f.types.boolean, b)), b)
+		want(t, "bool", get[bool](f, f.store(f.types.boolean, b)), b)
 	}
 	if f.Dialect().System == sp.PostgreSQL || f.Dialect().System == sp.SQLite {
 		want(t, "any", f.back(f.types.boolean, true), any(true))
@@ -114,7 +114,7 @@ func testTimes(t *testing.T, f *fixture) {
 		time.Date(1969, 7, 20, 20, 17, 40, 0, time.UTC),
 	} {
 		row := f.store(f.types.timestamp, at)
-		if got := scan[time.Time](f, row); !got.Equal(at) {
+		if got := get[time.Time](f, row); !got.Equal(at) {
 			t.Errorf("time: %s, want %s", got, at)
 		}
 		v := must[any](t)(row.At(0))
@@ -126,7 +126,7 @@ func testTimes(t *testing.T, f *fixture) {
 
 func testDates(t *testing.T, f *fixture) {
 	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
-	if got := scan[time.Time](f, f.store(f.types.date, day)); !got.Equal(day) {
+	if got := get[time.Time](f, f.store(f.types.date, day)); !got.Equal(day) {
 		t.Errorf("date: %s, want %s", got, day)
 	}
 }
@@ -134,17 +134,17 @@ func testDates(t *testing.T, f *fixture) {
 func testJSON(t *testing.T, f *fixture) {
 	const doc = `{"a": [1, null, "x"], "b": {"c": true}}`
 	var got, wanted any
-	f.ok(json.Unmarshal(scan[[]byte](f, f.store(f.types.json, doc)), &got))
+	f.ok(json.Unmarshal(get[[]byte](f, f.store(f.types.json, doc)), &got))
 	f.ok(json.Unmarshal([]byte(doc), &wanted))
 	want(t, "document", got, wanted)
 	row := f.exec(f, "SELECT v FROM val")
-	want(t, "string", len(scan[string](f, must[engine.Row](t)(row.One()))) > 0, true)
+	want(t, "string", len(get[string](f, must[engine.Row](t)(row.One()))) > 0, true)
 }
 
 func testUUID(t *testing.T, f *fixture) {
 	const id = "0193e1c5-7a3b-7c4d-8e5f-0123456789ab"
 	row := f.store(f.types.uuid, id)
-	want(t, "string", scan[string](f, row), id)
+	want(t, "string", get[string](f, row), id)
 	want(t, "any", must[any](t)(row.At(0)), any(id))
 }
 
@@ -154,20 +154,20 @@ func testNulls(t *testing.T, f *fixture) {
 	} {
 		row := f.store(columnType, nil)
 		want(t, name, must[any](t)(row.At(0)), nil)
-		want(t, name+" bytes", scan[[]byte](f, row), nil)
+		want(t, name+" bytes", get[[]byte](f, row), nil)
 		var s string
 		if err := row.Scan(&s); err == nil {
 			t.Errorf("%s: NULL in a string is no error", name)
 		}
 	}
 	row := f.store("BIGINT", nil)
-	want(t, "pointer", scan[*int64](f, row), nil)
-	want(t, "sql.Null", scan[sql.Null[int64]](f, row), sql.Null[int64]{})
-	want(t, "sql.NullString", scan[sql.NullString](f, f.store("VARCHAR(10)", nil)), sql.NullString{})
+	want(t, "pointer", get[*int64](f, row), nil)
+	want(t, "sql.Null", get[sql.Null[int64]](f, row), sql.Null[int64]{})
+	want(t, "sql.NullString", get[sql.NullString](f, f.store("VARCHAR(10)", nil)), sql.NullString{})
 	row = f.store("BIGINT", 5)
-	want(t, "pointer", *scan[*int64](f, row), int64(5))
-	want(t, "sql.Null", scan[sql.Null[int64]](f, row), sql.Null[int64]{V: 5, Valid: true})
-	if got := *scan[*time.Time](f, f.store(f.types.timestamp, time.Unix(1700000000, 0))); got.Unix() != 1700000000 {
+	want(t, "pointer", *get[*int64](f, row), int64(5))
+	want(t, "sql.Null", get[sql.Null[int64]](f, row), sql.Null[int64]{V: 5, Valid: true})
+	if got := *get[*time.Time](f, f.store(f.types.timestamp, time.Unix(1700000000, 0))); got.Unix() != 1700000000 {
 		t.Errorf("pointer to a time: %s", got)
 	}
 }

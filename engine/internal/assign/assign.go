@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+
+	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
 // Value copies src, a value of database/sql/driver, into what dest points to,
@@ -80,7 +82,7 @@ func set(v reflect.Value, src any) error {
 		return setPointer(v, src)
 	}
 	if src == nil {
-		return fmt.Errorf("NULL into %s: use a pointer or sql.Null", v.Type())
+		return scan.ErrNull
 	}
 	s := reflect.ValueOf(src)
 	if s.Type().AssignableTo(v.Type()) {
@@ -142,6 +144,10 @@ func setKind(v reflect.Value, src any) error {
 		v.SetFloat(f)
 		return nil
 	case reflect.String:
+		_, isBytes := src.([]byte)
+		if v.Type() != reflect.TypeFor[string]() && !isBytes {
+			break // a named type takes texts alone
+		}
 		v.SetString(text(src))
 		return nil
 	}

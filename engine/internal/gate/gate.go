@@ -100,8 +100,8 @@ func takesConn(call *sp.Call) bool {
 		return false
 	}
 	switch call.Op {
-	case sp.OpExec, sp.OpQuery, sp.OpBatch, sp.OpCopy, sp.OpTransaction:
-		return true
+	case sp.OpConnect, sp.OpAcquire, sp.OpClose:
+		return false
 	}
-	return false
+	return true
 }

@@ -6,15 +6,25 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/internal/assign"
+	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
 // cursor is an answer of database/sql.
 type cursor struct {
 	rows    *sql.Rows
 	pool    *Pool
+	names   []string
 	columns []engine.Column
 	release func() // gives back what Close has to; nil if nothing
 	closed  bool
+}
+
+// Names implements [engine.Cursor].
+func (c *cursor) Names() []string {
+	if c.names == nil {
+		c.names, _ = c.rows.Columns() // fails if the rows are closed: Err says why
+	}
+	return c.names
 }
 
 // Columns implements [engine.Cursor].
@@ -24,7 +34,7 @@ func (c *cursor) Columns() []engine.Column {
 	}
 	types, err := c.rows.ColumnTypes()
 	if err != nil {
-		return nil // the rows are closed: Err says why
+		return nil // as above
 	}
 	c.columns = make([]engine.Column, len(types))
 	for i, t := range types {
@@ -107,7 +117,7 @@ func (b *block) Len() int { return len(b.rows) }
 func (b *block) Scan(row int, dest ...any) error {
 	for i, v := range b.rows[row] {
 		if err := assign.Value(dest[i], v); err != nil {
-			return fmt.Errorf("column %d, %q: %w", i, b.columns[i].Name, err)
+			return scan.AtColumn(i, fmt.Errorf("%q: %w", b.columns[i].Name, err))
 		}
 	}
 	return nil

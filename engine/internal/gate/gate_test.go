@@ -1,0 +1,171 @@
+package gate_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/internal/gate"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestNeverMoreThanTheLimit(t *testing.T) {
+	t.Parallel()
+	g := gate.New(3, 0)
+	var in, most atomic.Int64
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for range 50 {
+				if _, err := g.Enter(t.Context()); err != nil {
+					t.Error(err)
+					return
+				}
+				n := in.Add(1)
+				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+				}
+				in.Add(-1)
+				g.Leave()
+			}
+		})
+	}
+	wg.Wait()
+	if most.Load() > 3 {
+		t.Errorf("%d at once", most.Load())
+	}
+	var s engine.PoolStats
+	g.Stats(&s)
+	if s.Max != 3 || s.Waiting != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestAWaitEndsWithItsTimeoutOrContext(t *testing.T) {
+	t.Parallel()
+	g := gate.New(1, time.Millisecond)
+	if _, err := g.Enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := g.Enter(t.Context())
+	var timeout *engine.PoolTimeoutError
+	if !errors.As(err, &timeout) || timeout.Max != 1 || timeout.Timeout != time.Millisecond {
+		t.Errorf("a wait too long: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	patient := gate.New(1, 0)
+	if _, err := patient.Enter(ctx); err != nil { // a free place needs no wait
+		t.Errorf("a free place with a dead context: %v", err)
+	}
+	if _, err := patient.Enter(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a wait with a dead context: %v", err)
+	}
+	var s engine.PoolStats
+	g.Stats(&s)
+	if s.Waits != 1 || s.Timeouts != 1 || s.WaitTime <= 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// operation is a call whose result stays open if it is told to.
+type operation struct {
+	open bool
+	err  error
+}
+
+func (o operation) Do(_ context.Context, call *sp.Call) error {
+	if o.open {
+		call.KeepOpen()
+	}
+	return o.err
+}
+
+// inUse returns how many permits are taken: as many as fit in beside them are
+// not.
+func inUse(t *testing.T, g *gate.Gate, limit int) (n int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	free := 0
+	for ; free < limit; free++ {
+		if _, err := g.Enter(ctx); err != nil {
+			break
+		}
+	}
+	for range free {
+		g.Leave()
+	}
+	return limit - free
+}
+
+func TestACallHoldsItsPermitAsLongAsItsResult(t *testing.T) {
+	t.Parallel()
+	g := gate.New(2, 0)
+	h := sp.NewChain(g).Then(sp.Perform)
+	start := func(op sp.Op, scope sp.Scope, o operation) *sp.Call {
+		call := &sp.Call{}
+		call.Reset(o)
+		call.Op, call.Scope = op, scope
+		_, _ = call.Run(t.Context(), h)
+		return call
+	}
+	start(sp.OpExec, sp.ScopePool, operation{})
+	start(sp.OpQuery, sp.ScopePool, operation{err: errors.New("boom")})
+	if n := inUse(t, g, 2); n != 0 {
+		t.Errorf("%d permits after calls that ended", n)
+	}
+	start(sp.OpQuery, sp.ScopeConn, operation{open: true})
+	start(sp.OpAcquire, sp.ScopePool, operation{open: true})
+	if n := inUse(t, g, 2); n != 0 {
+		t.Errorf("%d permits for calls that take no connection", n)
+	}
+	open := start(sp.OpQuery, sp.ScopePool, operation{open: true})
+	if n := inUse(t, g, 2); n != 1 {
+		t.Errorf("%d permits for open rows", n)
+	}
+	open.Finish(nil)
+	if n := inUse(t, g, 2); n != 0 {
+		t.Errorf("%d permits after the rows were closed", n)
+	}
+}
+
+func TestEachAttemptWaitsAnew(t *testing.T) {
+	t.Parallel()
+	g := gate.New(1, 0)
+	seen := 0
+	retry := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error {
+			err := call.Try(ctx, next)
+			seen = inUse(t, g, 1) // between the attempts
+			if err == nil {
+				return nil
+			}
+			return call.Try(ctx, next)
+		}
+	})
+	call := &sp.Call{}
+	call.Reset(operation{err: errors.New("boom")})
+	call.Op, call.Scope = sp.OpExec, sp.ScopePool
+	_, _ = call.Run(t.Context(), sp.NewChain(retry, g).Then(sp.Perform))
+	if seen != 0 || inUse(t, g, 1) != 0 {
+		t.Errorf("%d permits between attempts, %d after them", seen, inUse(t, g, 1))
+	}
+}
+
+func TestEnteringAndLeavingAllocateNothing(t *testing.T) {
+	g := gate.New(1, time.Second)
+	if n := testing.AllocsPerRun(100, func() {
+		_, _ = g.Enter(t.Context())
+		g.Leave()
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

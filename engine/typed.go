@@ -1,0 +1,252 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/sessionproxy/sessionproxy/engine/scan"
+)
+
+// All runs a statement and returns its rows as values of T: a struct, whose
+// fields package scan finds by their columns' names, or a single value, for a
+// statement of one column. With an error it returns the rows before it.
+func All[T any](ctx context.Context, ex Executor, st Statement) (rows []T, err error) {
+	cur, plan, err := query[T](ctx, ex, st)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = closeCursor(cur, err) }()
+	return plan.Append(cur, nil)
+}
+
+// One runs a statement and returns its only row as a value of T. The error of
+// no row matches [ErrNoResult], that of more than one [ErrMultipleResults].
+func One[T any](ctx context.Context, ex Executor, st Statement) (T, error) {
+	value, ok, err := OneOrNone[T](ctx, ex, st)
+	if err == nil && !ok {
+		err = ErrNoResult
+	}
+	return value, err
+}
+
+// OneOrNone runs a statement and returns its only row as a value of T, or
+// false if there is none. The error of more than one row matches
+// [ErrMultipleResults].
+func OneOrNone[T any](ctx context.Context, ex Executor, st Statement) (value T, ok bool, err error) {
+	return first[T](ctx, ex, st, true)
+}
+
+// First runs a statement and returns its first row as a value of T, or false
+// if there is none.
+func First[T any](ctx context.Context, ex Executor, st Statement) (value T, ok bool, err error) {
+	return first[T](ctx, ex, st, false)
+}
+
+func first[T any](ctx context.Context, ex Executor, st Statement, only bool) (value T, ok bool, err error) {
+	cur, plan, err := query[T](ctx, ex, st)
+	if err != nil {
+		return value, false, err
+	}
+	defer func() {
+		if err = closeCursor(cur, err); err != nil {
+			var none T
+			value, ok = none, false
+		}
+	}()
+	if !cur.Next() {
+		return value, false, cur.Err()
+	}
+	if err := plan.Scan(cur, &value); err != nil {
+		return value, false, err
+	}
+	if only && cur.Next() {
+		return value, false, ErrMultipleResults
+	}
+	return value, true, cur.Err()
+}
+
+// query runs a statement and finds how its rows are read into a T.
+func query[T any](ctx context.Context, ex Executor, st Statement) (Cursor, *scan.Plan[T], error) {
+	cur, err := ex.Query(ctx, st)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := planFor[T](ex.Dialect(), cur)
+	if err != nil {
+		return nil, nil, closeCursor(cur, err)
+	}
+	return cur, plan, nil
+}
+
+func planFor[T any](d *Dialect, cur Cursor) (*scan.Plan[T], error) {
+	names := cur.Names()
+	if len(names) == 0 {
+		if err := cur.Err(); err != nil {
+			return nil, err
+		}
+		return nil, ErrNoRows
+	}
+	return scan.PlanFor[T](names, d.scanOptions()...)
+}
+
+// closeCursor closes a cursor, whose error does not matter after another.
+func closeCursor(cur Cursor, err error) error {
+	if cerr := cur.Close(); err == nil {
+		return cerr
+	}
+	return err
+}
+
+// Scalar runs a statement and returns the first column of its first row, or
+// false if there is no row. NULL needs a T that can hold it: a pointer or a
+// [database/sql.Null].
+func Scalar[T any](ctx context.Context, ex Executor, st Statement) (value T, ok bool, err error) {
+	cur, err := ex.Query(ctx, st)
+	if err != nil {
+		return value, false, err
+	}
+	defer func() { err = closeCursor(cur, err) }()
+	read, err := columnReader[T](ex.Dialect(), cur.Names(), 0)
+	if err != nil {
+		return value, false, err
+	}
+	if !cur.Next() {
+		return value, false, cur.Err()
+	}
+	value, err = read(cur)
+	return value, err == nil, err
+}
+
+// Scalars runs a statement and returns the first column of its rows. With an
+// error it returns the values before it.
+func Scalars[T any](ctx context.Context, ex Executor, st Statement) (values []T, err error) {
+	cur, err := ex.Query(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = closeCursor(cur, err) }()
+	read, err := columnReader[T](ex.Dialect(), cur.Names(), 0)
+	if err != nil {
+		return nil, err
+	}
+	for cur.Next() {
+		value, err := read(cur)
+		if err != nil {
+			return values, err
+		}
+		values = append(values, value)
+	}
+	return values, cur.Err()
+}
+
+// Each returns an iterator over a statement's rows as values of T. It runs the
+// statement, as a [Stream] with these options, each time it is ranged over,
+// and gives the connection back when the loop ends, early or not. An error is
+// its last value.
+func Each[T any](ctx context.Context, ex Executor, st Statement, opts ...StreamOption) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		s, err := ex.Stream(ctx, st, opts...)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		stopped := false
+		defer func() {
+			if err := s.Close(); err != nil && !stopped {
+				yield(none, err)
+			}
+		}()
+		for value, err := range As[T](s).Iter() {
+			if !yield(value, err) || err != nil {
+				stopped = true
+				return
+			}
+		}
+	}
+}
+
+// As returns a view of an answer's rows as values of T; see [All].
+func As[T any](r Rows) *View[T] {
+	base := r.rows()
+	row := &scanned{base.src}
+	var plan *scan.Plan[T]
+	return derive(base, base.src, false, func(s source) (value T, err error) {
+		if plan == nil {
+			cols := s.columns()
+			if plan, err = scan.PlanFor[T](cols.keys(), cols.dialect.scanOptions()...); err != nil {
+				return value, err
+			}
+		}
+		err = plan.Scan(row, &value)
+		return value, err
+	})
+}
+
+// ScalarsOf returns a view of the values of one column, counted from 0, as
+// values of T.
+func ScalarsOf[T any](r Rows, column int) *View[T] {
+	base := r.rows()
+	row := &scanned{base.src}
+	var read func(scan.Row) (T, error)
+	return derive(base, base.src, false, func(s source) (value T, err error) {
+		if read == nil {
+			cols := s.columns()
+			if read, err = columnReader[T](cols.dialect, cols.keys(), column); err != nil {
+				return value, err
+			}
+		}
+		return read(row)
+	})
+}
+
+// scanned is the current row of a source, for package scan.
+type scanned struct{ src source }
+
+// Scan implements [scan.Row].
+func (s *scanned) Scan(dest ...any) error { return s.src.scan(dest...) }
+
+// columnReader returns what reads one column of a row.
+func columnReader[T any](d *Dialect, names []string, column int) (func(row scan.Row) (T, error), error) {
+	switch {
+	case len(names) == 0:
+		return nil, ErrNoRows
+	case column < 0 || column >= len(names):
+		return nil, fmt.Errorf("engine: fetch: there is no column %d of %d", column, len(names))
+	}
+	plan, err := scan.PlanFor[T](names[column:column+1], d.scanOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 1 {
+		return func(row scan.Row) (value T, err error) {
+			err = plan.Scan(row, &value)
+			return value, err
+		}, nil
+	}
+	dest := make([]any, len(names))
+	for i := range dest {
+		dest[i] = new(any)
+	}
+	var target []any
+	return func(row scan.Row) (value T, err error) {
+		target = plan.Targets(&value, target)
+		dest[column] = target[0]
+		if err = row.Scan(dest...); err != nil {
+			return value, plan.Explain(onlyColumn(err))
+		}
+		return value, nil
+	}, nil
+}
+
+// onlyColumn makes of an error of one column of a row one of the plan's only
+// column.
+func onlyColumn(err error) error {
+	cause := err
+	for inner := errors.Unwrap(cause); inner != nil; inner = errors.Unwrap(cause) {
+		cause = inner
+	}
+	return scan.AtColumn(0, cause)
+}
