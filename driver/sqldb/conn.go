@@ -229,7 +229,7 @@ func (c *conn) endTx(ctx context.Context, s *stmtCall) (err error) {
 // finishTx finishes the call of the transaction that was begun, if any.
 func (c *conn) finishTx(err error) {
 	b := c.begun
-	c.begun = nil
+	c.begun, c.textTx = nil, false // a savepoint by text has ended with it
 	if b == nil || b.call == nil {
 		return
 	}
