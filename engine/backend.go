@@ -121,6 +121,9 @@ type BackendConn interface {
 	RollbackTo(ctx context.Context, name string) error
 	// Release removes a savepoint and keeps what was done since.
 	Release(ctx context.Context, name string) error
+	// Raw calls fn with the driver's own connection, which fn must not keep.
+	// What fn does bypasses the chain.
+	Raw(fn func(driverConn any) error) error
 	// Close gives the connection back to the pool, or closes it for good if
 	// discard is set. An open transaction is rolled back.
 	Close(discard bool) error

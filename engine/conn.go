@@ -143,6 +143,18 @@ func (c *Conn) release(ctx context.Context) error {
 	return errors.Join(err, describe("close", c.conn.Close(c.broken)))
 }
 
+// Raw calls fn with the driver's own connection, for what this package does
+// not offer: a *pgx.Conn on PostgreSQL, the connection of go-sql-driver/mysql
+// or of modernc.org/sqlite. fn must not keep it. What is done with it bypasses
+// the chain. In a unit of work, which is given the transaction alone, it is an
+// error.
+func (c *Conn) Raw(fn func(driverConn any) error) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
+	return describe("raw", c.conn.Raw(fn))
+}
+
 // Invalidate marks the connection as one that must not be used again: Close
 // will close it for good.
 func (c *Conn) Invalidate() { c.broken = true }

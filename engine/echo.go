@@ -31,6 +31,11 @@ func (e *echo) wrap(next sp.Handler) sp.Handler {
 			return next(ctx, call) // a unit's statements are shown one by one
 		}
 		start := time.Now()
+		if call.Op == sp.OpBegin { // which is finished with its transaction
+			err := next(ctx, call)
+			e.write(ctx, call, time.Since(start), err)
+			return err
+		}
 		call.OnFinish(func(err error) { e.write(ctx, call, time.Since(start), err) })
 		return next(ctx, call)
 	}

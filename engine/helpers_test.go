@@ -21,3 +21,13 @@ func open(t testing.TB, opts ...engine.Option) *engine.Engine {
 	})
 	return e
 }
+
+// run runs a statement that has to succeed.
+func run(t testing.TB, ex engine.Executor, text string, args ...any) *engine.Result {
+	t.Helper()
+	res, err := ex.Execute(t.Context(), engine.Text(text, args...))
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return res
+}

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -101,4 +102,22 @@ func testRefusal(t *testing.T, f *fixture) {
 	refuse = false
 	want(t, "rows", must[any](t)(f.exec(c, "SELECT count(*) FROM kept").ScalarOne()), any(int64(0)))
 	f.ok(c.Close(t.Context()))
+}
+
+func testRaw(t *testing.T, f *fixture) {
+	c := f.connect()
+	var driver string
+	f.ok(c.Raw(func(dc any) error {
+		driver = fmt.Sprintf("%T", dc)
+		return nil
+	}))
+	known := map[sp.System]string{sp.SQLite: "*sqlite.conn", sp.MySQL: "*mysql.mysqlConn", sp.MariaDB: "*mysql.mysqlConn", sp.PostgreSQL: "*pgx.Conn"}
+	want(t, "connection", driver, known[f.Dialect().System])
+	if err := c.Raw(func(any) error { return errBoom }); !errors.Is(err, errBoom) {
+		t.Errorf("an error of the function: %v", err)
+	}
+	f.end(c)
+	if err := c.Raw(func(any) error { return nil }); !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("a closed connection: %v", err)
+	}
 }

@@ -113,3 +113,29 @@ func testCancelled(t *testing.T, f *fixture) {
 	}
 	want(t, "in use", f.Stats().InUse, 0)
 }
+
+// testScanErrors looks at what is said of a value that does not fit: where it
+// is, and not what it is.
+func testScanErrors(t *testing.T, f *fixture) {
+	f.tables()
+	f.exec(f, "UPDATE parent SET code = ?", "hunter2")
+	st := engine.Text("SELECT id, code FROM parent")
+	cur := must[engine.Cursor](t)(f.Query(t.Context(), st))
+	if !cur.Next() {
+		t.Fatal(cur.Err())
+	}
+	var id, n int64
+	fromCursor := cur.Scan(&id, &n)
+	f.ok(cur.Close())
+	row := must[engine.Row](t)(must[*engine.Result](t)(f.Execute(t.Context(), st)).One())
+	_, fromScalar := engine.Scalars[int](t.Context(), f, engine.Text("SELECT code, id FROM parent"))
+	_, fromAll := engine.All[struct {
+		ID   int64
+		Code int
+	}](t.Context(), f, st)
+	for what, err := range map[string]error{"cursor": fromCursor, "row": row.Scan(&id, &n), "scalar": fromScalar, "all": fromAll} {
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "code") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

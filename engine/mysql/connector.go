@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+
+	"github.com/sessionproxy/sessionproxy/engine/internal/stmtcache"
 )
 
 // connector opens connections that keep prepared statements and whose streams
@@ -24,7 +26,11 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		_ = raw.Close()
 		return nil, fmt.Errorf("engine: connect: %T lacks an interface that go-sql-driver/mysql has", raw)
 	}
-	return &conn{rawConn: full, connector: c, stmts: newStatements(c.cached)}, nil
+	made := &conn{rawConn: full, connector: c}
+	if c.cached > 0 {
+		made.stmts = stmtcache.New(c.cached, stmtErrors)
+	}
+	return made, nil
 }
 
 // Driver implements [driver.Connector]. It is go-sql-driver's, by which its
@@ -48,9 +54,9 @@ type rawConn interface {
 type conn struct {
 	rawConn
 	connector *connector
-	stmts     *statements
-	id        uint64 // the server's number of the connection; 0 until it is asked for
-	spent     bool   // a stream was cut off
+	stmts     *stmtcache.Cache // nil if none are kept
+	id        uint64           // the server's number of the connection; 0 until it is asked for
+	spent     bool             // a stream was cut off
 }
 
 // Raw returns go-sql-driver's connection, for package sqldb.
@@ -60,15 +66,11 @@ func (c *conn) Raw() driver.Conn { return c.rawConn }
 func (c *conn) IsValid() bool { return !c.spent && c.rawConn.IsValid() }
 
 // ExecContext implements [driver.ExecerContext].
-func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (res driver.Result, err error) {
-	if len(args) == 0 || c.connector.cached == 0 {
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if len(args) == 0 || c.stmts == nil {
 		return c.rawConn.ExecContext(ctx, query, args)
 	}
-	err = c.stmts.with(ctx, c.rawConn, query, func(s rawStmt) error {
-		res, err = s.ExecContext(ctx, args)
-		return err
-	})
-	return res, err
+	return c.stmts.Exec(ctx, c.rawConn, query, args)
 }
 
 // QueryContext implements [driver.QueryerContext].
@@ -90,13 +92,9 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	return &stream{rawRows: full, conn: c, how: how}, nil
 }
 
-func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue) (rows driver.Rows, err error) {
-	if len(args) == 0 || c.connector.cached == 0 {
+func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if len(args) == 0 || c.stmts == nil {
 		return c.rawConn.QueryContext(ctx, query, args)
 	}
-	err = c.stmts.with(ctx, c.rawConn, query, func(s rawStmt) error {
-		rows, err = s.QueryContext(ctx, args)
-		return err
-	})
-	return rows, err
+	return c.stmts.Query(ctx, c.rawConn, query, args)
 }

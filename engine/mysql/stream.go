@@ -79,9 +79,6 @@ func (s *stream) Close() error {
 	return nil
 }
 
-// interrupted is the server's error of a query that was killed.
-const interrupted = 1317 // ER_QUERY_INTERRUPTED
-
 // killTimeout bounds the killing of a query.
 const killTimeout = 5 * time.Second
 

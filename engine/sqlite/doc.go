@@ -20,6 +20,7 @@
 //	foreign_keys=true    whether foreign keys are enforced
 //	cache_size=…         pages, or kibibytes if negative; SQLite's own default
 //	mode=rwc             ro, rw, or rwc, which makes the file if it is missing
+//	statement_cache=64   prepared statements kept by each connection; 0 is none
 //
 // # Readers and the writer
 //

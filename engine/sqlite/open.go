@@ -31,10 +31,17 @@ type settings struct {
 	foreignKeys bool
 	cacheSize   int
 	mode        string
+	cached      int
 }
 
 // maxCache bounds cache_size, in either unit.
 const maxCache = 1 << 30
+
+// How many prepared statements a connection keeps.
+const (
+	defaultCached = 64
+	maxCached     = 1 << 14
+)
 
 func read(u *engine.URL) (settings, error) {
 	switch {
@@ -51,6 +58,7 @@ func read(u *engine.URL) (settings, error) {
 		foreignKeys: p.Bool("foreign_keys", true),
 		cacheSize:   p.Int("cache_size", 0, -maxCache, maxCache),
 		mode:        p.OneOf("mode", "rwc", "ro", "rw", "rwc"),
+		cached:      p.Int("statement_cache", defaultCached, 0, maxCached),
 	}
 	if u.Database == memory && p.Has("mode") {
 		p.Fail("mode", "a database in memory has none")
@@ -82,15 +90,24 @@ func (s settings) dsn(path string, readOnly bool) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode()
 }
 
+// connector returns what opens connections that read only or that write.
+func (s settings) connector(path string, readOnly bool) (*connector, error) {
+	base, err := driver.NewConnector(s.dsn(path, readOnly))
+	if err != nil {
+		return nil, fmt.Errorf("engine: open: sqlite: %w", err)
+	}
+	return &connector{Connector: base, cached: s.cached}, nil
+}
+
 // Open implements [engine.Opener].
 func (opener) Open(u *engine.URL, cfg engine.Config) (engine.Backend, error) {
 	s, err := read(u)
 	if err != nil {
 		return nil, err
 	}
-	write, err := driver.NewConnector(s.dsn(u.Database, false))
+	write, err := s.connector(u.Database, false)
 	if err != nil {
-		return nil, fmt.Errorf("engine: open: sqlite: %w", err)
+		return nil, err
 	}
 	c := stdsql.Config{
 		Connector: write, Target: sp.Target{System: sp.SQLite, Namespace: base(u.Database)}, Chain: cfg.Chain,
@@ -102,8 +119,8 @@ func (opener) Open(u *engine.URL, cfg engine.Config) (engine.Backend, error) {
 		return &backend{dialect: dialect(), writer: pool, readers: pool}, nil
 	}
 	b := &backend{dialect: dialect(), writer: stdsql.New(c)}
-	if c.Connector, err = driver.NewConnector(s.dsn(u.Database, true)); err != nil {
-		return nil, fmt.Errorf("engine: open: sqlite: %w", err)
+	if c.Connector, err = s.connector(u.Database, true); err != nil {
+		return nil, err
 	}
 	c.Max, c.Idle = cfg.PoolSize+cfg.MaxOverflow, cfg.PoolSize
 	b.readers = stdsql.New(c)

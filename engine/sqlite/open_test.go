@@ -222,3 +222,23 @@ func TestNothingIsOpenAfterDispose(t *testing.T) {
 		t.Errorf("the log of the database is still there: %v", err)
 	}
 }
+
+func TestKeptStatementsSeeTheSchemaAsItIs(t *testing.T) {
+	t.Parallel()
+	for _, params := range []string{"", "?statement_cache=0", "?statement_cache=1"} {
+		e := open(t, "sqlite::memory:"+params)
+		exec(t, e, "CREATE TABLE item (id INTEGER PRIMARY KEY)")
+		exec(t, e, "INSERT INTO item (id) VALUES (?)", 1)
+		for _, want := range []int{1, 2, 3} {
+			res := exec(t, e, "SELECT * FROM item")
+			if got := len(res.Keys()); got != want {
+				t.Errorf("%q: %d columns, want %d", params, got, want)
+			}
+			exec(t, e, "ALTER TABLE item ADD COLUMN c"+string(rune('a'+want))+" TEXT DEFAULT 'x'")
+		}
+		exec(t, e, "DROP TABLE item")
+		if _, err := e.Execute(t.Context(), engine.Text("SELECT * FROM item")); err == nil {
+			t.Errorf("%q: a table that was dropped is read", params)
+		}
+	}
+}

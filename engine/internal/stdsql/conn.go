@@ -3,8 +3,11 @@ package stdsql
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
 
+	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
@@ -133,6 +136,20 @@ func (c *Conn) Release(ctx context.Context, name string) error {
 func (c *Conn) exec(ctx context.Context, text string) error {
 	_, err := c.tx.ExecContext(ctx, text)
 	return err
+}
+
+// Raw implements [engine.BackendConn].
+func (c *Conn) Raw(fn func(driverConn any) error) error {
+	if c.conn == nil {
+		return fmt.Errorf("the connection of a unit of work can't be reached: %w", errors.ErrUnsupported)
+	}
+	return c.conn.Raw(func(dc any) error {
+		raw := sqldb.Raw(dc)
+		if inner, ok := raw.(interface{ Raw() driver.Conn }); ok { // a dialect's own
+			raw = inner.Raw()
+		}
+		return fn(raw)
+	})
 }
 
 // Close implements [engine.BackendConn].

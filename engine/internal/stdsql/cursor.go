@@ -15,7 +15,7 @@ type cursor struct {
 	pool    *Pool
 	names   []string
 	columns []engine.Column
-	release func() // gives back what Close has to; nil if nothing
+	permit  bool // Close leaves the gate
 	closed  bool
 }
 
@@ -47,7 +47,12 @@ func (c *cursor) Columns() []engine.Column {
 func (c *cursor) Next() bool { return c.rows.Next() }
 
 // Scan implements [engine.Cursor].
-func (c *cursor) Scan(dest ...any) error { return c.rows.Scan(dest...) }
+func (c *cursor) Scan(dest ...any) error {
+	if err := c.rows.Scan(dest...); err != nil {
+		return hideValue(err, c.Names())
+	}
+	return nil
+}
 
 // Err implements [engine.Cursor].
 func (c *cursor) Err() error { return c.rows.Err() }
@@ -59,8 +64,8 @@ func (c *cursor) Close() error {
 	}
 	c.closed = true
 	err := c.rows.Close()
-	if c.release != nil {
-		c.release()
+	if c.permit {
+		c.pool.leave()
 	}
 	return err
 }

@@ -130,15 +130,19 @@ func (p *Pool) with(fn func(h *sqldb.DB) error) error {
 	}
 }
 
-// enter waits at the gate, if that stands around calls.
-func (p *Pool) enter(ctx context.Context) (leave func(), err error) {
+// enter waits at the gate, if that stands around calls. leave ends it.
+func (p *Pool) enter(ctx context.Context) error {
 	if !p.outside {
-		return func() {}, nil
+		return nil
 	}
-	if _, err := p.gate.Enter(ctx); err != nil {
-		return nil, err
+	_, err := p.gate.Enter(ctx)
+	return err
+}
+
+func (p *Pool) leave() {
+	if p.outside {
+		p.gate.Leave()
 	}
-	return p.gate.Leave, nil
 }
 
 // Ping makes sure that the database can be reached.
@@ -148,11 +152,10 @@ func (p *Pool) Ping(ctx context.Context) error {
 
 // Run runs a statement on any connection and buffers its answer.
 func (p *Pool) Run(ctx context.Context, q engine.Bound) (out engine.Outcome, err error) {
-	leave, err := p.enter(ctx)
-	if err != nil {
+	if err := p.enter(ctx); err != nil {
 		return out, err
 	}
-	defer leave()
+	defer p.leave()
 	err = p.with(func(h *sqldb.DB) error {
 		out, err = p.run(ctx, h, q)
 		return err
@@ -163,20 +166,19 @@ func (p *Pool) Run(ctx context.Context, q engine.Bound) (out engine.Outcome, err
 // Open runs a statement on any connection and leaves its answer open.
 func (p *Pool) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
 	ctx = p.streaming(ctx, window, false)
-	leave, err := p.enter(ctx)
-	if err != nil {
+	if err := p.enter(ctx); err != nil {
 		return nil, err
 	}
 	var rows *sql.Rows
-	err = p.with(func(h *sqldb.DB) error {
+	err := p.with(func(h *sqldb.DB) (err error) {
 		rows, err = h.QueryContext(ctx, q.Text, q.Args...) //nolint:rowserrcheck,sqlclosecheck // the cursor's to check and close
 		return err
 	})
 	if err != nil {
-		leave()
+		p.leave()
 		return nil, err
 	}
-	return &cursor{rows: rows, pool: p, release: leave}, nil
+	return &cursor{rows: rows, pool: p, permit: true}, nil
 }
 
 // streaming returns the context for the query of a stream.
@@ -210,11 +212,10 @@ type unitKey struct{ pool *Pool }
 // RunInTx runs fn in a transaction.
 func (p *Pool) RunInTx(ctx context.Context, opts engine.TxOptions, fn func(context.Context, engine.BackendConn) error) error {
 	if ctx.Value(unitKey{p}) == nil { // it joins no unit
-		leave, err := p.enter(ctx)
-		if err != nil {
+		if err := p.enter(ctx); err != nil {
 			return err
 		}
-		defer leave()
+		defer p.leave()
 	}
 	var o *sql.TxOptions
 	if opts != (engine.TxOptions{}) {

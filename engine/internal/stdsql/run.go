@@ -11,7 +11,6 @@ import (
 type runner interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
 // run runs a statement and buffers its answer.
@@ -62,33 +61,12 @@ func changed(q engine.Bound, res sql.Result) engine.Outcome {
 	return out
 }
 
-// batch runs statements in order. Those of one text that follow each other are
-// prepared once.
+// batch runs statements in order, one after the other: these databases take no
+// more than one at a time.
 func (p *Pool) batch(ctx context.Context, r runner, qs []engine.Bound) ([]engine.Outcome, error) {
 	outs := make([]engine.Outcome, 0, len(qs))
-	var stmt *sql.Stmt
-	defer func() {
-		if stmt != nil {
-			_ = stmt.Close() // its work is done
-		}
-	}()
 	for i, q := range qs {
-		again := i > 0 && qs[i-1].Text == q.Text
-		if stmt != nil && !again {
-			_ = stmt.Close()
-			stmt = nil
-		}
-		out, err := engine.Outcome{}, error(nil)
-		if stmt == nil && i+1 < len(qs) && qs[i+1].Text == q.Text {
-			stmt, err = r.PrepareContext(ctx, q.Text)
-		}
-		switch {
-		case err != nil:
-		case stmt != nil:
-			out, err = p.run(ctx, prepared{stmt}, q)
-		default:
-			out, err = p.run(ctx, r, q)
-		}
+		out, err := p.run(ctx, r, q)
 		if err != nil {
 			return outs, &engine.BatchError{Index: i, Err: err}
 		}
@@ -96,16 +74,3 @@ func (p *Pool) batch(ctx context.Context, r runner, qs []engine.Bound) ([]engine
 	}
 	return outs, nil
 }
-
-// prepared runs the statement that it is, whatever the text.
-type prepared struct{ stmt *sql.Stmt }
-
-func (p prepared) ExecContext(ctx context.Context, _ string, args ...any) (sql.Result, error) {
-	return p.stmt.ExecContext(ctx, args...)
-}
-
-func (p prepared) QueryContext(ctx context.Context, _ string, args ...any) (*sql.Rows, error) {
-	return p.stmt.QueryContext(ctx, args...)
-}
-
-func (p prepared) PrepareContext(context.Context, string) (*sql.Stmt, error) { return p.stmt, nil }

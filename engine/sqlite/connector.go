@@ -1,0 +1,85 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"strings"
+
+	"github.com/sessionproxy/sessionproxy/engine/internal/stmtcache"
+)
+
+// connector opens connections that keep prepared statements.
+type connector struct {
+	driver.Connector
+	cached int // how many statements a connection keeps; 0 is none
+}
+
+// Connect implements [driver.Connector].
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	raw, err := c.Connector.Connect(ctx)
+	if err != nil || c.cached == 0 {
+		return raw, err
+	}
+	full, ok := raw.(rawConn)
+	if !ok {
+		_ = raw.Close()
+		return nil, fmt.Errorf("engine: connect: %T lacks an interface that modernc.org/sqlite has", raw)
+	}
+	return &sqliteConn{rawConn: full, stmts: stmtcache.New(c.cached, stmtcache.Errors{})}, nil
+}
+
+// rawConn is what the driver's connection implements.
+type rawConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+// sqliteConn is a connection. It is used by one goroutine at a time.
+type sqliteConn struct {
+	rawConn
+	stmts *stmtcache.Cache
+}
+
+// Raw returns the driver's connection.
+func (c *sqliteConn) Raw() driver.Conn { return c.rawConn }
+
+// Close implements [driver.Conn]. SQLite keeps a file open as long as there is
+// a statement.
+func (c *sqliteConn) Close() error {
+	c.stmts.Close()
+	return c.rawConn.Close()
+}
+
+// ExecContext implements [driver.ExecerContext].
+func (c *sqliteConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if !keepable(query) {
+		return c.rawConn.ExecContext(ctx, query, args)
+	}
+	return c.stmts.Exec(ctx, c.rawConn, query, args)
+}
+
+// QueryContext implements [driver.QueryerContext].
+func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if !keepable(query) {
+		return c.rawConn.QueryContext(ctx, query, args)
+	}
+	return c.stmts.Query(ctx, c.rawConn, query, args)
+}
+
+// keepable reports whether a statement may be prepared now and run later. A
+// PRAGMA may do its work when it is prepared.
+func keepable(query string) bool {
+	for _, verb := range [...]string{"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "REPLACE", "VALUES"} {
+		if len(query) > len(verb) && strings.EqualFold(query[:len(verb)], verb) {
+			return true
+		}
+	}
+	return false
+}
