@@ -85,8 +85,8 @@ type Backend interface {
 	// than the pool timeout is a [PoolTimeoutError].
 	Connect(ctx context.Context) (BackendConn, error)
 	// RunInTx runs fn in a transaction, as one call of the chain, which may
-	// perform it again as a whole. fn must not end the transaction. With the
-	// context of a unit at work it joins that unit's transaction.
+	// perform it again as a whole. fn must not end the transaction. A unit
+	// inside of another never gets here.
 	RunInTx(ctx context.Context, opts TxOptions, fn func(ctx context.Context, conn BackendConn) error) error
 	// Dispose closes idle connections now, and those in use when they are
 	// released. The Backend may be used again, with new connections.

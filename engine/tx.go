@@ -21,7 +21,8 @@ type Tx struct {
 	ended      bool
 	managed    bool // RunInTx ends it
 	options    TxOptions
-	closesConn bool // the connection is closed with it
+	doomed     error // why a function that joined the unit failed
+	closesConn bool  // the connection is closed with it
 }
 
 var _ Executor = (*Tx)(nil)

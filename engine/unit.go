@@ -30,11 +30,7 @@ func (e *Engine) RunInTx(ctx context.Context, fn func(ctx context.Context, tx *T
 		return errAutocommit
 	}
 	if outer := e.unitOf(ctx); outer != nil {
-		if o.TxOptions != (TxOptions{}) && o.TxOptions != outer.options {
-			return fmt.Errorf("engine: run in transaction: joining a transaction with isolation %s, read-only %t, but isolation %s, read-only %t is wanted",
-				outer.options.Isolation, outer.options.ReadOnly, o.Isolation, o.ReadOnly)
-		}
-		o.TxOptions = outer.options
+		return outer.join(ctx, o.TxOptions, fn)
 	}
 	failed := false // fn did, so that the error is fn's
 	err = e.backend.RunInTx(ctx, o.TxOptions, func(ctx context.Context, bc BackendConn) error {
@@ -58,18 +54,34 @@ func (e *Engine) unitOf(ctx context.Context) *Tx {
 
 // unit runs fn once, in the transaction that is open on bc.
 func (e *Engine) unit(ctx context.Context, bc BackendConn, o TxOptions, fn func(context.Context, *Tx) error) error {
-	if outer := e.unitOf(ctx); outer != nil {
-		return fn(ctx, outer)
-	}
 	c := &Conn{engine: e, conn: bc}
-	c.root = &Tx{conn: c, managed: true, options: o}
-	c.top = c.root
+	tx := &Tx{conn: c, managed: true, options: o}
+	c.root, c.top = tx, tx
 	defer func() { // also if fn panics
 		c.closeCursor()
-		c.root.end()
+		tx.end()
 		c.closed = true
 	}()
-	return fn(context.WithValue(ctx, unitKey{e}, c.root), c.root)
+	err := fn(context.WithValue(ctx, unitKey{e}, tx), tx)
+	if err == nil && tx.doomed != nil {
+		return fmt.Errorf("engine: run in transaction: a joined function failed: %w", tx.doomed)
+	}
+	return err
+}
+
+// join runs fn in the transaction of the unit at work. Half of a unit is never
+// committed: if fn fails the whole unit does, also if the function around it
+// ignores the error.
+func (t *Tx) join(ctx context.Context, o TxOptions, fn func(context.Context, *Tx) error) error {
+	if o != (TxOptions{}) && o != t.options {
+		return fmt.Errorf("engine: run in transaction: joining a transaction with isolation %s, read-only %t, but isolation %s, read-only %t is wanted",
+			t.options.Isolation, t.options.ReadOnly, o.Isolation, o.ReadOnly)
+	}
+	err := fn(ctx, t)
+	if err != nil && t.doomed == nil {
+		t.doomed = err
+	}
+	return err
 }
 
 // RunNested performs fn in a savepoint, which is rolled back if fn returns an

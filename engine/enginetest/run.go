@@ -29,7 +29,7 @@ var contract = []func(t *testing.T, f *fixture){
 	testReadOnly, testIsolation, testAutocommit, testBeginOutlivesContext, testCloseWithDeadContext, testFailedStatement,
 	testEngineBegin,
 	testUnitCommits, testUnitRollsBack, testUnitSurvivesPanic, testUnitSurvivesGoexit, testUnitJoins, testUnitIsDoomed,
-	testUnitNests, testUnitIsManaged, testUnitIsReplayed,
+	testUnitRefusesOtherOptions, testUnitNests, testUnitIsManaged, testUnitIsReplayed,
 	testParameters, testLists, testExecuteMany, testExecuteBatch, testBatchFails, testManyRowsBack,
 	testStream, testStreamStopsEarly, testStreamHoldsConn, testStreamInTransaction, testStreamCancelled, testCursorOfEndedTx,
 	testPoolTimeout, testPoolOverflow, testDispose, testDisposeWhileBusy, testInvalidate, testLazyConnect, testPrePing,

@@ -100,6 +100,23 @@ func testUnitIsDoomed(t *testing.T, f *fixture) {
 	want(t, "rows", f.count(f), int64(0))
 }
 
+func testUnitRefusesOtherOptions(t *testing.T, f *fixture) {
+	f.items(0)
+	nothing := func(context.Context, *engine.Tx) error { return nil }
+	f.ok(f.RunInTx(t.Context(), func(ctx context.Context, _ *engine.Tx) error {
+		if err := f.RunInTx(ctx, nothing, engine.WithReadOnly()); err == nil {
+			t.Error("a unit that joins with other options is no error")
+		}
+		return f.RunInTx(ctx, nothing)
+	}))
+	if f.db.SingleConn {
+		return
+	}
+	f.ok(f.RunInTx(t.Context(), func(ctx context.Context, _ *engine.Tx) error {
+		return f.RunInTx(ctx, nothing, engine.WithReadOnly())
+	}, engine.WithReadOnly()))
+}
+
 func testUnitNests(t *testing.T, f *fixture) {
 	f.items(0)
 	f.ok(f.RunInTx(t.Context(), func(ctx context.Context, tx *engine.Tx) error {

@@ -206,24 +206,19 @@ func (p *Pool) Connect(ctx context.Context) (*Conn, error) {
 	return &Conn{pool: p, conn: conn}, nil
 }
 
-// unitKey marks the context of a unit of work of a pool.
-type unitKey struct{ pool *Pool }
-
 // RunInTx runs fn in a transaction.
 func (p *Pool) RunInTx(ctx context.Context, opts engine.TxOptions, fn func(context.Context, engine.BackendConn) error) error {
-	if ctx.Value(unitKey{p}) == nil { // it joins no unit
-		if err := p.enter(ctx); err != nil {
-			return err
-		}
-		defer p.leave()
+	if err := p.enter(ctx); err != nil {
+		return err
 	}
+	defer p.leave()
 	var o *sql.TxOptions
 	if opts != (engine.TxOptions{}) {
 		o = &sql.TxOptions{Isolation: opts.Isolation, ReadOnly: opts.ReadOnly}
 	}
 	return p.with(func(h *sqldb.DB) error {
 		return h.RunInTx(ctx, o, func(ctx context.Context, tx *sql.Tx) error {
-			return fn(context.WithValue(ctx, unitKey{p}, true), &Conn{pool: p, tx: tx})
+			return fn(ctx, &Conn{pool: p, tx: tx})
 		})
 	})
 }
