@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	sp "github.com/sessionproxy/sessionproxy"
 )
 
 // An Engine is a database with a pool of connections to it. It is made once
@@ -58,6 +60,16 @@ func (e *Engine) Dialect() *Dialect { return e.backend.Dialect() }
 
 // Stats describes the pool.
 func (e *Engine) Stats() PoolStats { return e.backend.Stats() }
+
+// PoolStats describes the pool in the terms of OpenTelemetry, for
+// tracing.WatchPool.
+func (e *Engine) PoolStats() sp.PoolStats {
+	s := e.Stats()
+	return sp.PoolStats{
+		Idle: int64(s.Idle), Used: int64(s.InUse), Max: int64(s.Max), IdleMax: sp.Unknown, IdleMin: sp.Unknown,
+		Pending: int64(s.Waiting), Timeouts: s.Timeouts,
+	}
+}
 
 // Ping makes sure that the database can be reached.
 func (e *Engine) Ping(ctx context.Context) error { return describe("ping", e.backend.Ping(ctx)) }

@@ -48,6 +48,9 @@ func testPoolTimeout(t *testing.T, f *fixture) {
 		if s := e.Stats(); s.InUse < 2 || s.Timeouts < 5 || s.Waits < 5 || s.WaitTime < 100*time.Millisecond || s.Waiting != 0 {
 			t.Errorf("%s: %+v", name, s)
 		}
+		if s := e.PoolStats(); s.Used < 2 || s.Max < 2 || s.Timeouts < 5 || s.Pending != 0 {
+			t.Errorf("%s, for metrics: %+v", name, s)
+		}
 		f.ok(a.Close(t.Context()))
 		c := must[*engine.Conn](t)(e.Connect(t.Context()))
 		f.ok(b.Close(t.Context()))
