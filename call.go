@@ -52,6 +52,9 @@ type Call struct {
 	// BatchSize is the number of statements of a batch, or of rows of a COPY
 	// where known before; 0 otherwise.
 	BatchSize int
+	// Restartable says that the source of an [OpCopy] can be read from its
+	// start again; without it the call is never repeated.
+	Restartable bool
 
 	// RowsAffected is the number of rows a statement changed; -1 until known.
 	RowsAffected int64

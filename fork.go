@@ -26,7 +26,7 @@ func (c *Call) Fork() (*Call, bool) {
 	fork := &Call{
 		Op: c.Op, Level: c.Level, Scope: c.Scope, InTx: c.InTx, Marks: c.Marks,
 		Target: c.Target, Parent: c.Parent, Text: c.Text, Prepared: c.Prepared,
-		Args: c.Args, BatchSize: c.BatchSize,
+		Args: c.Args, BatchSize: c.BatchSize, Restartable: c.Restartable,
 		RowsAffected: -1,
 		operation:    f.Fork(), attempt: c.attempt,
 	}

@@ -17,6 +17,10 @@ func eligible(call *sessionproxy.Call) bool {
 	}
 	switch call.Op {
 	case sessionproxy.OpTransaction:
+	case sessionproxy.OpCopy:
+		if !call.Restartable || call.Level != sessionproxy.LevelStatement {
+			return false
+		}
 	case sessionproxy.OpConnect, sessionproxy.OpPing, sessionproxy.OpAcquire, sessionproxy.OpPrepare,
 		sessionproxy.OpExec, sessionproxy.OpQuery, sessionproxy.OpBatch, sessionproxy.OpBegin:
 		if call.Level != sessionproxy.LevelStatement {

@@ -33,6 +33,7 @@ var floors = map[string]rule{
 	"internal/pgscript":         {foreign: []string{pgx}},
 	"internal/archtest":         {},
 	"driver/sqldb":              {own: []string{"", "fault"}, foreign: []string{"github.com/ngrok/sqlmw"}},
+	"driver/pgxdb":              {own: []string{"", "fault"}, foreign: []string{pgx}},
 	"engine":                    {own: []string{"", "fault", "internal/sqltext", "engine/scan"}},
 	"engine/scan":               {},
 	"engine/internal/assign":    {own: []string{"engine/scan"}},

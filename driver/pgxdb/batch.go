@@ -1,0 +1,261 @@
+package pgxdb
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+func (l *lane) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if l.bare(ctx, sp.OpBatch) || b == nil {
+		return l.raw.SendBatch(ctx, b)
+	}
+	s := l.call(ctx, sp.OpBatch, batchText(b), nil)
+	s.BatchSize = b.Len()
+	if s.BatchSize == 1 {
+		s.Args = sp.PlainArgs(b.QueuedQueries[0].Arguments)
+	}
+	s.act = func(ctx context.Context, s *stmtCall) error { return s.batch(ctx, b) }
+	open, err := s.run(ctx)
+	if err == nil && !open {
+		err = errNotPerformed(s.Op)
+	}
+	if err != nil {
+		s.free()
+		return pgx.FailedBatchResults(b, err)
+	}
+	r := s.result.(*batchResults)
+	r.held = s.held
+	if tx := r.BatchResults.Tx(); tx != nil {
+		r.tx = r.begun(tx)
+	}
+	r.call, r.stop = s, s.watch()
+	return r
+}
+
+// batchText is the text of all statements if they have the same, otherwise
+// their texts joined by "; ", as the semantic conventions want it.
+func batchText(b *pgx.Batch) string {
+	texts := make([]string, b.Len())
+	uniform := true
+	for i, q := range b.QueuedQueries {
+		texts[i] = q.SQL
+		uniform = uniform && q.SQL == texts[0]
+	}
+	if uniform && len(texts) > 0 {
+		return texts[0]
+	}
+	return strings.Join(texts, "; ")
+}
+
+// batch sends the batch and reads up to the first row of its first statement.
+func (s *stmtCall) batch(ctx context.Context, b *pgx.Batch) error {
+	r := &batchResults{BatchResults: s.on.SendBatch(ctx, b), batch: b, lane: lane{pipeline: s.pipeline, conn: s.conn}}
+	if b.Len() > 0 {
+		if err := r.peek(); err != nil {
+			_ = r.BatchResults.Close() // it says the same
+			return err
+		}
+	}
+	s.result = r
+	s.keepOpen(ctx)
+	return nil
+}
+
+// batchResults are pgx's results of a batch whose first statement was read up
+// to its first row. They finish a call when they are closed.
+type batchResults struct {
+	pgx.BatchResults
+	lane  lane // where the batch was sent, without its executor
+	batch *pgx.Batch
+	first *rows // the first statement's, until the caller asks for it
+	tx    *Tx   // the one that the batch began, or nil
+	asked int   // statements that the caller has asked for
+	read  int64 // rows that the caller has read
+	held  held
+	call  *stmtCall   // nil once finished
+	stop  func() bool // stops the watch on the context; nil: none
+
+	closed   bool
+	closeErr error
+	failed   error // the first error of a statement
+}
+
+// peek reads up to the first row of the first statement.
+func (r *batchResults) peek() error {
+	raw, err := r.BatchResults.Query()
+	if err != nil {
+		return err
+	}
+	more := raw.Next()
+	if !more && raw.Err() != nil {
+		return raw.Err()
+	}
+	r.first = &rows{Rows: raw, more: more, peeked: true}
+	return nil
+}
+
+// begun makes a transaction of the one that the batch began. It has the
+// connection, if that was taken from a pool.
+func (r *batchResults) begun(inner pgx.Tx) *Tx {
+	l := r.lane
+	l.raw, l.tx = inner, true
+	tx := &Tx{lane: l, inner: inner, held: r.held}
+	r.held = held{}
+	return tx
+}
+
+// note reports the failure of the statement asked for last.
+func (r *batchResults) note(err error) error {
+	if err != nil && r.failed == nil {
+		r.failed = err
+		if r.call != nil && !r.call.abandoned.Load() {
+			r.call.Event(sp.Event{Kind: sp.EventStatementFailed, Attempt: r.asked, Err: err})
+		}
+	}
+	return err
+}
+
+// next returns the rows of the next statement.
+func (r *batchResults) next() (*rows, error) {
+	r.asked++
+	if first := r.first; first != nil {
+		r.first = nil
+		return first, nil
+	}
+	raw, err := r.BatchResults.Query()
+	if err != nil {
+		return nil, r.note(err)
+	}
+	return &rows{Rows: raw}, nil
+}
+
+// Exec is the method of [pgx.BatchResults].
+func (r *batchResults) Exec() (pgconn.CommandTag, error) {
+	if r.first == nil {
+		r.asked++
+		tag, err := r.BatchResults.Exec()
+		return tag, r.note(err)
+	}
+	first, _ := r.next()
+	first.Close()
+	return first.CommandTag(), r.note(first.Err())
+}
+
+// Query is the method of [pgx.BatchResults].
+func (r *batchResults) Query() (pgx.Rows, error) {
+	rs, err := r.next()
+	if err != nil {
+		return failedRows{err}, err
+	}
+	return &batchRows{rows: rs, of: r}, nil
+}
+
+// QueryRow is the method of [pgx.BatchResults].
+func (r *batchResults) QueryRow() pgx.Row {
+	rs, err := r.next()
+	if err != nil {
+		return failedRow{err}
+	}
+	return &batchRow{rows: rs, of: r}
+}
+
+// Tx is the method of [pgx.BatchResults].
+func (r *batchResults) Tx() pgx.Tx {
+	if r.tx == nil {
+		return nil
+	}
+	return r.tx
+}
+
+// Close is the method of [pgx.BatchResults].
+func (r *batchResults) Close() error {
+	if r.closed {
+		return r.closeErr
+	}
+	r.closed = true
+	err := r.firstCallback()
+	if cerr := r.BatchResults.Close(); err == nil {
+		err = cerr
+	}
+	r.closeErr = err
+	if r.failed == nil {
+		r.failed = err
+	}
+	if r.tx != nil && r.lane.conn.PgConn().TxStatus() == 'I' {
+		r.tx.close(err) // it never began
+	}
+	r.held.release()
+	if s := r.call; s != nil {
+		r.call = nil
+		s.end(r.failed, r.stop)
+	}
+	return err
+}
+
+// firstCallback does for the first statement, if nobody asked for it, what
+// pgx's Close does for the others: it calls the function queued with it.
+func (r *batchResults) firstCallback() error {
+	if r.first == nil {
+		return nil
+	}
+	if fn := r.batch.QueuedQueries[0].Fn; fn != nil {
+		return fn(r)
+	}
+	_, err := r.Exec()
+	return err
+}
+
+func (r *batchResults) discard() { _ = r.BatchResults.Close() }
+
+func (r *batchResults) settle(call *sp.Call) { call.RowsReturned = r.read }
+
+// batchRows are the rows of one statement of a batch.
+type batchRows struct {
+	*rows
+	of *batchResults
+}
+
+// Close closes the rows and notes how they ended.
+func (b *batchRows) Close() {
+	b.rows.Close()
+	b.account()
+}
+
+// Next is the method of [pgx.Rows].
+func (b *batchRows) Next() bool {
+	if b.rows.Next() {
+		return true
+	}
+	b.account()
+	return false
+}
+
+// account counts the rows, once, when they have ended.
+func (b *batchRows) account() {
+	if b.of != nil {
+		b.of.read += b.read
+		_ = b.of.note(b.Err())
+		b.of = nil
+	}
+}
+
+// batchRow is the row of one statement of a batch.
+type batchRow struct {
+	rows *rows
+	of   *batchResults
+}
+
+// Scan is the method of [pgx.Row].
+func (b *batchRow) Scan(dest ...any) error {
+	err := (*row)(b.rows).Scan(dest...)
+	b.of.read += b.rows.read
+	if !errors.Is(err, pgx.ErrNoRows) {
+		_ = b.of.note(err)
+	}
+	return err
+}

@@ -1,0 +1,197 @@
+package pgxdb
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// executor is what statements run on: a connection or a transaction of pgx.
+type executor interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error)
+}
+
+// stmtCall is a call of a pool, a connection or a transaction: what pgx is to
+// do, and its result.
+type stmtCall struct {
+	sp.Call
+	*pipeline
+	work
+	abandoned atomic.Bool // the result ended with its context
+}
+
+// work is the part of a call that is forgotten with it.
+type work struct {
+	pool *pgxpool.Pool // where to take a connection; nil: on and conn are given
+	on   executor
+	conn *pgx.Conn // on, or what it runs on
+	held held      // taken from pool
+	dead bool      // conn was closed before it was asked for anything
+
+	args []any
+	act  func(ctx context.Context, s *stmtCall) error // any operation but exec and query
+
+	// What came of it.
+	performed bool
+	stray     bool // a context that knows the call may outlive it
+	tag       pgconn.CommandTag
+	first     firstRow
+	result    result          // what keeps the call open, if it does
+	resultCtx context.Context //nolint:containedctx // the one the result was made with
+}
+
+// result is what outlives a call's handler.
+type result interface {
+	// discard closes it: nobody will get it.
+	discard()
+	// settle writes into the call what is known at the end.
+	settle(call *sp.Call)
+}
+
+// start describes a call.
+func (p *pipeline) start(ctx context.Context, op sp.Op, text string, args []any) *stmtCall {
+	s := p.calls.Get().(*stmtCall)
+	s.Op, s.Text, s.args = op, text, args
+	s.Args = sp.PlainArgs(args)
+	s.Target = p.target.Load()
+	s.Bind(ctx)
+	return s
+}
+
+// free gives the call back for use by others.
+func (s *stmtCall) free() {
+	if s.stray || s.abandoned.Load() {
+		return // somebody may still look at it
+	}
+	s.work = work{}
+	s.Reset(s)
+	s.calls.Put(s)
+}
+
+// run passes the call through the chain. It reports whether the call's result
+// is open.
+func (s *stmtCall) run(ctx context.Context) (open bool, err error) {
+	open, err = s.Run(ctx, s.handler)
+	if err == nil && !s.performed {
+		err = errNotPerformed(s.Op)
+	}
+	return open, err
+}
+
+// finish runs a call that leaves nothing open.
+func (s *stmtCall) finish(ctx context.Context) error {
+	_, err := s.run(ctx)
+	s.free()
+	return err
+}
+
+// Do performs the call once.
+func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) (err error) {
+	s.performed = true
+	if s.pool != nil {
+		if err = s.take(ctx); err != nil {
+			s.Judge(ctx, err, fault.PhaseAcquire, fault.ProgressUnsent)
+			return err
+		}
+	}
+	defer s.leave()
+	s.dead = s.conn != nil && s.conn.IsClosed()
+	switch s.Op {
+	case sp.OpExec:
+		err = s.exec(ctx)
+	case sp.OpQuery:
+		err = s.query(ctx)
+	default:
+		err = s.act(ctx, s)
+	}
+	if err != nil && s.Op != sp.OpCommit { // which is judged by itself
+		s.judge(ctx, err, s.Op.Phase())
+	}
+	return err
+}
+
+// leave gives the connection back, unless the result holds it.
+func (s *stmtCall) leave() {
+	if !s.Open() {
+		s.held.release()
+	}
+}
+
+// judge keeps the verdict. What pgx says of an error being safe to repeat is
+// not asked: see the hazard in docs/faults.md.
+func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) fault.Verdict {
+	progress := fault.ProgressUnknown
+	if s.dead {
+		progress = fault.ProgressUnsent
+	}
+	return s.Judge(ctx, err, phase, progress)
+}
+
+func (s *stmtCall) exec(ctx context.Context) (err error) {
+	s.tag, err = s.on.Exec(ctx, s.Text, s.args...)
+	if err == nil {
+		s.RowsAffected = s.tag.RowsAffected()
+	}
+	return err
+}
+
+// keepOpen leaves the call open for a result that was made with ctx.
+func (s *stmtCall) keepOpen(ctx context.Context) {
+	s.resultCtx = ctx
+	s.KeepOpen()
+}
+
+// watch finishes the call when the context of its result is over, should
+// nobody close the result: context.AfterFunc's goroutine runs beside the
+// caller, who may still be reading, so it leaves the result itself alone. The
+// function returned stops the watch; it is nil if there is none.
+func (s *stmtCall) watch() (stop func() bool) {
+	ctx := s.resultCtx
+	if ctx.Done() == nil {
+		return nil
+	}
+	return context.AfterFunc(ctx, func() {
+		s.abandoned.Store(true)
+		s.Finish(context.Cause(ctx))
+	})
+}
+
+// end finishes a call whose result has ended, watched or not.
+func (s *stmtCall) end(err error, stop func() bool) {
+	unwatched := stop == nil || stop()
+	if s.Finish(err) && unwatched {
+		s.free()
+	}
+}
+
+// Discard closes what Do left open: the call failed after all.
+func (s *stmtCall) Discard() {
+	switch {
+	case s.result != nil:
+		s.result.discard()
+		s.result = nil
+	case s.first.rows != nil:
+		s.first.rows.Close()
+		s.first = firstRow{}
+	}
+	s.held.release()
+}
+
+// Settle writes down what the result gave.
+func (s *stmtCall) Settle(err error) {
+	if s.result != nil && !s.abandoned.Load() {
+		s.result.settle(&s.Call)
+	}
+	if err != nil && s.Op != sp.OpBegin && s.Op != sp.OpAcquire {
+		s.Judge(s.resultCtx, err, fault.PhaseRows, fault.ProgressAnswered)
+	}
+}

@@ -1,0 +1,146 @@
+package pgxdb
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// Conn is a [pgx.Conn] whose operations pass through a chain. Like pgx's it is
+// used by one goroutine at a time.
+type Conn struct{ lane }
+
+// WrapConn attaches chain to a connection.
+func WrapConn(conn *pgx.Conn, chain sp.Chain, opts ...Option) (*Conn, error) {
+	if conn == nil {
+		return nil, errors.New("pgxdb: wrap connection: the connection is nil")
+	}
+	c, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	p := newPipeline(chain, c, targetOf(conn.Config()))
+	p.learn(conn)
+	return &Conn{lane{pipeline: p, raw: conn, conn: conn}}, nil
+}
+
+// Unwrap returns pgx's own connection, for what is not here: notifications,
+// types, the protocol. What is done with it does not pass through the chain.
+func (c *Conn) Unwrap() *pgx.Conn { return c.conn }
+
+// Exec is [pgx.Conn.Exec] through the chain.
+func (c *Conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	return c.exec(ctx, sql, args)
+}
+
+// Query is [pgx.Conn.Query] through the chain; see [Pool.Query].
+func (c *Conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return c.query(ctx, sql, args)
+}
+
+// QueryRow is [pgx.Conn.QueryRow] through the chain; see [Pool.QueryRow].
+func (c *Conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return c.queryRow(ctx, sql, args)
+}
+
+// SendBatch is [pgx.Conn.SendBatch] through the chain: one call for the whole
+// batch, finished when the results are closed. It reads the first statement's
+// first row before it returns, so that what makes the batch fail at once is
+// seen by the chain, which may send it again. A statement that fails later is
+// reported to the chain as an event with its number.
+func (c *Conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	return c.sendBatch(ctx, b)
+}
+
+// CopyFrom is [pgx.Conn.CopyFrom] through the chain. It is not repeated,
+// unless src is a [RestartableSource].
+func (c *Conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+	return c.copyFrom(ctx, table, columns, src)
+}
+
+// Begin is [pgx.Conn.Begin] through the chain; see [Pool.BeginTx].
+func (c *Conn) Begin(ctx context.Context) (pgx.Tx, error) { return c.BeginTx(ctx, pgx.TxOptions{}) }
+
+// BeginTx is [pgx.Conn.BeginTx] through the chain; see [Pool.BeginTx].
+func (c *Conn) BeginTx(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error) {
+	if c.empty {
+		return c.conn.BeginTx(ctx, opts)
+	}
+	return c.begin(ctx, opts)
+}
+
+// Prepare is [pgx.Conn.Prepare] through the chain.
+func (c *Conn) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
+	return c.prepare(ctx, name, sql, c.conn.Prepare)
+}
+
+// Deallocate is [pgx.Conn.Deallocate] through the chain.
+func (c *Conn) Deallocate(ctx context.Context, name string) error {
+	if c.empty {
+		return c.conn.Deallocate(ctx, name)
+	}
+	return c.perform(ctx, sp.OpExec, "DEALLOCATE "+pgx.Identifier{name}.Sanitize(),
+		func(ctx context.Context, s *stmtCall) error { return s.conn.Deallocate(ctx, name) })
+}
+
+// Ping is [pgx.Conn.Ping] through the chain.
+func (c *Conn) Ping(ctx context.Context) error {
+	if c.empty {
+		return c.conn.Ping(ctx)
+	}
+	return c.ping(ctx)
+}
+
+// Config returns a copy of the connection's configuration; see
+// [pgx.Conn.Config].
+func (c *Conn) Config() *pgx.ConnConfig { return c.conn.Config() }
+
+// IsClosed is [pgx.Conn.IsClosed].
+func (c *Conn) IsClosed() bool { return c.conn.IsClosed() }
+
+// Close closes the connection; see [pgx.Conn.Close]. A connection of a pool is
+// released instead: see [PoolConn.Release].
+func (c *Conn) Close(ctx context.Context) error { return c.conn.Close(ctx) }
+
+// prepareFunc is the Prepare of a connection or transaction of pgx.
+type prepareFunc func(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error)
+
+func (l *lane) prepare(ctx context.Context, name, sql string, prepare prepareFunc) (sd *pgconn.StatementDescription, err error) {
+	if l.empty {
+		return prepare(ctx, name, sql)
+	}
+	err = l.perform(ctx, sp.OpPrepare, sql, func(ctx context.Context, _ *stmtCall) (err error) {
+		sd, err = prepare(ctx, name, sql)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sd, nil
+}
+
+// PoolConn is a connection taken out of a pool by [Pool.Acquire].
+type PoolConn struct {
+	Conn
+	held held
+}
+
+// Release gives the connection back to its pool, which closes it if it is in
+// no state to be used again: broken, busy, or inside a transaction. Releasing
+// twice does nothing. The connection must not be used after it.
+func (c *PoolConn) Release() { c.held.release() }
+
+// Hijack takes the connection out of the pool for good; it must be closed by
+// the caller. It panics if the connection was released.
+func (c *PoolConn) Hijack() *Conn {
+	conn, call := c.held.conn, c.held.call
+	c.held = held{}
+	conn.Hijack()
+	if call != nil && call.Finish(nil) {
+		call.free()
+	}
+	return &Conn{c.lane}
+}

@@ -1,0 +1,109 @@
+package pgxdb
+
+import (
+	"context"
+	"iter"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// interceptConnect makes every connection that a pool opens a call of the
+// chain. pgx opens it between two of its hooks, so the chain runs in a
+// coroutine: up to the core before pgx dials, and on when pgx is through.
+func (p *pipeline) interceptConnect(config *pgxpool.Config) {
+	before, after := config.BeforeConnect, config.AfterConnect
+	config.BeforeConnect = func(ctx context.Context, cc *pgx.ConnConfig) error {
+		if before != nil {
+			if err := before(ctx, cc); err != nil {
+				return err
+			}
+		}
+		return p.beginConnect(ctx, cc)
+	}
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		p.learn(conn)
+		if after != nil {
+			return after(ctx, conn)
+		}
+		return nil
+	}
+}
+
+// beginConnect runs the chain up to its core. It fails if the chain refuses.
+func (p *pipeline) beginConnect(ctx context.Context, cc *pgx.ConnConfig) error {
+	c := &connectCall{user: cc.Tracer}
+	c.Reset(c)
+	c.Op, c.Scope, c.Target = sp.OpConnect, sp.ScopePool, p.target.Load()
+	c.Bind(ctx)
+	c.Marks.NoRetry = true // pgx dials once
+	var refusal error
+	resume, _ := iter.Pull(func(yield func(context.Context) bool) {
+		c.dial = func(ctx context.Context) { yield(ctx) }
+		_, refusal = c.Run(ctx, p.handler)
+	})
+	dialCtx, ok := resume()
+	if !ok { // the chain came to its end without dialling
+		if refusal == nil {
+			refusal = errNotPerformed(c.Op)
+		}
+		return refusal
+	}
+	c.ctx, c.resume = dialCtx, func() { resume() }
+	cc.Tracer = c
+	return nil
+}
+
+// connectCall is the opening of one connection. It stands in for the user's
+// tracer while that is done, to learn when it begins and ends.
+type connectCall struct {
+	sp.Call
+	user   pgx.QueryTracer           // the user's own tracer, or nil
+	dial   func(ctx context.Context) // suspends the chain while pgx dials
+	ctx    context.Context           //nolint:containedctx // the chain's, for pgx to dial with
+	resume func()                    // lets the chain go on
+	dialed bool
+	err    error // how dialling ended
+}
+
+// Do lets pgx dial. Done again it has nothing to offer but the same outcome:
+// pgx dials once.
+func (c *connectCall) Do(ctx context.Context, _ *sp.Call) error {
+	if !c.dialed {
+		c.dialed = true
+		c.dial(ctx)
+	}
+	if c.err != nil {
+		c.Judge(ctx, c.err, fault.PhaseConnect, fault.ProgressUnsent)
+	}
+	return c.err
+}
+
+// TraceConnectStart gives pgx the chain's context, and takes itself out of
+// the configuration: the connection gets the user's own tracer.
+func (c *connectCall) TraceConnectStart(_ context.Context, data pgx.TraceConnectStartData) context.Context {
+	data.ConnConfig.Tracer = c.user
+	if t, ok := c.user.(pgx.ConnectTracer); ok {
+		return t.TraceConnectStart(c.ctx, data)
+	}
+	return c.ctx
+}
+
+// TraceConnectEnd tells the chain how dialling ended.
+func (c *connectCall) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
+	if t, ok := c.user.(pgx.ConnectTracer); ok {
+		t.TraceConnectEnd(ctx, data)
+	}
+	c.err = data.Err
+	c.resume()
+}
+
+// TraceQueryStart is never called: a tracer has to have it.
+func (c *connectCall) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+// TraceQueryEnd is never called: a tracer has to have it.
+func (c *connectCall) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}

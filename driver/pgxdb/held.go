@@ -1,0 +1,86 @@
+package pgxdb
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// held is a connection taken from a pool, and the call that took it, if that
+// is one of its own.
+type held struct {
+	conn *pgxpool.Conn
+	call *stmtCall
+}
+
+// release gives the connection back. It may be called more than once.
+func (h *held) release() {
+	conn, call := h.conn, h.call
+	if conn == nil {
+		return
+	}
+	*h = held{}
+	conn.Release()
+	if call != nil && call.Finish(nil) {
+		call.free()
+	}
+}
+
+// take takes a connection for the call.
+func (s *stmtCall) take(ctx context.Context) error {
+	if s.connects || s.acquireCalls {
+		ctx = sp.ContextWithCall(ctx, &s.Call)
+	}
+	if s.acquireCalls {
+		h, err := s.acquire(ctx, s.pool)
+		if err != nil {
+			return err
+		}
+		s.held = h
+	} else {
+		conn, err := s.pool.Acquire(ctx)
+		if err != nil {
+			// A connection may still be opened for it, with this context.
+			s.stray = s.connects
+			return err
+		}
+		s.held = held{conn: conn}
+	}
+	s.conn = s.held.conn.Conn()
+	s.on = s.conn
+	return nil
+}
+
+// acquire takes a connection as a call of its own, which is open until the
+// connection is released.
+func (p *pipeline) acquire(ctx context.Context, pool *pgxpool.Pool) (held, error) {
+	s := p.start(ctx, sp.OpAcquire, "", nil)
+	s.Scope = sp.ScopePool
+	var taken *pgxpool.Conn
+	s.act = func(ctx context.Context, s *stmtCall) (err error) {
+		if p.connects {
+			ctx = sp.ContextWithCall(ctx, &s.Call)
+			s.stray = true // for as long as a connection is being opened
+		}
+		if taken, err = pool.Acquire(ctx); err != nil {
+			return err
+		}
+		s.stray = false
+		s.held = held{conn: taken} // for Discard
+		s.KeepOpen()
+		return nil
+	}
+	open, err := s.run(ctx)
+	if err != nil {
+		s.free()
+		return held{}, err
+	}
+	h := held{conn: taken}
+	if open && !s.Loose() {
+		h.call = s
+		return h, nil
+	}
+	s.free()
+	return h, nil
+}

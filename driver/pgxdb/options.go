@@ -1,0 +1,63 @@
+package pgxdb
+
+import (
+	"errors"
+	"fmt"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// An Option changes how a pool or connection is attached to its chain.
+type Option interface{ apply(c *config) error }
+
+type optionFunc func(c *config) error
+
+func (f optionFunc) apply(c *config) error { return f(c) }
+
+type config struct {
+	target       *sp.Target // nil: from the configuration of the connections
+	acquireCalls bool
+}
+
+func defaultConfig() config { return config{} }
+
+func newConfig(opts []Option) (config, error) {
+	c := defaultConfig()
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.apply(&c); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// WithTarget tells which database this is, for spans, metrics and the breaker.
+// By default it is read from the configuration of the connections, of several
+// hosts the first. A target without a system or with an impossible port is an
+// error.
+func WithTarget(t sp.Target) Option {
+	return optionFunc(func(c *config) error {
+		if t.System == "" {
+			return errors.New("pgxdb: WithTarget: the target has no System")
+		}
+		if t.Port < 0 || t.Port > 65535 {
+			return fmt.Errorf("pgxdb: WithTarget: port %d is not between 0 and 65535", t.Port)
+		}
+		c.target = &t
+		return nil
+	})
+}
+
+// WithAcquireCalls makes a call, a step of the statement's, of every
+// connection that a statement takes from its pool, open until it is given
+// back: a trace shows the wait, metrics the time of use. By default only
+// [Pool.Acquire] is a call.
+func WithAcquireCalls() Option {
+	return optionFunc(func(c *config) error {
+		c.acquireCalls = true
+		return nil
+	})
+}

@@ -1,0 +1,181 @@
+package pgxdb
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// Pool is a [pgxpool.Pool] whose operations pass through a chain. It is safe
+// for concurrent use.
+type Pool struct{ lane }
+
+// NewPool makes a pool for a connection string, as [pgxpool.New] does, and
+// attaches chain to it. Opening a connection is a call of the chain too. A
+// wrong connection string or option is an error, without the password.
+func NewPool(ctx context.Context, connString string, chain sp.Chain, opts ...Option) (*Pool, error) {
+	c, err := pgxpool.ParseConfig(connString)
+	if err != nil {
+		return nil, err
+	}
+	return NewPoolWithConfig(ctx, c, chain, opts...)
+}
+
+// NewPoolWithConfig makes a pool as [pgxpool.NewWithConfig] does, of a
+// configuration that [pgxpool.ParseConfig] made, and attaches chain to it.
+// Hooks and tracers of the configuration work as they do in pgx; it is copied
+// and may be used again. Opening a connection is a call of the chain too: a
+// refusal keeps pgx from dialling, and a context that the chain derives is the
+// one it dials with. The error of a connection that could not be opened is
+// always pgx's, whatever the chain makes of it.
+func NewPoolWithConfig(ctx context.Context, config *pgxpool.Config, chain sp.Chain, opts ...Option) (*Pool, error) {
+	if config == nil {
+		return nil, errors.New("pgxdb: new pool: the configuration is nil")
+	}
+	c, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	config = config.Copy()
+	p := newPipeline(chain, c, targetOf(config.ConnConfig))
+	if !p.empty {
+		p.connects = true
+		p.interceptConnect(config)
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return &Pool{lane{pipeline: p, raw: pool, pool: pool}}, nil
+}
+
+// WrapPool attaches chain to a pool that exists. Opening its connections is
+// not a call of the chain; see [NewPoolWithConfig].
+func WrapPool(pool *pgxpool.Pool, chain sp.Chain, opts ...Option) (*Pool, error) {
+	if pool == nil {
+		return nil, errors.New("pgxdb: wrap pool: the pool is nil")
+	}
+	c, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	p := newPipeline(chain, c, targetOf(pool.Config().ConnConfig))
+	return &Pool{lane{pipeline: p, raw: pool, pool: pool}}, nil
+}
+
+// Unwrap returns pgx's own pool. What is done with it does not pass through
+// the chain.
+func (p *Pool) Unwrap() *pgxpool.Pool { return p.pool }
+
+// Target returns the database the pool belongs to, as it is known.
+func (p *Pool) Target() sp.Target { return *p.target.Load() }
+
+// Exec is [pgxpool.Pool.Exec] through the chain.
+func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	return p.exec(ctx, sql, args)
+}
+
+// Query is [pgxpool.Pool.Query] through the chain. It reads the first row
+// before it returns; the call is finished when the rows are closed.
+func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return p.query(ctx, sql, args)
+}
+
+// QueryRow is [pgxpool.Pool.QueryRow] through the chain. It reads the row
+// before it returns; the call is finished by the row's Scan, which reports the
+// error.
+func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return p.queryRow(ctx, sql, args)
+}
+
+// SendBatch is [pgxpool.Pool.SendBatch] through the chain; see [Conn.SendBatch].
+func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	return p.sendBatch(ctx, b)
+}
+
+// CopyFrom is [pgxpool.Pool.CopyFrom] through the chain; see [Conn.CopyFrom].
+func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+	return p.copyFrom(ctx, table, columns, src)
+}
+
+// Begin is [pgxpool.Pool.Begin] through the chain; see [Pool.BeginTx].
+func (p *Pool) Begin(ctx context.Context) (pgx.Tx, error) { return p.BeginTx(ctx, pgx.TxOptions{}) }
+
+// BeginTx is [pgxpool.Pool.BeginTx] through the chain. The transaction's
+// statements pass through it one by one; nothing repeats them. To have a
+// transaction repeated as a whole use [Pool.RunInTx]. Unless the chain is empty
+// the transaction is a [*Tx].
+func (p *Pool) BeginTx(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error) {
+	if p.empty {
+		return p.pool.BeginTx(ctx, opts)
+	}
+	return p.begin(ctx, opts)
+}
+
+// Ping takes a connection and verifies that it works, as
+// [pgxpool.Pool.Ping] does, through the chain.
+func (p *Pool) Ping(ctx context.Context) error {
+	if p.empty {
+		return p.pool.Ping(ctx)
+	}
+	return p.ping(ctx)
+}
+
+// Acquire takes a connection out of the pool, as a call that is finished by
+// its Release. The connection must be released.
+func (p *Pool) Acquire(ctx context.Context) (*PoolConn, error) {
+	h, err := p.acquireHeld(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn := h.conn.Conn()
+	return &PoolConn{Conn: Conn{lane{pipeline: p.pipeline, raw: conn, conn: conn}}, held: h}, nil
+}
+
+func (p *Pool) acquireHeld(ctx context.Context) (held, error) {
+	if !p.empty {
+		return p.acquire(ctx, p.pool)
+	}
+	conn, err := p.pool.Acquire(ctx)
+	return held{conn: conn}, err
+}
+
+// AcquireFunc calls f with a connection out of the pool and releases it
+// afterwards.
+func (p *Pool) AcquireFunc(ctx context.Context, f func(*PoolConn) error) error {
+	c, err := p.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Release()
+	return f(c)
+}
+
+// Stat is [pgxpool.Pool.Stat].
+func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }
+
+// PoolStats returns the state of the pool for metrics; see
+// [sp.PoolStats]. pgxpool does not tell how many callers wait at the moment.
+func (p *Pool) PoolStats() sp.PoolStats {
+	s := p.pool.Stat()
+	return sp.PoolStats{
+		Idle: int64(s.IdleConns()), Used: int64(s.AcquiredConns()), Max: int64(s.MaxConns()),
+		IdleMax: sp.Unknown, IdleMin: sp.Unknown, Pending: sp.Unknown, Timeouts: s.CanceledAcquireCount(),
+	}
+}
+
+// Config returns a copy of the pool's configuration; see
+// [pgxpool.Pool.Config].
+func (p *Pool) Config() *pgxpool.Config { return p.pool.Config() }
+
+// Reset closes the connections of the pool, those in use when they are
+// released; see [pgxpool.Pool.Reset].
+func (p *Pool) Reset() { p.pool.Reset() }
+
+// Close closes the pool and waits until all connections were released; see
+// [pgxpool.Pool.Close].
+func (p *Pool) Close() { p.pool.Close() }
