@@ -203,10 +203,17 @@ func (r *batchResults) firstCallback() error {
 	if r.first == nil {
 		return nil
 	}
-	if fn := r.batch.QueuedQueries[0].Fn; fn != nil {
-		return fn(r)
+	queued := r.batch.QueuedQueries
+	if queued[0].Fn == nil {
+		_, err := r.Exec()
+		return err
 	}
-	_, err := r.Exec()
+	err := queued[0].Fn(r)
+	if err != nil {
+		for _, q := range queued[1:] { // an error keeps the others from being called
+			q.Fn = nil
+		}
+	}
 	return err
 }
 

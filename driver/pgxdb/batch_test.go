@@ -1,0 +1,184 @@
+package pgxdb_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
+)
+
+func batch(texts ...string) *pgx.Batch {
+	b := &pgx.Batch{}
+	for _, text := range texts {
+		b.Queue(text)
+	}
+	return b
+}
+
+func TestABatchIsOneCall(t *testing.T) {
+	t.Parallel()
+	pool, rec := newPool(t)
+	for name, tc := range map[string]struct {
+		batch *pgx.Batch
+		text  string
+		size  int
+	}{
+		"uniform": {batch("SELECT 1", "SELECT 1"), "SELECT 1", 2},
+		"mixed":   {batch("SELECT 1", "SELECT 2"), "SELECT 1; SELECT 2", 2},
+		"single":  {batch("SELECT 1"), "SELECT 1", 1},
+		"empty":   {batch(), "", 0},
+	} {
+		if err := pool.SendBatch(t.Context(), tc.batch).Close(); err != nil {
+			t.Fatal(name, err)
+		}
+		calls := rec.take()
+		wantOps(t, calls, sp.OpBatch)
+		if c := calls[0]; c.text != tc.text || c.size != tc.size || c.end != nil {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	sound(t, pool)
+}
+
+// TestResultsOfABatchAreReadInEveryWay reads the first result, which was
+// peeked at, and a later one by each method.
+func TestResultsOfABatchAreReadInEveryWay(t *testing.T) {
+	t.Parallel()
+	pool, rec := newPool(t)
+	const three = "SELECT generate_series(1, 3)"
+	r := pool.SendBatch(t.Context(), batch(three, three, three))
+	for range 2 {
+		rows := must(r.Query())
+		if got, err := pgx.CollectRows(rows, pgx.RowTo[int]); err != nil || !slices.Equal(got, []int{1, 2, 3}) {
+			t.Error(got, err)
+		}
+	}
+	var n int
+	if err := r.QueryRow().Scan(&n); err != nil || n != 1 {
+		t.Error(n, err)
+	}
+	if err := r.Close(); err != nil || r.Close() != nil {
+		t.Error(err)
+	}
+	if calls := rec.take(); calls[0].read != 7 {
+		t.Errorf("%d rows were read, want 7", calls[0].read)
+	}
+	r = pool.SendBatch(t.Context(), batch(three, three))
+	for range 2 {
+		if tag, err := r.Exec(); err != nil || tag.RowsAffected() != 3 {
+			t.Error(tag, err)
+		}
+	}
+	if _, err := r.Exec(); err == nil {
+		t.Error("a batch of two has three results")
+	}
+	_ = r.Close()
+	sound(t, pool)
+}
+
+func TestFunctionsQueuedWithABatchRunOnce(t *testing.T) {
+	t.Parallel()
+	pool, _ := newPool(t)
+	b := &pgx.Batch{}
+	var got []int
+	for i := range 3 {
+		b.Queue("SELECT $1::int", i).QueryRow(func(row pgx.Row) error {
+			var n int
+			err := row.Scan(&n)
+			got = append(got, n)
+			return err
+		})
+	}
+	tags := 0
+	b.Queue("SELECT 1").Exec(func(pgconn.CommandTag) error { tags++; return nil })
+	r := pool.SendBatch(t.Context(), b)
+	if err := errors.Join(r.Close(), r.Close()); err != nil || !slices.Equal(got, []int{0, 1, 2}) || tags != 1 {
+		t.Error(got, tags, err)
+	}
+	b = &pgx.Batch{}
+	b.Queue("SELECT 1").Exec(func(pgconn.CommandTag) error { return errRefused })
+	b.Queue("SELECT 1").Exec(func(pgconn.CommandTag) error { t.Error("called after an error"); return nil })
+	if err := pool.SendBatch(t.Context(), b).Close(); !errors.Is(err, errRefused) {
+		t.Error(err)
+	}
+	sound(t, pool)
+}
+
+func TestTheFirstErrorOfABatchReachesTheHandler(t *testing.T) {
+	t.Parallel()
+	pool, rec := newPool(t)
+	err := pool.SendBatch(t.Context(), batch("SELECT 1/0", "SELECT 1")).Close()
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || pgErr.Code != "22012" {
+		t.Error(err)
+	}
+	if calls := rec.take(); calls[0].err == nil || calls[0].finished != 1 {
+		t.Errorf("%+v", calls[0])
+	}
+	sound(t, pool)
+}
+
+func TestALaterErrorOfABatchIsAnEvent(t *testing.T) {
+	t.Parallel()
+	pool, rec := newPool(t)
+	r := pool.SendBatch(t.Context(), batch("SELECT 1", "SELECT 1/0", "SELECT 1"))
+	if _, err := r.Exec(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Exec(); err == nil {
+		t.Fatal("no error")
+	}
+	rec.mu.Lock()
+	events := slices.Clone(rec.events)
+	rec.mu.Unlock()
+	if len(events) != 1 || events[0].Kind != sp.EventStatementFailed || events[0].Attempt != 2 {
+		t.Errorf("events %+v", events)
+	}
+	if err := r.Close(); err == nil {
+		t.Error("closing does not repeat the error")
+	}
+	if calls := rec.take(); calls[0].err != nil || calls[0].end == nil {
+		t.Errorf("%+v", calls[0])
+	}
+	sound(t, pool)
+}
+
+func TestABatchMayBeginATransaction(t *testing.T) {
+	t.Parallel()
+	pool, rec := newPool(t)
+	exec(t, pool, "CREATE TABLE t (n int)")
+	rec.take()
+	b := &pgx.Batch{}
+	b.BeginTx(pgx.TxOptions{})
+	b.Queue("INSERT INTO t VALUES (1)")
+	r := pool.SendBatch(t.Context(), b)
+	tx := r.Tx()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ours := tx.(*pgxdb.Tx); !ours {
+		t.Fatal("the transaction does not pass through the chain")
+	}
+	exec(t, tx.(*pgxdb.Tx), "INSERT INTO t VALUES (2)")
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantOps(t, rec.take(), sp.OpBatch, sp.OpExec, sp.OpCommit)
+	if n := count(t, pool, "SELECT sum(n) FROM t"); n != 3 {
+		t.Errorf("the sum is %d, want 3", n)
+	}
+	sound(t, pool)
+
+	b = &pgx.Batch{}
+	b.BeginTx(pgx.TxOptions{IsoLevel: "no such level"})
+	r = pool.SendBatch(t.Context(), b)
+	if err := r.Close(); err == nil || r.Tx() == nil || !errors.Is(r.Tx().Commit(t.Context()), pgx.ErrTxClosed) {
+		t.Error("a transaction that never began:", err)
+	}
+	sound(t, pool)
+}
