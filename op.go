@@ -54,7 +54,8 @@ const (
 	OpConnect
 	// OpPing verifies a connection.
 	OpPing
-	// OpAcquire takes a connection from a pool that lets us see it.
+	// OpAcquire takes a connection from a pool that lets us see it. The call is
+	// finished when the connection is given back.
 	OpAcquire
 	// OpPrepare prepares a statement.
 	OpPrepare
@@ -221,6 +222,13 @@ func (o Op) Transactional() bool { return o.info().transactional }
 
 // Local reports that the operation does no I/O.
 func (o Op) Local() bool { return o.info().local }
+
+// Lasting reports that a call of the operation stays open for as long as its
+// result is used, long after the operation itself is over: a transaction that
+// was begun, a connection that was taken. An interceptor that is interested in
+// the operation ends its work when next returns, one that is interested in the
+// use at the finish of the call.
+func (o Op) Lasting() bool { return o == OpBegin || o == OpAcquire }
 
 // Session reports that the operation is a session's method, of [LevelSession].
 func (o Op) Session() bool { return o >= OpSessionAdd }

@@ -109,7 +109,7 @@ func (l *link) counted(ctx context.Context, call *sessionproxy.Call, c *circuit,
 		start = c.cfg.now()
 	}
 	err := l.next(ctx, call)
-	if err == nil && call.Open() && call.Op != sessionproxy.OpBegin {
+	if err == nil && call.Open() && !call.Op.Lasting() {
 		awaitRows(call, c, p, c.cfg.slow > 0 && c.cfg.now()-start >= c.cfg.slow)
 		return nil
 	}

@@ -92,7 +92,7 @@ func (h *logHandler) handle(ctx context.Context, call *sp.Call) error {
 		call.OnEvent(e.target.breaker)
 	}
 	err := h.next(ctx, call)
-	if err == nil && call.Op == sp.OpBegin {
+	if err == nil && call.Op.Lasting() {
 		e.write(nil)
 	}
 	return err

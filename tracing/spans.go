@@ -17,8 +17,8 @@ func (t *Tracing) spanName(ctx context.Context, call *sp.Call, r *record) string
 			return name
 		}
 	}
-	// A connection is opened for whatever call happens to need one.
-	if call.Marks.Operation != "" && call.Op != sp.OpConnect {
+	// A connection is opened and taken for whatever call happens to need one.
+	if call.Marks.Operation != "" && call.Op != sp.OpConnect && call.Op != sp.OpAcquire {
 		return call.Marks.Operation
 	}
 	return r.name

@@ -362,3 +362,29 @@ func TestLateEventsReachNobodyElsesSpan(t *testing.T) {
 
 // callOf returns another call like c.
 func callOf(c *sp.Call) *sp.Call { return call(c.Op, c.Text) }
+
+func TestTakingAConnectionIsASpanOfItsOwn(t *testing.T) {
+	t.Parallel()
+	r := &recorder{}
+	h := newTracing(t, r).Wrap(sp.Perform)
+	taking := doing(call(sp.OpAcquire, ""), func(_ context.Context, c *sp.Call) error {
+		c.KeepOpen()
+		return nil
+	})
+	query := doing(call(sp.OpQuery, "SELECT 1"), func(ctx context.Context, upper *sp.Call) error {
+		taking.Bind(sp.ContextWithCall(ctx, upper))
+		_, err := taking.Run(ctx, h)
+		return err
+	})
+	if _, err := query.Run(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	spans := r.all()
+	if len(spans) != 2 || spans[1].ends != 1 || spans[1].parent != spans[0].context.SpanID() {
+		t.Fatalf("want a span under that of the query, ended when the connection was had: %d spans", len(spans))
+	}
+	taking.Finish(nil)
+	if spans[1].ends != 1 || spans[1].late != 0 {
+		t.Error("giving the connection back changed the span")
+	}
+}

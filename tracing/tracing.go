@@ -132,9 +132,9 @@ func (h *handler) handle(ctx context.Context, call *sp.Call) error {
 	span := h.tracer != nil
 	measured := plan == planClient && h.metrics != nil && h.metrics.duration.Enabled(ctx)
 	if call.Step() {
-		// The call above is the operation; of its steps only the opening of
-		// a connection is worth a span.
-		span, measured = span && call.Op == sp.OpConnect, false
+		// The call above is the operation; of its steps only those that get
+		// it a connection are worth a span.
+		span, measured = span && (call.Op == sp.OpConnect || call.Op == sp.OpAcquire), false
 	}
 	if span && h.cfg.childOnly && !hasParent(ctx) {
 		span = false
@@ -175,7 +175,7 @@ func (h *handler) observe(ctx context.Context, call *sp.Call, span, measured boo
 	}
 	call.OnFinish(o.finish)
 	err := h.next(ctx, call)
-	if call.Op == sp.OpBegin {
+	if call.Op.Lasting() {
 		// The call lasts until the transaction ends, its BEGIN until now.
 		o.end(err)
 	}
