@@ -34,6 +34,7 @@ var floors = map[string]rule{
 	"internal/archtest":         {},
 	"driver/sqldb":              {own: []string{"", "fault"}, foreign: []string{"github.com/ngrok/sqlmw"}},
 	"driver/pgxdb":              {own: []string{"", "fault"}, foreign: []string{pgx}},
+	"proxy":                     {},
 	"engine":                    {own: []string{"", "fault", "internal/sqltext", "engine/scan"}},
 	"engine/scan":               {},
 	"engine/internal/assign":    {own: []string{"engine/scan"}},

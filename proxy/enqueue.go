@@ -1,0 +1,26 @@
+package proxy
+
+import "context"
+
+// enqueue hands an operation of a session to its queue: perform is its I/O,
+// which runs on the queue's goroutine, apply makes the final result on that of
+// the session's owner. It waits only for a place in the queue.
+func enqueue[T any](
+	ctx context.Context, q *queue, l *ledger, perform func(ctx context.Context) (T, error), apply func(T) (T, error),
+) Future[T] {
+	inside := workerOf(ctx) == q
+	if !inside {
+		l.settleReady()
+	}
+	j := newJob(ctx, perform, apply)
+	if err := q.submit(&j.work); err != nil {
+		var zero T
+		return Settled(zero, err)
+	}
+	if inside {
+		j.settle() // the operation that asks owns the session now
+	} else {
+		l.add(&j.work)
+	}
+	return Future[T]{from: j}
+}

@@ -1,0 +1,72 @@
+package proxy
+
+import "context"
+
+// A Future is the result of an operation that may still be under way. It is a
+// small value: copy it freely. The zero Future is settled with the zero value.
+//
+// A future of a blocking session is settled when it is returned. One of an
+// awaited session is pending until the operation is through; [Future.Await]
+// waits for it. An operation runs whether anyone awaits it or not.
+//
+// The futures of a session belong to the goroutine that owns the session:
+// results are written into the caller's objects inside Await, and in the
+// session's other methods, and nowhere else.
+type Future[T any] struct {
+	value T
+	err   error
+	from  source[T] // nil: settled
+}
+
+// source is where the result of a pending future comes from.
+type source[T any] interface {
+	await(ctx context.Context) (T, error)
+	// signal is closed when await will not wait.
+	signal() <-chan struct{}
+}
+
+// Settled returns a future that has value and err already.
+func Settled[T any](value T, err error) Future[T] { return Future[T]{value: value, err: err} }
+
+// Await waits for the operation and returns its result; awaited again, it
+// returns the same. It returns early, with the cause of ctx, when ctx is over:
+// that gives up the wait, not the operation. A panic of the operation is
+// returned as a [*PanicError].
+func (f Future[T]) Await(ctx context.Context) (T, error) {
+	if f.from == nil {
+		return f.value, f.err
+	}
+	return f.from.await(ctx)
+}
+
+// Done returns a channel that is closed when the operation is through and
+// Await will not wait. It only signals: results are written into objects by
+// Await.
+func (f Future[T]) Done() <-chan struct{} {
+	if f.from == nil {
+		return closed
+	}
+	return f.from.signal()
+}
+
+// Poll returns the result if the operation is through, and ok false if it is
+// not. It does not wait. Like Await it writes results into objects.
+func (f Future[T]) Poll() (value T, ok bool, err error) {
+	if f.from == nil {
+		return f.value, true, f.err
+	}
+	select {
+	case <-f.from.signal():
+		value, err = f.from.await(context.Background())
+		return value, true, err
+	default:
+		return value, false, nil
+	}
+}
+
+// closed is the Done of everything that is settled.
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()

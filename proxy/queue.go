@@ -1,0 +1,158 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+)
+
+// queue performs a session's work, one after the other in the order of
+// submission. It has a goroutine only while there is work.
+type queue struct {
+	places chan struct{} // as many as work may wait or be under way
+
+	mu      sync.Mutex
+	waiting []*work
+	busy    bool // the goroutine is at work
+	closed  bool
+	failed  []*work // performed with an error that nobody has seen yet
+}
+
+func newQueue(limit int) *queue { return &queue{places: make(chan struct{}, limit)} }
+
+type workerKey struct{}
+
+// workerOf returns the queue on whose goroutine the operation of ctx runs, or
+// nil.
+func workerOf(ctx context.Context) *queue {
+	q, _ := ctx.Value(workerKey{}).(*queue)
+	return q
+}
+
+// submit queues w, waiting for a place if there is none until w's context is
+// over. Work submitted by an operation of the queue itself, which waits for it,
+// is performed at once.
+func (q *queue) submit(w *work) error {
+	w.queue = q
+	if workerOf(w.ctx) == q {
+		q.do(w)
+		return nil
+	}
+	select {
+	case q.places <- struct{}{}:
+	default:
+		select {
+		case q.places <- struct{}{}:
+		case <-w.ctx.Done():
+			return context.Cause(w.ctx)
+		}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		<-q.places
+		return ErrClosed
+	}
+	q.waiting = append(q.waiting, w)
+	if !q.busy {
+		q.busy = true
+		go q.run()
+	}
+	return nil
+}
+
+// run performs what is waiting and ends. An operation that ends the goroutine
+// is followed by another one.
+func (q *queue) run() {
+	through := false
+	defer func() {
+		if !through {
+			go q.run()
+		}
+	}()
+	for {
+		w := q.next()
+		if w == nil {
+			break
+		}
+		q.perform(w)
+	}
+	through = true
+}
+
+// next takes the next work, or notes that there is none.
+func (q *queue) next() *work {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
+		q.busy, q.waiting = false, nil
+		return nil
+	}
+	return q.pop()
+}
+
+func (q *queue) pop() *work {
+	w := q.waiting[0]
+	q.waiting[0] = nil
+	q.waiting = q.waiting[1:]
+	return w
+}
+
+// perform performs work that has a place and gives the place back.
+func (q *queue) perform(w *work) {
+	defer func() { <-q.places }()
+	q.do(w)
+}
+
+func (q *queue) do(w *work) { w.run(context.WithValue(w.ctx, workerKey{}, q)) }
+
+// note remembers work that failed until somebody has seen its error.
+func (q *queue) note(w *work) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.failed = append(slices.DeleteFunc(q.failed, func(w *work) bool { return w.seen.Load() }), w)
+}
+
+// help performs what is waiting until w was performed, on the worker's
+// goroutine, whose operation waits for w.
+func (q *queue) help(w *work) {
+	for {
+		select {
+		case <-w.done:
+			return
+		default:
+		}
+		q.mu.Lock()
+		if len(q.waiting) == 0 {
+			q.mu.Unlock()
+			<-w.done // under way elsewhere
+			return
+		}
+		next := q.pop()
+		q.mu.Unlock()
+		q.perform(next)
+	}
+}
+
+// unseen returns the errors of work that was performed and whose results
+// nobody has taken, joined, and forgets them.
+func (q *queue) unseen() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var errs []error
+	for _, w := range q.failed {
+		if !w.seen.Load() {
+			errs = append(errs, w.failure)
+		}
+	}
+	q.failed = nil
+	return errors.Join(errs...)
+}
+
+// close refuses further work. What was submitted is performed all the same.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+}
