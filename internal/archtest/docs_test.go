@@ -12,7 +12,8 @@ import (
 
 const root = "../.."
 
-// sources calls visit with every Go file of the repository that is not a test.
+// sources calls visit with every Go file of the repository that is neither a
+// test nor generated.
 func sources(t *testing.T, visit func(path string, file *ast.File, set *token.FileSet)) {
 	t.Helper()
 	set := token.NewFileSet()
@@ -30,7 +31,9 @@ func sources(t *testing.T, visit func(path string, file *ast.File, set *token.Fi
 		if err != nil {
 			return err
 		}
-		visit(path, file, set)
+		if !ast.IsGenerated(file) {
+			visit(path, file, set)
+		}
 		return nil
 	})
 	if err != nil {
