@@ -126,14 +126,19 @@ func (s *stmtCall) leave() {
 	}
 }
 
-// judge keeps the verdict. What pgx says of an error being safe to repeat is
-// not asked: see the hazard in docs/faults.md.
+// judge keeps the verdict, and marks a connection that is not to be used
+// again. What pgx says of an error being safe to repeat is not asked: see the
+// hazard in docs/faults.md.
 func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) fault.Verdict {
 	progress := fault.ProgressUnknown
 	if s.dead {
 		progress = fault.ProgressUnsent
 	}
-	return s.Judge(ctx, err, phase, progress)
+	v := s.Judge(ctx, err, phase, progress)
+	if v.DiscardConn && s.conn != nil {
+		s.conn.PgConn().CustomData()[unfit] = true
+	}
+	return v
 }
 
 func (s *stmtCall) exec(ctx context.Context) (err error) {

@@ -14,13 +14,22 @@ type held struct {
 	call *stmtCall
 }
 
-// release gives the connection back. It may be called more than once.
+// unfit marks, among the custom data of a connection, one that is sound but
+// not to be used again: it leads to a server that only reads, for instance.
+const unfit = "sessionproxy: unfit"
+
+// release gives the connection back, or closes it if it is unfit. It may be called more than once.
 func (h *held) release() {
 	conn, call := h.conn, h.call
 	if conn == nil {
 		return
 	}
 	*h = held{}
+	if _, bad := conn.Conn().PgConn().CustomData()[unfit]; bad {
+		ctx, cancel := context.WithTimeout(context.Background(), cleanup)
+		defer cancel()
+		_ = conn.Conn().Close(ctx) // the pool forgets a closed connection
+	}
 	conn.Release()
 	if call != nil && call.Finish(nil) {
 		call.free()
