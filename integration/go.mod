@@ -3,6 +3,7 @@ module github.com/sessionproxy/sessionproxy/integration
 go 1.26.0
 
 require (
+	github.com/georgysavva/scany/v2 v2.1.4
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/lib/pq v1.12.3

@@ -180,12 +180,11 @@ func cancelMany(t *testing.T, queries int64, change func(*pgxpool.Config)) {
 	}
 	wg.Wait()
 	t.Logf("%d of %d were cut off; the pool made %d connections", failed.Load(), queries, pool.Stat().NewConnsCount())
-	if failed.Load() < queries/10 || failed.Load() > queries*9/10 {
+	if failed.Load() < queries/10 || failed.Load() > queries*99/100 {
 		t.Error("too few or too many were cut off for this to show anything")
 	}
-	if n := w.open(); n != 0 {
-		t.Errorf("%d calls were never finished", n)
-	}
+	// A connection that nobody waits for any more is opened to its end.
+	eventually(t, "every call is finished", func() bool { return w.open() == 0 })
 	checkSound(t, pool, server, conns)
 }
 

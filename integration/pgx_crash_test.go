@@ -150,12 +150,8 @@ func TestAKilledServerLosesNoAcknowledgedTransfer(t *testing.T) {
 	t.Logf("the server took %s to come back; the first transfer succeeded %s later",
 		restarted.Sub(began).Round(time.Millisecond), l.recovered.Load().Sub(restarted).Round(time.Millisecond))
 	l.check(t)
-	if n := w.open(); n != 0 {
-		t.Errorf("%d calls were never finished", n)
-	}
-	if s := l.pool.Stat(); s.AcquiredConns() != 0 {
-		t.Errorf("%d connections are still in use", s.AcquiredConns())
-	}
+	eventually(t, "every call is finished", func() bool { return w.open() == 0 })
+	eventually(t, "no connection is in use", func() bool { return l.pool.Stat().AcquiredConns() == 0 })
 }
 
 // check compares what the workers were told with the database.
