@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"time"
 
 	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
@@ -9,6 +10,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	noopmetric "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
+	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
 // PGX is what every subject on pgx has.
@@ -45,12 +50,20 @@ func PGXSubjects() []PGXSubject {
 	out := []PGXSubject{
 		{Name: "raw pgx", Open: openPGX(nil), Context: plain},
 		{Name: "raw pgx, with a deadline", Open: openPGX(nil), Context: request},
+		{Name: "sessionproxy, empty chain", Open: wrapPGX(), Context: plain},
+		{
+			Name: "sessionproxy, WithoutRootSpans, no parent", Context: plain,
+			Open: wrapPGX(must(tracing.New(tracing.WithTracerProvider(always), tracing.WithoutRootSpans()))),
+		},
 		{Name: "otelpgx, no parent", Open: openPGX(otelpgxTracer(always)), Context: plain},
 	}
 	for _, state := range States {
 		tp := state.Provider()
 		within := under(tp, plain)
 		out = append(out,
+			PGXSubject{"sessionproxy, tracing", state, wrapPGX(must(tracing.New(tracing.WithTracerProvider(tp)))), within},
+			PGXSubject{"sessionproxy, WithoutRootSpans", state, wrapPGX(must(tracing.New(tracing.WithTracerProvider(tp), tracing.WithoutRootSpans()))), within},
+			PGXSubject{"sessionproxy, full chain", state, wrapPGX(fullChain(tp, nil, time.Hour)...), under(tp, request)},
 			PGXSubject{"otelpgx", state, openPGX(otelpgxTracer(tp)), within},
 			PGXSubject{"otelpgx, no acquire spans", state, openPGX(otelpgxTracer(tp, otelpgx.WithDisableAcquireTracer())), within},
 		)
@@ -71,6 +84,13 @@ func under(tp trace.TracerProvider, outer func() (context.Context, context.Cance
 			span.End()
 			cancel()
 		}
+	}
+}
+
+// wrapPGX opens a pool behind a chain.
+func wrapPGX(links ...sp.Interceptor) func(ctx context.Context, c *pgxpool.Config) (PGX, error) {
+	return func(ctx context.Context, c *pgxpool.Config) (PGX, error) {
+		return pgxdb.NewPoolWithConfig(ctx, c, sp.NewChain(links...))
 	}
 }
 

@@ -53,8 +53,11 @@ func selectItems(ctx context.Context, db PGX) error {
 			return err
 		}
 	}
-	if err := rows.Err(); err != nil || n != pgxRows {
-		return fmt.Errorf("bench: %d rows: %w", n, err)
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if n != pgxRows {
+		return fmt.Errorf("bench: %d rows", n)
 	}
 	return nil
 }
