@@ -12,7 +12,10 @@ import (
 
 // Pool is a [pgxpool.Pool] whose operations pass through a chain. It is safe
 // for concurrent use.
-type Pool struct{ lane }
+type Pool struct {
+	lane
+	idleMin int64 // as configured
+}
 
 // NewPool makes a pool for a connection string, as [pgxpool.New] does, and
 // attaches chain to it. Opening a connection is a call of the chain too. A
@@ -50,7 +53,15 @@ func NewPoolWithConfig(ctx context.Context, config *pgxpool.Config, chain sp.Cha
 	if err != nil {
 		return nil, err
 	}
-	return &Pool{lane{pipeline: p, raw: pool, pool: pool}}, nil
+	return newPool(p, pool, config), nil
+}
+
+func newPool(p *pipeline, pool *pgxpool.Pool, config *pgxpool.Config) *Pool {
+	out := &Pool{lane: lane{pipeline: p, raw: pool, pool: pool}, idleMin: sp.Unknown}
+	if config.MinIdleConns > 0 {
+		out.idleMin = int64(config.MinIdleConns)
+	}
+	return out
 }
 
 // WrapPool attaches chain to a pool that exists. Opening its connections is
@@ -63,8 +74,8 @@ func WrapPool(pool *pgxpool.Pool, chain sp.Chain, opts ...Option) (*Pool, error)
 	if err != nil {
 		return nil, err
 	}
-	p := newPipeline(chain, c, targetOf(pool.Config().ConnConfig))
-	return &Pool{lane{pipeline: p, raw: pool, pool: pool}}, nil
+	config := pool.Config()
+	return newPool(newPipeline(chain, c, targetOf(config.ConnConfig)), pool, config), nil
 }
 
 // Unwrap returns pgx's own pool. What is done with it does not pass through
@@ -159,12 +170,13 @@ func (p *Pool) AcquireFunc(ctx context.Context, f func(*PoolConn) error) error {
 func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }
 
 // PoolStats returns the state of the pool for metrics; see
-// [sp.PoolStats]. pgxpool does not tell how many callers wait at the moment.
+// [sp.PoolStats] and tracing.WatchPool. pgxpool does not tell how many callers
+// wait at the moment; one whose context ended while it waited is a timeout.
 func (p *Pool) PoolStats() sp.PoolStats {
 	s := p.pool.Stat()
 	return sp.PoolStats{
 		Idle: int64(s.IdleConns()), Used: int64(s.AcquiredConns()), Max: int64(s.MaxConns()),
-		IdleMax: sp.Unknown, IdleMin: sp.Unknown, Pending: sp.Unknown, Timeouts: s.CanceledAcquireCount(),
+		IdleMax: sp.Unknown, IdleMin: p.idleMin, Pending: sp.Unknown, Timeouts: s.CanceledAcquireCount(),
 	}
 }
 
