@@ -61,6 +61,8 @@ type fixture struct {
 	db    Database
 	url   string
 	types types
+
+	stored int // tables that store has made
 }
 
 // open opens the test's database once more.

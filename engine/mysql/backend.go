@@ -27,7 +27,7 @@ func newBackend(c *connector, target sp.Target, cfg engine.Config) *backend {
 	b := &backend{target: target}
 	b.Pool = stdsql.New(stdsql.Config{
 		Connector: c, Target: target, Chain: cfg.Chain,
-		Max: cfg.PoolSize + cfg.MaxOverflow, Idle: cfg.PoolSize, Timeout: cfg.PoolTimeout, Recycle: cfg.PoolRecycle,
+		Size: cfg.PoolSize, Overflow: cfg.MaxOverflow, Timeout: cfg.PoolTimeout, Recycle: cfg.PoolRecycle,
 		PrePing: cfg.PrePing, Normalize: normalize, Streaming: streaming,
 	})
 	b.dialect.Store(dialect(target.System, ""))

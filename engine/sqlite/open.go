@@ -111,7 +111,7 @@ func (opener) Open(u *engine.URL, cfg engine.Config) (engine.Backend, error) {
 	}
 	c := stdsql.Config{
 		Connector: write, Target: sp.Target{System: sp.SQLite, Namespace: base(u.Database)}, Chain: cfg.Chain,
-		Max: 1, Idle: 1, Timeout: cfg.PoolTimeout, Recycle: cfg.PoolRecycle, Normalize: normalize,
+		Size: 1, Timeout: cfg.PoolTimeout, Recycle: cfg.PoolRecycle, Normalize: normalize,
 	}
 	if u.Database == memory {
 		c.Recycle = 0 // the connection is the database
@@ -122,7 +122,7 @@ func (opener) Open(u *engine.URL, cfg engine.Config) (engine.Backend, error) {
 	if c.Connector, err = s.connector(u.Database, true); err != nil {
 		return nil, err
 	}
-	c.Max, c.Idle = cfg.PoolSize+cfg.MaxOverflow, cfg.PoolSize
+	c.Size, c.Overflow = cfg.PoolSize, cfg.MaxOverflow
 	b.readers = stdsql.New(c)
 	return b, nil
 }

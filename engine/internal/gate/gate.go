@@ -14,6 +14,8 @@ import (
 type Gate struct {
 	permits chan struct{}
 	timeout time.Duration
+	size    int         // of the pool, beyond which it overflows
+	burst   atomic.Bool // more than size were in since Settle
 
 	waiting  atomic.Int64
 	waits    atomic.Int64
@@ -21,17 +23,29 @@ type Gate struct {
 	timeouts atomic.Int64
 }
 
-// New returns a gate for limit users at once. A wait longer than timeout is a
-// [engine.PoolTimeoutError]; 0 waits as long as the context allows.
-func New(limit int, timeout time.Duration) *Gate {
-	return &Gate{permits: make(chan struct{}, limit), timeout: timeout}
+// New returns a gate for the users of a pool of so many connections, and
+// overflow more. A wait longer than timeout is a [engine.PoolTimeoutError]; 0
+// waits as long as the context allows.
+func New(size, overflow int, timeout time.Duration) *Gate {
+	return &Gate{permits: make(chan struct{}, size+overflow), timeout: timeout, size: size}
 }
+
+// InUse returns how many users are in.
+func (g *Gate) InUse() int { return len(g.permits) }
+
+// Burst reports whether there were more users than the pool's size since
+// Settle.
+func (g *Gate) Burst() bool { return g.burst.Load() }
+
+// Settle says that the pool is back at its size.
+func (g *Gate) Settle() { g.burst.Store(false) }
 
 // Enter waits for a permit, which Leave gives back, and returns how long that
 // took. It returns the context's error if that ends first.
 func (g *Gate) Enter(ctx context.Context) (waited time.Duration, err error) {
 	select {
 	case g.permits <- struct{}{}:
+		g.entered()
 		return 0, nil
 	default:
 	}
@@ -51,12 +65,20 @@ func (g *Gate) Enter(ctx context.Context) (waited time.Duration, err error) {
 	}
 	select {
 	case g.permits <- struct{}{}:
+		g.entered()
 		return 0, nil
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	case <-expired:
 		g.timeouts.Add(1)
 		return 0, &engine.PoolTimeoutError{Max: cap(g.permits), Timeout: g.timeout}
+	}
+}
+
+// entered notes a burst.
+func (g *Gate) entered() {
+	if len(g.permits) > g.size && !g.burst.Load() {
+		g.burst.Store(true)
 	}
 }
 
@@ -102,6 +124,8 @@ func takesConn(call *sp.Call) bool {
 	switch call.Op {
 	case sp.OpConnect, sp.OpAcquire, sp.OpClose:
 		return false
+	case sp.OpBegin:
+		return call.Unit() == nil // a unit has one already
 	}
 	return true
 }

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestNeverMoreThanTheLimit(t *testing.T) {
 	t.Parallel()
-	g := gate.New(3, 0)
+	g := gate.New(2, 1, 0)
 	var in, most atomic.Int64
 	var wg sync.WaitGroup
 	for range 20 {
@@ -50,7 +50,7 @@ func TestNeverMoreThanTheLimit(t *testing.T) {
 
 func TestAWaitEndsWithItsTimeoutOrContext(t *testing.T) {
 	t.Parallel()
-	g := gate.New(1, time.Millisecond)
+	g := gate.New(1, 0, time.Millisecond)
 	if _, err := g.Enter(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestAWaitEndsWithItsTimeoutOrContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	patient := gate.New(1, 0)
+	patient := gate.New(1, 0, 0)
 	if _, err := patient.Enter(ctx); err != nil { // a free place needs no wait
 		t.Errorf("a free place with a dead context: %v", err)
 	}
@@ -108,7 +108,7 @@ func inUse(t *testing.T, g *gate.Gate, limit int) (n int) {
 
 func TestACallHoldsItsPermitAsLongAsItsResult(t *testing.T) {
 	t.Parallel()
-	g := gate.New(2, 0)
+	g := gate.New(2, 0, 0)
 	h := sp.NewChain(g).Then(sp.Perform)
 	start := func(op sp.Op, scope sp.Scope, o operation) *sp.Call {
 		call := &sp.Call{}
@@ -139,7 +139,7 @@ func TestACallHoldsItsPermitAsLongAsItsResult(t *testing.T) {
 
 func TestEachAttemptWaitsAnew(t *testing.T) {
 	t.Parallel()
-	g := gate.New(1, 0)
+	g := gate.New(1, 0, 0)
 	seen := 0
 	retry := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
 		return func(ctx context.Context, call *sp.Call) error {
@@ -160,8 +160,31 @@ func TestEachAttemptWaitsAnew(t *testing.T) {
 	}
 }
 
+func TestABurstIsNotedUntilItIsSettled(t *testing.T) {
+	t.Parallel()
+	g := gate.New(1, 1, 0)
+	enter := func() {
+		if _, err := g.Enter(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	enter()
+	if g.Burst() || g.InUse() != 1 {
+		t.Errorf("one of one: burst %t, %d in use", g.Burst(), g.InUse())
+	}
+	enter()
+	g.Leave()
+	g.Leave()
+	if !g.Burst() || g.InUse() != 0 {
+		t.Errorf("after two of one: burst %t, %d in use", g.Burst(), g.InUse())
+	}
+	if g.Settle(); g.Burst() {
+		t.Error("a burst is not settled")
+	}
+}
+
 func TestEnteringAndLeavingAllocateNothing(t *testing.T) {
-	g := gate.New(1, time.Second)
+	g := gate.New(1, 0, time.Second)
 	if n := testing.AllocsPerRun(100, func() {
 		_, _ = g.Enter(t.Context())
 		g.Leave()

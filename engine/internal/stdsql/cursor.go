@@ -2,11 +2,12 @@ package stdsql
 
 import (
 	"database/sql"
-	"fmt"
+	"errors"
+	"strconv"
+	"strings"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/internal/assign"
-	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
 // cursor is an answer of database/sql.
@@ -52,6 +53,18 @@ func (c *cursor) Scan(dest ...any) error {
 		return hideValue(err, c.Names())
 	}
 	return nil
+}
+
+// hideValue gives an error of Rows.Scan its column in place of the value.
+func hideValue(err error, names []string) error {
+	rest, ok := strings.CutPrefix(err.Error(), "sql: Scan error on column index ")
+	digits, _, _ := strings.Cut(rest, ",")
+	i, aerr := strconv.Atoi(digits)
+	cause := errors.Unwrap(err)
+	if !ok || aerr != nil || i < 0 || i >= len(names) || cause == nil {
+		return err
+	}
+	return assign.Failed(i, names[i], cause)
 }
 
 // Err implements [engine.Cursor].
@@ -122,7 +135,7 @@ func (b *block) Len() int { return len(b.rows) }
 func (b *block) Scan(row int, dest ...any) error {
 	for i, v := range b.rows[row] {
 		if err := assign.Value(dest[i], v); err != nil {
-			return scan.AtColumn(i, fmt.Errorf("%q: %w", b.columns[i].Name, err))
+			return assign.Failed(i, b.columns[i].Name, err)
 		}
 	}
 	return nil

@@ -23,10 +23,10 @@ type Config struct {
 	Target sp.Target
 	// Chain is what every operation passes through.
 	Chain sp.Chain
-	// Max is how many connections may be in use at once.
-	Max int
-	// Idle is how many idle ones are kept.
-	Idle int
+	// Size is how many idle connections are kept.
+	Size int
+	// Overflow is how many connections more there may be.
+	Overflow int
 	// Timeout is how long to wait for a connection; 0 is as long as the
 	// context allows.
 	Timeout time.Duration
@@ -57,7 +57,7 @@ type Pool struct {
 
 // New returns a pool. It does not connect.
 func New(cfg Config) *Pool {
-	p := &Pool{cfg: cfg, gate: gate.New(cfg.Max, cfg.Timeout), outside: cfg.Chain.Len() == 0}
+	p := &Pool{cfg: cfg, gate: gate.New(cfg.Size, cfg.Overflow, cfg.Timeout), outside: cfg.Chain.Len() == 0}
 	if !p.outside {
 		p.cfg.Chain = cfg.Chain.Append(p.gate)
 	}
@@ -76,8 +76,8 @@ func (p *Pool) db() (*sqldb.DB, error) {
 		opts = append(opts, sqldb.WithIdlePing(time.Nanosecond))
 	}
 	db := sqldb.OpenDB(p.cfg.Connector, p.cfg.Chain, opts...)
-	db.SetMaxOpenConns(p.cfg.Max)
-	db.SetMaxIdleConns(p.cfg.Idle)
+	db.SetMaxOpenConns(p.cfg.Size + p.cfg.Overflow)
+	db.SetMaxIdleConns(p.cfg.Size)
 	db.SetConnMaxLifetime(p.cfg.Recycle)
 	h, err := sqldb.Wrap(db)
 	p.handle = h

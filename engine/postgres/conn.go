@@ -1,0 +1,169 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
+	"github.com/sessionproxy/sessionproxy/engine"
+)
+
+// runner is what runs statements: a pool, a connection or a transaction.
+type runner interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// conn is a connection, or the transaction of a unit of work. It is used by one
+// goroutine at a time.
+type conn struct {
+	backend *backend
+	conn    *pgxdb.PoolConn // nil for a unit of work, which has the transaction alone
+	tx      pgx.Tx          // nil outside of a transaction
+}
+
+var _ engine.BackendConn = (*conn)(nil)
+
+func (c *conn) runner() runner {
+	if c.tx != nil {
+		return c.tx
+	}
+	return c.conn
+}
+
+// Run implements [engine.BackendConn].
+func (c *conn) Run(ctx context.Context, q engine.Bound) (engine.Outcome, error) {
+	return run(ctx, c.runner(), q)
+}
+
+// Open implements [engine.BackendConn].
+func (c *conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
+	switch {
+	case window < 1 || !q.Cursor:
+		rows, err := c.runner().Query(ctx, q.Text, q.Args...)
+		if err != nil {
+			return nil, err
+		}
+		return newCursor(rows)
+	case c.tx != nil:
+		return c.declare(ctx, q, window)
+	}
+	// Without a transaction, the stream has one of its own.
+	if err := c.Begin(ctx, engine.TxOptions{}); err != nil {
+		return nil, err
+	}
+	s, err := c.declare(ctx, q, window)
+	if err != nil {
+		return nil, errors.Join(err, c.undo(ctx))
+	}
+	s.ownTx = c
+	return s, nil
+}
+
+// Begin implements [engine.BackendConn].
+func (c *conn) Begin(ctx context.Context, opts engine.TxOptions) error {
+	o, err := txOptions(opts)
+	if err != nil {
+		return err
+	}
+	c.tx, err = c.conn.BeginTx(ctx, o)
+	if err != nil {
+		c.tx = nil // an interface with a nil in it, otherwise
+	}
+	return err
+}
+
+// Commit implements [engine.BackendConn]. A COMMIT that can't be sent because
+// ctx is over rolls back: pgx would close the connection.
+func (c *conn) Commit(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return errors.Join(err, c.undo(ctx))
+	}
+	tx := c.tx
+	c.tx = nil
+	return tx.Commit(ctx)
+}
+
+// Rollback implements [engine.BackendConn].
+func (c *conn) Rollback(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return c.undo(ctx)
+	}
+	tx := c.tx
+	c.tx = nil
+	return tx.Rollback(ctx)
+}
+
+// cleanup bounds a ROLLBACK that has no context of its own.
+const cleanup = 5 * time.Second
+
+// undo rolls back whatever ctx says.
+func (c *conn) undo(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	defer cancel()
+	tx := c.tx
+	c.tx = nil
+	err := tx.Rollback(ctx)
+	if errors.Is(err, pgx.ErrTxClosed) {
+		return nil
+	}
+	return err
+}
+
+// Savepoint implements [engine.BackendConn].
+func (c *conn) Savepoint(ctx context.Context, name string) error {
+	return c.exec(ctx, "SAVEPOINT "+name)
+}
+
+// RollbackTo implements [engine.BackendConn].
+func (c *conn) RollbackTo(ctx context.Context, name string) error {
+	return c.exec(ctx, "ROLLBACK TO SAVEPOINT "+name+"; RELEASE SAVEPOINT "+name)
+}
+
+// Release implements [engine.BackendConn].
+func (c *conn) Release(ctx context.Context, name string) error {
+	return c.exec(ctx, "RELEASE SAVEPOINT "+name)
+}
+
+func (c *conn) exec(ctx context.Context, text string) error {
+	_, err := c.tx.Exec(ctx, text)
+	return err
+}
+
+// Raw implements [engine.BackendConn].
+func (c *conn) Raw(fn func(driverConn any) error) error {
+	switch {
+	case c.tx != nil:
+		return fn(c.tx.Conn())
+	case c.conn != nil:
+		return fn(c.conn.Unwrap())
+	}
+	return fmt.Errorf("there is no connection: %w", errors.ErrUnsupported)
+}
+
+// Close implements [engine.BackendConn].
+func (c *conn) Close(discard bool) error {
+	if c.conn == nil {
+		return nil
+	}
+	var err error
+	if c.tx != nil {
+		err = c.undo(context.Background())
+	}
+	if discard {
+		ctx, cancel := context.WithTimeout(context.Background(), cleanup)
+		defer cancel()
+		err = errors.Join(err, c.conn.Close(ctx))
+	}
+	c.conn.Release()
+	c.conn = nil
+	c.backend.gate.Leave()
+	c.backend.trim()
+	return err
+}

@@ -1,0 +1,137 @@
+package postgres
+
+import (
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/internal/assign"
+)
+
+// typeMaps lends out maps of PostgreSQL's types, of which one can't be used by
+// several goroutines at once.
+var typeMaps = sync.Pool{New: func() any { return pgtype.NewMap() }}
+
+// cursor is an answer of pgx.
+type cursor struct {
+	rows    pgx.Rows
+	names   []string
+	columns []engine.Column
+	leave   func() // what Close has to do besides; nil if nothing
+	peeked  bool   // the first row was read and not asked for yet
+	more    bool   // there is a first row
+	unfit   bool   // a value did not fit, which Scan has reported
+	closed  bool
+}
+
+// newCursor reads up to the first row, with which PostgreSQL reports many an
+// error, and with which it is certain what the columns are.
+func newCursor(rows pgx.Rows) (*cursor, error) {
+	c := &cursor{rows: rows, peeked: true, more: rows.Next()}
+	if !c.more && rows.Err() != nil {
+		rows.Close()
+		return nil, rows.Err()
+	}
+	return c, nil
+}
+
+// Names implements [engine.Cursor].
+func (c *cursor) Names() []string {
+	if c.names == nil {
+		c.names = namesOf(c.rows.FieldDescriptions())
+	}
+	return c.names
+}
+
+func namesOf(fields []pgconn.FieldDescription) []string {
+	names := make([]string, len(fields))
+	for i := range fields {
+		names[i] = fields[i].Name
+	}
+	return names
+}
+
+// Columns implements [engine.Cursor].
+func (c *cursor) Columns() []engine.Column {
+	if c.columns == nil {
+		c.columns = columnsOf(c.rows.FieldDescriptions())
+	}
+	return c.columns
+}
+
+func columnsOf(fields []pgconn.FieldDescription) []engine.Column {
+	m := typeMaps.Get().(*pgtype.Map)
+	defer typeMaps.Put(m)
+	columns := make([]engine.Column, len(fields))
+	for i := range fields {
+		columns[i].Name = fields[i].Name
+		if t, ok := m.TypeForOID(fields[i].DataTypeOID); ok {
+			columns[i].Type = strings.ToUpper(t.Name)
+		}
+	}
+	return columns
+}
+
+// Next implements [engine.Cursor].
+func (c *cursor) Next() bool {
+	if c.peeked {
+		c.peeked = false
+		return c.more
+	}
+	return c.rows.Next()
+}
+
+// Scan implements [engine.Cursor].
+func (c *cursor) Scan(dest ...any) error {
+	if err := c.rows.Scan(dest...); err != nil {
+		c.unfit = true // pgx closes the rows, and goes on saying why
+		return hideValue(err, c.Names())
+	}
+	return nil
+}
+
+// hideValue gives an error of Rows.Scan its column in place of the value.
+func hideValue(err error, names []string) error {
+	if arg, ok := errors.AsType[pgx.ScanArgError](err); ok && arg.ColumnIndex < len(names) {
+		return assign.Failed(arg.ColumnIndex, names[arg.ColumnIndex], arg.Err)
+	}
+	return err
+}
+
+// Fetch implements [engine.Cursor].
+func (c *cursor) Fetch(n int) (engine.Block, error) {
+	b := newBlock(c.rows.FieldDescriptions())
+	for n < 1 || b.Len() < n {
+		if !c.Next() {
+			return b, c.Err()
+		}
+		b.add(c.rows.RawValues())
+	}
+	return b, nil
+}
+
+// Err implements [engine.Cursor].
+func (c *cursor) Err() error {
+	if c.unfit {
+		return nil
+	}
+	return c.rows.Err()
+}
+
+// Close implements [engine.Cursor].
+func (c *cursor) Close() error {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	c.rows.Close()
+	if c.leave != nil {
+		c.leave()
+	}
+	return c.Err()
+}

@@ -1,0 +1,47 @@
+// Package postgres is the dialect of PostgreSQL for package engine, on pgx
+// itself, not on database/sql. It is imported for its side effect:
+//
+//	import _ "github.com/sessionproxy/sessionproxy/engine/postgres"
+//
+//	eng, err := engine.Open(ctx, "postgres://user:password@host:5432/shop")
+//
+// # URLs
+//
+//	postgres://user:password@host:5432/database
+//	postgresql://host/database?sslmode=verify-full
+//	postgres:///database?host=/run/postgresql
+//
+// Parameters, with their defaults:
+//
+//	sslmode=prefer           disable, allow, prefer, require, verify-ca, verify-full
+//	sslrootcert, sslcert, sslkey, sslpassword
+//	host                     a folder with the server's socket
+//	connect_timeout=10s      for dialling and the handshake
+//	application_name         as pg_stat_activity shows it
+//	search_path, timezone, options   of the session
+//	statement_timeout, lock_timeout, idle_in_transaction_session_timeout  of the session
+//	target_session_attrs=any read-write, read-only, primary, standby, prefer-standby
+//	statement_cache=512      prepared statements kept by each connection; 0 is none,
+//	                         for a pooler between that can't keep them apart
+//
+// What the URL leaves out is taken from libpq's environment variables and
+// password file.
+//
+// # Types
+//
+// Arguments and rows travel in PostgreSQL's binary formats as far as pgx knows
+// them. Read without a type, json and jsonb are texts, uuid and numeric are
+// strings, exact to the last digit, arrays are []any, and what has no Go type
+// of its own is the text that PostgreSQL would print.
+//
+// # Streams
+//
+// A stream of a SELECT is a cursor, from which a window of rows is fetched at a
+// time, in the open transaction or in one of its own. Stopping it closes the
+// cursor. Other statements that return rows are read as they come.
+//
+// # Batches
+//
+// [engine.Executor].ExecuteBatch and ExecuteMany send all statements in one
+// round trip, and one more for those that a connection has not prepared yet.
+package postgres

@@ -1,0 +1,130 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+)
+
+func init() {
+	engine.Register("postgres", opener{})
+	engine.Register("postgresql", opener{})
+}
+
+// opener opens databases of PostgreSQL.
+type opener struct{}
+
+// Open implements [engine.Opener].
+func (opener) Open(u *engine.URL, cfg engine.Config) (engine.Backend, error) {
+	c, err := read(u)
+	if err != nil {
+		return nil, err
+	}
+	return newBackend(c, cfg), nil
+}
+
+// Defaults and bounds of parameters.
+const (
+	defaultConnectTimeout = 10 * time.Second
+	defaultCached         = 512
+	maxCached             = 1 << 16
+)
+
+// read makes a configuration of pgx from the URL.
+func read(u *engine.URL) (*pgxpool.Config, error) {
+	p := u.Read()
+	q := url.Values{}
+	take := func(name, value string) {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	take("sslmode", p.OneOf("sslmode", "", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"))
+	for _, name := range []string{"sslrootcert", "sslcert", "sslkey", "sslpassword", "application_name", "search_path", "timezone", "options"} {
+		take(name, p.String(name, ""))
+	}
+	take("target_session_attrs", p.OneOf("target_session_attrs", "", "any", "read-write", "read-only", "primary", "standby", "prefer-standby"))
+	for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
+		if p.Has(name) {
+			take(name, strconv.FormatInt(p.Duration(name, 0).Milliseconds(), 10))
+		}
+	}
+	timeout := p.Duration("connect_timeout", defaultConnectTimeout)
+	cached := p.Int("statement_cache", defaultCached, 0, maxCached)
+	host := readHost(p, u)
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	c, err := pgxpool.ParseConfig(connString(u, host, q))
+	if err != nil {
+		return nil, fmt.Errorf("engine: open: %s: %w", u.Scheme, hidePassword(u, err))
+	}
+	c.ConnConfig.ConnectTimeout = timeout
+	c.ConnConfig.StatementCacheCapacity = cached
+	if cached == 0 {
+		c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	}
+	return c, nil
+}
+
+// readHost returns where the server is: a host, or a folder with its socket.
+func readHost(p *engine.ParamReader, u *engine.URL) string {
+	folder := p.String("host", "")
+	switch {
+	case folder == "":
+		return u.Host
+	case !strings.HasPrefix(folder, "/"):
+		p.Fail("host", "is no absolute path: a host stands in its own place in the URL")
+	case u.Host != "":
+		p.Fail("host", "the URL has a host in its own place too")
+	}
+	return folder
+}
+
+// connString writes what pgx parses, which knows more than its Config shows.
+func connString(u *engine.URL, host string, q url.Values) string {
+	var words []string
+	word := func(key, value string) {
+		value = strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value)
+		words = append(words, key+"='"+value+"'")
+	}
+	if host != "" {
+		word("host", host)
+	}
+	if u.Port != 0 {
+		word("port", strconv.Itoa(u.Port))
+	}
+	if u.User != "" {
+		word("user", u.User)
+	}
+	if password, ok := u.Password(); ok {
+		word("password", password)
+	}
+	if u.Database != "" {
+		word("dbname", u.Database)
+	}
+	for name, values := range q {
+		word(name, values[0])
+	}
+	slices.Sort(words)
+	return strings.Join(words, " ")
+}
+
+// hidePassword returns an error of pgx's parser without the password, which
+// pgx masks itself, by a pattern.
+func hidePassword(u *engine.URL, err error) error {
+	password, ok := u.Password()
+	if !ok || password == "" || !strings.Contains(err.Error(), password) {
+		return err
+	}
+	return errors.New(strings.ReplaceAll(err.Error(), password, "xxxxx"))
+}
