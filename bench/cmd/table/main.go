@@ -2,7 +2,7 @@
 // subject in turn, several rounds, medians, and what each adds to raw
 // database/sql or raw pgx in the same round.
 //
-//	go run -C bench ./cmd/table [-rounds 5] [-time 200ms] [-sqlite | -pgx | -pgxfake] [-only exec] [-subject tracing]
+//	go run -C bench ./cmd/table [-rounds 5] [-time 200ms] [-sqlite | -pgx | -pgxfake | -scan] [-only exec] [-subject tracing]
 package main
 
 import (
@@ -26,11 +26,16 @@ func main() {
 	sqlite := flag.Bool("sqlite", false, "measure database/sql on SQLite instead of a fake driver")
 	pgx := flag.Bool("pgx", false, "measure pgx, on an in-process back end and on PostgreSQL")
 	pgxfake := flag.Bool("pgxfake", false, "measure pgx on the in-process back end alone")
+	scan := flag.Bool("scan", false, "measure reading rows into structs, on SQLite, an in-process back end and PostgreSQL")
 	flag.StringVar(&c.only, "only", "", "measure the workloads whose name holds this text")
 	flag.StringVar(&c.subject, "subject", "", "measure the raw subject and those whose name and provider match this expression")
 	flag.Parse()
 	backends := []func() (backend, error){sqlBackend(*sqlite)}
 	switch {
+	case *scan:
+		backends = []func() (backend, error){
+			scanBackend(bench.ScanSQLite), scanBackend(bench.ScanFakePGX), scanBackend(bench.ScanPGX),
+		}
 	case *pgxfake:
 		backends = []func() (backend, error){pgxBackend(bench.FakePGX)}
 	case *pgx:
@@ -72,6 +77,13 @@ func pgxBackend(start func() (bench.PGXServer, error)) func() (backend, error) {
 			closePools()
 			return server.Close()
 		}}, nil
+	}
+}
+
+func scanBackend(start func(ctx context.Context) (bench.ScanBackend, error)) func() (backend, error) {
+	return func() (backend, error) {
+		b, err := start(context.Background())
+		return backend{b.Name, b.Tables(), b.Close}, err
 	}
 }
 
