@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
 
 	"github.com/georgysavva/scany/v2/pgxscan"
 	"github.com/jackc/pgx/v5"
@@ -13,6 +17,8 @@ import (
 	"github.com/uptrace/bun/dialect/pgdialect"
 
 	"github.com/sessionproxy/sessionproxy/bench/internal/pgfake"
+	"github.com/sessionproxy/sessionproxy/engine"
+	_ "github.com/sessionproxy/sessionproxy/engine/postgres" // the engine on PostgreSQL
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 )
@@ -70,11 +76,11 @@ func ScanPGX(ctx context.Context) (ScanBackend, error) {
 
 // scanPostgres makes the table in a database.
 func scanPostgres(ctx context.Context, db dbtest.Database, giveBack func() error) (ScanBackend, error) {
-	name, url := "PostgreSQL behind a Unix socket", db.SocketDSN()
+	name, dsn := "PostgreSQL behind a Unix socket", db.SocketDSN()
 	if db.Socket == "" {
-		name, url = "PostgreSQL behind TCP", db.URL()
+		name, dsn = "PostgreSQL behind TCP", db.URL()
 	}
-	config, err := poolConfig(url)
+	config, err := poolConfig(dsn)
 	if err != nil {
 		return ScanBackend{}, err
 	}
@@ -99,7 +105,26 @@ func scanPostgres(ctx context.Context, db dbtest.Database, giveBack func() error
 	if _, err := conn.Exec(ctx, "VACUUM ANALYZE scanned"); err != nil {
 		return ScanBackend{}, err
 	}
-	return scanPGX(ctx, name, config, giveBack)
+	eng, err := engine.Open(ctx, engineURL(db))
+	if err != nil {
+		return ScanBackend{}, err
+	}
+	backend, err := scanPGX(ctx, name, config, func() error { return errors.Join(eng.Dispose(), giveBack()) })
+	if err != nil {
+		return ScanBackend{}, errors.Join(err, eng.Dispose())
+	}
+	backend.Subjects = slices.Insert(backend.Subjects, 1, engineSubject(eng))
+	return backend, nil
+}
+
+// engineURL is the same way to the database as pgx has.
+func engineURL(db dbtest.Database) string {
+	if db.Socket == "" {
+		return db.URL()
+	}
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(db.User, db.Password), Host: ":" + strconv.Itoa(db.Port), Path: db.Name}
+	u.RawQuery = url.Values{"host": {filepath.Dir(db.Socket)}}.Encode()
+	return u.String()
 }
 
 // scanPGX returns the subjects on a server that pgx can reach.

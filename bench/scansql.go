@@ -48,13 +48,14 @@ func ScanSQLite(ctx context.Context) (ScanBackend, error) {
 
 // engineSubject reads through an engine, with an empty chain.
 func engineSubject(eng *engine.Engine) ScanSubject {
+	one := scanOne + "?"
 	return ScanSubject{
 		"sessionproxy, engine",
 		func(ctx context.Context) ([]ScanItem, error) {
 			return engine.All[ScanItem](ctx, eng, engine.Text(scanAll))
 		},
 		func(ctx context.Context, id int64) (ScanItem, error) {
-			return engine.One[ScanItem](ctx, eng, engine.Text(scanOne+"?", id))
+			return engine.One[ScanItem](ctx, eng, engine.Text(one, id))
 		},
 	}
 }
@@ -161,7 +162,7 @@ func into(name string, all func(ctx context.Context, items *[]ScanItem) error, o
 }
 
 func planAll(ctx context.Context, db *sql.DB, opts []scan.Option) ([]ScanItem, error) {
-	rows, err := db.QueryContext(ctx, scanAll)
+	rows, err := db.QueryContext(ctx, scanAll) //nolint:rowserrcheck // Append has it
 	if err != nil {
 		return nil, err
 	}
