@@ -94,7 +94,8 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 	return err
 }
 
-// judge keeps the verdict, on the handle's call too, which knows less.
+// judge keeps the verdict, on the handle's call too, which knows less, and has
+// database/sql close a connection that is not to be used again.
 func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) fault.Verdict {
 	progress := fault.ProgressUnknown
 	if s.conn.lower.unsent {
@@ -103,7 +104,9 @@ func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) faul
 	if s.handle != nil {
 		s.handle.progress = progress
 	}
-	return s.Judge(ctx, err, phase, progress)
+	v := s.Judge(ctx, err, phase, progress)
+	s.conn.lower.unfit = s.conn.lower.unfit || v.DiscardConn
+	return v
 }
 
 func (s *stmtCall) exec(ctx context.Context) (err error) {

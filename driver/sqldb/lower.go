@@ -26,6 +26,7 @@ type lower struct {
 	idleSince time.Time  // only kept if habits.idlePing is set
 	inside    bool       // the driver is at work, or panicked there
 	unsent    bool       // the operation at work failed before anything was sent
+	unfit     bool       // a verdict said that it is not to be used again
 }
 
 func newLower(raw driver.Conn, h habits) *lower {
@@ -179,7 +180,8 @@ func (l *lower) ResetSession(ctx context.Context) error {
 	return nil
 }
 
-func (l *lower) IsValid() bool { return !l.inside && !l.dead() }
+// IsValid is asked by database/sql when it gets the connection back.
+func (l *lower) IsValid() bool { return !l.inside && !l.unfit && !l.dead() }
 
 func (l *lower) CheckNamedValue(v *driver.NamedValue) error {
 	if l.checker == nil {

@@ -14,6 +14,9 @@ import (
 	"github.com/sessionproxy/sessionproxy/examples/sqlc/native"
 )
 
+// What is generated takes each of them.
+var _, _, _ native.DBTX = (*pgxdb.Pool)(nil), (*pgxdb.PoolConn)(nil), (*pgxdb.Tx)(nil)
+
 //go:embed schema.sql
 var schema string
 
