@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/sessionproxy/sessionproxy/engine/internal/assign"
+	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
 // block are rows in memory as they came from the server, so that they can be
@@ -64,8 +65,11 @@ func (b *block) Scan(row int, dest ...any) error {
 		if dest[i] == nil {
 			continue
 		}
-		f := &b.fields[i]
-		if err := m.Scan(f.DataTypeOID, f.Format, b.value(row*len(b.fields)+i), dest[i]); err != nil {
+		f, raw := &b.fields[i], b.value(row*len(b.fields)+i)
+		if raw == nil && !holdsNull(dest[i]) {
+			return assign.Failed(i, f.Name, scan.ErrNull)
+		}
+		if err := m.Scan(f.DataTypeOID, f.Format, raw, dest[i]); err != nil {
 			return assign.Failed(i, f.Name, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/internal/assign"
+	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
 // typeMaps lends out maps of PostgreSQL's types, of which one can't be used by
@@ -88,6 +89,11 @@ func (c *cursor) Next() bool {
 
 // Scan implements [engine.Cursor].
 func (c *cursor) Scan(dest ...any) error {
+	for i, raw := range c.rows.RawValues() {
+		if raw == nil && i < len(dest) && !holdsNull(dest[i]) {
+			return assign.Failed(i, c.Names()[i], scan.ErrNull)
+		}
+	}
 	if err := c.rows.Scan(dest...); err != nil {
 		c.unfit = true // pgx closes the rows, and goes on saying why
 		return hideValue(err, c.Names())

@@ -13,6 +13,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/scan"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 )
 
@@ -179,6 +180,32 @@ func TestTypesOfPostgreSQL(t *testing.T) {
 	}
 	if got, err := engine.As[row](res).One(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("from memory: %+v, %v", got, err)
+	}
+}
+
+// NULL does not get into a variable that can't hold it, whatever its type; pgx
+// lets it through by chance, so this is tried often.
+func TestNullIsRefusedEachTime(t *testing.T) {
+	t.Parallel()
+	e := open(t)
+	type text string
+	for range 50 {
+		res := exec(t, e, "SELECT NULL::timestamptz, NULL::bytea, NULL::int[]")
+		row, err := res.One()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dest := range [][]any{{new(string), nil, nil}, {nil, new(text), nil}, {nil, nil, new(uint8)}, {nil, nil, new(bool)}} {
+			if err := row.Scan(dest...); !errors.Is(err, scan.ErrNull) {
+				t.Fatalf("%T %T %T: %v", dest[0], dest[1], dest[2], err)
+			}
+		}
+		if err := row.Scan(new(*string), new([]byte), new([]int)); err != nil {
+			t.Fatalf("into what holds NULL: %v", err)
+		}
+		if _, err := engine.All[string](t.Context(), e, engine.Text("SELECT NULL::timestamptz")); !errors.Is(err, scan.ErrNull) {
+			t.Fatalf("directly: %v", err)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ var floors = map[string]rule{
 	"engine/internal/stdsql":    {own: []string{"", "fault", "engine", "engine/internal/assign", "engine/internal/gate", "engine/scan", "driver/sqldb"}},
 	"engine/sqlite":             {own: []string{"", "engine", "engine/internal/stdsql", "engine/internal/stmtcache"}, foreign: []string{"modernc.org/sqlite"}},
 	"engine/mysql":              {own: []string{"", "engine", "engine/internal/stdsql", "engine/internal/stmtcache"}, foreign: []string{"github.com/go-sql-driver/mysql"}},
-	"engine/postgres":           {own: []string{"", "engine", "engine/internal/assign", "engine/internal/gate", "driver/pgxdb"}, foreign: []string{pgx}},
+	"engine/postgres":           {own: []string{"", "engine", "engine/internal/assign", "engine/internal/gate", "engine/scan", "driver/pgxdb"}, foreign: []string{pgx}},
 	"engine/enginetest":         {own: []string{"", "fault", "engine", "engine/scan"}},
 	"tracing":                   interceptor,
 	"retry":                     interceptor,

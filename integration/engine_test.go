@@ -1,0 +1,207 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/breaker"
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/enginetest"
+	_ "github.com/sessionproxy/sessionproxy/engine/mysql"
+	_ "github.com/sessionproxy/sessionproxy/engine/postgres"
+	_ "github.com/sessionproxy/sessionproxy/engine/sqlite"
+	"github.com/sessionproxy/sessionproxy/internal/dbtest"
+	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/retry"
+	"github.com/sessionproxy/sessionproxy/tracing"
+)
+
+// engines are the databases that package engine knows. Each url is one that
+// gives every test a database, or a schema, of its own.
+var engines = []struct {
+	name string
+	urls func(t *testing.T) func(t testing.TB) string
+}{
+	{"SQLite", func(*testing.T) func(t testing.TB) string {
+		return func(t testing.TB) string { return "sqlite://" + dbtest.SQLite(t) }
+	}},
+	{"MariaDB", func(t *testing.T) func(t testing.TB) string {
+		server := dbtest.MariaDB(t)
+		return func(t testing.TB) string { return server.Database(t).URL() }
+	}},
+	{"PostgreSQL", func(t *testing.T) func(t testing.TB) string {
+		db := dbtest.Postgres(t).Database(t)
+		e := openEngine(t, db.URL())
+		var n atomic.Int64
+		return func(t testing.TB) string {
+			schema := "s" + strconv.FormatInt(n.Add(1), 10)
+			execute(t, e, "CREATE SCHEMA "+schema)
+			return db.URL("search_path=" + schema)
+		}
+	}},
+}
+
+// openEngine opens an engine that is disposed of when t ends.
+func openEngine(t testing.TB, url string, opts ...engine.Option) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open(t.Context(), url, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Dispose(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+func execute(t testing.TB, ex engine.Executor, text string, args ...any) *engine.Result {
+	t.Helper()
+	res, err := ex.Execute(t.Context(), engine.Text(text, args...))
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return res
+}
+
+// engineChain has every kind of interceptor, in the recommended order.
+func engineChain() sp.Chain {
+	return sp.NewChain(
+		must(tracing.New()), must(middleware.Timeout(time.Minute)), must(retry.New()), must(breaker.New()), must(tracing.New()),
+	)
+}
+
+// TestEngineContract runs the contract behind a full chain; the packages of the
+// dialects run it behind none.
+func TestEngineContract(t *testing.T) {
+	t.Parallel()
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			enginetest.Run(t, enginetest.Database{URL: e.urls(t), Options: []engine.Option{engine.WithChain(engineChain())}})
+		})
+	}
+}
+
+// kill ends a connection from the outside, as an operator or a server that
+// fails over does.
+func kill(t *testing.T, e *engine.Engine, victim *engine.Conn) {
+	t.Helper()
+	ask, end := "SELECT pg_backend_pid()", "SELECT pg_terminate_backend(%v, 5000)"
+	if e.Dialect().System != sp.PostgreSQL {
+		ask, end = "SELECT CONNECTION_ID()", "KILL CONNECTION %v"
+	}
+	id, err := execute(t, victim, ask).Scalar()
+	if err != nil {
+		t.Fatal(err)
+	}
+	execute(t, e, fmt.Sprintf(end, id))
+}
+
+// TestEngineOutlivesItsConnections kills connections at every point of a
+// transaction's life: what was not committed is gone, what is tried on the dead
+// connection is an error, and the engine goes on with new ones.
+func TestEngineOutlivesItsConnections(t *testing.T) {
+	t.Parallel()
+	for _, d := range engines[1:] {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			for chain, opts := range map[string][]engine.Option{"no chain": nil, "a chain": {engine.WithChain(engineChain())}} {
+				t.Run(chain, func(t *testing.T) {
+					t.Parallel()
+					e := openEngine(t, d.urls(t)(t), opts...)
+					execute(t, e, "CREATE TABLE item (id INTEGER PRIMARY KEY)")
+					for name, use := range map[string]func(ctx context.Context, c *engine.Conn) error{
+						"statement": func(ctx context.Context, c *engine.Conn) error {
+							_, err := c.Execute(ctx, engine.Text("INSERT INTO item VALUES (2)"))
+							return err
+						},
+						"commit":    func(ctx context.Context, c *engine.Conn) error { return c.Commit(ctx) },
+						"savepoint": func(ctx context.Context, c *engine.Conn) error { _, err := c.BeginNested(ctx); return err },
+						"stream": func(ctx context.Context, c *engine.Conn) error {
+							_, err := c.Stream(ctx, engine.Text("SELECT id FROM item"))
+							return err
+						},
+					} {
+						c, err := e.Connect(t.Context())
+						if err != nil {
+							t.Fatal(err)
+						}
+						execute(t, c, "INSERT INTO item VALUES (1)")
+						kill(t, e, c)
+						if err := use(t.Context(), c); err == nil {
+							t.Errorf("%s on a dead connection is no error", name)
+						}
+						_ = c.Close(t.Context()) // may say once more that the connection is dead
+						if s := e.Stats(); s.InUse != 0 {
+							t.Errorf("after a %s: %+v", name, s)
+						}
+						if n, _, err := engine.Scalar[int](t.Context(), e, engine.Text("SELECT count(*) FROM item")); n != 0 || err != nil {
+							t.Errorf("after a %s: %d rows, %v", name, n, err)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestEngineReplaysUnits kills the connection of a unit: with a retry in the
+// chain the whole unit runs again on another one.
+func TestEngineReplaysUnits(t *testing.T) {
+	t.Parallel()
+	for _, d := range engines[1:] {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			e := openEngine(t, d.urls(t)(t), engine.WithChain(engineChain()))
+			execute(t, e, "CREATE TABLE item (id INTEGER PRIMARY KEY)")
+			runs := 0
+			err := e.RunInTx(t.Context(), func(ctx context.Context, tx *engine.Tx) error {
+				runs++
+				if _, err := tx.Execute(ctx, engine.Text("INSERT INTO item VALUES (1)")); err != nil {
+					return err
+				}
+				if runs == 1 {
+					kill(t, e, tx.Conn())
+				}
+				_, err := tx.Execute(ctx, engine.Text("INSERT INTO item VALUES (2)"))
+				return err
+			})
+			if err != nil || runs != 2 {
+				t.Errorf("%d runs, %v", runs, err)
+			}
+			if n, _, err := engine.Scalar[int](t.Context(), e, engine.Text("SELECT count(*) FROM item")); n != 2 || err != nil {
+				t.Errorf("%d rows, %v", n, err)
+			}
+		})
+	}
+}
+
+// TestEngineErrorsAreTheSameEverywhere compares what each database says of the
+// same mistake.
+func TestEngineErrorsAreTheSameEverywhere(t *testing.T) {
+	t.Parallel()
+	for _, d := range engines {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			e := openEngine(t, d.urls(t)(t), engine.WithPoolSize(2))
+			execute(t, e, "CREATE TABLE item (id INTEGER PRIMARY KEY)")
+			_, err := e.Execute(t.Context(), engine.Text("SELECT nope FROM item"))
+			if _, ok := errors.AsType[*engine.ProgrammingError](err); !ok {
+				t.Errorf("an unknown column: %v", err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+			defer cancel()
+			if _, err := e.Execute(ctx, engine.Text("SELECT 1")); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("a deadline: %v", err)
+			}
+		})
+	}
+}
