@@ -1,0 +1,214 @@
+package mapping
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/engine/scan"
+)
+
+// Column is how a field is kept. It is immutable and safe for concurrent use.
+type Column struct {
+	// Name is the column's name.
+	Name string
+	// Field is the field's name, with those of embedded structs it is in.
+	Field string
+	// Type is the field's type.
+	Type reflect.Type
+	// Index is the column's place among the table's.
+	Index int
+	// PK says that the column is in the primary key.
+	PK bool
+	// Auto says that the database generates the key while it is zero.
+	Auto bool
+	// Version says that the column counts updates.
+	Version bool
+	// Default says that the server gives the value while the field is zero.
+	Default bool
+	// Generated says that the database computes the value.
+	Generated bool
+	// ReadOnly says that the column is never written.
+	ReadOnly bool
+	// Unique says that no two rows have the same value.
+	Unique bool
+	// Nullable says that the field can hold NULL.
+	Nullable bool
+	// JSON says that the value is kept as JSON.
+	JSON bool
+	// Array says that the field is a list that is kept as an array where the
+	// database has arrays, and as JSON where it has none.
+	Array bool
+	// References is what the column refers to, or nil.
+	References *Reference
+
+	integer    bool
+	comparable bool
+	noAuto     bool
+	offset     uintptr
+	load       func(p unsafe.Pointer) any
+	equal      func(a, b unsafe.Pointer) bool
+	clone      func(dst, src unsafe.Pointer)
+}
+
+// Reference is what a foreign key refers to.
+type Reference struct {
+	// Table is the table, with its schema if that was given.
+	Table string
+	// Column is the column.
+	Column string
+}
+
+var (
+	timeType   = reflect.TypeFor[time.Time]()
+	valuerType = reflect.TypeFor[driver.Valuer]()
+)
+
+func newColumn(t reflect.Type, f scan.Field) (*Column, error) {
+	c := &Column{Name: f.Column, Field: f.Name, Type: f.Type}
+	offset, err := offsetOf(t, f)
+	if err != nil {
+		return nil, err
+	}
+	c.offset = offset
+	for _, o := range f.Options {
+		if err := c.option(o); err != nil {
+			return nil, &Error{t, f.Name, err.Error()}
+		}
+	}
+	if err := c.classify(); err != nil {
+		return nil, &Error{t, f.Name, err.Error()}
+	}
+	return c, nil
+}
+
+// offsetOf returns where a field is in its struct.
+func offsetOf(t reflect.Type, f scan.Field) (offset uintptr, err error) {
+	at := t
+	for _, i := range f.Index {
+		if at.Kind() == reflect.Pointer {
+			return 0, &Error{t, f.Name, "is in a struct that is embedded as a pointer: embed the struct itself"}
+		}
+		sf := at.Field(i)
+		offset += sf.Offset
+		at = sf.Type
+	}
+	return offset, nil
+}
+
+// option sets what an option of the tag says.
+func (c *Column) option(o string) error {
+	name, value, hasValue := strings.Cut(o, ":")
+	if hasValue != (name == "references") {
+		return fmt.Errorf("the option %q is unknown or has no value", o)
+	}
+	flags := map[string]*bool{
+		"pk": &c.PK, "auto": &c.Auto, "noauto": &c.noAuto, "version": &c.Version, "default": &c.Default,
+		"generated": &c.Generated, "readonly": &c.ReadOnly, "unique": &c.Unique, "json": &c.JSON,
+	}
+	switch flag := flags[name]; {
+	case flag != nil:
+		*flag = true
+	case name == "references":
+		c.References = reference(value)
+		if c.References.Table == "" || c.References.Column == "" {
+			return fmt.Errorf("the option %q refers to nothing: want references:table.column", o)
+		}
+	default:
+		return fmt.Errorf("the option %q is unknown", o)
+	}
+	return c.agree()
+}
+
+// agree checks that the options go together.
+func (c *Column) agree() error {
+	switch {
+	case c.Auto && c.noAuto:
+		return fmt.Errorf("the options auto and noauto exclude each other")
+	case c.Auto && !c.PK:
+		c.PK = true
+	case c.Version && (c.Default || c.Generated || c.ReadOnly):
+		return fmt.Errorf("a version is written with every update: it can be neither default, generated nor readonly")
+	}
+	return nil
+}
+
+// reference reads table, table.column or schema.table.column.
+func reference(s string) *Reference {
+	if i := strings.LastIndexByte(s, '.'); i >= 0 {
+		return &Reference{Table: s[:i], Column: s[i+1:]}
+	}
+	return &Reference{Table: s, Column: "id"}
+}
+
+// classify finds out how values of the column's type are handled.
+func (c *Column) classify() error {
+	t := c.Type
+	c.Nullable = nullable(t)
+	c.integer = isInteger(t)
+	c.comparable = keyable(t)
+	c.Array = !c.JSON && isList(t)
+	if c.Version && !c.integer {
+		return fmt.Errorf("a version of type %s: want an integer", t)
+	}
+	switch t.Kind() {
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Uintptr, reflect.Complex64, reflect.Complex128:
+		return fmt.Errorf("no column keeps a %s", t)
+	default:
+	}
+	if c.JSON {
+		c.load = loadAny(t)
+	} else {
+		c.load = loadFor(t)
+	}
+	c.equal, c.clone = equalFor(t), cloneFor(t)
+	return nil
+}
+
+// nullable reports whether a field of the type can hold NULL.
+func nullable(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+		return true
+	case reflect.Struct:
+		// sql.Null and its like tell by a field Valid.
+		f, ok := t.FieldByName("Valid")
+		return ok && f.Type.Kind() == reflect.Bool && isValuer(t)
+	default:
+		return false
+	}
+}
+
+func isInteger(t reflect.Type) bool {
+	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64 && !isValuer(t)
+}
+
+// keyable reports whether values of the type can be in a key: they compare as
+// the database compares them.
+func keyable(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.String:
+		return true
+	case reflect.Array:
+		return t.Elem().Kind() == reflect.Uint8
+	default:
+		return isInteger(t) || t == timeType
+	}
+}
+
+// isList reports whether the type is a list that PostgreSQL keeps as an array.
+func isList(t reflect.Type) bool {
+	if t.Kind() != reflect.Slice || isValuer(t) || t.Elem().Kind() == reflect.Uint8 {
+		return false
+	}
+	_, basic := loaders[t.Elem().Kind()]
+	return basic || t.Elem() == timeType
+}
+
+// isValuer reports whether a type says itself what is kept of it.
+func isValuer(t reflect.Type) bool {
+	return t.Implements(valuerType) || reflect.PointerTo(t).Implements(valuerType)
+}

@@ -1,0 +1,37 @@
+// Package mapping says how a struct is kept as a row of a table.
+//
+//	type User struct {
+//		ID      int64                          // "id": the primary key
+//		Email   string    `orm:"email,unique"`
+//		TeamID  *int64    `orm:",references:teams.id"`
+//		Version int64     `orm:",version"`
+//		Since   time.Time `orm:",default"`     // the server's, while it is zero
+//		Tags    []string  `orm:",json"`
+//		secret  string                         // left alone, as is `orm:"-"`
+//	}
+//
+// The table is named after the type in snake case, or by a method TableName of
+// it or of a pointer to it, which may put a schema and a dot in front. Columns
+// and embedded structs are those of package engine/scan, by the tag orm, or db
+// where there is no orm tag. The options behind the name are
+//
+//   - pk: the column is the primary key, or part of one in the order of the
+//     fields. Without any, the column "id" is.
+//   - auto: the database generates the key while it is zero. A single integer
+//     key that refers to no other table is so without being told.
+//   - noauto: the application gives the key, zero too.
+//   - version: the column counts the updates of the row, from 1, and guards
+//     against those that others made in between. An integer.
+//   - default: while the field is zero the server gives the value, which is
+//     read back. For a zero that is meant use a pointer or a sql.Null.
+//   - generated: the database computes the value, which is only read.
+//   - readonly: the column is read and never written.
+//   - unique: no two rows have the same value.
+//   - references:table.column: the column refers to another table, whose rows
+//     are written first and deleted last. The column may be left out if it is
+//     "id".
+//   - json: the value is kept as JSON.
+//
+// A type is checked once, when it is first asked for; what is wrong with it is
+// an [*Error] that names type and field.
+package mapping

@@ -1,0 +1,135 @@
+package mapping
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"time"
+	"unsafe"
+)
+
+// Value returns the column's value in the object at obj, as an argument of a
+// statement: a basic type, a time, a slice of bytes, a [driver.Valuer], a list
+// if arrays says that the database has arrays, or nil. obj points to a struct
+// of the table's type. An error is about a value that has no JSON.
+func (c *Column) Value(obj unsafe.Pointer, arrays bool) (any, error) {
+	v := c.load(unsafe.Add(obj, c.offset))
+	if v == nil || !c.JSON && (!c.Array || arrays) {
+		return v, nil
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("mapping: %s as JSON: %w", c.Field, err)
+	}
+	return string(text), nil
+}
+
+// Pointer returns a pointer to the column's field in the object at obj, of the
+// type pointer to [Column].Type.
+func (c *Column) Pointer(obj unsafe.Pointer) any {
+	return reflect.NewAt(c.Type, unsafe.Add(obj, c.offset)).Interface()
+}
+
+// Zero reports whether the field is zero.
+func (c *Column) Zero(obj unsafe.Pointer) bool {
+	return reflect.NewAt(c.Type, unsafe.Add(obj, c.offset)).Elem().IsZero()
+}
+
+// Int returns the value of an integer column.
+func (c *Column) Int(obj unsafe.Pointer) int64 {
+	switch v := c.load(unsafe.Add(obj, c.offset)).(type) {
+	case int64:
+		return v
+	case uint64:
+		return int64(v) //nolint:gosec // the bits are what counts
+	}
+	return 0
+}
+
+// SetInt sets an integer column. It fails if n does not fit.
+func (c *Column) SetInt(obj unsafe.Pointer, n int64) error {
+	field := reflect.NewAt(c.Type, unsafe.Add(obj, c.offset)).Elem()
+	switch {
+	case field.CanInt() && !field.OverflowInt(n):
+		field.SetInt(n)
+	case field.CanUint() && n >= 0 && !field.OverflowUint(uint64(n)):
+		field.SetUint(uint64(n))
+	default:
+		return fmt.Errorf("mapping: %d does not fit into %s of type %s", n, c.Field, c.Type)
+	}
+	return nil
+}
+
+// Copy copies the column's value from one object to another.
+func (c *Column) Copy(dst, src unsafe.Pointer) {
+	c.clone(unsafe.Add(dst, c.offset), unsafe.Add(src, c.offset))
+}
+
+// Equal reports whether two objects have the same value in the column, as the
+// database would see it.
+func (c *Column) Equal(a, b unsafe.Pointer) bool {
+	return c.equal(unsafe.Add(a, c.offset), unsafe.Add(b, c.offset))
+}
+
+// loaders load values of the basic kinds as drivers take them.
+var loaders = map[reflect.Kind]func(p unsafe.Pointer) any{
+	reflect.Bool:    func(p unsafe.Pointer) any { return *(*bool)(p) },
+	reflect.Int:     func(p unsafe.Pointer) any { return int64(*(*int)(p)) },
+	reflect.Int8:    func(p unsafe.Pointer) any { return int64(*(*int8)(p)) },
+	reflect.Int16:   func(p unsafe.Pointer) any { return int64(*(*int16)(p)) },
+	reflect.Int32:   func(p unsafe.Pointer) any { return int64(*(*int32)(p)) },
+	reflect.Int64:   func(p unsafe.Pointer) any { return *(*int64)(p) },
+	reflect.Uint:    func(p unsafe.Pointer) any { return uint64(*(*uint)(p)) },
+	reflect.Uint8:   func(p unsafe.Pointer) any { return int64(*(*uint8)(p)) },
+	reflect.Uint16:  func(p unsafe.Pointer) any { return int64(*(*uint16)(p)) },
+	reflect.Uint32:  func(p unsafe.Pointer) any { return int64(*(*uint32)(p)) },
+	reflect.Uint64:  func(p unsafe.Pointer) any { return *(*uint64)(p) },
+	reflect.Float32: func(p unsafe.Pointer) any { return float64(*(*float32)(p)) },
+	reflect.Float64: func(p unsafe.Pointer) any { return *(*float64)(p) },
+	reflect.String:  func(p unsafe.Pointer) any { return *(*string)(p) },
+}
+
+// loadFor returns how values of a type are loaded.
+func loadFor(t reflect.Type) func(p unsafe.Pointer) any {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		elem := loadFor(t.Elem())
+		return func(p unsafe.Pointer) any {
+			if p = *(*unsafe.Pointer)(p); p == nil {
+				return nil
+			}
+			return elem(p)
+		}
+	case t == timeType:
+		return func(p unsafe.Pointer) any { return *(*time.Time)(p) }
+	case reflect.PointerTo(t).Implements(valuerType) && !t.Implements(valuerType):
+		return func(p unsafe.Pointer) any { return reflect.NewAt(t, p).Interface().(driver.Valuer) }
+	case isValuer(t):
+		return loadAny(t)
+	}
+	if load := loaders[t.Kind()]; load != nil {
+		return load
+	}
+	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 {
+		return func(p unsafe.Pointer) any {
+			if b := *(*[]byte)(p); b != nil {
+				return b
+			}
+			return nil
+		}
+	}
+	return loadAny(t)
+}
+
+// loadAny loads values as they are; nil if they are nil.
+func loadAny(t reflect.Type) func(p unsafe.Pointer) any {
+	canBeNil := t.Kind() == reflect.Map || t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface
+	return func(p unsafe.Pointer) any {
+		v := reflect.NewAt(t, p).Elem()
+		if canBeNil && v.IsNil() {
+			return nil
+		}
+		return v.Interface()
+	}
+}
