@@ -72,10 +72,11 @@ type batchResults struct {
 	pgx.BatchResults
 	lane  lane // where the batch was sent, without its executor
 	batch *pgx.Batch
-	first *rows // the first statement's, until the caller asks for it
-	tx    *Tx   // the one that the batch began, or nil
-	asked int   // statements that the caller has asked for
-	read  int64 // rows that the caller has read
+	first *batchRows  // the first statement's, until the caller asks for it
+	spare []batchRows // made at once, for the statements to come
+	tx    *Tx         // the one that the batch began, or nil
+	asked int         // statements that the caller has asked for
+	read  int64       // rows that the caller has read
 	held  held
 	call  *stmtCall   // nil once finished
 	stop  func() bool // stops the watch on the context; nil: none
@@ -95,7 +96,8 @@ func (r *batchResults) peek() error {
 	if !more && raw.Err() != nil {
 		return raw.Err()
 	}
-	r.first = &rows{Rows: raw, more: more, peeked: true}
+	r.first = r.wrap(raw)
+	r.first.more, r.first.peeked = more, true
 	return nil
 }
 
@@ -120,8 +122,20 @@ func (r *batchResults) note(err error) error {
 	return err
 }
 
+// wrap returns rows of the batch around pgx's.
+func (r *batchResults) wrap(raw pgx.Rows) *batchRows {
+	const most = 64
+	if len(r.spare) == 0 {
+		r.spare = make([]batchRows, min(max(r.batch.Len()-r.asked, 1), most))
+	}
+	w := &r.spare[0]
+	r.spare = r.spare[1:]
+	w.Rows, w.of = raw, r
+	return w
+}
+
 // next returns the rows of the next statement.
-func (r *batchResults) next() (*rows, error) {
+func (r *batchResults) next() (*batchRows, error) {
 	r.asked++
 	if first := r.first; first != nil {
 		r.first = nil
@@ -131,7 +145,7 @@ func (r *batchResults) next() (*rows, error) {
 	if err != nil {
 		return nil, r.note(err)
 	}
-	return &rows{Rows: raw}, nil
+	return r.wrap(raw), nil
 }
 
 // Exec is the method of [pgx.BatchResults].
@@ -142,7 +156,7 @@ func (r *batchResults) Exec() (pgconn.CommandTag, error) {
 		return tag, r.note(err)
 	}
 	first, _ := r.next()
-	first.Close()
+	first.rows.Close()
 	return first.CommandTag(), r.note(first.Err())
 }
 
@@ -152,7 +166,7 @@ func (r *batchResults) Query() (pgx.Rows, error) {
 	if err != nil {
 		return failedRows{err}, err
 	}
-	return &batchRows{rows: rs, of: r}, nil
+	return rs, nil
 }
 
 // QueryRow is the method of [pgx.BatchResults].
@@ -161,7 +175,7 @@ func (r *batchResults) QueryRow() pgx.Row {
 	if err != nil {
 		return failedRow{err}
 	}
-	return &batchRow{rows: rs, of: r}
+	return (*batchRow)(rs)
 }
 
 // Tx is the method of [pgx.BatchResults].
@@ -223,7 +237,7 @@ func (r *batchResults) settle(call *sp.Call) { call.RowsReturned = r.read }
 
 // batchRows are the rows of one statement of a batch.
 type batchRows struct {
-	*rows
+	rows
 	of *batchResults
 }
 
@@ -252,14 +266,11 @@ func (b *batchRows) account() {
 }
 
 // batchRow is the row of one statement of a batch.
-type batchRow struct {
-	rows *rows
-	of   *batchResults
-}
+type batchRow batchRows
 
 // Scan is the method of [pgx.Row].
 func (b *batchRow) Scan(dest ...any) error {
-	err := (*row)(b.rows).Scan(dest...)
+	err := (*row)(&b.rows).Scan(dest...)
 	b.of.read += b.rows.read
 	if !errors.Is(err, pgx.ErrNoRows) {
 		_ = b.of.note(err)

@@ -27,6 +27,7 @@ type stmtCall struct {
 	*pipeline
 	work
 	abandoned atomic.Bool // the result ended with its context
+	onDone    func()      // abandon, made once
 }
 
 // work is the part of a call that is forgotten with it.
@@ -164,10 +165,14 @@ func (s *stmtCall) watch() (stop func() bool) {
 	if ctx.Done() == nil {
 		return nil
 	}
-	return context.AfterFunc(ctx, func() {
-		s.abandoned.Store(true)
-		s.Finish(context.Cause(ctx))
-	})
+	return context.AfterFunc(ctx, s.onDone)
+}
+
+// abandon finishes a call whose result's context is over. From now on the call
+// is not used again.
+func (s *stmtCall) abandon() {
+	s.abandoned.Store(true)
+	s.Finish(context.Cause(s.resultCtx))
 }
 
 // end finishes a call whose result has ended, watched or not.

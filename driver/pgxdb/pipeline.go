@@ -35,6 +35,7 @@ func newPipeline(chain sp.Chain, c config, target *sp.Target) *pipeline {
 	p.target.Store(target)
 	p.calls.New = func() any {
 		s := &stmtCall{pipeline: p}
+		s.onDone = s.abandon
 		s.Reset(s)
 		return s
 	}
