@@ -163,18 +163,23 @@ func (c *Conn) Invalidate() { c.broken = true }
 func (c *Conn) ready() error {
 	switch {
 	case c.closed:
-		return fmt.Errorf("engine: the connection was given back: %w", ErrClosed)
+		return fmt.Errorf("engine: use of a connection that was given back: %w", ErrClosed)
 	case c.open != nil:
-		return ErrConnBusy
+		return fmt.Errorf("engine: use of a connection: %w", ErrConnBusy)
+	case c.root != nil && c.root.lost:
+		return fmt.Errorf("engine: use of a transaction: %w", c.root.aborted())
 	}
 	return nil
 }
 
-// prepare makes sure that there is a transaction, unless the connection is in
-// autocommit mode.
+// prepare makes sure that a statement can be sent, and that there is a
+// transaction for it, unless the connection is in autocommit mode.
 func (c *Conn) prepare(ctx context.Context) error {
 	if err := c.ready(); err != nil {
 		return err
+	}
+	if err := ctx.Err(); err != nil { // nothing is sent, so nothing is lost
+		return describe("execute", err)
 	}
 	if c.root != nil || c.txConfig.autocommit {
 		return nil
@@ -182,19 +187,33 @@ func (c *Conn) prepare(ctx context.Context) error {
 	return c.begin(ctx, c.txConfig.TxOptions)
 }
 
-// note remembers what a failure means for what comes after it, and returns the
-// error.
+// note remembers what the failure of a statement means for what comes after
+// it, and returns the error.
 func (c *Conn) note(err error) error {
-	if c.root == nil || err == nil {
+	tx := c.root
+	if tx == nil || err == nil {
 		return err
 	}
 	if fault.Code(err) == abortedState {
-		return &TxAbortedError{Cause: c.root.failed, Err: err}
+		return &TxAbortedError{Cause: tx.failed, Err: err}
 	}
-	if c.root.failed == nil {
-		c.root.failed = err
+	if tx.failed == nil {
+		tx.failed = err
 	}
+	tx.lost = tx.lost || !c.Dialect().AbortsTx && undone(err)
 	return err
+}
+
+// undone reports whether the failure of a statement may have ended its
+// transaction: MySQL rolls back the victim of a deadlock, SQLite a write that
+// was interrupted, and statements that come after it would be committed one by
+// one.
+func undone(err error) bool {
+	switch fault.Of(err, fault.Situation{InTx: true}).Outcome {
+	case fault.OutcomeAnswered, fault.OutcomeDone, fault.OutcomeNotSent:
+		return false
+	}
+	return true
 }
 
 // closeCursor ends an answer that is still open.

@@ -72,6 +72,9 @@ type Dialect struct {
 	Quote byte
 	// Features is what the database can do.
 	Features Features
+	// AbortsTx says that the server itself refuses every statement of a
+	// transaction in which one has failed, until it is rolled back.
+	AbortsTx bool
 	// NativeScan says that the driver's Scan knows the types of the database,
 	// as pgx's does, so that no conversion has to be added to it.
 	NativeScan bool

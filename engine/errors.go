@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sessionproxy/sessionproxy/fault"
@@ -16,22 +17,22 @@ var (
 	ErrMultipleResults = errors.New("engine: several rows were found where one is required")
 	// ErrClosed is matched by the use of a result, stream, connection or
 	// engine after it was closed.
-	ErrClosed = errors.New("engine: closed")
+	ErrClosed = errors.New("it is closed")
 	// ErrTransactionBegun is matched by an attempt to begin a transaction on a
 	// connection that has one.
-	ErrTransactionBegun = errors.New("engine: a transaction has begun already on this connection")
+	ErrTransactionBegun = errors.New("the connection has a transaction already")
 	// ErrTransactionClosed is matched by the use of a transaction that was
 	// committed or rolled back, or whose outer one was.
-	ErrTransactionClosed = errors.New("engine: the transaction has ended")
+	ErrTransactionClosed = errors.New("the transaction has ended")
 	// ErrTransactionManaged is matched by an attempt to commit or roll back
 	// the transaction of [Engine.RunInTx], which ends it by itself.
-	ErrTransactionManaged = errors.New("engine: RunInTx ends the transaction itself: return nil to commit, an error to roll back")
+	ErrTransactionManaged = errors.New("RunInTx ends its transaction itself: return nil to commit it, an error to roll it back")
 	// ErrConnBusy is matched by a statement on a connection whose stream or
 	// cursor is still open.
-	ErrConnBusy = errors.New("engine: the connection has an open stream, which has to be closed first")
+	ErrConnBusy = errors.New("the connection has an open stream, which has to be closed first")
 	// ErrTxAborted is matched by a statement that the database refuses because
 	// one before it failed in the same transaction. See [TxAbortedError].
-	ErrTxAborted = errors.New("engine: the transaction is aborted by an earlier error, roll it back")
+	ErrTxAborted = errors.New("the transaction is aborted by an earlier error: roll it back")
 	// ErrNoRows is matched by reading rows of a statement that returns none.
 	// It matches [ErrClosed] as well.
 	ErrNoRows = fmt.Errorf("engine: the statement returns no rows: the result is %w", closedError{})
@@ -54,7 +55,7 @@ type PoolTimeoutError struct {
 
 // Error returns what was waited for and what may be the reason.
 func (e *PoolTimeoutError) Error() string {
-	return fmt.Sprintf("engine: connect: none of %d connections became free within %s: close connections and streams when done, or set a larger pool", e.Max, e.Timeout)
+	return fmt.Sprintf("none of %d connections became free within %s: close connections and streams when done, or set a larger pool", e.Max, e.Timeout)
 }
 
 // Is reports whether target is [fault.ErrPoolTimeout].
@@ -70,20 +71,22 @@ type BatchError struct {
 
 // Error returns the statement's number and the cause.
 func (e *BatchError) Error() string {
-	return fmt.Sprintf("engine: statement %d of the batch: %v", e.Index, e.Err)
+	return fmt.Sprintf("statement %d of the batch: %v", e.Index, e.Err)
 }
 
 // Unwrap returns the cause.
 func (e *BatchError) Unwrap() error { return e.Err }
 
 // TxAbortedError says that a statement was refused because an earlier one had
-// failed in the same transaction, as PostgreSQL does. It matches
+// failed in the same transaction: by PostgreSQL, whatever the failure was; by
+// this package where the database may have ended the transaction because of it,
+// so that what comes after would be committed by itself. It matches
 // [ErrTxAborted].
 type TxAbortedError struct {
 	// Cause is the error of the statement that failed first; nil if it is not
 	// known.
 	Cause error
-	// Err is what the database answered.
+	// Err is what the database answered; nil if it was not asked.
 	Err error
 }
 
@@ -97,10 +100,7 @@ func (e *TxAbortedError) Error() string {
 
 // Unwrap returns the first failure and the answer.
 func (e *TxAbortedError) Unwrap() []error {
-	if e.Cause == nil {
-		return []error{e.Err}
-	}
-	return []error{e.Cause, e.Err}
+	return slices.DeleteFunc([]error{e.Cause, e.Err}, func(err error) bool { return err == nil })
 }
 
 // Is reports whether target is [ErrTxAborted].
@@ -118,7 +118,7 @@ type DataError struct {
 
 // Error returns the code.
 func (e *DataError) Error() string {
-	return "engine: a value does not fit (" + e.Code + ")"
+	return "a value does not fit (" + e.Code + ")"
 }
 
 // Unwrap returns the driver's error.

@@ -47,7 +47,7 @@ func (c *Conn) batch(ctx context.Context, sts []Statement) ([]Outcome, error) {
 	for i, st := range sts {
 		q, err := bind(c.Dialect(), st)
 		if err != nil {
-			return nil, &BatchError{Index: i, Err: err}
+			return nil, describe("execute", &BatchError{Index: i, Err: err})
 		}
 		qs[i] = q
 	}

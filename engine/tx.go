@@ -18,6 +18,7 @@ type Tx struct {
 	name       string // of the savepoint
 	depth      int    // of savepoints, 0 for a transaction
 	failed     error  // the first failure of a statement, in a transaction
+	lost       bool   // the database may have ended the transaction
 	ended      bool
 	managed    bool // RunInTx ends it
 	options    TxOptions
@@ -76,16 +77,32 @@ func (t *Tx) Commit(ctx context.Context) error {
 	}
 	t.conn.closeCursor()
 	if t.parent != nil {
-		if err := t.conn.conn.Release(ctx, t.name); err != nil {
-			return describe("release savepoint", t.conn.note(err))
-		}
-		t.end()
-		return nil
+		return t.release(ctx)
+	}
+	if t.lost {
+		err := describe("commit", t.aborted())
+		_ = t.rollback(ctx) // there may be nothing left to roll back
+		return errors.Join(err, t.closeConn(ctx))
 	}
 	err := t.conn.note(t.conn.conn.Commit(ctx))
 	t.end()
 	return errors.Join(describe("commit", err), t.closeConn(ctx))
 }
+
+// release keeps what was done since the savepoint.
+func (t *Tx) release(ctx context.Context) error {
+	if err := t.conn.ready(); err != nil {
+		return err
+	}
+	if err := t.conn.conn.Release(ctx, t.name); err != nil {
+		return describe("release savepoint", t.conn.note(err))
+	}
+	t.end()
+	return nil
+}
+
+// aborted is what a transaction answers that the database may have ended.
+func (t *Tx) aborted() error { return &TxAbortedError{Cause: t.failed} }
 
 // Rollback undoes the transaction, or what was done since the savepoint, and
 // ends it, whatever is returned.
@@ -103,9 +120,16 @@ func (t *Tx) rollback(ctx context.Context) error {
 	t.conn.closeCursor()
 	defer t.end()
 	if t.parent != nil {
+		if err := t.conn.ready(); err != nil {
+			return err
+		}
 		return describe("rollback to savepoint", t.conn.conn.RollbackTo(ctx, t.name))
 	}
-	return describe("rollback", t.conn.conn.Rollback(ctx))
+	err := t.conn.conn.Rollback(ctx)
+	if t.lost {
+		return nil // it is rolled back, by whoever
+	}
+	return describe("rollback", err)
 }
 
 // rollbackTimeout bounds a rollback whose context is over.

@@ -63,10 +63,15 @@ func (e *Engine) unit(ctx context.Context, bc BackendConn, o TxOptions, fn func(
 		c.closed = true
 	}()
 	err := fn(context.WithValue(ctx, unitKey{e}, tx), tx)
-	if err == nil && tx.doomed != nil {
+	switch {
+	case err != nil:
+		return err
+	case tx.doomed != nil:
 		return fmt.Errorf("engine: run in transaction: a joined function failed: %w", tx.doomed)
+	case tx.lost:
+		return fmt.Errorf("engine: run in transaction: %w", tx.aborted())
 	}
-	return err
+	return nil
 }
 
 // join runs fn in the transaction of the unit at work. Half of a unit is never

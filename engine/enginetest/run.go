@@ -27,7 +27,7 @@ var contract = []func(t *testing.T, f *fixture){
 	testNoRows, testAffected, testGeneratedKey,
 	testAutobegin, testBeginTwice, testCloseRollsBack, testUseAfterEnd, testSavepoints, testOuterEndsInner,
 	testReadOnly, testIsolation, testAutocommit, testBeginOutlivesContext, testCloseWithDeadContext, testFailedStatement,
-	testEngineBegin,
+	testInterruptedStatement, testEngineBegin,
 	testUnitCommits, testUnitRollsBack, testUnitSurvivesPanic, testUnitSurvivesGoexit, testUnitJoins, testUnitIsDoomed,
 	testUnitRefusesOtherOptions, testUnitNests, testUnitIsManaged, testUnitIsReplayed,
 	testParameters, testLists, testExecuteMany, testExecuteBatch, testBatchFails, testManyRowsBack,

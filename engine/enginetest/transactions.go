@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"testing"
+	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
@@ -273,6 +274,53 @@ func testFailedStatement(t *testing.T, f *fixture) {
 		t.Error("commit of an aborted transaction is no error")
 	}
 	want(t, "rows", f.count(c), int64(1))
+}
+
+// testInterruptedStatement gives up a write in the middle of a transaction. No
+// database lets the transaction go on, and what is tried after it must not be
+// committed by itself.
+func testInterruptedStatement(t *testing.T, f *fixture) {
+	f.items(200)
+	f.exec(f, "CREATE TABLE big (n BIGINT)")
+	tx := must[*engine.Tx](t)(f.Begin(t.Context()))
+	insert(f, tx, "before")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	endless := engine.Text("INSERT INTO big SELECT a.id FROM item a CROSS JOIN item b CROSS JOIN item c CROSS JOIN item d CROSS JOIN item e")
+	if _, err := tx.Execute(ctx, endless); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a statement that was given up: %v", err)
+	}
+	if _, err := tx.Execute(t.Context(), engine.Text("INSERT INTO item (name) VALUES ('after')")); err == nil {
+		t.Error("a statement after it is no error")
+	}
+	if err := tx.Commit(t.Context()); err == nil {
+		t.Error("its commit is no error")
+	}
+	want(t, "rows", f.count(f), int64(200))
+	want(t, "in use", f.Stats().InUse, 0)
+
+	err := f.RunInTx(t.Context(), func(_ context.Context, tx *engine.Tx) error {
+		insert(f, tx, "before")
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		defer cancel()
+		_, _ = tx.Execute(ctx, endless)
+		_, _ = tx.Execute(t.Context(), engine.Text("INSERT INTO item (name) VALUES ('after')"))
+		return nil
+	})
+	if err == nil {
+		t.Error("a unit that hides it is no error")
+	}
+	want(t, "rows after the unit", f.count(f), int64(200))
+
+	// A statement that was never sent ends nothing.
+	c := f.connect()
+	insert(f, c, "kept")
+	if _, err := c.Execute(ctx, engine.Text("SELECT 1")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a statement with a dead context: %v", err)
+	}
+	f.ok(c.Commit(t.Context()))
+	f.end(c)
+	want(t, "rows at the end", f.count(f), int64(201))
 }
 
 func testEngineBegin(t *testing.T, f *fixture) {

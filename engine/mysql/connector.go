@@ -27,6 +27,10 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, fmt.Errorf("engine: connect: %T lacks an interface that go-sql-driver/mysql has", raw)
 	}
 	made := &conn{rawConn: full, connector: c}
+	if err := made.learnID(ctx); err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
 	if c.cached > 0 {
 		made.stmts = stmtcache.New(c.cached, stmtErrors)
 	}
@@ -67,6 +71,12 @@ func (c *conn) IsValid() bool { return !c.spent && c.rawConn.IsValid() }
 
 // ExecContext implements [driver.ExecerContext].
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	res, err := c.exec(ctx, query, args)
+	c.stopServer(ctx, err)
+	return res, err
+}
+
+func (c *conn) exec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	if len(args) == 0 || c.stmts == nil {
 		return c.rawConn.ExecContext(ctx, query, args)
 	}
@@ -75,13 +85,9 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 
 // QueryContext implements [driver.QueryerContext].
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	how, streamed := ctx.Value(streamKey{}).(stopping)
-	if streamed && how == stopByKill {
-		if err := c.learnID(ctx); err != nil {
-			return nil, err
-		}
-	}
 	rows, err := c.query(ctx, query, args)
+	c.stopServer(ctx, err)
+	how, streamed := ctx.Value(streamKey{}).(stopping)
 	if err != nil || !streamed {
 		return rows, err
 	}

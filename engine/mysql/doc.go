@@ -33,6 +33,12 @@
 // costs one round trip when it comes again, and its arguments never become part
 // of the SQL text.
 //
+// # Giving up
+//
+// A statement whose context ends is ended on the server too, by KILL on another
+// connection. The driver alone would close the connection, and the server go on
+// to the end of a long write.
+//
 // # Streams
 //
 // Rows are not buffered: they are read from the network as they are asked for.

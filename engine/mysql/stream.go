@@ -3,11 +3,6 @@ package mysql
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
-	"fmt"
-	"io"
-	"strconv"
-	"time"
 )
 
 // stopping is how a stream is stopped before its end.
@@ -62,7 +57,7 @@ func (s *stream) Close() error {
 		return s.rawRows.Close()
 	}
 	s.ended = true
-	if s.how == stopByKill && s.conn.kill() {
+	if s.how == stopByKill && s.conn.kill("QUERY") {
 		// Reads what is on the way, up to the server's word that the query was
 		// interrupted.
 		if err := s.rawRows.Close(); err != nil && numberOf(err) != interrupted {
@@ -77,61 +72,4 @@ func (s *stream) Close() error {
 	_ = s.conn.rawConn.Close()
 	_ = s.rawRows.Close() // says that the connection is closed
 	return nil
-}
-
-// killTimeout bounds the killing of a query.
-const killTimeout = 5 * time.Second
-
-// kill ends the query at work, by way of a connection of its own.
-func (c *conn) kill() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
-	defer cancel()
-	other, err := c.connector.base.Connect(ctx)
-	if err != nil {
-		return false
-	}
-	defer other.Close() //nolint:errcheck // its work is done
-	execer, ok := other.(driver.ExecerContext)
-	if !ok {
-		return false
-	}
-	_, err = execer.ExecContext(ctx, "KILL QUERY "+strconv.FormatUint(c.id, 10), nil)
-	return err == nil
-}
-
-// settle takes the blow of a KILL that came after the query had ended, which
-// would hit the next statement.
-func (c *conn) settle() error {
-	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
-	defer cancel()
-	_, err := c.rawConn.ExecContext(ctx, "DO 0", nil)
-	if numberOf(err) == interrupted {
-		return nil
-	}
-	return err
-}
-
-// learnID asks for the server's number of the connection, once.
-func (c *conn) learnID(ctx context.Context) error {
-	if c.id != 0 {
-		return nil
-	}
-	rows, err := c.rawConn.QueryContext(ctx, "SELECT CONNECTION_ID()", nil)
-	if err != nil {
-		return err
-	}
-	defer rows.Close() //nolint:errcheck // the row was read
-	value := make([]driver.Value, 1)
-	if err := rows.Next(value); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return err
-	}
-	text := fmt.Sprint(value[0])
-	if b, ok := value[0].([]byte); ok {
-		text = string(b)
-	}
-	c.id, err = strconv.ParseUint(text, 10, 64)
-	return err
 }

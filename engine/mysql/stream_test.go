@@ -1,8 +1,11 @@
 package mysql_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
@@ -146,6 +149,29 @@ func TestStatementsArePreparedOncePerConnection(t *testing.T) {
 		}
 		if err := c.Close(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+func TestAStatementThatIsGivenUpEndsOnTheServer(t *testing.T) {
+	t.Parallel()
+	d := dbtest.MariaDB(t).Database(t)
+	e := openURL(t, d.URL())
+	for _, st := range []engine.Statement{engine.Text("DO SLEEP(300)"), engine.Text("SELECT SLEEP(?)", 300)} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, err := e.Execute(ctx, st)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("%v: %v", st, err)
+		}
+	}
+	for {
+		running := scalar(t, e, "SELECT count(*) FROM information_schema.processlist WHERE db = ? AND id <> CONNECTION_ID() AND info LIKE '%SLEEP%'", d.Name)
+		if running == int64(0) {
+			return
+		}
+		if t.Context().Err() != nil {
+			t.Fatalf("%v statements are still running", running)
 		}
 	}
 }

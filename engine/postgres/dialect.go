@@ -9,7 +9,7 @@ import (
 // (SKIP LOCKED and ON CONFLICT are of that release).
 func dialect(system sp.System, version string) *engine.Dialect {
 	return &engine.Dialect{
-		System: system, Version: version, Placeholder: engine.Dollar, Quote: '"', NativeScan: true,
+		System: system, Version: version, Placeholder: engine.Dollar, Quote: '"', NativeScan: true, AbortsTx: true,
 		Features: engine.Features{
 			InsertReturning: true, UpdateReturning: true, DeleteReturning: true,
 			Savepoints: true, ForUpdate: true, SkipLocked: true, DefaultKeyword: true,

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	"github.com/sessionproxy/sessionproxy/engine"
@@ -19,6 +20,8 @@ type Conn struct {
 	conn *sql.Conn // nil for a unit of work, which has the transaction alone
 	tx   *sql.Tx   // nil outside of a transaction
 	end  context.CancelCauseFunc
+
+	suspect bool // the connection may be in a transaction
 }
 
 var _ engine.BackendConn = (*Conn)(nil)
@@ -91,11 +94,11 @@ func (c *Conn) over() {
 // Commit implements [engine.BackendConn]. A COMMIT can't be cancelled with
 // database/sql: ctx is looked at before it is sent.
 func (c *Conn) Commit(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return errors.Join(err, c.undo())
+	}
 	tx := c.tx
 	defer c.over()
-	if err := ctx.Err(); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
 	err := tx.Commit()
 	if err == nil || errors.Is(err, fault.ErrCommitUnknown) || errors.Is(err, sql.ErrTxDone) {
 		return err
@@ -109,10 +112,23 @@ func (c *Conn) Commit(ctx context.Context) error {
 }
 
 // Rollback implements [engine.BackendConn].
-func (c *Conn) Rollback(context.Context) error {
+func (c *Conn) Rollback(context.Context) error { return c.undo() }
+
+// undo rolls the transaction back. If that fails, nobody knows what the
+// connection is in, and it is not used again: unless SQLite says that it had
+// rolled back itself.
+func (c *Conn) undo() error {
 	tx := c.tx
 	defer c.over()
-	return tx.Rollback()
+	err := tx.Rollback()
+	switch {
+	case err == nil, errors.Is(err, sql.ErrTxDone):
+		return err
+	case strings.Contains(err.Error(), "no transaction is active"):
+		return nil
+	}
+	c.suspect = true
+	return err
 }
 
 // Savepoint implements [engine.BackendConn].
@@ -159,10 +175,9 @@ func (c *Conn) Close(broken bool) error {
 	}
 	var err error
 	if c.tx != nil {
-		err = c.tx.Rollback()
-		c.over()
+		err = c.undo()
 	}
-	if broken {
+	if broken || c.suspect {
 		err = errors.Join(err, discard(c.conn))
 	}
 	if cerr := c.conn.Close(); !errors.Is(cerr, sql.ErrConnDone) {

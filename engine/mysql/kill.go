@@ -1,0 +1,74 @@
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+)
+
+// killTimeout bounds the killing of a query.
+const killTimeout = 5 * time.Second
+
+// kill ends the query at work, or the whole connection, by way of another one.
+func (c *conn) kill(what string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
+	defer cancel()
+	other, err := c.connector.base.Connect(ctx)
+	if err != nil {
+		return false
+	}
+	defer other.Close() //nolint:errcheck // its work is done
+	execer, ok := other.(driver.ExecerContext)
+	if !ok {
+		return false
+	}
+	_, err = execer.ExecContext(ctx, "KILL "+what+" "+strconv.FormatUint(c.id, 10), nil)
+	return err == nil
+}
+
+// stopServer ends a statement on the server that its caller has given up. The
+// driver closes the connection then, which a server that has nothing to send
+// does not notice: the statement would go on, and keep its locks.
+func (c *conn) stopServer(ctx context.Context, err error) {
+	if err != nil && ctx.Err() != nil && !c.rawConn.IsValid() {
+		go c.kill("CONNECTION") //nolint:gosec // ctx is over; the kill is bounded in time, and nobody waits for it
+	}
+}
+
+// settle takes the blow of a KILL that came after the query had ended, which
+// would hit the next statement.
+func (c *conn) settle() error {
+	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
+	defer cancel()
+	_, err := c.rawConn.ExecContext(ctx, "DO 0", nil)
+	if numberOf(err) == interrupted {
+		return nil
+	}
+	return err
+}
+
+// learnID asks for the server's number of the connection.
+func (c *conn) learnID(ctx context.Context) error {
+	rows, err := c.rawConn.QueryContext(ctx, "SELECT CONNECTION_ID()", nil)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // the row was read
+	value := make([]driver.Value, 1)
+	if err := rows.Next(value); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	text := fmt.Sprint(value[0])
+	if b, ok := value[0].([]byte); ok {
+		text = string(b)
+	}
+	c.id, err = strconv.ParseUint(text, 10, 64)
+	return err
+}
