@@ -16,6 +16,7 @@ import (
 	_ "github.com/sessionproxy/sessionproxy/engine/mysql"
 	_ "github.com/sessionproxy/sessionproxy/engine/postgres"
 	_ "github.com/sessionproxy/sessionproxy/engine/sqlite"
+	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 	"github.com/sessionproxy/sessionproxy/middleware"
 	"github.com/sessionproxy/sessionproxy/retry"
@@ -179,6 +180,50 @@ func TestEngineReplaysUnits(t *testing.T) {
 			}
 			if n, _, err := engine.Scalar[int](t.Context(), e, engine.Text("SELECT count(*) FROM item")); n != 2 || err != nil {
 				t.Errorf("%d rows, %v", n, err)
+			}
+		})
+	}
+}
+
+// TestEngineAbortsADeadlocksVictim makes two transactions wait for each other. The
+// database ends one of them: MySQL and MariaDB roll it back and would commit
+// each statement after it by itself.
+func TestEngineAbortsADeadlocksVictim(t *testing.T) {
+	t.Parallel()
+	for _, d := range engines[1:] {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			e := openEngine(t, d.urls(t)(t))
+			execute(t, e, "CREATE TABLE item (id INTEGER PRIMARY KEY, n INTEGER)")
+			execute(t, e, "INSERT INTO item VALUES (1, 0), (2, 0)")
+			a, b := must(e.Begin(t.Context())), must(e.Begin(t.Context()))
+			update := engine.Text("UPDATE item SET n = n + 1 WHERE id = ?")
+			execute(t, a, update.String(), 1)
+			execute(t, b, update.String(), 2)
+			errs := make(chan error, 2)
+			go func() { _, err := a.Execute(t.Context(), update.With(2)); errs <- err }()
+			go func() { _, err := b.Execute(t.Context(), update.With(1)); errs <- err }()
+			first, second := <-errs, <-errs
+			failed := errors.Join(first, second)
+			operational, ok := errors.AsType[*engine.OperationalError](failed)
+			if !ok || operational.Class != fault.ClassDeadlock || first != nil && second != nil {
+				t.Fatalf("the deadlock: %v and %v", first, second)
+			}
+			victims := 0
+			for _, tx := range []*engine.Tx{a, b} {
+				_, err := tx.Execute(t.Context(), engine.Text("INSERT INTO item VALUES (?, 0)", 3+victims))
+				if errors.Is(err, engine.ErrTxAborted) {
+					victims++
+					if err := tx.Commit(t.Context()); err == nil {
+						t.Error("the victim's commit is no error")
+					}
+				} else if err := errors.Join(err, tx.Commit(t.Context())); err != nil {
+					t.Error(err)
+				}
+			}
+			n, _, err := engine.Scalar[int](t.Context(), e, engine.Text("SELECT count(*) FROM item"))
+			if victims != 1 || n != 3 || err != nil {
+				t.Errorf("%d victims, %d rows, %v", victims, n, err)
 			}
 		})
 	}

@@ -94,6 +94,28 @@ func testBatchFails(t *testing.T, f *fixture) {
 	}
 }
 
+// testLargeBatch is larger than what a dialect sends at once.
+func testLargeBatch(t *testing.T, f *fixture) {
+	f.items(0)
+	sets := make([][]any, 2500)
+	for i := range sets {
+		sets[i] = []any{"item " + itoa(i)}
+	}
+	sets[2300][0] = "item 7"
+	c := f.connect()
+	_, err := c.ExecuteMany(t.Context(), engine.Text("INSERT INTO item (name) VALUES (?)"), sets...)
+	var batch *engine.BatchError
+	if !errors.As(err, &batch) || batch.Index != 2300 {
+		t.Errorf("a duplicate: %v", err)
+	}
+	f.ok(c.Rollback(t.Context()))
+	sets[2300][0] = "item 2300"
+	res, err := c.ExecuteMany(t.Context(), engine.Text("INSERT INTO item (name) VALUES (?)"), sets...)
+	f.ok(err)
+	want(t, "affected", res.RowsAffected(), int64(2500))
+	want(t, "rows", f.count(c), int64(2500))
+}
+
 func testManyRowsBack(t *testing.T, f *fixture) {
 	f.items(0)
 	if !f.Dialect().Features.InsertReturning {

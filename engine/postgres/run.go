@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -45,26 +46,37 @@ func buffer(rows pgx.Rows) (engine.Outcome, error) {
 	return out, nil
 }
 
+// maxBatch bounds how many statements are on the way at once.
+const maxBatch = 1000
+
 // Batch implements [engine.BackendConn].
 func (c *conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, error) {
+	outs := make([]engine.Outcome, 0, len(qs))
+	for part := range slices.Chunk(qs, maxBatch) {
+		var err error
+		if outs, err = c.send(ctx, part, outs); err != nil {
+			return outs, err
+		}
+	}
+	return outs, nil
+}
+
+// send sends a batch and appends its outcomes to outs.
+func (c *conn) send(ctx context.Context, qs []engine.Bound, outs []engine.Outcome) ([]engine.Outcome, error) {
 	batch := &pgx.Batch{}
 	for _, q := range qs {
 		batch.Queue(q.Text, q.Args...)
 	}
 	results := c.runner().SendBatch(ctx, batch)
-	outs := make([]engine.Outcome, 0, len(qs))
-	for i, q := range qs {
+	for _, q := range qs {
 		out, err := next(results, q)
 		if err != nil {
 			_ = results.Close() // says the same
-			return outs, &engine.BatchError{Index: i, Err: err}
+			return outs, &engine.BatchError{Index: len(outs), Err: err}
 		}
 		outs = append(outs, out)
 	}
-	if err := results.Close(); err != nil {
-		return outs, err
-	}
-	return outs, nil
+	return outs, results.Close()
 }
 
 // next reads the answer to the next statement of a batch.
