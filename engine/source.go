@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // source gives the rows of an answer one after the other. The views on one
 // answer share it.
@@ -153,9 +150,8 @@ func (w *windowed) close() error {
 		return nil
 	}
 	w.closed, w.block = true, nil
-	err := w.cursor.Close()
-	if errors.Is(w.err, err) {
-		return nil // it was reported
+	if w.err != nil {
+		return nil // the cursor is closed, and the error was reported
 	}
-	return err
+	return w.cursor.Close()
 }

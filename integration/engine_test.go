@@ -154,6 +154,66 @@ func TestEngineOutlivesItsConnections(t *testing.T) {
 	}
 }
 
+// backend returns the server's number of the connection that ex uses.
+func backend(t *testing.T, e *engine.Engine) int64 {
+	t.Helper()
+	ask := "SELECT pg_backend_pid()"
+	if e.Dialect().System != sp.PostgreSQL {
+		ask = "SELECT CONNECTION_ID()"
+	}
+	id, err := execute(t, e, ask).Scalar()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id.(int64)
+}
+
+// TestEnginePrePing kills an idle connection: verified before its use, it is
+// replaced and nobody notices.
+func TestEnginePrePing(t *testing.T) {
+	t.Parallel()
+	for _, d := range engines[1:] {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			url := d.urls(t)(t)
+			e := openEngine(t, url, engine.WithPoolSize(1), engine.WithMaxOverflow(0), engine.WithPrePing())
+			killer := openEngine(t, url)
+			before := backend(t, e)
+			if e.Dialect().System == sp.PostgreSQL {
+				execute(t, killer, "SELECT pg_terminate_backend(?, 5000)", before)
+			} else {
+				execute(t, killer, fmt.Sprintf("KILL CONNECTION %d", before))
+				for execute(t, killer, "SELECT id FROM information_schema.processlist WHERE id = ?", before).RowsAffected() > 0 {
+				}
+			}
+			if after := backend(t, e); after == before {
+				t.Errorf("connection %d is still there", before)
+			}
+		})
+	}
+}
+
+// TestEngineRecycles replaces connections that are older than they may be.
+func TestEngineRecycles(t *testing.T) {
+	t.Parallel()
+	for _, d := range engines[1:] {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			url := d.urls(t)(t)
+			kept := openEngine(t, url, engine.WithPoolSize(1), engine.WithMaxOverflow(0))
+			if a, b := backend(t, kept), backend(t, kept); a != b {
+				t.Errorf("connection %d became %d", a, b)
+			}
+			recycled := openEngine(t, url, engine.WithPoolSize(1), engine.WithMaxOverflow(0), engine.WithPoolRecycle(20*time.Millisecond))
+			for first := backend(t, recycled); backend(t, recycled) == first; {
+				if t.Context().Err() != nil {
+					t.Fatalf("connection %d was never replaced", first)
+				}
+			}
+		})
+	}
+}
+
 // TestEngineReplaysUnits kills the connection of a unit: with a retry in the
 // chain the whole unit runs again on another one.
 func TestEngineReplaysUnits(t *testing.T) {

@@ -56,6 +56,7 @@ func read(u *engine.URL) (settings, error) {
 	c.User, c.DBName = u.User, u.Database
 	c.Passwd, _ = u.Password()
 	c.ParseTime, c.ClientFoundRows = true, true
+	c.Logger = &driver.NopLogger{} // what it would write is in the errors
 	c.Params = map[string]string{"time_zone": "'+00:00'"}
 
 	s := settings{config: c, target: sp.Target{System: sp.System(u.Scheme), Namespace: u.Database, User: u.User}}

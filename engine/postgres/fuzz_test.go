@@ -1,0 +1,30 @@
+package postgres_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+)
+
+// FuzzParameters looks for parameters that make opening panic, or an error that
+// shows the password.
+func FuzzParameters(f *testing.F) {
+	for _, params := range []string{
+		"sslmode=verify-full&sslrootcert=/no/such", "statement_timeout=5s", "host=/run&connect_timeout=1", "options=-c%20geqo%3Doff", "timezone='\\",
+	} {
+		f.Add("db", params)
+	}
+	f.Fuzz(func(t *testing.T, database, params string) {
+		e, err := engine.Open(t.Context(), "postgres://u:hunter2@127.0.0.1:1/"+database+"?"+params, engine.WithLazyConnect())
+		if err == nil {
+			if derr := e.Dispose(); derr != nil {
+				t.Error(derr)
+			}
+			return
+		}
+		if strings.Contains(err.Error(), "hunter2") || !strings.HasPrefix(err.Error(), "engine: ") {
+			t.Errorf("%q: %v", params, err)
+		}
+	})
+}
