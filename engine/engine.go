@@ -13,6 +13,8 @@ import (
 type Engine struct {
 	backend Backend
 	url     *URL
+	chain   sp.Chain
+	handler sp.Handler
 }
 
 var _ Executor = (*Engine)(nil)
@@ -42,7 +44,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{backend: backend, url: u}
+	e := &Engine{backend: backend, url: u, chain: cfg.Chain, handler: cfg.Chain.Then(sp.Perform)}
 	if cfg.lazy {
 		return e, nil
 	}
@@ -50,6 +52,16 @@ func Open(ctx context.Context, url string, opts ...Option) (*Engine, error) {
 		return nil, errors.Join(describe("open "+u.String(), err), backend.Dispose())
 	}
 	return e, nil
+}
+
+// Handler returns the engine's chain around [sp.Perform], composed once, for
+// calls that are not statements: the methods of a session. It is nil if the
+// chain is empty.
+func (e *Engine) Handler() sp.Handler {
+	if e.chain.Len() == 0 {
+		return nil
+	}
+	return e.handler
 }
 
 // URL returns the name of the database. It prints without the password.

@@ -34,6 +34,7 @@ var floors = map[string]rule{
 	"internal/archtest":         {},
 	"driver/sqldb":              {own: []string{"", "fault"}, foreign: []string{"github.com/ngrok/sqlmw"}},
 	"driver/pgxdb":              {own: []string{"", "fault"}, foreign: []string{pgx}},
+	"orm":                       {own: []string{"", "fault", "engine", "engine/scan", "orm/mapping"}},
 	"orm/mapping":               {own: []string{"engine/scan"}},
 	"proxy":                     {},
 	"engine":                    {own: []string{"", "fault", "internal/sqltext", "engine/scan"}},

@@ -36,15 +36,46 @@ func (c *Column) Zero(obj unsafe.Pointer) bool {
 	return reflect.NewAt(c.Type, unsafe.Add(obj, c.offset)).Elem().IsZero()
 }
 
-// Int returns the value of an integer column.
+// Integer reports whether the column's type is an integer.
+func (c *Column) Integer() bool { return c.integer }
+
+// Int returns the value of an integer column, a uint64 by its bits; 0 of any
+// other column. It does not allocate.
 func (c *Column) Int(obj unsafe.Pointer) int64 {
-	switch v := c.load(unsafe.Add(obj, c.offset)).(type) {
-	case int64:
-		return v
-	case uint64:
-		return int64(v) //nolint:gosec // the bits are what counts
+	p := unsafe.Add(obj, c.offset)
+	switch c.Type.Kind() {
+	case reflect.Int:
+		return int64(*(*int)(p))
+	case reflect.Int8:
+		return int64(*(*int8)(p))
+	case reflect.Int16:
+		return int64(*(*int16)(p))
+	case reflect.Int32:
+		return int64(*(*int32)(p))
+	case reflect.Int64:
+		return *(*int64)(p)
+	case reflect.Uint:
+		return int64(*(*uint)(p)) //nolint:gosec // by its bits
+	case reflect.Uint8:
+		return int64(*(*uint8)(p))
+	case reflect.Uint16:
+		return int64(*(*uint16)(p))
+	case reflect.Uint32:
+		return int64(*(*uint32)(p))
+	case reflect.Uint64:
+		return int64(*(*uint64)(p)) //nolint:gosec // by its bits
+	default:
+		return 0
 	}
-	return 0
+}
+
+// Text returns the value of a column whose type is a string; "" of any other
+// column. It does not allocate.
+func (c *Column) Text(obj unsafe.Pointer) string {
+	if c.Type.Kind() != reflect.String {
+		return ""
+	}
+	return *(*string)(unsafe.Add(obj, c.offset))
 }
 
 // SetInt sets an integer column. It fails if n does not fit.

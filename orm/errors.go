@@ -1,0 +1,58 @@
+package orm
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+)
+
+// The errors of a session's state.
+var (
+	// ErrPendingRollback is matched by the use of a session whose flush has
+	// failed, until Rollback is called. The error holds that of the flush.
+	ErrPendingRollback = errors.New("orm: the transaction was rolled back by a flush that failed: call Rollback")
+	// ErrInvalidState is matched by what an object's state does not allow, such
+	// as the deletion of an object that was never added.
+	ErrInvalidState = errors.New("orm: the object's state does not allow it")
+	// ErrNoTransaction is matched by the use of a session that is not to begin
+	// a transaction by itself, and has none.
+	ErrNoTransaction = errors.New("orm: there is no transaction, and autobegin is off: call Begin")
+	// ErrFlush is matched by a flush that could not be carried out, by more
+	// than the database's refusal of a statement.
+	ErrFlush = errors.New("orm: flush")
+)
+
+// ErrNoResult is matched when a row is required and there is none.
+var ErrNoResult = engine.ErrNoResult
+
+// StaleDataError says that a row was not found as it was read: another
+// transaction has changed or deleted it in between.
+type StaleDataError struct {
+	// Table is the row's table.
+	Table string
+	// Key is the row's primary key.
+	Key Key
+	// Rows is how many rows the statement found.
+	Rows int64
+}
+
+// Error names the table; the key may be a value that nobody should read.
+func (e *StaleDataError) Error() string {
+	return fmt.Sprintf("orm: flush: a row of %s: %d rows where 1 was expected: it was changed or deleted by others", e.Table, e.Rows)
+}
+
+// pendingRollbackError is what a session answers with after a flush has failed.
+type pendingRollbackError struct{ cause error }
+
+// Error says what to do, and what failed.
+func (e *pendingRollbackError) Error() string {
+	return ErrPendingRollback.Error() + ": " + e.cause.Error()
+}
+
+// Unwrap returns the sentinel and the error of the flush.
+func (e *pendingRollbackError) Unwrap() []error { return []error{ErrPendingRollback, e.cause} }
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrInvalidState, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,130 @@
+package orm
+
+import (
+	"database/sql/driver"
+	"encoding/binary"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+// Key is a primary key of several columns, in the order of the fields:
+//
+//	row, err := orm.Get[Row](ctx, s, orm.Key{"tenant", 7})
+type Key []any
+
+// identity is a primary key in a form that can be compared: n for a single
+// integer, s for everything else.
+type identity struct {
+	n int64
+	s string
+}
+
+// identityOf returns the key of an object.
+func identityOf(t *mapping.Table, obj unsafe.Pointer) identity {
+	if len(t.Key) == 1 {
+		switch c := t.Key[0]; {
+		case c.Integer():
+			return identity{n: c.Int(obj)}
+		case c.Type.Kind() == reflect.String:
+			return identity{s: c.Text(obj)}
+		}
+	}
+	var b strings.Builder
+	for _, c := range t.Key {
+		v, _ := c.Value(obj, false) // keys have no JSON
+		writePart(&b, v)
+	}
+	return identity{s: b.String()}
+}
+
+// writePart writes a part of a key so that no two keys read alike.
+func writePart(b *strings.Builder, v any) {
+	var part string
+	switch v := v.(type) {
+	case int64:
+		part = strconv.FormatInt(v, 10)
+	case uint64:
+		part = strconv.FormatUint(v, 10)
+	case string:
+		part = v
+	case []byte:
+		part = string(v)
+	case time.Time:
+		part = v.UTC().Format(time.RFC3339Nano)
+	default:
+		if rv := reflect.ValueOf(v); rv.Kind() == reflect.Array {
+			part = fmt.Sprintf("%x", v)
+		} else if valuer, ok := v.(driver.Valuer); ok {
+			inner, _ := valuer.Value()
+			part = fmt.Sprint(inner)
+		} else {
+			part = fmt.Sprint(v)
+		}
+	}
+	var length [8]byte
+	binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+	b.Write(length[:])
+	b.WriteString(part)
+}
+
+// fill writes a key that a caller gave into an object, so that it can be
+// compared and sent like any other.
+func fill(t *mapping.Table, obj unsafe.Pointer, key any) error {
+	parts, several := key.(Key)
+	if !several {
+		parts = Key{key}
+	}
+	if len(parts) != len(t.Key) {
+		return fmt.Errorf("orm: the key of %s has %d columns, %d were given", t.FullName(), len(t.Key), len(parts))
+	}
+	for i, c := range t.Key {
+		field := reflect.ValueOf(c.Pointer(obj)).Elem()
+		v := reflect.ValueOf(parts[i])
+		switch {
+		case v.IsValid() && v.Type().AssignableTo(field.Type()):
+			field.Set(v)
+		case v.IsValid() && c.Integer() && (v.CanInt() || v.CanUint()):
+			if err := c.SetInt(obj, integer(v)); err != nil {
+				return err
+			}
+		case v.IsValid() && v.Kind() == field.Kind() && v.Type().ConvertibleTo(field.Type()):
+			field.Set(v.Convert(field.Type()))
+		default:
+			return fmt.Errorf("orm: the key of %s: %s is of type %s, %T was given", t.FullName(), c.Field, c.Type, parts[i])
+		}
+	}
+	return nil
+}
+
+// integer returns the value of an integer of any type, a uint64 by its bits.
+func integer(v reflect.Value) int64 {
+	if v.CanInt() {
+		return v.Int()
+	}
+	return int64(v.Uint()) //nolint:gosec // see above
+}
+
+// keyOf returns an object's key for those who handle an error.
+func keyOf(t *mapping.Table, obj unsafe.Pointer) Key {
+	key := make(Key, len(t.Key))
+	for i, c := range t.Key {
+		key[i], _ = c.Value(obj, false) // keys have no JSON
+	}
+	return key
+}
+
+// keyIsZero reports whether an object has no key yet.
+func keyIsZero(t *mapping.Table, obj unsafe.Pointer) bool {
+	for _, c := range t.Key {
+		if !c.Zero(obj) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,139 @@
+package orm
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+	"unsafe"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+// Session is a unit of work on an [engine.Engine]. It is made by [NewSession]
+// and used by one goroutine at a time.
+type Session struct {
+	eng     *engine.Engine
+	cfg     config
+	handler sp.Handler // nil: an empty chain
+	objects objects
+
+	conn   *engine.Conn // while a transaction has reached the database
+	tx     *transaction // the innermost that is open; nil: none
+	failed error        // a flush has failed, and rolled back
+	busy   bool         // a flush is at work
+}
+
+// config is what the options set.
+type config struct {
+	autoflush      bool
+	expireOnCommit bool
+	autobegin      bool
+}
+
+func defaultConfig() config {
+	return config{autoflush: true, expireOnCommit: true, autobegin: true}
+}
+
+// An Option changes how a session behaves.
+type Option interface{ apply(c *config) }
+
+type optionFunc func(c *config)
+
+func (f optionFunc) apply(c *config) { f(c) }
+
+// WithoutAutoflush makes queries leave pending changes alone: they are sent by
+// Flush and Commit only. By default a query sends them first.
+func WithoutAutoflush() Option { return optionFunc(func(c *config) { c.autoflush = false }) }
+
+// WithoutExpireOnCommit leaves objects as they are after a commit. By default
+// they are expired, so that the next use sees what others have committed.
+func WithoutExpireOnCommit() Option { return optionFunc(func(c *config) { c.expireOnCommit = false }) }
+
+// WithoutAutobegin makes every use of the database without [Session.Begin] an
+// error that matches [ErrNoTransaction]. By default a transaction begins by
+// itself.
+func WithoutAutobegin() Option { return optionFunc(func(c *config) { c.autobegin = false }) }
+
+// NewSession returns a session on an engine. It costs nothing until it is used;
+// it has to be closed.
+func NewSession(eng *engine.Engine, opts ...Option) *Session {
+	s := &Session{eng: eng, cfg: defaultConfig(), handler: eng.Handler(), objects: newObjects()}
+	for _, o := range opts {
+		if o != nil {
+			o.apply(&s.cfg)
+		}
+	}
+	return s
+}
+
+// Bind returns the engine of the session.
+func (s *Session) Bind() *engine.Engine { return s.eng }
+
+// sessionCall is a method of a session on its way through the chain.
+type sessionCall struct {
+	sp.Call
+	do        func(ctx context.Context) error
+	performed bool
+}
+
+// Do performs the method.
+func (c *sessionCall) Do(ctx context.Context, _ *sp.Call) error {
+	c.performed = true
+	return c.do(sp.ContextWithCall(ctx, &c.Call))
+}
+
+var sessionCalls = sync.Pool{New: func() any {
+	c := &sessionCall{}
+	c.Reset(c)
+	return c
+}}
+
+// run passes a method through the chain.
+func (s *Session) run(ctx context.Context, op sp.Op, do func(ctx context.Context) error) error {
+	if s.handler == nil {
+		return do(ctx)
+	}
+	c := sessionCalls.Get().(*sessionCall)
+	c.Op, c.Level, c.Scope, c.do = op, sp.LevelSession, sp.ScopePool, do
+	c.InTx = s.tx != nil
+	c.Bind(ctx)
+	_, err := c.Run(ctx, s.handler)
+	if err == nil && !c.performed {
+		err = fmt.Errorf("orm: %s: an interceptor returned without an error and without calling the next handler", op)
+	}
+	c.do, c.performed = nil, false
+	c.Reset(c)
+	if !op.Local() { // a context that knows the call may still be about
+		return err
+	}
+	sessionCalls.Put(c)
+	return err
+}
+
+// entity returns the table of an object and where it is.
+func entity(obj any) (*mapping.Table, unsafe.Pointer, error) {
+	v := reflect.ValueOf(obj)
+	if v.Kind() != reflect.Pointer || v.IsNil() {
+		return nil, nil, fmt.Errorf("orm: %T is no object: want a pointer to a struct, not nil", obj)
+	}
+	t, err := mapping.Of(v.Type())
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, v.UnsafePointer(), nil
+}
+
+// lookup returns what the session knows of an object, or nil.
+func (s *Session) lookup(obj any) (*state, error) {
+	_, p, err := entity(obj)
+	if err != nil {
+		return nil, err
+	}
+	return s.objects.states[p], nil
+}
+
+// object returns the object of a state, as a pointer to its type.
+func (st *state) object() any { return reflect.NewAt(st.table.Type, st.obj).Interface() }

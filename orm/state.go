@@ -1,0 +1,79 @@
+package orm
+
+import (
+	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+// status is where an object stands in its session. What the session does not
+// know is transient or detached.
+type status uint8
+
+const (
+	pending    status = iota // added, not yet inserted
+	persistent               // a row of the database
+	deleted                  // its DELETE was flushed, its transaction is open
+)
+
+// state is what a session knows of an object.
+type state struct {
+	table    *mapping.Table
+	obj      unsafe.Pointer
+	status   status
+	marked   bool           // to be deleted by the next flush
+	id       identity       // of a persistent or deleted object
+	snapshot unsafe.Pointer // the row as it was last seen; nil while pending
+	expired  bool           // the snapshot is only a baseline: the row may have changed
+	order    int            // of its addition
+}
+
+// modified reports whether the object differs from its snapshot.
+func (st *state) modified(buf []int) bool {
+	return st.status == persistent && len(st.table.AppendChanged(buf[:0], st.obj, st.snapshot)) > 0
+}
+
+// objects are the objects of a session.
+type objects struct {
+	states map[unsafe.Pointer]*state
+	tables map[*mapping.Table]map[identity]*state
+	added  int
+}
+
+func newObjects() objects {
+	return objects{states: map[unsafe.Pointer]*state{}, tables: map[*mapping.Table]map[identity]*state{}}
+}
+
+// find returns the persistent object of a key, or nil.
+func (o *objects) find(t *mapping.Table, id identity) *state { return o.tables[t][id] }
+
+// identify makes an object the one of its key.
+func (o *objects) identify(st *state, id identity) {
+	m := o.tables[st.table]
+	if m == nil {
+		m = map[identity]*state{}
+		o.tables[st.table] = m
+	}
+	st.id = id
+	m[id] = st
+}
+
+// forget takes an object out of the identity map.
+func (o *objects) forget(st *state) {
+	if m := o.tables[st.table]; m[st.id] == st {
+		delete(m, st.id)
+	}
+}
+
+// remove takes an object out of the session.
+func (o *objects) remove(st *state) {
+	o.forget(st)
+	delete(o.states, st.obj)
+}
+
+// add puts a state into the session.
+func (o *objects) add(st *state) {
+	o.added++
+	st.order = o.added
+	o.states[st.obj] = st
+}

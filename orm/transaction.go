@@ -1,0 +1,378 @@
+package orm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"unsafe"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
+)
+
+// transaction is the session's transaction, or a savepoint in it, and what
+// rolling it back has to undo among the objects.
+type transaction struct {
+	outer *transaction
+	tx    *engine.Tx // the savepoint; nil: the transaction itself
+
+	added    map[*state]undo     // became pending or persistent in it
+	deleted  map[*state]bool     // became deleted in it
+	modified map[*state]bool     // were flushed in it
+	keys     map[*state]identity // the keys of those that got another one
+}
+
+// undo is what an object was before it was inserted.
+type undo struct {
+	before unsafe.Pointer // its columns before the database filled some in; nil: not flushed
+}
+
+func newTransaction(outer *transaction) *transaction {
+	t := &transaction{outer: outer}
+	t.clear()
+	return t
+}
+
+// clear forgets what was done in the transaction.
+func (t *transaction) clear() {
+	t.added, t.deleted = map[*state]undo{}, map[*state]bool{}
+	t.modified, t.keys = map[*state]bool{}, map[*state]identity{}
+}
+
+// InTransaction reports whether a transaction has begun, also if nothing has
+// reached the database yet.
+func (s *Session) InTransaction() bool { return s.tx != nil }
+
+// InNestedTransaction reports whether a savepoint is open.
+func (s *Session) InNestedTransaction() bool { return s.tx != nil && s.tx.outer != nil }
+
+// IsActive reports whether the session can be used: it can't after a flush has
+// failed, until Rollback is called.
+func (s *Session) IsActive() bool { return s.failed == nil }
+
+// Begin begins a transaction. If there is one, the error matches
+// [engine.ErrTransactionBegun]. BEGIN reaches the database with the first
+// statement.
+func (s *Session) Begin(ctx context.Context) error {
+	return s.run(ctx, sp.OpSessionBegin, func(context.Context) error {
+		if s.tx != nil {
+			return fmt.Errorf("orm: begin: %w", engine.ErrTransactionBegun)
+		}
+		s.tx = newTransaction(nil)
+		return nil
+	})
+}
+
+// begun makes sure that a transaction has begun, and that it can be used.
+func (s *Session) begun() error {
+	if s.failed != nil {
+		return &pendingRollbackError{s.failed}
+	}
+	if s.tx != nil {
+		return nil
+	}
+	if !s.cfg.autobegin {
+		return ErrNoTransaction
+	}
+	s.tx = newTransaction(nil)
+	return nil
+}
+
+// connect returns the connection of the transaction, taking one if there is
+// none yet.
+func (s *Session) connect(ctx context.Context) (*engine.Conn, error) {
+	if err := s.begun(); err != nil {
+		return nil, err
+	}
+	if s.conn == nil {
+		conn, err := s.eng.Connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.conn = conn
+	}
+	return s.conn, nil
+}
+
+// Connection returns the connection of the session's transaction, which begins
+// if there is none. It belongs to the session.
+func (s *Session) Connection(ctx context.Context) (conn *engine.Conn, err error) {
+	err = s.run(ctx, sp.OpSessionConnection, func(ctx context.Context) error {
+		conn, err = s.connect(ctx)
+		return err
+	})
+	return conn, err
+}
+
+// BeginNested flushes and sets a savepoint. It is ended by Commit or Rollback
+// of what it returns; Commit and Rollback of the session end it too.
+func (s *Session) BeginNested(ctx context.Context) (nested *Nested, err error) {
+	err = s.run(ctx, sp.OpSessionBeginNested, func(ctx context.Context) error {
+		if err := s.flush(ctx); err != nil {
+			return err
+		}
+		conn, err := s.connect(ctx)
+		if err != nil {
+			return err
+		}
+		tx, err := conn.BeginNested(ctx)
+		if err != nil {
+			return fmt.Errorf("orm: begin nested: %w", err)
+		}
+		s.tx = newTransaction(s.tx)
+		s.tx.tx = tx
+		nested = &Nested{session: s, tx: s.tx}
+		return nil
+	})
+	return nested, err
+}
+
+// Nested is a savepoint of a session.
+type Nested struct {
+	session *Session
+	tx      *transaction
+}
+
+// IsActive reports whether the savepoint is open.
+func (n *Nested) IsActive() bool {
+	for tx := n.session.tx; tx != nil; tx = tx.outer {
+		if tx == n.tx {
+			return true
+		}
+	}
+	return false
+}
+
+// Commit flushes and releases the savepoint, with those inside it. What was
+// done in it is now part of the transaction around it.
+func (n *Nested) Commit(ctx context.Context) error {
+	s := n.session
+	return s.run(ctx, sp.OpSessionCommit, func(ctx context.Context) error {
+		if !n.IsActive() {
+			return fmt.Errorf("orm: commit: %w", engine.ErrTransactionClosed)
+		}
+		if err := s.flush(ctx); err != nil {
+			return err
+		}
+		if err := n.tx.tx.Commit(ctx); err != nil {
+			return fmt.Errorf("orm: commit: %w", err)
+		}
+		for s.tx != n.tx {
+			s.tx = s.tx.merge()
+		}
+		s.tx = s.tx.merge()
+		return nil
+	})
+}
+
+// Rollback undoes what was done since the savepoint was set, with the
+// savepoints inside it. After a flush that failed inside it, the session can be
+// used again.
+func (n *Nested) Rollback(ctx context.Context) error {
+	s := n.session
+	return s.run(ctx, sp.OpSessionRollback, func(ctx context.Context) error {
+		if !n.IsActive() {
+			return fmt.Errorf("orm: rollback: %w", engine.ErrTransactionClosed)
+		}
+		var err error
+		if n.tx.tx.IsActive() { // a failed flush has rolled it back already
+			err = n.tx.tx.Rollback(ctx)
+		}
+		for s.tx != n.tx {
+			s.undo(s.tx, false)
+			s.tx = s.tx.outer
+		}
+		s.undo(n.tx, false)
+		s.tx, s.failed = n.tx.outer, nil
+		if err != nil {
+			return fmt.Errorf("orm: rollback: %w", err)
+		}
+		return nil
+	})
+}
+
+// merge hands what a savepoint knows to the transaction around it.
+func (t *transaction) merge() *transaction {
+	outer := t.outer
+	for st, u := range t.added {
+		if _, known := outer.added[st]; !known {
+			outer.added[st] = u
+		}
+	}
+	for st := range t.deleted {
+		outer.deleted[st] = true
+	}
+	for st := range t.modified {
+		outer.modified[st] = true
+	}
+	for st, id := range t.keys {
+		if _, known := outer.keys[st]; !known {
+			outer.keys[st] = id
+		}
+	}
+	return outer
+}
+
+// Commit flushes, commits the transaction with all its savepoints, and expires
+// the session's objects, unless that is off. Without a transaction and without
+// changes it does nothing. If COMMIT was sent and its answer lost, the error matches
+// [sp.ErrCommitUnknown].
+func (s *Session) Commit(ctx context.Context) error {
+	return s.run(ctx, sp.OpSessionCommit, func(ctx context.Context) error {
+		if err := s.flush(ctx); err != nil { // begins, if an object was changed since the last one
+			return err
+		}
+		if s.tx == nil {
+			return nil
+		}
+		if s.conn != nil {
+			if err := s.conn.Commit(ctx); err != nil {
+				s.lost(ctx)
+				return fmt.Errorf("orm: commit: %w", err)
+			}
+		}
+		for s.tx.outer != nil {
+			s.tx = s.tx.merge()
+		}
+		for st := range s.tx.deleted {
+			delete(s.objects.states, st.obj) // detached
+		}
+		s.tx = nil
+		if s.cfg.expireOnCommit {
+			s.expireAll()
+		}
+		return s.release(ctx)
+	})
+}
+
+// lost ends a transaction whose COMMIT has failed: what is in the database is
+// not what the objects say.
+func (s *Session) lost(ctx context.Context) {
+	s.undoAll()
+	_ = s.release(ctx) // the error of the commit is the one to tell
+}
+
+// Rollback rolls the transaction back. Objects added in it become transient,
+// objects deleted in it persistent, and all that remain are expired, as are
+// objects that were changed without a transaction having begun.
+func (s *Session) Rollback(ctx context.Context) error {
+	return s.run(ctx, sp.OpSessionRollback, s.rollback)
+}
+
+func (s *Session) rollback(ctx context.Context) error {
+	if s.tx == nil {
+		for _, st := range s.objects.states {
+			if st.modified(nil) {
+				s.expire(st)
+			}
+		}
+		return nil
+	}
+	var err error
+	if s.conn != nil {
+		err = s.conn.Rollback(ctx)
+	}
+	s.undoAll()
+	s.failed = nil
+	if err = errors.Join(err, s.release(ctx)); err != nil {
+		return fmt.Errorf("orm: rollback: %w", err)
+	}
+	return nil
+}
+
+// undoAll undoes the whole transaction among the objects.
+func (s *Session) undoAll() {
+	for s.tx != nil {
+		s.undo(s.tx, true)
+		s.tx = s.tx.outer
+	}
+}
+
+// undo undoes a transaction among the objects. If it is all of it, every object
+// may now differ from its row; otherwise those changed in it.
+func (s *Session) undo(t *transaction, all bool) {
+	for st, u := range t.added {
+		s.objects.remove(st)
+		if u.before != nil {
+			restoreGenerated(st, u.before)
+		}
+	}
+	for st := range t.deleted {
+		if _, added := t.added[st]; added {
+			continue
+		}
+		st.status, st.marked = persistent, false
+		s.objects.states[st.obj] = st
+		s.objects.identify(st, st.id)
+		st.expired = true
+	}
+	for st, id := range t.keys {
+		if _, known := s.objects.states[st.obj]; known {
+			s.objects.forget(st)
+			s.objects.identify(st, id)
+		}
+	}
+	for st := range t.modified {
+		st.expired = true
+	}
+	for _, st := range s.objects.states {
+		st.marked = false
+		if all && st.status == persistent {
+			s.expire(st)
+		}
+	}
+}
+
+// restoreGenerated gives columns that the database has filled in what they had
+// before, so that adding the object again inserts it as it was.
+func restoreGenerated(st *state, before unsafe.Pointer) {
+	for _, c := range st.table.Columns {
+		if c.Auto || c.Default || c.Generated || c.Version {
+			c.Copy(st.obj, before)
+		}
+	}
+}
+
+// cleanup bounds what has to be done when the caller's context is over.
+const cleanup = 5 * time.Second
+
+// release gives the connection back.
+func (s *Session) release(ctx context.Context) error {
+	conn := s.conn
+	if conn == nil {
+		return nil
+	}
+	s.conn = nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	defer cancel()
+	return conn.Close(ctx)
+}
+
+// Close rolls back what was not committed and lets all objects go: they are
+// detached. It does so also when ctx is over. The session can be used again.
+func (s *Session) Close(ctx context.Context) error {
+	return s.run(ctx, sp.OpSessionClose, s.close)
+}
+
+// Reset is Close.
+func (s *Session) Reset(ctx context.Context) error { return s.run(ctx, sp.OpSessionReset, s.close) }
+
+// Invalidate is Close, and does not use the connection again: for when it may
+// be in a state that nobody knows.
+func (s *Session) Invalidate(ctx context.Context) error {
+	return s.run(ctx, sp.OpSessionInvalidate, func(ctx context.Context) error {
+		if s.conn != nil {
+			s.conn.Invalidate()
+		}
+		return s.close(ctx)
+	})
+}
+
+func (s *Session) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	defer cancel()
+	err := s.rollback(ctx)
+	s.objects, s.failed = newObjects(), nil
+	return err
+}
