@@ -61,6 +61,9 @@ type Bound struct {
 	// Inserts says that the statement is an INSERT or REPLACE, which may
 	// generate a key.
 	Inserts bool
+	// Data says that the statement reads or changes rows and does nothing else,
+	// so that it is understood the same way before and after its like.
+	Data bool
 }
 
 // A Backend is an opened database as a dialect gives it to an [Engine]. It is

@@ -63,7 +63,9 @@ func (*PoolTimeoutError) Is(target error) bool { return target == fault.ErrPoolT
 
 // BatchError says which statement of a batch failed.
 type BatchError struct {
-	// Index is the number of the statement in the batch, from 0.
+	// Index is the number of the statement in the batch, from 0. Of several
+	// with one text, whose arguments PostgreSQL could not be sent, it is the
+	// first.
 	Index int
 	// Err is why it failed.
 	Err error

@@ -49,5 +49,5 @@ func bind(d *Dialect, st Statement) (Bound, error) {
 		return Bound{}, fmt.Errorf("engine: render: %w", err)
 	}
 	v := verbOf(sqltext.DialectOf(string(d.System)), text)
-	return Bound{Text: text, Args: args, Rows: v.rows, ReadOnly: v.readOnly, Cursor: v.cursor, Inserts: v.inserts}, nil
+	return Bound{Text: text, Args: args, Rows: v.rows, ReadOnly: v.readOnly, Cursor: v.cursor, Inserts: v.inserts, Data: v.data}, nil
 }

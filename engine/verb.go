@@ -12,6 +12,7 @@ type verb struct {
 	readOnly bool // it changes nothing, for certain
 	cursor   bool // it can be declared as a cursor
 	inserts  bool // it is an INSERT or REPLACE
+	data     bool // it reads or changes rows, and nothing else
 }
 
 // verbs keeps the verbs of texts.
@@ -38,10 +39,11 @@ func readVerb(d sqltext.Dialect, text string) verb {
 		out.rows = out.rows || v.rows
 		out.readOnly = out.readOnly && v.readOnly
 		out.cursor = out.cursor && v.cursor
+		out.data = v.data
 		out.inserts = v.inserts // of the last one
 	}
 	if len(several) != 1 {
-		out.cursor, out.readOnly = false, false
+		out.cursor, out.readOnly, out.data = false, false, false
 	}
 	return out
 }
@@ -95,13 +97,17 @@ func (r *verbReader) word(word string) {
 func (r *verbReader) verb() verb {
 	switch r.main {
 	case "select", "values", "table", "with":
-		return verb{rows: true, readOnly: !r.changing, cursor: !r.changing}
+		return verb{rows: true, readOnly: !r.changing, cursor: !r.changing, data: true}
+	case "insert", "replace":
+		return verb{rows: r.returning, inserts: true, data: true}
+	case "update", "delete", "merge":
+		return verb{rows: r.returning, data: true}
 	case "show", "explain", "describe", "desc":
 		return verb{rows: true, readOnly: !r.changing}
 	case "pragma", "call", "execute", "fetch", "analyze", "check", "checksum", "optimize", "repair":
 		return verb{rows: true}
 	}
-	return verb{rows: r.returning, inserts: r.main == "insert" || r.main == "replace"}
+	return verb{}
 }
 
 // changes reports whether a word stands for a change: as the verb of a

@@ -30,7 +30,7 @@ var contract = []func(t *testing.T, f *fixture){
 	testInterruptedStatement, testEngineBegin,
 	testUnitCommits, testUnitRollsBack, testUnitSurvivesPanic, testUnitSurvivesGoexit, testUnitJoins, testUnitIsDoomed,
 	testUnitRefusesOtherOptions, testUnitNests, testUnitIsManaged, testUnitIsReplayed,
-	testParameters, testLists, testExecuteMany, testExecuteBatch, testBatchFails, testLargeBatch, testManyRowsBack,
+	testParameters, testLists, testExecuteMany, testExecuteBatch, testBatchOfAll, testBatchFails, testLargeBatch, testManyRowsBack,
 	testStream, testStreamStopsEarly, testStreamHoldsConn, testStreamInTransaction, testStreamCancelled, testCursorOfEndedTx,
 	testPoolTimeout, testPoolOverflow, testDispose, testDisposeWhileBusy, testInvalidate, testLazyConnect, testPrePing,
 	testUniqueKey, testNotNull, testForeignKey, testCheck, testSyntax, testMissingTable, testDataError, testCancelled,

@@ -71,6 +71,32 @@ func testExecuteBatch(t *testing.T, f *fixture) {
 	want(t, "counted", must[any](t)(res[4].ScalarOne()), any(int64(2)))
 }
 
+// testBatchOfAll mixes statements that depend on each other's effect on the
+// schema.
+func testBatchOfAll(t *testing.T, f *fixture) {
+	res, err := f.ExecuteBatch(t.Context(),
+		engine.Text("CREATE TABLE late (a INTEGER)"),
+		engine.Text("INSERT INTO late VALUES (?)", 1),
+		engine.Text("INSERT INTO late VALUES (?)", 2),
+		engine.Text("ALTER TABLE late ADD COLUMN b INTEGER"),
+		engine.Text("UPDATE late SET b = a + 1"),
+		engine.Text("SELECT b FROM late ORDER BY a"))
+	f.ok(err)
+	want(t, "results", len(res), 6)
+	want(t, "rows", must[[]any](t)(res[5].Scalars().All()), []any{int64(2), int64(3)})
+	for at, sts := range map[int][]engine.Statement{
+		0: {engine.From("SELEC 1"), engine.From("SELECT 1")},
+		1: {engine.From("SELECT 1"), engine.From("SELECT nope FROM late"), engine.From("SELECT 2")},
+		2: {engine.From("SELECT 1"), engine.From("SELECT 2"), engine.From("DROP TABLE nowhere")},
+	} {
+		_, err := f.ExecuteBatch(t.Context(), sts...)
+		var batch *engine.BatchError
+		if !errors.As(err, &batch) || batch.Index != at {
+			t.Errorf("a mistake in statement %d: %v", at, err)
+		}
+	}
+}
+
 func testBatchFails(t *testing.T, f *fixture) {
 	f.items(0)
 	res, err := f.ExecuteBatch(t.Context(),

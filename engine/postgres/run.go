@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -49,16 +50,42 @@ func buffer(rows pgx.Rows) (engine.Outcome, error) {
 // maxBatch bounds how many statements are on the way at once.
 const maxBatch = 1000
 
-// Batch implements [engine.BackendConn].
+// Batch implements [engine.BackendConn]. pgx prepares all statements of a batch
+// before it runs the first; so one that may change what others mean, such as
+// CREATE TABLE, goes alone.
 func (c *conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, error) {
 	outs := make([]engine.Outcome, 0, len(qs))
-	for part := range slices.Chunk(qs, maxBatch) {
+	for len(outs) < len(qs) {
 		var err error
-		if outs, err = c.send(ctx, part, outs); err != nil {
+		if part := together(qs[len(outs):]); len(part) > 1 {
+			outs, err = c.send(ctx, part, outs)
+		} else {
+			outs, err = c.sendOne(ctx, part[0], outs)
+		}
+		if err != nil {
 			return outs, err
 		}
 	}
 	return outs, nil
+}
+
+// together returns the first statement, and those behind it that can be sent
+// with it.
+func together(qs []engine.Bound) []engine.Bound {
+	n := 0
+	for n < min(len(qs), maxBatch) && qs[n].Data {
+		n++
+	}
+	return qs[:max(n, 1)]
+}
+
+// sendOne runs a statement and appends its outcome to outs.
+func (c *conn) sendOne(ctx context.Context, q engine.Bound, outs []engine.Outcome) ([]engine.Outcome, error) {
+	out, err := run(ctx, c.runner(), q)
+	if err != nil {
+		return outs, &engine.BatchError{Index: len(outs), Err: err}
+	}
+	return append(outs, out), nil
 }
 
 // send sends a batch and appends its outcomes to outs.
@@ -68,15 +95,25 @@ func (c *conn) send(ctx context.Context, qs []engine.Bound, outs []engine.Outcom
 		batch.Queue(q.Text, q.Args...)
 	}
 	results := c.runner().SendBatch(ctx, batch)
+	before := len(outs)
 	for _, q := range qs {
 		out, err := next(results, q)
 		if err != nil {
 			_ = results.Close() // says the same
-			return outs, &engine.BatchError{Index: len(outs), Err: err}
+			return outs, &engine.BatchError{Index: before + failed(qs, len(outs)-before, err), Err: err}
 		}
 		outs = append(outs, out)
 	}
 	return outs, results.Close()
+}
+
+// failed returns which statement of a batch an error is about: the one whose
+// answer it is, or the first of the text that could not be prepared.
+func failed(qs []engine.Bound, answered int, err error) int {
+	if early, ok := errors.AsType[pgx.ErrPreprocessingBatch](err); ok {
+		return max(0, slices.IndexFunc(qs, func(q engine.Bound) bool { return q.Text == early.SQL() }))
+	}
+	return answered
 }
 
 // next reads the answer to the next statement of a batch.
