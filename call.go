@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sessionproxy/sessionproxy/fault"
 )
@@ -172,15 +173,32 @@ func (c *Call) Step() bool {
 // Judge computes and keeps the verdict on err, with what only the attachment
 // knows. The caller's context tells who ended the call, if anyone did.
 func (c *Call) Judge(ctx context.Context, err error, phase fault.Phase, progress fault.Progress) fault.Verdict {
-	var cause error
-	if ctx.Err() != nil {
-		cause = context.Cause(ctx)
-	}
 	c.verdict, c.judged = fault.Of(err, fault.Situation{
-		Phase: phase, Progress: progress, Idempotent: c.Idempotent(), InTx: c.InTx, Cause: cause,
+		Phase: phase, Progress: progress, Idempotent: c.Idempotent(), InTx: c.InTx, Cause: causeOf(ctx),
 	}), true
 	return c.verdict
 }
+
+// causeOf returns why ctx has ended, or nil. A driver hands the deadline to the
+// network, which may tell of it a moment before the context's own timer does:
+// then that is waited for, since only the context knows whose deadline it was.
+func causeOf(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if deadline, ok := ctx.Deadline(); !ok || time.Now().Before(deadline) {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(timerLag):
+		return nil // a context that does not end when it says
+	}
+}
+
+// timerLag is how late a timer may be on a machine that is very busy.
+const timerLag = 100 * time.Millisecond
 
 // Verdict returns what err, with which the call or its current attempt
 // failed, means. It is computed once per attempt, by the attachment where that

@@ -4,9 +4,12 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"net"
+	"os"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
@@ -249,5 +252,53 @@ func TestAListenerGoesWithTheHookRegisteredNext(t *testing.T) {
 	}
 	if !slices.Equal(heard, want) {
 		t.Errorf("heard %v, want %v", heard, want)
+	}
+}
+
+// lagging is a context whose deadline has passed and whose timer is late.
+type lagging struct {
+	context.Context
+	done chan struct{}
+}
+
+func (lagging) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millisecond), true }
+func (c lagging) Done() <-chan struct{}     { return c.done }
+
+func (c lagging) Err() error {
+	select {
+	case <-c.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// TestADeadlineIsTheContextsAlsoIfTheNetworkToldOfItFirst is about drivers
+// that hand their context's deadline to the network.
+func TestADeadlineIsTheContextsAlsoIfTheNetworkToldOfItFirst(t *testing.T) {
+	t.Parallel()
+	ctx := lagging{t.Context(), make(chan struct{})}
+	time.AfterFunc(time.Millisecond, func() { close(ctx.done) })
+	call, _ := newCall(nil)
+	v := call.Judge(ctx, &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, fault.PhaseStatement, fault.ProgressUnknown)
+	if v.Class != fault.ClassTimeout || v.Breaker != fault.BreakerExclude {
+		t.Errorf("the verdict is %+v", v)
+	}
+}
+
+func TestAContextForCallsBelowIsOnePieceOfMemory(t *testing.T) { //nolint:paralleltest // it counts allocations
+	upper, _ := newCall(nil)
+	ctx := sp.WithReadOnly(t.Context())
+	var below context.Context
+	if n := testing.AllocsPerRun(100, func() { below = sp.ContextWithCall(ctx, upper) }); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+	if sp.CallFrom(below) != upper || !sp.MarksFrom(below).ReadOnly {
+		t.Error("the context has lost what it is for")
+	}
+	cancelled, cancel := context.WithCancel(below)
+	cancel()
+	if sp.CallFrom(cancelled) != upper || below.Err() != nil {
+		t.Error("a context below it has lost the call, or has ended it")
 	}
 }

@@ -94,12 +94,27 @@ func WithVerifyCommit(ctx context.Context, verify func(ctx context.Context) (com
 // and for what a handle hands to the layer below. The marks of ctx stay, but
 // for Operation and VerifyCommit, which belong to upper.
 func ContextWithCall(ctx context.Context, upper *Call) context.Context {
-	next := scope{upper: upper}
+	below := &scoped{Context: ctx, scope: scope{upper: upper}}
 	if s := scopeOf(ctx); s != nil {
-		next.marks = s.marks
-		next.marks.Operation, next.marks.VerifyCommit = "", nil
+		below.marks = s.marks
+		below.marks.Operation, below.marks.VerifyCommit = "", nil
 	}
-	return context.WithValue(ctx, scopeKey{}, &next)
+	return below
+}
+
+// scoped is a context with a scope of its own, in one piece of memory: one is
+// made for every statement that a handle or a pool hands down.
+type scoped struct {
+	context.Context
+	scope
+}
+
+// Value returns the scope for its key.
+func (c *scoped) Value(key any) any {
+	if key == (scopeKey{}) {
+		return &c.scope
+	}
+	return c.Context.Value(key)
 }
 
 // CallFrom returns the call at work above ctx, or nil.
