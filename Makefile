@@ -34,8 +34,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (20s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Compare with raw database/sql, sqlmw and the otelsql libraries
+bench: ## Compare with raw drivers and with peers: statements, pgx, reading rows
 	@go run -C bench ./cmd/table
+	@go run -C bench ./cmd/table -pgx
+	@go run -C bench ./cmd/table -scan
 
 .PHONY: cover
 cover: servers ## Print the statements that tests cover, by package
