@@ -1,0 +1,114 @@
+package orm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"unsafe"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/scan"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+// load runs a statement whose rows are objects of a type, after a flush, and
+// hands over the session's object of each row until yield returns false.
+func (s *Session) load(ctx context.Context, typ reflect.Type, st engine.Statement, populate bool, yield func(obj unsafe.Pointer) bool) (err error) {
+	t, err := mapping.Of(typ)
+	if err != nil {
+		return err
+	}
+	if err := s.autoflush(ctx); err != nil {
+		return err
+	}
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	cur, err := conn.Query(ctx, st)
+	if err != nil {
+		return fmt.Errorf("orm: select from %s: %w", t.FullName(), err)
+	}
+	defer func() { err = errors.Join(err, cur.Close()) }()
+	plan, cols, err := loaderOf(conn.Dialect(), t, cur.Names())
+	if err != nil {
+		return err
+	}
+	for cur.Next() {
+		row := t.New()
+		at := &state{table: t, obj: row}
+		if err := plan.Scan(cur, at.object()); err != nil {
+			return fmt.Errorf("orm: select from %s: %w", t.FullName(), err)
+		}
+		if !yield(s.take(t, row, cols, populate).obj) {
+			return nil
+		}
+	}
+	return cur.Err()
+}
+
+// loaderOf returns how rows with columns of these names are read, and which
+// columns they are. The key has to be among them.
+func loaderOf(d *engine.Dialect, t *mapping.Table, names []string) (*scan.Type, []*mapping.Column, error) {
+	cols := make([]*mapping.Column, len(names))
+	indices := make([]int, len(names))
+	for i, name := range names {
+		c := t.Column(name)
+		if c == nil {
+			return nil, nil, fmt.Errorf("orm: select: %s has no column %q", t.FullName(), name)
+		}
+		cols[i], indices[i] = c, c.Index
+	}
+	for _, k := range t.Key {
+		found := false
+		for _, c := range cols {
+			found = found || c == k
+		}
+		if !found {
+			return nil, nil, fmt.Errorf("orm: select: the rows lack %q, which is in the key of %s", k.Name, t.FullName())
+		}
+	}
+	plan, err := planOf(d, t, indices)
+	return plan, cols, err
+}
+
+// take returns the session's object of a row that was read, making it if there
+// is none. A row with some of the columns leaves an object expired, to be read
+// in full when it is asked for.
+func (s *Session) take(t *mapping.Table, row unsafe.Pointer, cols []*mapping.Column, populate bool) *state {
+	id := identityOf(t, row)
+	st := s.objects.find(t, id)
+	whole := len(cols) == len(t.Columns)
+	if st == nil {
+		st = &state{table: t, obj: row, status: persistent, snapshot: t.Snapshot(row), expired: !whole}
+		s.objects.add(st)
+		s.objects.identify(st, id)
+		return st
+	}
+	if !st.expired && !populate {
+		return st
+	}
+	for _, c := range cols {
+		if populate || c.Equal(st.obj, st.snapshot) {
+			c.Copy(st.obj, row)
+		}
+		c.Copy(st.snapshot, row)
+	}
+	st.expired = st.expired && !whole
+	return st
+}
+
+// LoadAll runs a statement whose rows are objects of type T, such as SQL text
+// or a builder's query, and returns the session's objects for them. The columns
+// have the names of T's, and its key is among them.
+func LoadAll[T any](ctx context.Context, s *Session, st engine.Statement) (objs []*T, err error) {
+	err = s.run(ctx, sp.OpSessionScalars, func(ctx context.Context) error {
+		return s.load(ctx, reflect.TypeFor[T](), st, false, func(obj unsafe.Pointer) bool {
+			objs = append(objs, (*T)(obj))
+			return true
+		})
+	})
+	return objs, err
+}
