@@ -30,6 +30,7 @@ func TestAllocations(t *testing.T) {
 	timeout := must(t)(middleware.Timeout(time.Minute))
 	off, _ := logTo(t, slog.LevelError+1)
 	failures, _ := logTo(t, slog.LevelWarn)
+	limiter, _ := newLimit(t, 1)
 	for _, c := range []struct {
 		name string
 		ctx  context.Context
@@ -43,6 +44,7 @@ func TestAllocations(t *testing.T) {
 		{"recover", ctx, sp.OpExec, must(t)(middleware.Recover()), 0},
 		{"logging, off", ctx, sp.OpExec, off, 0},
 		{"logging, of failures", ctx, sp.OpExec, failures, 0},
+		{"limit, not reached", ctx, sp.OpExec, limiter, 0},
 	} {
 		if n := testing.AllocsPerRun(100, reused(c.ctx, c.op, c.link)); n > c.max {
 			t.Errorf("%s: %v allocations, want at most %v", c.name, n, c.max)
@@ -108,4 +110,36 @@ func BenchmarkLogging(b *testing.B) {
 			}
 		})
 	}
+}
+
+func BenchmarkLimit(b *testing.B) {
+	limiter, _ := newLimit(b, 1000)
+	b.Run("alone", func(b *testing.B) {
+		b.ReportAllocs()
+		perform := reused(b.Context(), sp.OpExec, limiter)
+		for b.Loop() {
+			perform()
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			perform := reused(b.Context(), sp.OpExec, limiter)
+			for pb.Next() {
+				perform()
+			}
+		})
+	})
+	// Two at a time through a limit of one: every other call waits.
+	b.Run("contended", func(b *testing.B) {
+		b.ReportAllocs()
+		one, _ := newLimit(b, 1)
+		b.SetParallelism(2)
+		b.RunParallel(func(pb *testing.PB) {
+			perform := reused(b.Context(), sp.OpExec, one)
+			for pb.Next() {
+				perform()
+			}
+		})
+	})
 }

@@ -94,7 +94,8 @@ type ending struct {
 }
 
 // foretell says how the acts end under the chain. It is the contract of the
-// three interceptors, written down once more.
+// interceptors, written down once more. A limit that is not reached changes
+// nothing.
 func (c troupe) foretell(acts []act) (e ending) {
 	expired := false // the limit of all attempts together
 	for _, a := range acts[:c.attempts] {
@@ -127,7 +128,7 @@ func (c troupe) foretell(acts []act) (e ending) {
 // draw makes up a chain in any order, and what happens under it.
 func draw(t *rapid.T) (troupe, []act) {
 	links := []string{"retry"}
-	for _, name := range []string{"timeout", "logging", "recover"} {
+	for _, name := range []string{"timeout", "logging", "recover", "limit"} {
 		if rapid.Bool().Draw(t, name) {
 			links = append(links, name)
 		}
@@ -146,8 +147,9 @@ func TestEveryOrderKeepsResultsErrorsAndHooks(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c, acts := draw(rt)
 		logging, log := logTo(t, slog.LevelDebug, middleware.WithoutSampling())
+		limiter, _ := newLimit(t, 1, middleware.WithQueue(0)) // a permit that is lost has the next attempt refused
 		links := map[string]sp.Interceptor{
-			"retry": retrying(c.attempts), "timeout": timeout, "recover": recoverer, "logging": logging,
+			"retry": retrying(c.attempts), "timeout": timeout, "recover": recoverer, "logging": logging, "limit": limiter,
 		}
 		var chain sp.Chain
 		for _, name := range c.order {
@@ -157,6 +159,9 @@ func TestEveryOrderKeepsResultsErrorsAndHooks(t *testing.T) {
 		synctest.Test(t, func(*testing.T) { problem = perform(c, acts, chain) })
 		if problem != nil {
 			rt.Fatal(problem)
+		}
+		if s := limiter.Stats(); s.InUse != 0 || s.Rejected != 0 {
+			rt.Fatalf("permits %+v", s)
 		}
 		if got, want := calls(log), c.records(acts); got != want {
 			rt.Fatalf("%d calls were logged, want %d", got, want)

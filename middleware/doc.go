@@ -1,10 +1,12 @@
 // Package middleware has the small interceptors that need no library of their
-// own: a time limit, log records, recovery from panics.
+// own: a time limit, log records, recovery from panics, a bound on the calls at
+// work.
 //
-//	limit, err := middleware.Timeout(2 * time.Second)
 //	logs, err := middleware.Logging(slog.Default())
 //	panics, err := middleware.Recover()
-//	chain := sessionproxy.NewChain(tracer, logs, panics, limit, retrier, brk)
+//	time, err := middleware.Timeout(2 * time.Second)
+//	limit, err := middleware.Limit(20)
+//	chain := sessionproxy.NewChain(tracer, logs, panics, time, limit, retrier, brk)
 //
 // Each is made by the constructor of its name. What it needs is an argument,
 // the rest are options; a value out of its range is an error that names it.
@@ -41,4 +43,13 @@
 // Records of events have event.name (retry, breaker.state, …), and
 // sessionproxy.attempt, sessionproxy.delay in seconds and sessionproxy.detail
 // where the event tells them. Arguments are never logged.
+//
+// # What is measured
+//
+// With [WithMeterProvider], of each interceptor that has it as an option:
+//
+//	sessionproxy.limit.queue     calls that wait for a permit
+//	sessionproxy.limit.rejected  calls refused, by sessionproxy.limit.reason
+//
+// sessionproxy.limit.name is the name from [WithName].
 package middleware

@@ -79,3 +79,32 @@ func ExampleLogging() {
 	// Output:
 	// level=ERROR msg="database call failed" db.system.name=postgresql db.namespace=shop db.query.summary="INSERT users" db.query.text="INSERT INTO users VALUES (?)" error.type=23505 sessionproxy.fault.class=integrity db.response.status_code=23505
 }
+
+func ExampleLimit() {
+	limit, err := middleware.Limit(1, middleware.WithQueue(0))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := sp.NewChain(limit).Then(sp.Perform)
+
+	// A query holds its permit until its rows are closed.
+	var query, second sp.Call
+	query.Reset(opens())
+	query.Op = sp.OpQuery
+	_, _ = query.Run(context.Background(), h)
+
+	second.Reset(returns(nil))
+	second.Op = sp.OpExec
+	_, err = second.Run(context.Background(), h)
+	fmt.Println(err)
+	fmt.Println("nothing was sent:", errors.Is(err, fault.ErrRejected))
+
+	query.Finish(nil)
+	_, err = second.Run(context.Background(), h)
+	fmt.Println(err)
+	// Output:
+	// middleware: exec: limit of 1 calls at once: the queue of 0 is full
+	// nothing was sent: true
+	// <nil>
+}

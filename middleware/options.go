@@ -1,0 +1,80 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+)
+
+// WaitOption configures [Limit].
+type WaitOption interface {
+	LimitOption
+}
+
+type maxWait time.Duration
+
+// WithMaxWait sets how long a call may wait, from 0, with which no call waits.
+// One that would wait longer is refused. The default of [Limit] is 30 seconds.
+// The caller's deadline bounds the wait as well.
+func WithMaxWait(d time.Duration) WaitOption { return maxWait(d) }
+
+func (d maxWait) check() error {
+	if d < 0 {
+		return fmt.Errorf("middleware: WithMaxWait(%v): want 0 or more", time.Duration(d))
+	}
+	return nil
+}
+
+func (d maxWait) applyLimit(c *limitConfig) error {
+	c.maxWait = time.Duration(d)
+	return d.check()
+}
+
+// NameOption configures [Limit].
+type NameOption interface {
+	LimitOption
+}
+
+type named string
+
+// WithName sets a name that tells an interceptor from others of its kind, in
+// errors and in metrics. It is recorded as it is. By default there is none;
+// give one to each of several that share a meter provider.
+func WithName(name string) NameOption { return named(name) }
+
+func (n named) check() error {
+	if n == "" {
+		return errors.New(`middleware: WithName(""): want a name`)
+	}
+	return nil
+}
+
+func (n named) applyLimit(c *limitConfig) error {
+	c.name = string(n)
+	return n.check()
+}
+
+// MetricsOption configures [Limit].
+type MetricsOption interface {
+	LimitOption
+}
+
+type metered struct{ provider metric.MeterProvider }
+
+// WithMeterProvider records metrics with instruments of provider; see the
+// package documentation for their names. By default none are recorded.
+func WithMeterProvider(provider metric.MeterProvider) MetricsOption { return metered{provider} }
+
+func (m metered) check() error {
+	if m.provider == nil {
+		return errors.New("middleware: WithMeterProvider(nil): want a meter provider")
+	}
+	return nil
+}
+
+func (m metered) applyLimit(c *limitConfig) error {
+	c.provider = m.provider
+	return m.check()
+}
