@@ -44,9 +44,16 @@ type Column struct {
 	Array bool
 	// References is what the column refers to, or nil.
 	References *Reference
+	// SQLType is the column's type in SQL, for a table that is created; empty
+	// for what the dialect keeps the field's type in.
+	SQLType string
+	// Expression is the SQL of a default or generated value, for a table that
+	// is created; empty if it was not given.
+	Expression string
 
 	integer    bool
 	comparable bool
+	octets     bool // an array of bytes that says nothing itself of how it is kept
 	noAuto     bool
 	offset     uintptr
 	load       func(p unsafe.Pointer) any
@@ -74,7 +81,7 @@ func newColumn(t reflect.Type, f scan.Field) (*Column, error) {
 		return nil, err
 	}
 	c.offset = offset
-	for _, o := range f.Options {
+	for _, o := range joined(f.Options) {
 		if err := c.option(o); err != nil {
 			return nil, &Error{t, f.Name, err.Error()}
 		}
@@ -102,8 +109,17 @@ func offsetOf(t reflect.Type, f scan.Field) (offset uintptr, err error) {
 // option sets what an option of the tag says.
 func (c *Column) option(o string) error {
 	name, value, hasValue := strings.Cut(o, ":")
-	if hasValue != (name == "references") {
-		return fmt.Errorf("the option %q is unknown or has no value", o)
+	switch name {
+	case "references", "type":
+		if value == "" {
+			return fmt.Errorf("the option %q has no value: want references:table.column, or type:numeric(10,2)", o)
+		}
+	case "default", "generated":
+		c.Expression = value
+	default:
+		if hasValue {
+			return fmt.Errorf("the option %q is unknown or takes no value", o)
+		}
 	}
 	flags := map[string]*bool{
 		"pk": &c.PK, "auto": &c.Auto, "noauto": &c.noAuto, "version": &c.Version, "default": &c.Default,
@@ -112,6 +128,8 @@ func (c *Column) option(o string) error {
 	switch flag := flags[name]; {
 	case flag != nil:
 		*flag = true
+	case name == "type":
+		c.SQLType = value
 	case name == "references":
 		c.References = reference(value)
 		if c.References.Table == "" || c.References.Column == "" {
@@ -121,6 +139,20 @@ func (c *Column) option(o string) error {
 		return fmt.Errorf("the option %q is unknown", o)
 	}
 	return c.agree()
+}
+
+// joined puts options together again that were split at a comma in parentheses.
+func joined(options []string) (out []string) {
+	depth := 0
+	for _, o := range options {
+		if depth > 0 {
+			out[len(out)-1] += "," + o
+		} else {
+			out = append(out, o)
+		}
+		depth += strings.Count(o, "(") - strings.Count(o, ")")
+	}
+	return out
 }
 
 // agree checks that the options go together.
@@ -151,6 +183,7 @@ func (c *Column) classify() error {
 	c.integer = isInteger(t)
 	c.comparable = keyable(t)
 	c.Array = !c.JSON && isList(t)
+	c.octets = !c.JSON && t.Kind() == reflect.Array && t.Elem().Kind() == reflect.Uint8 && !isValuer(t)
 	if c.Version && !c.integer {
 		return fmt.Errorf("a version of type %s: want an integer", t)
 	}

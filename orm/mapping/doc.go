@@ -25,6 +25,9 @@
 //   - default: while the field is zero the server gives the value, which is
 //     read back. For a zero that is meant use a pointer or a sql.Null.
 //   - generated: the database computes the value, which is only read.
+//   - default:expression, generated:expression: the same, with the SQL for a
+//     table that is created by orm.CreateAll.
+//   - type:numeric(10,2): the column's type in such a table.
 //   - readonly: the column is read and never written.
 //   - unique: no two rows have the same value.
 //   - references:table.column: the column refers to another table, whose rows

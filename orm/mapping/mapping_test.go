@@ -113,7 +113,8 @@ func TestMistakesNameTypeAndField(t *testing.T) {
 		"a second version":            reflect.TypeFor[twoVersions](),
 		"a version of type string":    reflect.TypeFor[textVersion](),
 		`the option "pkk" is unknown`: reflect.TypeFor[unknownOption](),
-		"refers to nothing":           reflect.TypeFor[noReference](),
+		"has no value: want ref":      reflect.TypeFor[noReference](),
+		"takes no value":              reflect.TypeFor[valued](),
 		"exclude each other":          reflect.TypeFor[autoAndNot](),
 		`has the column "a", as A`:    reflect.TypeFor[twice](),
 		"no column keeps a chan":      reflect.TypeFor[channel](),
@@ -159,6 +160,9 @@ type (
 	noReference struct {
 		ID int64
 		B  int64 `orm:",references:"`
+	}
+	valued struct {
+		ID int64 `orm:",pk:1"`
 	}
 	autoAndNot struct {
 		ID int64 `orm:",auto,noauto"`
@@ -318,5 +322,17 @@ func BenchmarkAppendChanged(b *testing.B) {
 				b.Fatal(changed)
 			}
 		}
+	}
+}
+
+func TestOptionsMayHoldCommasInParentheses(t *testing.T) {
+	t.Parallel()
+	type priced struct {
+		ID    int64
+		Price float64 `orm:"price,type:numeric(10,2),default:round(1.234,2),unique"`
+	}
+	c := of[priced](t).Column("price")
+	if c.SQLType != "numeric(10,2)" || c.Expression != "round(1.234,2)" || !c.Default || !c.Unique {
+		t.Errorf("%+v", c)
 	}
 }

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
@@ -10,11 +11,15 @@ import (
 )
 
 // Value returns the column's value in the object at obj, as an argument of a
-// statement: a basic type, a time, a slice of bytes, a [driver.Valuer], a list
-// if arrays says that the database has arrays, or nil. obj points to a struct
+// statement: a basic type, a time, a slice of bytes, a [driver.Valuer], nil, or,
+// if arrays says that the database has them, a list or an array of bytes. obj points to a struct
 // of the table's type. An error is about a value that has no JSON.
 func (c *Column) Value(obj unsafe.Pointer, arrays bool) (any, error) {
-	v := c.load(unsafe.Add(obj, c.offset))
+	p := unsafe.Add(obj, c.offset)
+	if c.octets && !arrays {
+		return bytes.Clone(unsafe.Slice((*byte)(p), c.Type.Len())), nil
+	}
+	v := c.load(p)
 	if v == nil || !c.JSON && (!c.Array || arrays) {
 		return v, nil
 	}
