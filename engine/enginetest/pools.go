@@ -3,6 +3,8 @@ package enginetest
 import (
 	"context"
 	"errors"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,6 +84,50 @@ func testDispose(t *testing.T, f *fixture) {
 		want(t, "open", f.Stats().Open, 0)
 	}
 	want(t, "rows after all", f.count(f), int64(1))
+}
+
+// testDisposeUnderLoad disposes of the pool while others take connections out
+// of it: nobody notices.
+func testDisposeUnderLoad(t *testing.T, f *fixture) {
+	if f.db.SingleConn {
+		t.Skip("the database goes with its connection")
+	}
+	var users sync.WaitGroup
+	for range 4 {
+		users.Go(func() {
+			for range 25 {
+				if v, err := f.exec(f, "SELECT 1").ScalarOne(); err != nil || v != int64(1) {
+					t.Errorf("%v, %v", v, err)
+				}
+				if err := f.RunInTx(t.Context(), func(context.Context, *engine.Tx) error { return nil }); err != nil {
+					t.Error(err)
+				}
+				c, err := f.Connect(t.Context())
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				if err := c.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	idle := make(chan struct{})
+	go func() {
+		users.Wait()
+		close(idle)
+	}()
+	for {
+		select {
+		case <-idle:
+			want(t, "in use", f.Stats().InUse, 0)
+			return
+		default:
+			f.ok(f.Dispose())
+			runtime.Gosched()
+		}
+	}
 }
 
 func testDisposeWhileBusy(t *testing.T, f *fixture) {

@@ -32,7 +32,7 @@ var contract = []func(t *testing.T, f *fixture){
 	testUnitRefusesOtherOptions, testUnitNests, testUnitIsManaged, testUnitIsReplayed,
 	testParameters, testLists, testExecuteMany, testExecuteBatch, testBatchOfAll, testBatchFails, testLargeBatch, testManyRowsBack,
 	testStream, testStreamStopsEarly, testStreamHoldsConn, testStreamInTransaction, testStreamCancelled, testCursorOfEndedTx,
-	testPoolTimeout, testPoolOverflow, testDispose, testDisposeWhileBusy, testInvalidate, testLazyConnect, testPrePing,
+	testPoolTimeout, testPoolOverflow, testDispose, testDisposeWhileBusy, testDisposeUnderLoad, testInvalidate, testLazyConnect, testPrePing,
 	testUniqueKey, testNotNull, testForeignKey, testCheck, testSyntax, testMissingTable, testDataError, testCancelled,
 	testIntegers, testFloats, testDecimals, testTexts, testBytes, testBools, testTimes, testDates, testJSON, testUUID, testNulls,
 	testTypedAll, testTypedOne, testTypedScalar, testTypedViews, testEach, testStructArguments, testTypedTimes,

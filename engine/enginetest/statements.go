@@ -151,5 +151,10 @@ func testManyRowsBack(t *testing.T, f *fixture) {
 		[]any{"a"}, []any{"b"}, []any{"c"})
 	f.ok(err)
 	want(t, "affected", res.RowsAffected(), int64(3))
-	want(t, "names", must[[]any](t)(res.Columns("name").Scalars().All()), []any{"a", "b", "c"})
+	want(t, "columns", res.ColumnTypes()[1].Name, "name")
+	want(t, "names", must[[]any](t)(res.Freeze().Result().Columns("name").Scalars().All()), []any{"a", "b", "c"})
+	items := must[[]item](t)(engine.As[item](res).All())
+	want(t, "items", len(items), 3)
+	want(t, "last", items[2].Name, "c")
+	want(t, "picked", must[[]string](t)(engine.As[string](res.Freeze().Result().Columns("name")).All()), []string{"a", "b", "c"})
 }

@@ -210,8 +210,26 @@ func testAutocommit(t *testing.T, f *fixture) {
 	tx := must[*engine.Tx](t)(c.Begin(t.Context()))
 	insert(f, tx, "b")
 	f.ok(tx.Rollback(t.Context()))
+	_, err := c.ExecuteMany(t.Context(), engine.Text("INSERT INTO item (name) VALUES (?)"), []any{"c"}, []any{"d"})
+	f.ok(err)
+	s := must[*engine.Stream](t)(c.Stream(t.Context(), engine.Text("SELECT id FROM item ORDER BY id"), engine.WithWindow(2)))
+	want(t, "streamed", len(must[[]engine.Row](t)(s.All())), 3)
+	s = must[*engine.Stream](t)(c.Stream(t.Context(), engine.Text("SELECT a.id FROM item a CROSS JOIN item b"), engine.WithWindow(2)))
+	if _, ok, err := s.FetchOne(); !ok || err != nil {
+		t.Error(ok, err)
+	}
+	f.ok(s.Close())
+	if f.Dialect().Features.DeleteReturning {
+		s = must[*engine.Stream](t)(c.Stream(t.Context(), engine.Text("DELETE FROM item WHERE name = 'd' RETURNING name")))
+		want(t, "deleted", must[[]any](t)(s.Scalars().All()), []any{"d"})
+	} else {
+		f.exec(c, "DELETE FROM item WHERE name = 'd'")
+	}
+	nested := must[*engine.Tx](t)(c.BeginNested(t.Context())) // begins a transaction too
+	want(t, "nested", nested.Nested() && !c.Transaction().Nested(), true)
+	f.ok(c.Rollback(t.Context()))
 	f.end(c)
-	want(t, "rows", f.count(f), int64(1))
+	want(t, "rows", f.count(f), int64(2))
 	if _, err := f.Begin(t.Context(), engine.WithAutocommit()); err == nil {
 		t.Error("a transaction in autocommit mode is no error")
 	}

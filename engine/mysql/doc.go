@@ -42,8 +42,8 @@
 // # Streams
 //
 // Rows are not buffered: they are read from the network as they are asked for.
-// A stream that is closed early costs its connection, because the protocol has
-// no other way to stop the server; inside of a transaction, which would be
-// lost with it, the query is killed by a second connection, and what is on the
-// way is read.
+// A stream of the engine that is closed early costs its connection, because the
+// protocol has no other way to stop the server. On a connection that the caller
+// holds, whose transaction would be lost with it, the query is killed by a
+// second connection, and what is on the way is read.
 package mysql

@@ -16,10 +16,11 @@ const (
 // streamKey marks the context of a stream's query.
 type streamKey struct{}
 
-// streaming returns the context of a stream's query.
-func streaming(ctx context.Context, inTx bool) context.Context {
+// streaming returns the context of a stream's query. A connection that is held
+// by the caller outlives the stream.
+func streaming(ctx context.Context, held bool) context.Context {
 	how := stopByDiscard
-	if inTx {
+	if held {
 		how = stopByKill
 	}
 	return context.WithValue(ctx, streamKey{}, how)
@@ -66,7 +67,7 @@ func (s *stream) Close() error {
 		return s.conn.settle()
 	}
 	if s.how == stopByKill {
-		return s.rawRows.Close() // the transaction is worth the rest of the rows
+		return s.rawRows.Close() // the connection is worth the rest of the rows
 	}
 	s.conn.spent = true
 	_ = s.conn.rawConn.Close()

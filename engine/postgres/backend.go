@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/internal/gate"
 )
@@ -31,7 +30,7 @@ type backend struct {
 	known   atomic.Bool // the server has told what it is
 
 	mu   sync.Mutex
-	pool *pgxdb.Pool // nil until used
+	pool *pool // nil until used
 }
 
 var _ engine.Backend = (*backend)(nil)
@@ -61,20 +60,22 @@ func (b *backend) Dialect() *engine.Dialect { return b.dialect.Load() }
 
 // Ping implements [engine.Backend].
 func (b *backend) Ping(ctx context.Context) error {
-	return b.with(ctx, func(p *pgxdb.Pool) error { return p.Ping(ctx) })
+	p, err := b.enter(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer b.leave(p, false)
+	return p.Ping(ctx)
 }
 
 // Run implements [engine.Backend].
-func (b *backend) Run(ctx context.Context, q engine.Bound) (out engine.Outcome, err error) {
-	if err := b.enter(ctx); err != nil {
-		return out, err
+func (b *backend) Run(ctx context.Context, q engine.Bound) (engine.Outcome, error) {
+	p, err := b.enter(ctx, false)
+	if err != nil {
+		return engine.Outcome{}, err
 	}
-	defer b.leave()
-	err = b.with(ctx, func(p *pgxdb.Pool) error {
-		out, err = run(ctx, p, q)
-		return err
-	})
-	return out, err
+	defer b.leave(p, false)
+	return run(ctx, p, q)
 }
 
 // Open implements [engine.Backend].
@@ -82,24 +83,16 @@ func (b *backend) Open(ctx context.Context, q engine.Bound, window int) (engine.
 	if window > 0 && q.Cursor {
 		return b.openStream(ctx, q, window)
 	}
-	if err := b.enter(ctx); err != nil {
-		return nil, err
-	}
-	var rows pgx.Rows
-	err := b.with(ctx, func(p *pgxdb.Pool) (err error) {
-		rows, err = p.Query(ctx, q.Text, q.Args...) //nolint:sqlclosecheck // the cursor's to close
-		return err
-	})
+	p, err := b.enter(ctx, false)
 	if err != nil {
-		b.leave()
 		return nil, err
 	}
-	c, err := newCursor(rows)
+	c, err := open(ctx, p, q)
 	if err != nil {
-		b.leave()
+		b.leave(p, false)
 		return nil, err
 	}
-	c.leave = b.leave
+	c.backend, c.pool = b, p
 	return c, nil
 }
 
@@ -130,22 +123,16 @@ func (b *backend) Connect(ctx context.Context) (engine.BackendConn, error) {
 }
 
 func (b *backend) connect(ctx context.Context) (*conn, error) {
-	if _, err := b.ready(ctx); err != nil { // which needs a permit itself
-		return nil, err
-	}
-	if _, err := b.gate.Enter(ctx); err != nil {
-		return nil, err
-	}
-	var taken *pgxdb.PoolConn
-	err := b.with(ctx, func(p *pgxdb.Pool) (err error) {
-		taken, err = p.Acquire(ctx)
-		return err
-	})
+	p, err := b.enter(ctx, true)
 	if err != nil {
-		b.gate.Leave()
 		return nil, err
 	}
-	return &conn{backend: b, conn: taken}, nil
+	taken, err := p.Acquire(ctx)
+	if err != nil {
+		b.leave(p, true)
+		return nil, err
+	}
+	return &conn{backend: b, pool: p, conn: taken}, nil
 }
 
 // RunInTx implements [engine.Backend].
@@ -154,14 +141,13 @@ func (b *backend) RunInTx(ctx context.Context, opts engine.TxOptions, fn func(co
 	if err != nil {
 		return err
 	}
-	if err := b.enter(ctx); err != nil {
+	p, err := b.enter(ctx, false)
+	if err != nil {
 		return err
 	}
-	defer b.leave()
-	return b.with(ctx, func(p *pgxdb.Pool) error {
-		return p.RunInTx(ctx, o, func(ctx context.Context, tx pgx.Tx) error {
-			return fn(ctx, &conn{backend: b, tx: tx})
-		})
+	defer b.leave(p, false)
+	return p.RunInTx(ctx, o, func(ctx context.Context, tx pgx.Tx) error {
+		return fn(ctx, &conn{backend: b, tx: tx})
 	})
 }
 
@@ -184,24 +170,6 @@ func txOptions(opts engine.TxOptions) (o pgx.TxOptions, err error) {
 		o.AccessMode = pgx.ReadOnly
 	}
 	return o, nil
-}
-
-// Dispose implements [engine.Backend].
-func (b *backend) Dispose() error {
-	b.mu.Lock()
-	p := b.pool
-	b.pool = nil
-	b.mu.Unlock()
-	if p == nil {
-		return nil
-	}
-	p.Reset()
-	if p.Stat().AcquiredConns() == 0 {
-		p.Close()
-		return nil
-	}
-	go p.Close() // waits for the connections in use
-	return nil
 }
 
 // Stats implements [engine.Backend].

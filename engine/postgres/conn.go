@@ -24,6 +24,7 @@ type runner interface {
 // goroutine at a time.
 type conn struct {
 	backend *backend
+	pool    *pool           // nil for a unit of work
 	conn    *pgxdb.PoolConn // nil for a unit of work, which has the transaction alone
 	tx      pgx.Tx          // nil outside of a transaction
 }
@@ -46,11 +47,11 @@ func (c *conn) Run(ctx context.Context, q engine.Bound) (engine.Outcome, error) 
 func (c *conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
 	switch {
 	case window < 1 || !q.Cursor:
-		rows, err := c.runner().Query(ctx, q.Text, q.Args...)
+		cur, err := open(ctx, c.runner(), q)
 		if err != nil {
 			return nil, err
 		}
-		return newCursor(rows)
+		return cur, nil
 	case c.tx != nil:
 		return c.declare(ctx, q, window)
 	}
@@ -163,7 +164,6 @@ func (c *conn) Close(discard bool) error {
 	}
 	c.conn.Release()
 	c.conn = nil
-	c.backend.gate.Leave()
-	c.backend.trim()
+	c.backend.leave(c.pool, true)
 	return err
 }

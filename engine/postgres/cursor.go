@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -23,11 +24,21 @@ type cursor struct {
 	rows    pgx.Rows
 	names   []string
 	columns []engine.Column
-	leave   func() // what Close has to do besides; nil if nothing
-	peeked  bool   // the first row was read and not asked for yet
-	more    bool   // there is a first row
-	unfit   bool   // a value did not fit, which Scan has reported
+	backend *backend
+	pool    *pool // used up to Close; nil if a connection is
+	peeked  bool  // the first row was read and not asked for yet
+	more    bool  // there is a first row
+	unfit   bool  // a value did not fit, which Scan has reported
 	closed  bool
+}
+
+// open runs a query.
+func open(ctx context.Context, r runner, q engine.Bound) (*cursor, error) {
+	rows, err := r.Query(ctx, q.Text, q.Args...)
+	if err != nil {
+		return nil, err
+	}
+	return newCursor(rows)
 }
 
 // newCursor reads up to the first row, with which PostgreSQL reports many an
@@ -136,8 +147,8 @@ func (c *cursor) Close() error {
 	}
 	c.closed = true
 	c.rows.Close()
-	if c.leave != nil {
-		c.leave()
+	if c.pool != nil {
+		c.backend.leave(c.pool, false)
 	}
 	return c.Err()
 }

@@ -2,69 +2,97 @@ package postgres
 
 import (
 	"context"
-	"errors"
 
 	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
 )
 
-// db returns the pool, which it opens if need be.
-func (b *backend) db() (*pgxdb.Pool, error) {
+// pool is a pool of pgx and how many there are who use it. It is closed when it
+// was disposed of and the last of them is done: closing it earlier would cancel
+// the connections that are being opened. Its fields are guarded by the
+// backend's lock.
+type pool struct {
+	*pgxdb.Pool
+	users    int
+	disposed bool
+}
+
+// use returns the pool, which it opens if need be, for a user who calls done.
+func (b *backend) use() (*pool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.pool != nil {
-		return b.pool, nil
+	if b.pool == nil {
+		opened, err := pgxdb.NewPoolWithConfig(context.Background(), b.config, b.chain)
+		if err != nil {
+			return nil, err
+		}
+		b.pool = &pool{Pool: opened}
 	}
-	pool, err := pgxdb.NewPoolWithConfig(context.Background(), b.config, b.chain)
+	b.pool.users++
+	return b.pool, nil
+}
+
+// done ends a use. The user has given its connection back.
+func (b *backend) done(p *pool) {
+	b.mu.Lock()
+	p.users--
+	last := p.disposed && p.users == 0
+	b.mu.Unlock()
+	if last {
+		p.Close()
+	}
+}
+
+// Dispose implements [engine.Backend].
+func (b *backend) Dispose() error {
+	b.mu.Lock()
+	p := b.pool
+	b.pool = nil
+	last := false
+	if p != nil {
+		p.disposed, last = true, p.users == 0
+	}
+	b.mu.Unlock()
+	switch {
+	case last:
+		p.Close()
+	case p != nil:
+		p.Reset()
+	}
+	return nil
+}
+
+// enter waits at the gate and returns the pool of a server that is known. For a
+// statement or unit of the pool the gate may be an interceptor, and is passed
+// by here; not for a connection that is held.
+func (b *backend) enter(ctx context.Context, held bool) (*pool, error) {
+	p, err := b.use()
 	if err != nil {
 		return nil, err
 	}
-	b.pool = pool
-	return pool, nil
-}
-
-// with calls fn with the pool, again if it was disposed of meanwhile: then
-// nothing was sent, and the new one will do.
-func (b *backend) with(ctx context.Context, fn func(p *pgxdb.Pool) error) error {
-	for {
-		p, err := b.ready(ctx)
-		if err != nil {
-			return err
-		}
-		if err = fn(p); err == nil || !b.disposed(p, err) {
-			return err
-		}
+	if !b.known.Load() {
+		err = b.ask(ctx, p)
 	}
-}
-
-func (b *backend) disposed(p *pgxdb.Pool, err error) bool {
-	b.mu.Lock()
-	replaced := b.pool != p
-	b.mu.Unlock()
-	return replaced && isClosed(err)
-}
-
-// isClosed reports whether err is the answer of a closed pool, whose error
-// pgxpool does not export.
-func isClosed(err error) bool {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if err.Error() == "closed pool" {
-			return true
-		}
+	if err == nil && (held || b.outside) {
+		_, err = b.gate.Enter(ctx)
 	}
-	return false
+	if err != nil {
+		b.done(p)
+		return nil, err
+	}
+	return p, nil
 }
 
-// ready returns the pool of a server that is known.
-func (b *backend) ready(ctx context.Context) (*pgxdb.Pool, error) {
-	p, err := b.db()
-	if err != nil || b.known.Load() {
-		return p, err
+// leave ends what enter began.
+func (b *backend) leave(p *pool, held bool) {
+	if held || b.outside {
+		b.gate.Leave()
 	}
-	return p, b.ask(ctx, p)
+	b.done(p)
+	b.trim()
 }
 
 // ask takes a connection, whose handshake tells what the server is.
-func (b *backend) ask(ctx context.Context, p *pgxdb.Pool) error {
+func (b *backend) ask(ctx context.Context, p *pool) error {
 	if _, err := b.gate.Enter(ctx); err != nil {
 		return err
 	}
@@ -86,12 +114,11 @@ func (b *backend) trim() {
 	if !b.gate.Burst() {
 		return
 	}
-	b.mu.Lock()
-	p := b.pool
-	b.mu.Unlock()
-	if p == nil {
+	p, err := b.use()
+	if err != nil {
 		return
 	}
+	defer b.done(p)
 	over := p.Stat().TotalConns() - b.size
 	if over <= 0 {
 		b.gate.Settle()
@@ -106,20 +133,4 @@ func (b *backend) trim() {
 		}
 		c.Release()
 	}
-}
-
-// enter waits at the gate, if that stands around calls. leave ends it.
-func (b *backend) enter(ctx context.Context) error {
-	if !b.outside {
-		return nil
-	}
-	_, err := b.gate.Enter(ctx)
-	return err
-}
-
-func (b *backend) leave() {
-	if b.outside {
-		b.gate.Leave()
-	}
-	b.trim()
 }

@@ -16,10 +16,11 @@ import (
 // Conn is a connection of a [Pool], or the transaction of a unit of work. It is
 // used by one goroutine at a time.
 type Conn struct {
-	pool *Pool
-	conn *sql.Conn // nil for a unit of work, which has the transaction alone
-	tx   *sql.Tx   // nil outside of a transaction
-	end  context.CancelCauseFunc
+	pool   *Pool
+	handle *handle   // nil for a unit of work, which has the transaction alone
+	conn   *sql.Conn // likewise
+	tx     *sql.Tx   // nil outside of a transaction
+	end    context.CancelCauseFunc
 
 	suspect bool // the connection may be in a transaction
 }
@@ -46,7 +47,7 @@ func (c *Conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, 
 // Open implements [engine.BackendConn]. Rows are read from the driver one by
 // one, whatever the window.
 func (c *Conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
-	ctx = c.pool.streaming(ctx, window, c.InTx())
+	ctx = c.pool.streaming(ctx, window, true)
 	rows, err := c.runner().QueryContext(ctx, q.Text, q.Args...) //nolint:rowserrcheck,sqlclosecheck // the cursor's to check and close
 	if err != nil {
 		return nil, err
@@ -183,8 +184,8 @@ func (c *Conn) Close(broken bool) error {
 	if cerr := c.conn.Close(); !errors.Is(cerr, sql.ErrConnDone) {
 		err = errors.Join(err, cerr)
 	}
-	c.pool.gate.Leave()
 	c.conn = nil
+	c.pool.leave(c.handle, true)
 	return err
 }
 

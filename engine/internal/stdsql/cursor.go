@@ -16,7 +16,7 @@ type cursor struct {
 	pool    *Pool
 	names   []string
 	columns []engine.Column
-	permit  bool // Close leaves the gate
+	handle  *handle // used up to Close; nil if a connection is
 	closed  bool
 }
 
@@ -77,8 +77,8 @@ func (c *cursor) Close() error {
 	}
 	c.closed = true
 	err := c.rows.Close()
-	if c.permit {
-		c.pool.leave()
+	if c.handle != nil {
+		c.pool.leave(c.handle, false)
 	}
 	return err
 }

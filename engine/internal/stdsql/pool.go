@@ -34,9 +34,10 @@ type Config struct {
 	Recycle time.Duration
 	// PrePing says to verify a connection whenever it is taken from the pool.
 	PrePing bool
-	// Streaming returns the context for the query of a stream, in a transaction
-	// or not; nil if it needs none of its own.
-	Streaming func(ctx context.Context, inTx bool) context.Context
+	// Streaming returns the context for the query of a stream, on a connection
+	// that is used after it or on one of its own; nil if it needs no other than
+	// ctx.
+	Streaming func(ctx context.Context, held bool) context.Context
 	// Normalize makes of a driver's value, of a column of a type, what
 	// [engine.Block] promises; nil if the driver gives nothing else.
 	Normalize func(columnType string, value any) any
@@ -52,7 +53,7 @@ type Pool struct {
 	outside bool
 
 	mu     sync.Mutex
-	handle *sqldb.DB // nil until used
+	handle *handle // nil until used
 }
 
 // New returns a pool. It does not connect.
@@ -64,13 +65,31 @@ func New(cfg Config) *Pool {
 	return p
 }
 
-// db returns the database's handle, which it opens if need be.
-func (p *Pool) db() (*sqldb.DB, error) {
+// handle is a database and how many there are who use it. It is closed when it
+// was disposed of and the last of them is done. Its fields are guarded by the
+// pool's lock.
+type handle struct {
+	*sqldb.DB
+	users    int
+	disposed bool
+}
+
+// use returns the handle, which it opens if need be, for a user who calls done.
+func (p *Pool) use() (*handle, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.handle != nil {
-		return p.handle, nil
+	if p.handle == nil {
+		db, err := p.open()
+		if err != nil {
+			return nil, err
+		}
+		p.handle = &handle{DB: db}
 	}
+	p.handle.users++
+	return p.handle, nil
+}
+
+func (p *Pool) open() (*sqldb.DB, error) {
 	opts := []sqldb.Option{sqldb.WithTarget(p.cfg.Target)}
 	if p.cfg.PrePing {
 		opts = append(opts, sqldb.WithIdlePing(time.Nanosecond))
@@ -79,9 +98,38 @@ func (p *Pool) db() (*sqldb.DB, error) {
 	db.SetMaxOpenConns(p.cfg.Size + p.cfg.Overflow)
 	db.SetMaxIdleConns(p.cfg.Size)
 	db.SetConnMaxLifetime(p.cfg.Recycle)
-	h, err := sqldb.Wrap(db)
-	p.handle = h
-	return h, err
+	return sqldb.Wrap(db)
+}
+
+// done ends a use. The user has given its connection back.
+func (p *Pool) done(h *handle) {
+	p.mu.Lock()
+	h.users--
+	last := h.disposed && h.users == 0
+	p.mu.Unlock()
+	if last {
+		_ = h.Close() // it has no connections
+	}
+}
+
+// Dispose closes idle connections now, and those in use when they are given
+// back.
+func (p *Pool) Dispose() error {
+	p.mu.Lock()
+	h := p.handle
+	p.handle = nil
+	last := false
+	if h != nil {
+		h.disposed, last = true, h.users == 0
+	}
+	p.mu.Unlock()
+	switch {
+	case last:
+		return h.Close()
+	case h != nil:
+		h.SetMaxIdleConns(-1)
+	}
+	return nil
 }
 
 // Retarget says that the database is another than was thought. Connections
@@ -93,147 +141,100 @@ func (p *Pool) Retarget(t sp.Target) error {
 	return p.Dispose()
 }
 
-// disposed reports whether Dispose has closed a handle that gave an error: then
-// nothing was sent, and the new one will do.
-func (p *Pool) disposed(h *sqldb.DB, err error) bool {
-	if err == nil {
-		return false
-	}
-	p.mu.Lock()
-	replaced := p.handle != h
-	p.mu.Unlock()
-	return replaced && isClosed(err)
-}
-
-// isClosed reports whether err is database/sql's answer to the use of a
-// database that was closed, which has no name.
-func isClosed(err error) bool {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if err.Error() == "sql: database is closed" {
-			return true
+// enter waits at the gate and returns the handle. For a statement or unit of
+// the pool the gate may be an interceptor, and is passed by here; not for a
+// connection that is held.
+func (p *Pool) enter(ctx context.Context, held bool) (*handle, error) {
+	if held || p.outside {
+		if _, err := p.gate.Enter(ctx); err != nil {
+			return nil, err
 		}
 	}
-	return false
-}
-
-// with calls fn with the database's handle, again if it was disposed of
-// meanwhile.
-func (p *Pool) with(fn func(h *sqldb.DB) error) error {
-	for {
-		h, err := p.db()
-		if err != nil {
-			return err
-		}
-		if err = fn(h); !p.disposed(h, err) {
-			return err
-		}
-	}
-}
-
-// enter waits at the gate, if that stands around calls. leave ends it.
-func (p *Pool) enter(ctx context.Context) error {
-	if !p.outside {
-		return nil
-	}
-	_, err := p.gate.Enter(ctx)
-	return err
-}
-
-func (p *Pool) leave() {
-	if p.outside {
+	h, err := p.use()
+	if err != nil && (held || p.outside) {
 		p.gate.Leave()
 	}
+	return h, err
+}
+
+// leave ends what enter began.
+func (p *Pool) leave(h *handle, held bool) {
+	if held || p.outside {
+		p.gate.Leave()
+	}
+	p.done(h)
 }
 
 // Ping makes sure that the database can be reached.
 func (p *Pool) Ping(ctx context.Context) error {
-	return p.with(func(h *sqldb.DB) error { return h.PingContext(ctx) })
+	h, err := p.enter(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer p.leave(h, false)
+	return h.PingContext(ctx)
 }
 
 // Run runs a statement on any connection and buffers its answer.
-func (p *Pool) Run(ctx context.Context, q engine.Bound) (out engine.Outcome, err error) {
-	if err := p.enter(ctx); err != nil {
-		return out, err
+func (p *Pool) Run(ctx context.Context, q engine.Bound) (engine.Outcome, error) {
+	h, err := p.enter(ctx, false)
+	if err != nil {
+		return engine.Outcome{}, err
 	}
-	defer p.leave()
-	err = p.with(func(h *sqldb.DB) error {
-		out, err = p.run(ctx, h, q)
-		return err
-	})
-	return out, err
+	defer p.leave(h, false)
+	return p.run(ctx, h, q)
 }
 
 // Open runs a statement on any connection and leaves its answer open.
 func (p *Pool) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
-	ctx = p.streaming(ctx, window, false)
-	if err := p.enter(ctx); err != nil {
-		return nil, err
-	}
-	var rows *sql.Rows
-	err := p.with(func(h *sqldb.DB) (err error) {
-		rows, err = h.QueryContext(ctx, q.Text, q.Args...) //nolint:rowserrcheck,sqlclosecheck // the cursor's to check and close
-		return err
-	})
+	h, err := p.enter(ctx, false)
 	if err != nil {
-		p.leave()
 		return nil, err
 	}
-	return &cursor{rows: rows, pool: p, permit: true}, nil
+	rows, err := h.QueryContext(p.streaming(ctx, window, false), q.Text, q.Args...) //nolint:rowserrcheck,sqlclosecheck // the cursor's to check and close
+	if err != nil {
+		p.leave(h, false)
+		return nil, err
+	}
+	return &cursor{rows: rows, pool: p, handle: h}, nil
 }
 
 // streaming returns the context for the query of a stream.
-func (p *Pool) streaming(ctx context.Context, window int, inTx bool) context.Context {
+func (p *Pool) streaming(ctx context.Context, window int, held bool) context.Context {
 	if window < 1 || p.cfg.Streaming == nil {
 		return ctx
 	}
-	return p.cfg.Streaming(ctx, inTx)
+	return p.cfg.Streaming(ctx, held)
 }
 
 // Connect takes a connection from the pool.
 func (p *Pool) Connect(ctx context.Context) (*Conn, error) {
-	if _, err := p.gate.Enter(ctx); err != nil {
-		return nil, err
-	}
-	var conn *sql.Conn
-	err := p.with(func(h *sqldb.DB) (err error) {
-		conn, err = h.DB.Conn(ctx)
-		return err
-	})
+	h, err := p.enter(ctx, true)
 	if err != nil {
-		p.gate.Leave()
 		return nil, err
 	}
-	return &Conn{pool: p, conn: conn}, nil
+	conn, err := h.DB.DB.Conn(ctx)
+	if err != nil {
+		p.leave(h, true)
+		return nil, err
+	}
+	return &Conn{pool: p, handle: h, conn: conn}, nil
 }
 
 // RunInTx runs fn in a transaction.
 func (p *Pool) RunInTx(ctx context.Context, opts engine.TxOptions, fn func(context.Context, engine.BackendConn) error) error {
-	if err := p.enter(ctx); err != nil {
+	h, err := p.enter(ctx, false)
+	if err != nil {
 		return err
 	}
-	defer p.leave()
+	defer p.leave(h, false)
 	var o *sql.TxOptions
 	if opts != (engine.TxOptions{}) {
 		o = &sql.TxOptions{Isolation: opts.Isolation, ReadOnly: opts.ReadOnly}
 	}
-	return p.with(func(h *sqldb.DB) error {
-		return h.RunInTx(ctx, o, func(ctx context.Context, tx *sql.Tx) error {
-			return fn(ctx, &Conn{pool: p, tx: tx})
-		})
+	return h.RunInTx(ctx, o, func(ctx context.Context, tx *sql.Tx) error {
+		return fn(ctx, &Conn{pool: p, tx: tx})
 	})
-}
-
-// Dispose closes idle connections now, and those in use when they are given
-// back.
-func (p *Pool) Dispose() error {
-	p.mu.Lock()
-	h := p.handle
-	p.handle = nil
-	p.mu.Unlock()
-	if h == nil {
-		return nil
-	}
-	return h.Close()
 }
 
 // Stats adds what is known of the pool to s.
