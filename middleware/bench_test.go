@@ -31,6 +31,7 @@ func TestAllocations(t *testing.T) {
 	off, _ := logTo(t, slog.LevelError+1)
 	failures, _ := logTo(t, slog.LevelWarn)
 	limiter, _ := newLimit(t, 1)
+	rate, _ := newRate(t, 1e9, 1000)
 	for _, c := range []struct {
 		name string
 		ctx  context.Context
@@ -45,6 +46,7 @@ func TestAllocations(t *testing.T) {
 		{"logging, off", ctx, sp.OpExec, off, 0},
 		{"logging, of failures", ctx, sp.OpExec, failures, 0},
 		{"limit, not reached", ctx, sp.OpExec, limiter, 0},
+		{"rate limit, not reached", ctx, sp.OpExec, rate, 0},
 	} {
 		if n := testing.AllocsPerRun(100, reused(c.ctx, c.op, c.link)); n > c.max {
 			t.Errorf("%s: %v allocations, want at most %v", c.name, n, c.max)
@@ -137,6 +139,26 @@ func BenchmarkLimit(b *testing.B) {
 		b.SetParallelism(2)
 		b.RunParallel(func(pb *testing.PB) {
 			perform := reused(b.Context(), sp.OpExec, one)
+			for pb.Next() {
+				perform()
+			}
+		})
+	})
+}
+
+func BenchmarkRateLimit(b *testing.B) {
+	rate, _ := newRate(b, 1e9, 1000)
+	b.Run("alone", func(b *testing.B) {
+		b.ReportAllocs()
+		perform := reused(b.Context(), sp.OpExec, rate)
+		for b.Loop() {
+			perform()
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			perform := reused(b.Context(), sp.OpExec, rate)
 			for pb.Next() {
 				perform()
 			}

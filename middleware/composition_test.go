@@ -94,8 +94,8 @@ type ending struct {
 }
 
 // foretell says how the acts end under the chain. It is the contract of the
-// interceptors, written down once more. A limit that is not reached changes
-// nothing.
+// interceptors, written down once more. Limits that are not reached
+// change nothing.
 func (c troupe) foretell(acts []act) (e ending) {
 	expired := false // the limit of all attempts together
 	for _, a := range acts[:c.attempts] {
@@ -128,7 +128,7 @@ func (c troupe) foretell(acts []act) (e ending) {
 // draw makes up a chain in any order, and what happens under it.
 func draw(t *rapid.T) (troupe, []act) {
 	links := []string{"retry"}
-	for _, name := range []string{"timeout", "logging", "recover", "limit"} {
+	for _, name := range []string{"timeout", "logging", "recover", "limit", "rate"} {
 		if rapid.Bool().Draw(t, name) {
 			links = append(links, name)
 		}
@@ -149,14 +149,18 @@ func TestEveryOrderKeepsResultsErrorsAndHooks(t *testing.T) {
 		logging, log := logTo(t, slog.LevelDebug, middleware.WithoutSampling())
 		limiter, _ := newLimit(t, 1, middleware.WithQueue(0)) // a permit that is lost has the next attempt refused
 		links := map[string]sp.Interceptor{
-			"retry": retrying(c.attempts), "timeout": timeout, "recover": recoverer, "logging": logging, "limit": limiter,
-		}
-		var chain sp.Chain
-		for _, name := range c.order {
-			chain = chain.Append(links[name])
+			"retry": retrying(c.attempts), "timeout": timeout, "recover": recoverer, "logging": logging,
+			"limit": limiter,
 		}
 		var problem error
-		synctest.Test(t, func(*testing.T) { problem = perform(c, acts, chain) })
+		synctest.Test(t, func(t *testing.T) {
+			links["rate"], _ = newRate(t, 1e9, 100) // it goes by the bubble's clock
+			var chain sp.Chain
+			for _, name := range c.order {
+				chain = chain.Append(links[name])
+			}
+			problem = perform(c, acts, chain)
+		})
 		if problem != nil {
 			rt.Fatal(problem)
 		}

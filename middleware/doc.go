@@ -1,6 +1,6 @@
 // Package middleware has the small interceptors that need no library of their
-// own: a time limit, log records, recovery from panics, a bound on the calls at
-// work.
+// own: a time limit, log records, recovery from panics, bounds on how
+// many calls are at work and how many start.
 //
 //	logs, err := middleware.Logging(slog.Default())
 //	panics, err := middleware.Recover()
@@ -48,8 +48,11 @@
 //
 // With [WithMeterProvider], of each interceptor that has it as an option:
 //
-//	sessionproxy.limit.queue     calls that wait for a permit
-//	sessionproxy.limit.rejected  calls refused, by sessionproxy.limit.reason
+//	sessionproxy.limit.queue          calls that wait for a permit
+//	sessionproxy.limit.rejected       calls refused, by sessionproxy.limit.reason
+//	sessionproxy.rate_limit.queue     calls that wait for their turn
+//	sessionproxy.rate_limit.rejected  calls refused, by sessionproxy.rate_limit.reason
 //
-// sessionproxy.limit.name is the name from [WithName].
+// The attributes sessionproxy.limit.name and sessionproxy.rate_limit.name are
+// the name from [WithName].
 package middleware

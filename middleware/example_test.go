@@ -108,3 +108,27 @@ func ExampleLimit() {
 	// nothing was sent: true
 	// <nil>
 }
+
+func ExampleRateLimit() {
+	rate, err := middleware.RateLimit(0.5, 2, middleware.WithMaxWait(0))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := sp.NewChain(rate).Then(sp.Perform)
+	for range 3 {
+		var call sp.Call
+		call.Reset(returns(nil))
+		call.Op = sp.OpExec
+		_, err := call.Run(context.Background(), h)
+		if refusal, ok := errors.AsType[*middleware.RateLimitError](err); ok {
+			fmt.Println("come back in", refusal.RetryAfter.Round(time.Second))
+			continue
+		}
+		fmt.Println("done")
+	}
+	// Output:
+	// done
+	// done
+	// come back in 2s
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/fault"
 )
 
 // A Limiter is an interceptor that bounds how many calls are at work at once,
@@ -61,7 +60,9 @@ func Limit(n int, opts ...LimitOption) (*Limiter, error) {
 	l := &Limiter{limitConfig: c, permits: permits{limit: n, queue: c.queue, maxWait: c.maxWait}}
 	l.finish = func(error) { l.permits.release() }
 	var err error
-	if l.meters, err = newLimitMeters(c, l.permits.waiting); err != nil {
+	l.meters, err = newLimitMeters(c.provider, "sessionproxy.limit", c.name, l.permits.waiting,
+		LimitQueueFull, LimitDeadline, LimitMaxWait)
+	if err != nil {
 		return nil, err
 	}
 	c.warnAbout(n)
@@ -80,8 +81,7 @@ func (l *Limiter) Wrap(next sp.Handler) sp.Handler {
 		case reason != "":
 			return l.refuse(ctx, call, reason)
 		case err != nil: // the caller's context ended while it waited
-			call.Judge(ctx, err, fault.PhaseAcquire, fault.ProgressUnsent)
-			return err
+			return gaveUp(ctx, call, err)
 		}
 		call.OnFinish(l.finish)
 		if waited > 0 {

@@ -13,17 +13,6 @@ import (
 // scopeName is the instrumentation scope of the metrics.
 const scopeName = "github.com/sessionproxy/sessionproxy/middleware"
 
-// newMeter returns the meter of this package.
-func newMeter(p metric.MeterProvider) metric.Meter {
-	return p.Meter(scopeName, metric.WithSchemaURL(semconv.SchemaURL))
-}
-
-// The attributes of our metrics.
-const (
-	limitNameKey   = attribute.Key("sessionproxy.limit.name")
-	limitReasonKey = attribute.Key("sessionproxy.limit.reason")
-)
-
 // refusals counts refused calls by reason. A nil *refusals counts nothing.
 type refusals struct {
 	counter metric.Int64Counter
@@ -37,49 +26,36 @@ func (r *refusals) add(ctx context.Context, reason LimitReason) {
 	}
 }
 
-func newRefusals(m metric.Meter, named []attribute.KeyValue, counter string, reasons ...LimitReason) (*refusals, error) {
+// newLimitMeters makes the instruments of a limit, under a prefix: of calls
+// that wait, as waiting tells them, and of refusals for the reasons. It returns
+// nil without a provider.
+func newLimitMeters(p metric.MeterProvider, prefix, name string, waiting func() int64, reasons ...LimitReason) (*refusals, error) {
+	if p == nil {
+		return nil, nil
+	}
+	meter := p.Meter(scopeName, metric.WithSchemaURL(semconv.SchemaURL))
+	var attrs []attribute.KeyValue
+	if name != "" {
+		attrs = append(attrs, attribute.String(prefix+".name", name))
+	}
+	queue := metric.WithAttributeSet(attribute.NewSet(attrs...))
+	_, err := meter.Int64ObservableUpDownCounter(prefix+".queue",
+		metric.WithDescription("Calls that wait at a limit."), metric.WithUnit("{call}"),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(waiting(), queue)
+			return nil
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("middleware: make a counter of waiting calls: %w", err)
+	}
 	r := &refusals{sets: make(map[LimitReason]metric.MeasurementOption, len(reasons))}
-	var err error
-	if r.counter, err = m.Int64Counter(counter,
+	if r.counter, err = meter.Int64Counter(prefix+".rejected",
 		metric.WithDescription("Calls refused by a limit."), metric.WithUnit("{call}")); err != nil {
 		return nil, fmt.Errorf("middleware: make a counter: %w", err)
 	}
 	for _, reason := range reasons {
-		set := attribute.NewSet(append(slices.Clip(named), limitReasonKey.String(string(reason)))...)
+		set := attribute.NewSet(append(slices.Clip(attrs), attribute.String(prefix+".reason", string(reason)))...)
 		r.sets[reason] = metric.WithAttributeSet(set)
 	}
 	return r, nil
-}
-
-// nameAttrs returns the attributes of a name that may be empty.
-func nameAttrs(key attribute.Key, name string) []attribute.KeyValue {
-	if name == "" {
-		return nil
-	}
-	return []attribute.KeyValue{key.String(name)}
-}
-
-// newLimitMeters makes the instruments of a Limiter, of which waiting tells the
-// length of the queue; nil without a provider.
-func newLimitMeters(c limitConfig, waiting func() int64) (*refusals, error) {
-	if c.provider == nil {
-		return nil, nil
-	}
-	meter, named := newMeter(c.provider), nameAttrs(limitNameKey, c.name)
-	_, err := meter.Int64ObservableUpDownCounter("sessionproxy.limit.queue",
-		metric.WithDescription("Calls that wait for a permit."), metric.WithUnit("{call}"),
-		observed(waiting, named))
-	if err != nil {
-		return nil, fmt.Errorf("middleware: make a counter of waiting calls: %w", err)
-	}
-	return newRefusals(meter, named, "sessionproxy.limit.rejected", LimitQueueFull, LimitDeadline, LimitMaxWait)
-}
-
-// observed returns a callback that reports what value returns.
-func observed(value func() int64, attrs []attribute.KeyValue) metric.Int64ObservableUpDownCounterOption {
-	set := metric.WithAttributeSet(attribute.NewSet(attrs...))
-	return metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-		o.Observe(value(), set)
-		return nil
-	})
 }

@@ -8,16 +8,18 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// WaitOption configures [Limit].
+// WaitOption configures [Limit] and [RateLimit].
 type WaitOption interface {
 	LimitOption
+	RateLimitOption
 }
 
 type maxWait time.Duration
 
 // WithMaxWait sets how long a call may wait, from 0, with which no call waits.
-// One that would wait longer is refused. The default of [Limit] is 30 seconds.
-// The caller's deadline bounds the wait as well.
+// One that would wait longer is refused. The default is 30 seconds for [Limit],
+// as for a connection of an engine's pool, and a second for [RateLimit]. The
+// caller's deadline bounds the wait as well.
 func WithMaxWait(d time.Duration) WaitOption { return maxWait(d) }
 
 func (d maxWait) check() error {
@@ -32,9 +34,15 @@ func (d maxWait) applyLimit(c *limitConfig) error {
 	return d.check()
 }
 
-// NameOption configures [Limit].
+func (d maxWait) applyRateLimit(c *rateLimitConfig) error {
+	c.maxWait = time.Duration(d)
+	return d.check()
+}
+
+// NameOption configures [Limit] and [RateLimit].
 type NameOption interface {
 	LimitOption
+	RateLimitOption
 }
 
 type named string
@@ -56,9 +64,15 @@ func (n named) applyLimit(c *limitConfig) error {
 	return n.check()
 }
 
-// MetricsOption configures [Limit].
+func (n named) applyRateLimit(c *rateLimitConfig) error {
+	c.name = string(n)
+	return n.check()
+}
+
+// MetricsOption configures [Limit] and [RateLimit].
 type MetricsOption interface {
 	LimitOption
+	RateLimitOption
 }
 
 type metered struct{ provider metric.MeterProvider }
@@ -75,6 +89,11 @@ func (m metered) check() error {
 }
 
 func (m metered) applyLimit(c *limitConfig) error {
+	c.provider = m.provider
+	return m.check()
+}
+
+func (m metered) applyRateLimit(c *rateLimitConfig) error {
 	c.provider = m.provider
 	return m.check()
 }
