@@ -17,7 +17,7 @@ import (
 func (c *Column) Value(obj unsafe.Pointer, arrays bool) (any, error) {
 	p := unsafe.Add(obj, c.offset)
 	if c.octets && !arrays {
-		return bytes.Clone(unsafe.Slice((*byte)(p), c.Type.Len())), nil
+		return bytes.Clone(unsafe.Slice((*byte)(p), c.Type.Len())), nil //nolint:gosec // the array is that long
 	}
 	v := c.load(p)
 	if v == nil || !c.JSON && (!c.Array || arrays) {
