@@ -182,6 +182,15 @@ func (h *handler) observe(ctx context.Context, call *sp.Call, span, measured boo
 	return err
 }
 
+// isRecording is s.IsRecording of a span that has just started. The SDK takes a
+// lock for it; but only its recorded spans tell their times.
+func isRecording(s trace.Span) bool {
+	if _, ok := s.(timedSpan); ok {
+		return true
+	}
+	return s.IsRecording()
+}
+
 // noSpan is what a context without a span has.
 var noSpan = trace.SpanFromContext(context.Background())
 
