@@ -19,8 +19,8 @@ type stmtCall struct {
 
 // work is the part of a call that is forgotten with it.
 type work struct {
-	next   *stmtCall   // in the list of free calls
-	handle *handleCall // the handle's call of which this is a step
+	next   *stmtCall // in the list of free calls
+	handle *handleOp // the handle's call of which this is a step
 
 	// What to do it with: the one of these that the operation needs.
 	stmtExecer  driver.StmtExecContext
@@ -134,7 +134,7 @@ func (s *stmtCall) query(ctx context.Context) (err error) {
 	}
 	s.rowsCtx = ctx
 	if s.handle != nil {
-		s.handle.KeepOpen()
+		s.handle.call.KeepOpen()
 	} else {
 		s.KeepOpen()
 	}
@@ -147,7 +147,7 @@ func (s *stmtCall) openRows() *rows {
 	if s.handle != nil {
 		out = new(rows)
 		s.handle.driverRows = out
-		out.call = &s.handle.Call
+		out.call = s.handle.call
 	} else {
 		out.call, out.pooled = &s.Call, s
 	}
@@ -166,8 +166,8 @@ func (s *stmtCall) begin(ctx context.Context) error {
 	b := s.begun
 	b.driverTx = tx
 	if s.handle != nil {
-		b.call = &s.handle.Call
-		s.handle.KeepOpen()
+		b.call = s.handle.call
+		s.handle.call.KeepOpen()
 	} else {
 		b.call, b.pooled = &s.Call, s
 		s.KeepOpen()

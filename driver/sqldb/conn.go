@@ -51,11 +51,11 @@ func (c *conn) start(ctx context.Context, op sp.Op, text string, args []driver.N
 }
 
 // above returns the handle's call that was made for this operation, or nil.
-func (c *conn) above(s *stmtCall) *handleCall {
+func (c *conn) above(s *stmtCall) *handleOp {
 	if !s.Step() || s.Parent.Op != s.Op {
 		return nil
 	}
-	h, ok := s.Parent.Operation().(*handleCall)
+	h, ok := s.Parent.Operation().(*handleOp)
 	if !ok || h.pipeline != c.pipeline {
 		return nil
 	}

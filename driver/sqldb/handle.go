@@ -4,10 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/fault"
 )
 
 // A DB is a handle with the methods of [sql.DB] whose calls take a connection
@@ -48,30 +46,13 @@ func (db *DB) Target() sp.Target {
 // handleCall is a call of the handle.
 type handleCall struct {
 	sp.Call
-	pipeline *pipeline
-	db       *sql.DB
-	caller   context.Context //nolint:containedctx // of BeginTx, for the transaction's end
-	args     []any
-	opts     *sql.TxOptions
-	isRow    bool // QueryRow
-
-	performed bool
-
-	// What came of it. The level of the connection writes the next three.
-	reached    bool // a driver was asked to perform the call
-	progress   fault.Progress
-	driverRows *rows
-
-	result sql.Result
-	rows   *sql.Rows
-	row    *sql.Row
-	stmt   *sql.Stmt
-	tx     *sql.Tx
+	handleOp
 }
 
 func (db *DB) start(ctx context.Context, op sp.Op, text string, args []any) *handleCall {
-	h := &handleCall{pipeline: db.pipeline, db: db.DB, caller: ctx, args: args}
-	h.Reset(h)
+	h := &handleCall{handleOp: handleOp{pipeline: db.pipeline, db: db.DB, caller: ctx, args: args}}
+	h.Reset(&h.handleOp)
+	h.call = &h.Call
 	h.Op, h.Scope, h.Text, h.Target = op, sp.ScopePool, text, db.pipeline.target.Load()
 	h.Args = sp.PlainArgs(args)
 	h.Bind(ctx)
@@ -85,81 +66,6 @@ func (h *handleCall) run(ctx context.Context) error {
 		return errNotPerformed(h.Op)
 	}
 	return err
-}
-
-// Do performs the call on whatever connection database/sql takes.
-func (h *handleCall) Do(ctx context.Context, _ *sp.Call) error {
-	h.performed = true
-	h.reached, h.progress = false, fault.ProgressUnknown
-	below := sp.ContextWithCall(ctx, &h.Call)
-	var err error
-	switch h.Op {
-	case sp.OpExec:
-		h.result, err = h.db.ExecContext(below, h.Text, h.args...)
-	case sp.OpQuery:
-		err = h.query(below)
-	case sp.OpPrepare:
-		h.stmt, err = h.db.PrepareContext(below, h.Text)
-	case sp.OpPing:
-		err = h.db.PingContext(below)
-	case sp.OpBegin:
-		h.tx, err = h.db.BeginTx(below, h.opts)
-	default:
-		err = fmt.Errorf("sqldb: %s: %w", h.Op, errors.ErrUnsupported)
-	}
-	if err != nil {
-		h.judge(ctx, err)
-		return err
-	}
-	if h.Op == sp.OpExec {
-		if n, rerr := h.result.RowsAffected(); rerr == nil {
-			h.RowsAffected = n
-		}
-	}
-	return nil
-}
-
-func (h *handleCall) query(ctx context.Context) (err error) {
-	if h.isRow {
-		h.row = h.db.QueryRowContext(ctx, h.Text, h.args...)
-		return h.row.Err()
-	}
-	h.rows, err = h.db.QueryContext(ctx, h.Text, h.args...) //nolint:rowserrcheck // the caller's to check
-	return err
-}
-
-// judge knows more than the error tells: a call that never reached a driver
-// has sent nothing.
-func (h *handleCall) judge(ctx context.Context, err error) {
-	phase, progress := h.Op.Phase(), h.progress
-	if !h.reached {
-		progress = fault.ProgressUnsent
-	}
-	h.Judge(ctx, err, phase, progress)
-}
-
-// Discard closes what Do left open: the call failed after all.
-func (h *handleCall) Discard() {
-	switch {
-	case h.rows != nil:
-		_ = h.rows.Close()
-	case h.row != nil:
-		_ = h.row.Scan() // closes the rows, whatever it returns
-	case h.tx != nil:
-		_ = h.tx.Rollback()
-	}
-	h.rows, h.row, h.tx = nil, nil, nil
-}
-
-// Settle writes down what the rows gave.
-func (h *handleCall) Settle(err error) {
-	if h.driverRows == nil {
-		return
-	}
-	h.RowsReturned = h.driverRows.read
-	if err != nil {
-		h.Judge(h.driverRows.ctx, err, fault.PhaseRows, fault.ProgressAnswered)
-	}
 }
 
 // ExecContext is [sql.DB.ExecContext] through the chain.
