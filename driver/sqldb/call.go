@@ -69,6 +69,13 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 	if s.handle != nil {
 		s.handle.reached = true
 	}
+	if err := s.conn.refusal(s.Op); err != nil {
+		if s.Op == sp.OpCommit {
+			_ = s.tx.Rollback() // what is left of it
+		}
+		s.Judge(ctx, err, fault.PhaseStatement, fault.ProgressAnswered)
+		return err
+	}
 	var err error
 	switch s.Op {
 	case sp.OpExec:
@@ -90,6 +97,7 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 	}
 	if err != nil {
 		s.judge(ctx, err, s.Op.Phase())
+		s.conn.noteFailure(err)
 	}
 	return err
 }

@@ -20,6 +20,7 @@ type conn struct {
 
 	spare  *stmtCall  // the first of the calls that are free for use
 	begun  *beginning // the open transaction, if it was begun through BeginTx
+	undone error      // why the open transaction is gone, if it is
 	textTx bool       // a transaction was begun by a statement's text
 }
 
@@ -83,27 +84,34 @@ func errNotPerformed(op sp.Op) error {
 }
 
 func (c *conn) ConnExecContext(ctx context.Context, _ driver.ExecerContext, query string, args []driver.NamedValue) (driver.Result, error) {
-	if c.passes(ctx, sp.OpExec) {
+	if c.undone == nil && c.passes(ctx, sp.OpExec) {
 		res, err := c.lower.ExecContext(ctx, query, args)
-		if err == nil {
-			c.noteText(query)
-		}
+		c.passed(query, err)
 		return res, err
 	}
 	return c.exec(ctx, c.start(ctx, sp.OpExec, query, args))
 }
 
 func (c *conn) StmtExecContext(ctx context.Context, e driver.StmtExecContext, query string, args []driver.NamedValue) (driver.Result, error) {
-	if c.passes(ctx, sp.OpExec) {
+	if c.undone == nil && c.passes(ctx, sp.OpExec) {
 		res, err := e.ExecContext(ctx, args)
-		if err == nil {
-			c.noteText(query)
-		}
+		c.passed(query, err)
 		return res, err
 	}
 	s := c.start(ctx, sp.OpExec, query, args)
 	s.stmtExecer, s.Prepared = e, true
 	return c.exec(ctx, s)
+}
+
+// passed notes what a statement without a call has done to the connection. text
+// is empty for one that begins and ends nothing.
+func (c *conn) passed(text string, err error) {
+	switch {
+	case err != nil:
+		c.noteFailure(err)
+	case text != "":
+		c.noteText(text)
+	}
 }
 
 func (c *conn) exec(ctx context.Context, s *stmtCall) (driver.Result, error) {
@@ -118,8 +126,9 @@ func (c *conn) exec(ctx context.Context, s *stmtCall) (driver.Result, error) {
 }
 
 func (c *conn) ConnQueryContext(ctx context.Context, _ driver.QueryerContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
-	if c.passes(ctx, sp.OpQuery) {
+	if c.undone == nil && c.passes(ctx, sp.OpQuery) {
 		rows, err := c.lower.QueryContext(ctx, query, args)
+		c.passed("", err)
 		return ctx, rows, err
 	}
 	rows, err := c.query(ctx, c.start(ctx, sp.OpQuery, query, args))
@@ -127,8 +136,9 @@ func (c *conn) ConnQueryContext(ctx context.Context, _ driver.QueryerContext, qu
 }
 
 func (c *conn) StmtQueryContext(ctx context.Context, q driver.StmtQueryContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
-	if c.passes(ctx, sp.OpQuery) {
+	if c.undone == nil && c.passes(ctx, sp.OpQuery) {
 		rows, err := q.QueryContext(ctx, args)
+		c.passed("", err)
 		return ctx, rows, err
 	}
 	s := c.start(ctx, sp.OpQuery, query, args)
@@ -229,7 +239,7 @@ func (c *conn) endTx(ctx context.Context, s *stmtCall) (err error) {
 // finishTx finishes the call of the transaction that was begun, if any.
 func (c *conn) finishTx(err error) {
 	b := c.begun
-	c.begun, c.textTx = nil, false // a savepoint by text has ended with it
+	c.begun, c.undone, c.textTx = nil, nil, false // a savepoint by text has ended with it
 	if b == nil || b.call == nil {
 		return
 	}

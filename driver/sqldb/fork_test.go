@@ -52,7 +52,7 @@ func (i twice) Wrap(next sp.Handler) sp.Handler {
 func forked(t *testing.T, i twice) *sqldb.DB {
 	t.Helper()
 	i.t = t
-	db, err := sqldb.Open("sqlite", "file:"+t.TempDir()+"/forks.db", sp.NewChain(i))
+	db, err := sqldb.Open("sqlite", "file:"+t.TempDir()+"/forks.db?_pragma=busy_timeout(10000)", sp.NewChain(i))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,82 @@
+package integration_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/driver/sqldb"
+	"github.com/sessionproxy/sessionproxy/internal/dbtest"
+	"github.com/sessionproxy/sessionproxy/retry"
+)
+
+// victim runs a unit that becomes the victim of a deadlock, ignores it, and
+// goes on to insert a row: MySQL would commit that by itself.
+func victim(t *testing.T, db *sqldb.DB, runs *int, seen *error) error {
+	t.Helper()
+	return db.RunInTx(t.Context(), nil, func(ctx context.Context, tx *sql.Tx) error {
+		*runs++
+		if *runs == 1 {
+			other := must(db.DB.BeginTx(t.Context(), nil))
+			for id := 2; id <= 4; id++ { // it is the heavier one
+				if _, err := other.ExecContext(t.Context(), "UPDATE d SET n = n + 1 WHERE id = ?", id); err != nil {
+					return err
+				}
+			}
+			if _, err := tx.ExecContext(ctx, "UPDATE d SET n = n + 1 WHERE id = 1"); err != nil {
+				return err
+			}
+			done := make(chan error, 1)
+			go func() {
+				_, err := other.ExecContext(context.Background(), "UPDATE d SET n = n + 1 WHERE id = 1")
+				done <- errors.Join(err, other.Rollback())
+			}()
+			_, *seen = tx.ExecContext(ctx, "UPDATE d SET n = n + 1 WHERE id = 2")
+			if err := <-done; err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, "INSERT INTO log VALUES (1)")
+		if *seen != nil && *runs == 1 && !errors.Is(err, sqldb.ErrTxUndone) {
+			t.Errorf("a statement after the deadlock: %v", err)
+		}
+		return nil
+	})
+}
+
+// TestNothingIsCommittedByHalfAfterADeadlock holds that a function which ignores
+// the end of its transaction commits nothing, and is replayed as a whole.
+func TestNothingIsCommittedByHalfAfterADeadlock(t *testing.T) {
+	t.Parallel()
+	for name, chain := range map[string][]sp.Interceptor{"alone": {&watch{}}, "under a retry": {must(retry.New())}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := openDSN(t, "mysql", dbtest.MariaDB(t).Database(t).DSN(), chain...)
+			for _, text := range []string{
+				"CREATE TABLE d (id INT PRIMARY KEY, n INT NOT NULL)", "INSERT INTO d VALUES (1, 0), (2, 0), (3, 0), (4, 0)", "CREATE TABLE log (n INT)",
+			} {
+				mustExec(t, db, text)
+			}
+			var runs int
+			var seen error
+			err := victim(t, db, &runs, &seen)
+			if my, ok := errors.AsType[*mysql.MySQLError](seen); !ok || my.Number != 1213 {
+				t.Skipf("the other transaction was chosen as the victim: %v", seen)
+			}
+			rows := 0
+			if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM log").Scan(&rows); err != nil {
+				t.Fatal(err)
+			}
+			if name == "alone" && (!errors.Is(err, sqldb.ErrTxUndone) || rows != 0 || runs != 1) {
+				t.Errorf("%d runs left %d rows: %v", runs, rows, err)
+			}
+			if name != "alone" && (err != nil || rows != 1 || runs != 2) {
+				t.Errorf("%d runs left %d rows: %v", runs, rows, err)
+			}
+		})
+	}
+}
