@@ -19,7 +19,7 @@ func reused(ctx context.Context, op sp.Op, links ...sp.Interceptor) func() {
 	call := new(sp.Call)
 	return func() {
 		call.Reset(operation)
-		call.Op, call.Scope = op, sp.ScopePool
+		call.Op, call.Scope, call.Text = op, sp.ScopePool, "SELECT name FROM users WHERE id = $1"
 		_, _ = call.Run(ctx, h)
 	}
 }
@@ -47,6 +47,7 @@ func TestAllocations(t *testing.T) {
 		{"logging, of failures", ctx, sp.OpExec, failures, 0},
 		{"limit, not reached", ctx, sp.OpExec, limiter, 0},
 		{"rate limit, not reached", ctx, sp.OpExec, rate, 0},
+		{"read only", ctx, sp.OpExec, must(t)(middleware.ReadOnly()), 0},
 	} {
 		if n := testing.AllocsPerRun(100, reused(c.ctx, c.op, c.link)); n > c.max {
 			t.Errorf("%s: %v allocations, want at most %v", c.name, n, c.max)
@@ -164,4 +165,12 @@ func BenchmarkRateLimit(b *testing.B) {
 			}
 		})
 	})
+}
+
+func BenchmarkReadOnly(b *testing.B) {
+	b.ReportAllocs()
+	perform := reused(b.Context(), sp.OpExec, must(b)(middleware.ReadOnly()))
+	for b.Loop() {
+		perform()
+	}
 }

@@ -94,8 +94,8 @@ type ending struct {
 }
 
 // foretell says how the acts end under the chain. It is the contract of the
-// interceptors, written down once more. Limits that are not reached
-// change nothing.
+// interceptors, written down once more. Limits that are not reached,
+// and guards that let it pass, change nothing.
 func (c troupe) foretell(acts []act) (e ending) {
 	expired := false // the limit of all attempts together
 	for _, a := range acts[:c.attempts] {
@@ -128,7 +128,7 @@ func (c troupe) foretell(acts []act) (e ending) {
 // draw makes up a chain in any order, and what happens under it.
 func draw(t *rapid.T) (troupe, []act) {
 	links := []string{"retry"}
-	for _, name := range []string{"timeout", "logging", "recover", "limit", "rate"} {
+	for _, name := range []string{"timeout", "logging", "recover", "limit", "rate", "guard"} {
 		if rapid.Bool().Draw(t, name) {
 			links = append(links, name)
 		}
@@ -144,13 +144,14 @@ func draw(t *rapid.T) (troupe, []act) {
 func TestEveryOrderKeepsResultsErrorsAndHooks(t *testing.T) {
 	t.Parallel()
 	timeout, recoverer := must(t)(middleware.Timeout(second)), must(t)(middleware.Recover())
+	guard := must(t)(middleware.ReadOnly())
 	rapid.Check(t, func(rt *rapid.T) {
 		c, acts := draw(rt)
 		logging, log := logTo(t, slog.LevelDebug, middleware.WithoutSampling())
 		limiter, _ := newLimit(t, 1, middleware.WithQueue(0)) // a permit that is lost has the next attempt refused
 		links := map[string]sp.Interceptor{
 			"retry": retrying(c.attempts), "timeout": timeout, "recover": recoverer, "logging": logging,
-			"limit": limiter,
+			"limit": limiter, "guard": guard,
 		}
 		var problem error
 		synctest.Test(t, func(t *testing.T) {
@@ -198,7 +199,7 @@ func (c troupe) records(acts []act) int {
 func perform(c troupe, acts []act, chain sp.Chain) error {
 	want := c.foretell(acts)
 	p, finished := &play{acts: acts}, 0
-	call := newCall(context.Background(), sp.OpQuery, p)
+	call := statement(context.Background(), sp.OpQuery, "SELECT 1", p)
 	call.OnFinish(func(error) { finished++ })
 	open, err, panicked := runCaught(call, chain.Then(sp.Perform))
 

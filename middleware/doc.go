@@ -1,6 +1,14 @@
 // Package middleware has the small interceptors that need no library of their
-// own: a time limit, log records, recovery from panics, bounds on how
-// many calls are at work and how many start.
+// own:
+//
+//   - [Timeout], a time limit
+//   - [Limit], a bound on the calls at work
+//   - [RateLimit], a bound on the calls that start per second
+//   - [ReadOnly], a guard against writing
+//   - [Recover], errors instead of panics
+//   - [Logging], log records
+//
+// Put together:
 //
 //	logs, err := middleware.Logging(slog.Default())
 //	panics, err := middleware.Recover()

@@ -132,3 +132,22 @@ func ExampleRateLimit() {
 	// done
 	// come back in 2s
 }
+
+func ExampleReadOnly() {
+	guard, err := middleware.ReadOnly()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := sp.NewChain(guard).Then(sp.Perform)
+	for _, text := range []string{"SELECT name FROM users", "DELETE FROM users"} {
+		var call sp.Call
+		call.Reset(returns(nil))
+		call.Op, call.Text = sp.OpExec, text
+		_, err := call.Run(context.Background(), h)
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// middleware: exec: refused, since only reading is allowed here and this is not certain to read
+}
