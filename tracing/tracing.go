@@ -155,7 +155,7 @@ func (h *handler) observe(ctx context.Context, call *sp.Call, span, measured boo
 	recording := false
 	if span {
 		ctx, s = h.tracer.Start(ctx, h.spanName(ctx, call, r), r.start...) //nolint:spancheck // ended by the finish hook
-		recording = s.IsRecording()                                        // takes a lock of the SDK
+		recording = isRecording(s)
 		if !measured && !recording {
 			// Nothing is told of the call, so it does not matter when it ends.
 			err := h.next(ctx, call)
