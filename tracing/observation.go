@@ -55,6 +55,11 @@ func (o *observation) onFinish(err error) {
 // end ends the span and records the measurements.
 func (o *observation) end(err error) {
 	o.ended = true
+	if err == nil && o.recording && !o.measured { // the most frequent, which has the least to say
+		o.describeRows()
+		o.span.End()
+		return
+	}
 	var f failure
 	if err != nil && (o.recording || o.measured) {
 		f = o.tracing.judge(o.ctx, o.call, err)

@@ -48,16 +48,20 @@ func (o *observation) onEvent(e sp.Event) {
 
 // describeEnd adds what is known at the end.
 func (o *observation) describeEnd(f failure) {
-	cfg := &o.tracing.cfg
-	if cfg.rows && returnsRows(o.call.Op) {
-		o.span.SetAttributes(semconv.DBResponseReturnedRows(int(o.call.RowsReturned)))
-	}
+	o.describeRows()
 	if !f.failed {
 		return
 	}
 	class := []attribute.KeyValue{faultClassKey.String(f.class.String())}
 	o.span.SetAttributes(concat(f.attributes(), class)...)
-	o.span.SetStatus(codes.Error, f.description(cfg.messages))
+	o.span.SetStatus(codes.Error, f.description(o.tracing.cfg.messages))
+}
+
+// describeRows adds the number of rows, if it is wanted.
+func (o *observation) describeRows() {
+	if o.tracing.cfg.rows && returnsRows(o.call.Op) {
+		o.span.SetAttributes(semconv.DBResponseReturnedRows(int(o.call.RowsReturned)))
+	}
 }
 
 // returnsRows reports whether calls of op have a number of rows to tell.

@@ -2,7 +2,7 @@
 // subject in turn, several rounds, medians, and what each adds to raw
 // database/sql or raw pgx in the same round.
 //
-//	go run -C bench ./cmd/table [-rounds 5] [-time 200ms] [-sqlite | -pgx | -pgxfake | -scan] [-only exec] [-subject tracing]
+//	go run -C bench ./cmd/table [-rounds 5] [-time 200ms] [-sqlite | -pgx | -pgxfake | -scan] [-only exec] [-subject tracing] [-heap 64]
 package main
 
 import (
@@ -29,7 +29,10 @@ func main() {
 	scan := flag.Bool("scan", false, "measure reading rows into structs, on SQLite, an in-process back end and PostgreSQL")
 	flag.StringVar(&c.only, "only", "", "measure the workloads whose name holds this text")
 	flag.StringVar(&c.subject, "subject", "", "measure the raw subject and those whose name and provider match this expression")
+	heap := flag.Int("heap", 64, "MiB that the program holds, as a service does: with less, the garbage collector runs all the time")
 	flag.Parse()
+	held := make([]byte, *heap<<20)
+	defer runtime.KeepAlive(held)
 	backends := []func() (backend, error){sqlBackend(*sqlite)}
 	switch {
 	case *scan:
