@@ -20,6 +20,7 @@ func reused(ctx context.Context, op sp.Op, links ...sp.Interceptor) func() {
 	return func() {
 		call.Reset(operation)
 		call.Op, call.Scope, call.Text = op, sp.ScopePool, "SELECT name FROM users WHERE id = $1"
+		call.Bind(ctx)
 		_, _ = call.Run(ctx, h)
 	}
 }
@@ -32,6 +33,7 @@ func TestAllocations(t *testing.T) {
 	failures, _ := logTo(t, slog.LevelWarn)
 	limiter, _ := newLimit(t, 1)
 	rate, _ := newRate(t, 1e9, 1000)
+	reads := sp.WithReadOnly(ctx)
 	for _, c := range []struct {
 		name string
 		ctx  context.Context
@@ -47,6 +49,8 @@ func TestAllocations(t *testing.T) {
 		{"logging, of failures", ctx, sp.OpExec, failures, 0},
 		{"limit, not reached", ctx, sp.OpExec, limiter, 0},
 		{"rate limit, not reached", ctx, sp.OpExec, rate, 0},
+		{"hedge, not to be hedged", ctx, sp.OpQuery, must(t)(middleware.Hedge()), 0},
+		{"hedge, nothing known yet", reads, sp.OpQuery, must(t)(middleware.Hedge(middleware.WithHedgePercentile(0.99))), 0},
 		{"read only", ctx, sp.OpExec, must(t)(middleware.ReadOnly()), 0},
 	} {
 		if n := testing.AllocsPerRun(100, reused(c.ctx, c.op, c.link)); n > c.max {
@@ -172,5 +176,52 @@ func BenchmarkReadOnly(b *testing.B) {
 	perform := reused(b.Context(), sp.OpExec, must(b)(middleware.ReadOnly()))
 	for b.Loop() {
 		perform()
+	}
+}
+
+// twinned is like reused, with an operation that can be forked, of calls that
+// are declared to read only.
+func twinned(tb testing.TB, links ...sp.Interceptor) func() {
+	ctx := sp.WithReadOnly(tb.Context())
+	h := sp.NewChain(links...).Then(sp.Perform)
+	operation := new(idleTwin)
+	call := new(sp.Call)
+	return func() {
+		call.Reset(operation)
+		call.Op, call.Scope, call.Text = sp.OpQuery, sp.ScopePool, "SELECT name FROM users WHERE id = $1"
+		call.Bind(ctx)
+		_, _ = call.Run(ctx, h)
+	}
+}
+
+// idleTwin does nothing, any number of times at once.
+type idleTwin struct{}
+
+func (*idleTwin) Do(context.Context, *sp.Call) error { return nil }
+func (w *idleTwin) Fork() sp.Operation               { return w }
+func (*idleTwin) Adopt(sp.Operation)                 {}
+
+func TestAllocationsOfAHedgedCall(t *testing.T) {
+	fast := twinned(t, must(t)(middleware.Hedge(middleware.WithHedgeDelay(time.Hour))))
+	if n := testing.AllocsPerRun(100, fast); n > 8 {
+		t.Errorf("%v allocations of a call that is fast enough, want at most 8", n)
+	}
+}
+
+func BenchmarkHedge(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		op   func() func()
+	}{
+		{"not to be hedged", func() func() { return reused(b.Context(), sp.OpQuery, must(b)(middleware.Hedge())) }},
+		{"fast enough", func() func() { return twinned(b, must(b)(middleware.Hedge(middleware.WithHedgeDelay(time.Hour)))) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			perform := c.op()
+			for b.Loop() {
+				perform()
+			}
+		})
 	}
 }

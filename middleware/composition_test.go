@@ -128,7 +128,7 @@ func (c troupe) foretell(acts []act) (e ending) {
 // draw makes up a chain in any order, and what happens under it.
 func draw(t *rapid.T) (troupe, []act) {
 	links := []string{"retry"}
-	for _, name := range []string{"timeout", "logging", "recover", "limit", "rate", "guard"} {
+	for _, name := range []string{"timeout", "logging", "recover", "limit", "rate", "guard", "hedge"} {
 		if rapid.Bool().Draw(t, name) {
 			links = append(links, name)
 		}
@@ -144,14 +144,14 @@ func draw(t *rapid.T) (troupe, []act) {
 func TestEveryOrderKeepsResultsErrorsAndHooks(t *testing.T) {
 	t.Parallel()
 	timeout, recoverer := must(t)(middleware.Timeout(second)), must(t)(middleware.Recover())
-	guard := must(t)(middleware.ReadOnly())
+	guard, hedge := must(t)(middleware.ReadOnly()), hedging(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		c, acts := draw(rt)
 		logging, log := logTo(t, slog.LevelDebug, middleware.WithoutSampling())
 		limiter, _ := newLimit(t, 1, middleware.WithQueue(0)) // a permit that is lost has the next attempt refused
 		links := map[string]sp.Interceptor{
 			"retry": retrying(c.attempts), "timeout": timeout, "recover": recoverer, "logging": logging,
-			"limit": limiter, "guard": guard,
+			"limit": limiter, "guard": guard, "hedge": hedge,
 		}
 		var problem error
 		synctest.Test(t, func(t *testing.T) {
@@ -235,4 +235,52 @@ func runCaught(call *sp.Call, h sp.Handler) (open bool, err error, panicked bool
 	}()
 	open, err = call.Run(context.Background(), h)
 	return open, err, false
+}
+
+// TestHedgingInEveryOrder puts a hedge anywhere among the others: whatever the
+// attempts do, each of their hooks runs once, and nothing is left behind.
+func TestHedgingInEveryOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		heats := [2]heat{drawHeat(rt), drawHeat(rt)}
+		order := rapid.Permutation([]string{"hedge", "retry", "timeout", "logging", "recover", "limit", "rate", "guard"}).Draw(rt, "order")
+		limit := rapid.IntRange(1, 2).Draw(rt, "limit")
+		var problem error
+		synctest.Test(t, func(t *testing.T) {
+			logging, _ := logTo(t, slog.LevelDebug)
+			limiter, _ := newLimit(t, limit)
+			rate, _ := newRate(t, 1e9, 100)
+			links := map[string]sp.Interceptor{
+				"hedge": hedging(t), "retry": retrying(2), "timeout": must(t)(middleware.Timeout(2 * second)), "logging": logging,
+				"recover": must(t)(middleware.Recover()), "limit": limiter, "rate": rate, "guard": must(t)(middleware.ReadOnly()),
+			}
+			var chain sp.Chain
+			for _, name := range order {
+				chain = chain.Append(links[name])
+			}
+			op := newTwin(func(ctx context.Context, call *sp.Call, n int) error { return heats[(n+1)%2].run(ctx, call) })
+			call, finished := reading(t.Context(), op), 0
+			call.OnFinish(func(error) { finished++ })
+			open, _, _ := runCaught(call, chain.Then(sp.Perform))
+			if open {
+				if n := op.forks.adopted; op.forks.inside[n].Err() != nil {
+					problem = errors.New("the context of the result is over")
+				}
+				call.Finish(nil)
+			}
+			ran := 0
+			for _, hooks := range op.forks.hooked {
+				ran += len(hooks)
+			}
+			if ran != len(op.forks.performed) {
+				problem = fmt.Errorf("performed %v, hooks ran with %v", op.forks.performed, op.forks.hooked)
+			}
+			if s := limiter.Stats(); finished != 1 || s.InUse != 0 || s.Waiting != 0 {
+				problem = fmt.Errorf("finished %d times, permits %+v", finished, s)
+			}
+		})
+		if problem != nil {
+			rt.Fatal(problem)
+		}
+	})
 }

@@ -4,6 +4,7 @@
 //   - [Timeout], a time limit
 //   - [Limit], a bound on the calls at work
 //   - [RateLimit], a bound on the calls that start per second
+//   - [Hedge], a second attempt at queries that take long
 //   - [ReadOnly], a guard against writing
 //   - [Recover], errors instead of panics
 //   - [Logging], log records
@@ -60,7 +61,9 @@
 //	sessionproxy.limit.rejected       calls refused, by sessionproxy.limit.reason
 //	sessionproxy.rate_limit.queue     calls that wait for their turn
 //	sessionproxy.rate_limit.rejected  calls refused, by sessionproxy.rate_limit.reason
+//	sessionproxy.hedge.attempts       second attempts, by sessionproxy.hedge.outcome
+//	sessionproxy.hedge.skipped        those not made, by sessionproxy.hedge.reason
 //
-// The attributes sessionproxy.limit.name and sessionproxy.rate_limit.name are
-// the name from [WithName].
+// The attributes sessionproxy.limit.name, sessionproxy.rate_limit.name and
+// sessionproxy.hedge.name are the name from [WithName].
 package middleware

@@ -151,3 +151,29 @@ func ExampleReadOnly() {
 	// <nil>
 	// middleware: exec: refused, since only reading is allowed here and this is not certain to read
 }
+
+func ExampleHedge() {
+	hedge, err := middleware.Hedge(
+		middleware.WithHedgeDelay(time.Millisecond), // by default learned from each statement
+		middleware.WithHedgeBudget(0.05))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	stalled := newTwin(func(ctx context.Context, _ *sp.Call, attempt int) error {
+		if attempt == 1 {
+			<-ctx.Done() // until it is given up
+			return ctx.Err()
+		}
+		return nil
+	})
+	ctx := sp.WithReadOnly(context.Background())
+	var call sp.Call
+	call.Reset(stalled)
+	call.Op, call.Scope, call.Text = sp.OpQuery, sp.ScopePool, "SELECT name FROM users"
+	call.Bind(ctx)
+	_, err = call.Run(ctx, sp.NewChain(hedge).Then(sp.Perform))
+	fmt.Println(err, "from attempt", stalled.forks.adopted)
+	// Output:
+	// <nil> from attempt 2
+}

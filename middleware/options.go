@@ -39,10 +39,11 @@ func (d maxWait) applyRateLimit(c *rateLimitConfig) error {
 	return d.check()
 }
 
-// NameOption configures [Limit] and [RateLimit].
+// NameOption configures [Limit], [RateLimit] and [Hedge].
 type NameOption interface {
 	LimitOption
 	RateLimitOption
+	HedgeOption
 }
 
 type named string
@@ -69,10 +70,16 @@ func (n named) applyRateLimit(c *rateLimitConfig) error {
 	return n.check()
 }
 
-// MetricsOption configures [Limit] and [RateLimit].
+func (n named) applyHedge(c *hedgeConfig) error {
+	c.name = string(n)
+	return n.check()
+}
+
+// MetricsOption configures [Limit], [RateLimit] and [Hedge].
 type MetricsOption interface {
 	LimitOption
 	RateLimitOption
+	HedgeOption
 }
 
 type metered struct{ provider metric.MeterProvider }
@@ -94,6 +101,11 @@ func (m metered) applyLimit(c *limitConfig) error {
 }
 
 func (m metered) applyRateLimit(c *rateLimitConfig) error {
+	c.provider = m.provider
+	return m.check()
+}
+
+func (m metered) applyHedge(c *hedgeConfig) error {
 	c.provider = m.provider
 	return m.check()
 }
