@@ -11,21 +11,26 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// openGorm opens gorm on a database. It is handed raw SQL, so its dialect
-// needs no more than the form of a placeholder.
+// openGorm opens gorm on a database.
 func openGorm(db *sql.DB, driver string) *gorm.DB {
 	return must(gorm.Open(gormDialect{driver}, &gorm.Config{
 		ConnPool: db, Logger: logger.Discard, DisableAutomaticPing: true, SkipDefaultTransaction: true,
 	}))
 }
 
-// gormDialect is a dialect for raw SQL.
+// gormDialect is what raw SQL, inserts, updates and deletes need of a dialect:
+// the form of a placeholder, and the clauses that gorm's own dialects of
+// PostgreSQL and SQLite name.
 type gormDialect struct{ driver string }
 
 func (d gormDialect) Name() string { return d.driver }
 
 func (d gormDialect) Initialize(db *gorm.DB) error {
-	callbacks.RegisterDefaultCallbacks(db, &callbacks.Config{})
+	callbacks.RegisterDefaultCallbacks(db, &callbacks.Config{
+		CreateClauses: []string{"INSERT", "VALUES", "ON CONFLICT", "RETURNING"},
+		UpdateClauses: []string{"UPDATE", "SET", "FROM", "WHERE", "RETURNING"},
+		DeleteClauses: []string{"DELETE", "FROM", "WHERE", "RETURNING"},
+	})
 	return nil
 }
 
@@ -40,7 +45,7 @@ func (d gormDialect) BindVarTo(w clause.Writer, st *gorm.Statement, _ any) {
 }
 
 func (d gormDialect) QuoteTo(w clause.Writer, name string) {
-	_, _ = w.WriteString(strconv.Quote(name)) //nolint:errcheck // raw SQL quotes nothing
+	_, _ = w.WriteString(strconv.Quote(name)) //nolint:errcheck // it is a buffer
 }
 
 func (d gormDialect) Migrator(*gorm.DB) gorm.Migrator { return nil }

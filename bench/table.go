@@ -13,6 +13,11 @@ type Table struct {
 	Name string
 	// Cases are the subjects, raw first.
 	Cases []Case
+	// Hand is how many of the first are raw: the others are compared with the
+	// fastest of them. 0 means 1.
+	Hand int
+	// Per is what figures are divided by, for those of one object. 0 means 1.
+	Per int
 }
 
 // A Case is one subject under one workload.

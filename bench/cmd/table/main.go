@@ -2,7 +2,7 @@
 // subject in turn, several rounds, medians, and what each adds to raw
 // database/sql or raw pgx in the same round.
 //
-//	go run -C bench ./cmd/table [-rounds 5] [-time 200ms] [-sqlite | -pgx | -pgxfake | -scan] [-only exec] [-subject tracing] [-heap 64]
+//	go run -C bench ./cmd/table [-rounds 5] [-time 200ms] [-sqlite | -pgx | -pgxfake | -scan | -orm] [-only exec] [-subject tracing] [-heap 64]
 package main
 
 import (
@@ -27,6 +27,7 @@ func main() {
 	pgx := flag.Bool("pgx", false, "measure pgx, on an in-process back end and on PostgreSQL")
 	pgxfake := flag.Bool("pgxfake", false, "measure pgx on the in-process back end alone")
 	scan := flag.Bool("scan", false, "measure reading rows into structs, on SQLite, an in-process back end and PostgreSQL")
+	orm := flag.Bool("orm", false, "measure units of work, on SQLite and PostgreSQL")
 	flag.StringVar(&c.only, "only", "", "measure the workloads whose name holds this text")
 	flag.StringVar(&c.subject, "subject", "", "measure the raw subject and those whose name and provider match this expression")
 	heap := flag.Int("heap", 64, "MiB that the program holds, as a service does: with less, the garbage collector runs all the time")
@@ -39,6 +40,8 @@ func main() {
 		backends = []func() (backend, error){
 			scanBackend(bench.ScanSQLite), scanBackend(bench.ScanFakePGX), scanBackend(bench.ScanPGX),
 		}
+	case *orm:
+		backends = []func() (backend, error){ormBackend(bench.OrmSQLite), ormBackend(bench.OrmPostgres)}
 	case *pgxfake:
 		backends = []func() (backend, error){pgxBackend(bench.FakePGX)}
 	case *pgx:
@@ -90,6 +93,13 @@ func scanBackend(start func(ctx context.Context) (bench.ScanBackend, error)) fun
 	}
 }
 
+func ormBackend(start func(ctx context.Context) (bench.OrmBackend, error)) func() (backend, error) {
+	return func() (backend, error) {
+		b, err := start(context.Background())
+		return backend{b.Name, b.Tables(), b.Close}, err
+	}
+}
+
 // command is what the flags say.
 type command struct {
 	rounds                int
@@ -130,7 +140,7 @@ func (c command) measure(b backend, match *regexp.Regexp) error {
 		if !strings.Contains(t.Name, c.only) {
 			continue
 		}
-		t.Cases = matching(t.Cases, match)
+		t.Cases = matching(t, match)
 		results, err := rounds(t, c.rounds)
 		if err != nil {
 			return err
@@ -140,10 +150,11 @@ func (c command) measure(b backend, match *regexp.Regexp) error {
 	return nil
 }
 
-// matching returns the cases to measure, the raw one first.
-func matching(cases []bench.Case, match *regexp.Regexp) []bench.Case {
-	out := cases[:1:1]
-	for _, c := range cases[1:] {
+// matching returns the cases to measure, the raw ones first.
+func matching(t bench.Table, match *regexp.Regexp) []bench.Case {
+	hand := max(t.Hand, 1)
+	out := t.Cases[:hand:hand]
+	for _, c := range t.Cases[hand:] {
 		if match.MatchString(c.Subject + " " + string(c.State)) {
 			out = append(out, c)
 		}

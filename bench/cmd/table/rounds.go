@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -19,7 +20,7 @@ func rounds(t bench.Table, n int) ([][]sample, error) {
 	for round := range n {
 		for k := range t.Cases {
 			i := (k + round) % len(t.Cases)
-			s, err := measure(t.Cases[i])
+			s, err := measure(t.Cases[i], max(t.Per, 1))
 			if err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", t.Cases[i].Subject, t.Name, err)
 			}
@@ -29,35 +30,53 @@ func rounds(t bench.Table, n int) ([][]sample, error) {
 	return samples, nil
 }
 
-func measure(c bench.Case) (sample, error) {
+func measure(c bench.Case, per int) (sample, error) {
 	r := testing.Benchmark(c.Bench)
 	if r.N == 0 {
 		return sample{}, fmt.Errorf("the workload failed")
 	}
-	n := float64(r.N)
+	n := float64(r.N) * float64(per)
 	return sample{float64(r.T.Nanoseconds()) / n, float64(r.MemBytes) / n, float64(r.MemAllocs) / n}, nil
 }
 
 // show prints a table. Times are compared within each round.
 func show(t bench.Table, samples [][]sample) {
-	fmt.Printf("### %s\n\n| | provider | ns/op | x raw | added ns | B/op | allocs/op |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n", t.Name)
-	raw := samples[0]
+	per, what := "op", "x raw"
+	if t.Per > 1 {
+		per = "object"
+	}
+	if t.Hand > 1 {
+		what = "x best by hand"
+	}
+	fmt.Printf("### %s\n\n| | provider | ns/%[2]s | %s | added ns | B/%[2]s | allocs/%[2]s |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n", t.Name, per, what)
+	raw := fastest(samples[:max(t.Hand, 1)])
 	for i, c := range t.Cases {
-		of := func(value func(s, raw sample) float64) float64 {
-			values := make([]float64, len(raw))
-			for round, s := range samples[i] {
-				values[round] = value(s, raw[round])
-			}
-			return median(values)
-		}
-		fmt.Printf("| %s | %s | %.0f | %.2f | %+.0f | %.0f | %.0f |\n", c.Subject, c.State,
+		of := func(value func(s, raw sample) float64) float64 { return over(samples[i], raw, value) }
+		fmt.Printf("| %s | %s | %.0f | %.2f | %+.0f | %.0f | %.*f |\n", c.Subject, c.State,
 			of(func(s, _ sample) float64 { return s.ns }),
 			of(func(s, raw sample) float64 { return s.ns / raw.ns }),
 			of(func(s, raw sample) float64 { return s.ns - raw.ns }),
 			of(func(s, _ sample) float64 { return s.bytes }),
-			of(func(s, _ sample) float64 { return s.allocs }))
+			min(t.Per, 1), of(func(s, _ sample) float64 { return s.allocs }))
 	}
 	fmt.Println()
+}
+
+// over is the median over the rounds of a value of two samples.
+func over(a, b []sample, value func(a, b sample) float64) float64 {
+	values := make([]float64, len(a))
+	for round := range a {
+		values[round] = value(a[round], b[round])
+	}
+	return median(values)
+}
+
+// fastest returns the samples of the case whose median is the least.
+func fastest(cases [][]sample) []sample {
+	return slices.MinFunc(cases, func(a, b []sample) int {
+		ns := func(s, _ sample) float64 { return s.ns }
+		return cmp.Compare(over(a, a, ns), over(b, b, ns))
+	})
 }
 
 func median(values []float64) float64 {

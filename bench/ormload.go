@@ -1,0 +1,127 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+)
+
+// An ormLoad is an operation on some objects.
+type ormLoad struct {
+	name    string
+	rows    int // in the table before
+	objects int // that it handles
+	// prepare returns the operation, ready to be measured, on a work.
+	prepare func(ctx context.Context, w OrmWork) (run func() error, err error)
+}
+
+// OrmObjects is how many objects the large operations handle.
+const OrmObjects = 10_000
+
+const (
+	ormMixed  = 1_000
+	ormLookup = 1_000
+)
+
+var ormLoads = []ormLoad{
+	{name: "orm: insert 10,000", objects: OrmObjects, prepare: prepareInsert},
+	{name: "orm: update 10,000", rows: OrmObjects, objects: OrmObjects, prepare: prepareUpdate},
+	{name: "orm: 500 inserts, 400 updates, 100 deletes", rows: ormMixed / 2, objects: ormMixed, prepare: prepareMixed},
+	{name: "orm: load 10,000", rows: OrmObjects, objects: OrmObjects, prepare: prepareLoad},
+	{name: "orm: get 1,000 by key, none in memory", rows: ormLookup, objects: ormLookup, prepare: prepareGet},
+}
+
+func prepareInsert(ctx context.Context, w OrmWork) (func() error, error) {
+	added := newArticles(OrmObjects)
+	return func() error { return w.Write(ctx, OrmUnit{Added: added}) }, nil
+}
+
+func prepareUpdate(ctx context.Context, w OrmWork) (func() error, error) {
+	changed, err := w.Load(ctx)
+	alter(changed)
+	return func() error { return w.Write(ctx, OrmUnit{Changed: changed}) }, err
+}
+
+func prepareMixed(ctx context.Context, w OrmWork) (func() error, error) {
+	loaded, err := w.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u := OrmUnit{Added: newArticles(ormMixed / 2), Changed: loaded[:ormMixed*2/5], Gone: loaded[ormMixed*2/5:]}
+	alter(u.Changed)
+	return func() error { return w.Write(ctx, u) }, nil
+}
+
+func prepareLoad(ctx context.Context, w OrmWork) (func() error, error) {
+	return func() error {
+		articles, err := w.Load(ctx)
+		if err == nil && len(articles) != OrmObjects {
+			return fmt.Errorf("bench: %d articles were loaded, want %d", len(articles), OrmObjects)
+		}
+		return err
+	}, nil
+}
+
+func prepareGet(ctx context.Context, w OrmWork) (func() error, error) {
+	return func() error {
+		for id := range int64(ormLookup) {
+			if a, err := w.Get(ctx, id+1); err != nil || a.ID != id+1 {
+				return fmt.Errorf("bench: get %d: %+v, %w", id+1, a, err)
+			}
+		}
+		return nil
+	}, nil
+}
+
+// Tables returns the tables of all operations. Times are those of one object.
+func (o OrmBackend) Tables() []Table {
+	tables := make([]Table, 0, len(ormLoads)+1)
+	for _, load := range ormLoads {
+		t := Table{Name: load.name, Per: load.objects}
+		for _, s := range o.Subjects {
+			if !s.does(load.name) {
+				continue
+			}
+			if s.Hand {
+				t.Hand++
+			}
+			t.Cases = append(t.Cases, Case{s.Name, "", func(b *testing.B) { o.run(b, s, load) }})
+		}
+		tables = append(tables, t)
+	}
+	return tables
+}
+
+// run measures a subject under a load.
+func (o OrmBackend) run(b *testing.B, s OrmSubject, load ormLoad) {
+	b.Helper()
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		err := o.once(b.Context(), s, load, b.StartTimer, b.StopTimer)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
+
+// once performs a load between start and stop. All begin with a heap without
+// garbage, so that nobody pays for another's.
+func (o OrmBackend) once(ctx context.Context, s OrmSubject, load ormLoad, start, stop func()) error {
+	if err := o.Reset(ctx, load.rows); err != nil {
+		return err
+	}
+	return o.within(ctx, s, func(w OrmWork) error {
+		run, err := load.prepare(ctx, w)
+		if err != nil {
+			return err
+		}
+		runtime.GC()
+		start()
+		err = run()
+		stop()
+		return err
+	})
+}
