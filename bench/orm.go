@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sessionproxy/sessionproxy/engine"
 )
 
 // An Article is a row of the table articles, to every mapper.
@@ -70,7 +72,8 @@ type OrmUnit struct {
 type OrmWork interface {
 	// Load reads the whole table.
 	Load(ctx context.Context) ([]*Article, error)
-	// Get reads the article of a key. What was read is in one transaction.
+	// Get reads the article of a key, which exists. All calls are in one
+	// transaction.
 	Get(ctx context.Context, id int64) (*Article, error)
 	// Write performs a unit in a transaction and commits it.
 	Write(ctx context.Context, u OrmUnit) error
@@ -108,6 +111,8 @@ type OrmBackend struct {
 	Analyze func(ctx context.Context) error
 	// Close ends it.
 	Close func() error
+
+	engine *engine.Engine
 }
 
 // Reset makes the table one of n articles, with the keys 1 to n.

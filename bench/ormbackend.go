@@ -70,10 +70,11 @@ func ormPostgres(ctx context.Context, db dbtest.Database, giveBack func() error)
 			return err
 		}
 	}
-	return OrmBackend{name, subjects, exec("TRUNCATE articles RESTART IDENTITY"), exec("ANALYZE articles"), func() error {
+	end := func() error {
 		pool.Close()
 		return errors.Join(std.Close(), simple.Close(), eng.Dispose(), giveBack())
-	}}, nil
+	}
+	return OrmBackend{name, subjects, exec("TRUNCATE articles RESTART IDENTITY"), exec("ANALYZE articles"), end, eng}, nil
 }
 
 // OrmSQLite returns an SQLite database in a temporary folder.
@@ -105,5 +106,8 @@ func OrmSQLite(ctx context.Context) (OrmBackend, error) {
 			return err
 		}
 	}
-	return OrmBackend{"SQLite", subjects, exec("DELETE FROM articles"), exec("ANALYZE articles"), func() error { return errors.Join(eng.Dispose(), end()) }}, nil
+	return OrmBackend{
+		"SQLite", subjects, exec("DELETE FROM articles"), exec("ANALYZE articles"),
+		func() error { return errors.Join(eng.Dispose(), end()) }, eng,
+	}, nil
 }

@@ -24,7 +24,7 @@ func (w *sessionWork) Load(ctx context.Context) ([]*Article, error) {
 
 // Get implements [OrmWork].
 func (w *sessionWork) Get(ctx context.Context, id int64) (*Article, error) {
-	return orm.GetOne[Article](ctx, w.session, id)
+	return orm.Get[Article](ctx, w.session, id)
 }
 
 // Write implements [OrmWork]. The session knows by itself what was changed.

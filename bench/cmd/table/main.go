@@ -60,6 +60,7 @@ type backend struct {
 	name   string
 	tables []bench.Table
 	close  func() error
+	growth func(ctx context.Context, n int) (bench.OrmGrowth, error) // nil: none
 }
 
 func sqlBackend(sqlite bool) func() (backend, error) {
@@ -68,7 +69,7 @@ func sqlBackend(sqlite bool) func() (backend, error) {
 		if sqlite {
 			connect, loads, name = bench.SQLiteConnector, bench.SQLiteWorkloads, "SQLite"
 		}
-		return backend{name, bench.SQLTables(connect, loads), func() error { return nil }}, nil
+		return backend{name: name, tables: bench.SQLTables(connect, loads), close: func() error { return nil }}, nil
 	}
 }
 
@@ -79,7 +80,7 @@ func pgxBackend(start func() (bench.PGXServer, error)) func() (backend, error) {
 			return backend{}, err
 		}
 		tables, closePools := bench.PGXTables(context.Background(), server)
-		return backend{server.Name, tables, func() error {
+		return backend{name: server.Name, tables: tables, close: func() error {
 			closePools()
 			return server.Close()
 		}}, nil
@@ -89,14 +90,14 @@ func pgxBackend(start func() (bench.PGXServer, error)) func() (backend, error) {
 func scanBackend(start func(ctx context.Context) (bench.ScanBackend, error)) func() (backend, error) {
 	return func() (backend, error) {
 		b, err := start(context.Background())
-		return backend{b.Name, b.Tables(), b.Close}, err
+		return backend{name: b.Name, tables: b.Tables(), close: b.Close}, err
 	}
 }
 
 func ormBackend(start func(ctx context.Context) (bench.OrmBackend, error)) func() (backend, error) {
 	return func() (backend, error) {
 		b, err := start(context.Background())
-		return backend{b.Name, b.Tables(), b.Close}, err
+		return backend{b.Name, b.Tables(), b.Close, b.Growth}, err
 	}
 }
 
@@ -146,6 +147,9 @@ func (c command) measure(b backend, match *regexp.Regexp) error {
 			return err
 		}
 		show(t, results)
+	}
+	if b.growth != nil && strings.Contains(growthName, c.only) {
+		return showGrowth(b.growth, c.rounds)
 	}
 	return nil
 }
