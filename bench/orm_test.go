@@ -153,3 +153,18 @@ func TestGrowthMeasuresEverything(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func BenchmarkOrm(b *testing.B) {
+	for _, open := range []func(ctx context.Context) (OrmBackend, error){OrmSQLite, func(ctx context.Context) (OrmBackend, error) {
+		return ormPostgres(ctx, dbtest.Postgres(b).Database(b), func() error { return nil })
+	}} {
+		backend, err := open(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(backend.Name, func(b *testing.B) { each(b, backend.Tables()) })
+		if err := backend.Close(); err != nil {
+			b.Error(err)
+		}
+	}
+}

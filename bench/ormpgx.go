@@ -2,6 +2,10 @@ package bench
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,6 +46,7 @@ func pgxHand(pool *pgxpool.Pool) []OrmSubject {
 	return []OrmSubject{
 		by("pgx, batch", writeBatch),
 		by("pgx, UNNEST", writeArrays, "insert", "update"),
+		by("pgx, 1,000 rows in one INSERT", writeRows, "insert 10,000"),
 		by("pgx, COPY with keys ahead", writeCopy, "insert"),
 	}
 }
@@ -141,9 +146,55 @@ func writeArrays(ctx context.Context, tx pgx.Tx, u OrmUnit) error {
 	if err != nil {
 		return err
 	}
+	return readKeys(rows, u.Added)
+}
+
+// insertRows returns the text that inserts n articles.
+func insertRows(n int) string {
+	text, param := strings.Builder{}, 0
+	text.WriteString("INSERT INTO articles (" + articleValues + ") VALUES ")
+	for row := range n {
+		if row > 0 {
+			text.WriteString(", ")
+		}
+		fmt.Fprintf(&text, "($%d, $%d, $%d, $%d, $%d, $%d)", param+1, param+2, param+3, param+4, param+5, param+6)
+		param += 6
+	}
+	return text.String() + " RETURNING id"
+}
+
+var insertBatch = sync.OnceValue(func() string { return insertRows(ormBatch) })
+
+// writeRows inserts with as many parameters as there are values.
+func writeRows(ctx context.Context, tx pgx.Tx, u OrmUnit) error {
+	if err := changeArrays(ctx, tx, u); err != nil {
+		return err
+	}
+	for part := range slices.Chunk(u.Added, ormBatch) {
+		text := insertBatch()
+		if len(part) < ormBatch {
+			text = insertRows(len(part))
+		}
+		args := make([]any, 0, 6*len(part))
+		for _, a := range part {
+			args = append(args, a.Name, a.Note, a.Price, a.Stock, a.Active, a.CreatedAt)
+		}
+		rows, err := tx.Query(ctx, text, args...)
+		if err != nil {
+			return err
+		}
+		if err := readKeys(rows, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readKeys reads the keys of articles, which come in their order.
+func readKeys(rows pgx.Rows, articles []*Article) error {
 	defer rows.Close()
 	for i := 0; rows.Next(); i++ {
-		if err := rows.Scan(&u.Added[i].ID); err != nil {
+		if err := rows.Scan(&articles[i].ID); err != nil {
 			return err
 		}
 	}
@@ -159,13 +210,7 @@ func writeCopy(ctx context.Context, tx pgx.Tx, u OrmUnit) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for i := 0; rows.Next(); i++ {
-		if err := rows.Scan(&u.Added[i].ID); err != nil {
-			return err
-		}
-	}
-	if err := rows.Err(); err != nil {
+	if err := readKeys(rows, u.Added); err != nil {
 		return err
 	}
 	source := pgx.CopyFromSlice(len(u.Added), func(i int) ([]any, error) {
