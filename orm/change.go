@@ -11,13 +11,18 @@ import (
 
 // change is what a flush does to one row.
 type change struct {
-	st   *state
-	kind changeKind
-	statement
-	returning []int          // columns that the database gives back
+	st        *state
+	kind      changeKind
+	text      string
+	shape     *shape         // of an INSERT or UPDATE
 	unread    bool           // it fills in columns that it can't give back
 	sent      unsafe.Pointer // the row as it will be
+	where     unsafe.Pointer // the row as it was read: what finds it
 	replaces  *state         // the object whose row this one takes over
+	refs      []reference    // foreign keys, of one column each, that are known when others have been inserted
+	filled    []int          // columns that relations have filled in
+	pair      pair           // of links and unlinks
+	performed bool
 }
 
 type changeKind uint8
@@ -26,11 +31,23 @@ const (
 	inserts changeKind = iota
 	updates
 	deletes
+	relinks // sets a foreign key of a row that was inserted without it
+	loosens // makes a foreign key NULL, of a row that is to be deleted
+	links   // inserts a row between two others
+	unlinks // deletes such rows
 )
 
 // String says what was tried, for errors.
 func (k changeKind) String() string {
-	return [...]string{"inserting into", "updating", "deleting from"}[k]
+	return [...]string{"inserting into", "updating", "deleting from", "updating", "updating", "inserting into", "deleting from"}[k]
+}
+
+// shape is what statements have in common that write the same columns of a
+// table.
+type shape struct {
+	cols      []int // those that are written
+	returning []int // those that the database gives back
+	text      string
 }
 
 // arguments collects the arguments of a statement.
@@ -50,85 +67,250 @@ func (a *arguments) add(obj unsafe.Pointer, cols ...*mapping.Column) {
 	}
 }
 
+func (a *arguments) addAt(obj unsafe.Pointer, t *mapping.Table, cols []int) {
+	for _, i := range cols {
+		a.add(obj, t.Columns[i])
+	}
+}
+
 // hasArrays reports whether lists are kept as arrays.
 func hasArrays(d *engine.Dialect) bool { return d.NativeScan }
 
+// fill sets the foreign keys that relations want, as far as they are known.
+func (c *change) fill(wants []reference) error {
+	for _, w := range wants {
+		for i, col := range w.cols {
+			c.filled = append(c.filled, col.Index)
+			switch {
+			case w.parent == nil && (!col.Nullable || col.PK):
+				return fmt.Errorf("%s.%s can't be NULL, and %s no longer has the object: delete it, or let the relation do so with cascade:delete or cascade:orphan",
+					c.st.table.Type.Name(), col.Field, w.field)
+			case w.parent == nil:
+				col.SetZero(c.sent)
+			case w.generated(i):
+				c.refs = append(c.refs, reference{w.cols[i : i+1], w.parent, w.keys[i : i+1], w.field})
+			default:
+				if err := col.Refer(c.sent, w.keys[i], w.parent.obj); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // newInsert plans the INSERT of a pending object.
-func newInsert(d *engine.Dialect, st *state) (*change, error) {
+func (p *plan) newInsert(st *state, wants []reference) (*change, error) {
 	c := &change{st: st, kind: inserts, sent: st.table.Snapshot(st.obj)}
-	args := arguments{arrays: hasArrays(d)}
-	var cols []int
+	if err := c.fill(wants); err != nil {
+		return nil, err
+	}
+	cols, returning := p.cols[:0], p.returning[:0]
 	auto := false
 	for i, col := range st.table.Columns {
 		switch {
+		case slices.Contains(c.filled, i):
 		case col.Version && col.Int(c.sent) == 0:
 			if err := col.SetInt(c.sent, 1); err != nil {
 				return nil, err
 			}
 		case col.Auto && col.Zero(c.sent):
 			auto = true
-			c.returning = append(c.returning, i)
+			returning = append(returning, i)
 			continue
 		case col.Generated || (col.Default || col.ReadOnly) && col.Zero(c.sent):
-			c.returning = append(c.returning, i)
+			returning = append(returning, i)
 			continue
 		case col.ReadOnly:
 			continue
 		}
 		cols = append(cols, i)
-		args.add(c.sent, col)
 	}
-	if !d.Features.InsertReturning {
-		c.unread = len(c.returning) > 1 || len(c.returning) == 1 && !auto
-		c.returning = nil
+	if !p.dialect.Features.InsertReturning {
+		c.unread = len(returning) > 1 || len(returning) == 1 && !auto
+		returning = returning[:0]
 	}
-	c.text, c.args = textsOf(d, st.table).insert(cols, c.returning), args.list
-	return c, args.err
+	c.shape = p.shapeOf(inserts, st.table, cols, returning)
+	c.text = c.shape.text
+	return c, nil
 }
 
 // newUpdate plans the UPDATE of a persistent object; nil if there is nothing
 // to send.
-func newUpdate(d *engine.Dialect, st *state, cols []int) (*change, error) {
-	t := st.table
+func (p *plan) newUpdate(st *state, wants []reference) (*change, error) {
+	c := &change{st: st, kind: updates, sent: st.table.Snapshot(st.obj), where: st.snapshot}
+	if err := c.fill(wants); err != nil {
+		return nil, err
+	}
+	cols := st.table.AppendChanged(p.cols[:0], c.sent, st.snapshot)
+	for _, r := range c.refs {
+		if i := r.cols[0].Index; !slices.Contains(cols, i) {
+			cols = append(cols, i)
+		}
+	}
+	return p.update(c, cols)
+}
+
+// newSwitch plans the UPDATE of a row that is to have another object.
+func (p *plan) newSwitch(st, old *state, wants []reference) (*change, error) {
+	c := &change{st: st, kind: updates, sent: st.table.Snapshot(st.obj), where: old.snapshot, replaces: old}
+	if err := c.fill(wants); err != nil {
+		return nil, err
+	}
+	cols := p.cols[:0]
+	for i, col := range st.table.Columns {
+		if !col.PK && !(col.Default && col.Zero(c.sent)) {
+			cols = append(cols, i)
+		}
+	}
+	c, err := p.update(c, cols)
+	if c == nil && err == nil {
+		err = fmt.Errorf("the row of %s is deleted and added again, and has no column to write", st.table.FullName())
+	}
+	return c, err
+}
+
+// update completes an UPDATE of these columns; nil if none of them is written.
+func (p *plan) update(c *change, cols []int) (*change, error) {
+	t := c.st.table
 	cols = slices.DeleteFunc(cols, func(i int) bool {
-		c := t.Columns[i]
-		return c.Generated || c.ReadOnly || c.Version
+		col := t.Columns[i]
+		return col.Generated || col.ReadOnly || col.Version
 	})
 	if len(cols) == 0 {
 		return nil, nil //nolint:nilnil // there is nothing to do, which is no error
 	}
-	c := &change{st: st, kind: updates, sent: t.Snapshot(st.obj)}
-	args := arguments{arrays: hasArrays(d)}
-	for _, i := range cols {
-		args.add(c.sent, t.Columns[i])
-	}
 	if v := t.Version; v != nil {
-		if err := v.SetInt(c.sent, v.Int(st.snapshot)+1); err != nil {
+		if err := v.SetInt(c.sent, v.Int(c.where)+1); err != nil {
 			return nil, err
 		}
 		cols = append(cols, v.Index)
-		args.add(c.sent, v)
 	}
+	returning := p.returning[:0]
 	for i, col := range t.Columns {
 		if col.Generated {
-			c.returning = append(c.returning, i)
+			returning = append(returning, i)
 		}
 	}
-	if !d.Features.UpdateReturning {
-		c.unread, c.returning = len(c.returning) > 0, nil
+	if !p.dialect.Features.UpdateReturning {
+		c.unread, returning = len(returning) > 0, returning[:0]
 	}
-	args.row(t, st.snapshot)
-	c.text, c.args = textsOf(d, t).update(cols, c.returning), args.list
-	return c, args.err
+	c.shape = p.shapeOf(updates, t, cols, returning)
+	c.text = c.shape.text
+	return c, nil
+}
+
+// shapeOf returns the shape of a statement. It is made once.
+func (p *plan) shapeOf(kind changeKind, t *mapping.Table, cols, returning []int) *shape {
+	p.cols, p.returning = cols[:0], returning[:0]
+	x := textsOf(p.dialect, t)
+	if last := p.last; last != nil && p.lastOf == x && p.lastKind == kind && slices.Equal(last.cols, cols) && slices.Equal(last.returning, returning) {
+		return last
+	}
+	p.lastOf, p.lastKind, p.last = x, kind, x.shape(kind, cols, returning)
+	return p.last
 }
 
 // newDelete plans the DELETE of a persistent object.
-func newDelete(d *engine.Dialect, st *state) (*change, error) {
-	c := &change{st: st, kind: deletes}
-	args := arguments{arrays: hasArrays(d)}
-	args.row(st.table, st.snapshot)
-	c.text, c.args = textsOf(d, st.table).delete(), args.list
-	return c, args.err
+func (p *plan) newDelete(st *state) *change {
+	return &change{st: st, kind: deletes, where: st.snapshot, text: textsOf(p.dialect, st.table).delete()}
+}
+
+// newRelink plans the UPDATE that sets a foreign key which the INSERT leaves
+// out.
+func (p *plan) newRelink(e edge) *change {
+	from := e.from
+	c := &change{st: from.st, kind: relinks, sent: from.st.table.Snapshot(from.sent), where: from.sent}
+	for _, col := range e.key.local {
+		c.filled = append(c.filled, col.Index)
+		if w := from.waitsFor(col); w != nil {
+			c.refs = append(c.refs, *w)
+		}
+		from.refs = slices.DeleteFunc(from.refs, func(w reference) bool { return w.cols[0] == col })
+		col.SetZero(from.sent)
+	}
+	c.text = textsOf(p.dialect, c.st.table).set(c.filled)
+	return c
+}
+
+// newLoosen plans the UPDATE that makes a foreign key NULL.
+func (p *plan) newLoosen(e edge) *change {
+	c := &change{st: e.from.st, kind: loosens, sent: e.from.st.table.Snapshot(e.from.where), where: e.from.where}
+	for _, col := range e.key.local {
+		c.filled = append(c.filled, col.Index)
+		col.SetZero(c.sent)
+	}
+	c.text = textsOf(p.dialect, c.st.table).set(c.filled)
+	return c
+}
+
+// newPair plans the INSERT or DELETE of a row between two others; of all rows
+// of the one if there is no other.
+func (p *plan) newPair(kind changeKind, l pair) *change {
+	return &change{st: l.one, kind: kind, pair: l, text: pairText(p.dialect, kind, l)}
+}
+
+// row returns the columns that count: as they will be, or, of a row that is to
+// be deleted, as they were read.
+func (c *change) row(gone bool) unsafe.Pointer {
+	if gone {
+		return c.where
+	}
+	return c.sent
+}
+
+// unknown reports whether a key is not known before the row is inserted.
+func (c *change) unknown(key []*mapping.Column) bool {
+	return c.kind == inserts && !c.performed && slices.ContainsFunc(key, func(col *mapping.Column) bool { return col.Zero(c.sent) })
+}
+
+// waits reports whether the change needs the key of a row that is not yet
+// inserted.
+func (c *change) waits(inserted map[*state]*change) bool {
+	missing := func(st *state, keys []*mapping.Column) bool {
+		parent := inserted[st]
+		return st != nil && parent != nil && parent.unknown(keys)
+	}
+	if c.pair.r != nil {
+		return missing(c.pair.one, c.pair.r.Local) || missing(c.pair.other, c.pair.r.Remote)
+	}
+	return slices.ContainsFunc(c.refs, func(w reference) bool { return missing(w.parent, w.keys) })
+}
+
+// bind fills in the foreign keys that are known now, and appends the arguments.
+func (c *change) bind(a *arguments, inserted map[*state]*change) error {
+	for _, w := range c.refs {
+		if err := w.cols[0].Refer(c.sent, w.keys[0], inserted[w.parent].sent); err != nil {
+			return err
+		}
+	}
+	t := c.st.table
+	switch c.kind {
+	case inserts:
+		a.addAt(c.sent, t, c.shape.cols)
+	case updates:
+		a.addAt(c.sent, t, c.shape.cols)
+		a.row(t, c.where)
+	case deletes:
+		a.row(t, c.where)
+	case relinks, loosens:
+		a.addAt(c.sent, t, c.filled)
+		a.add(c.where, t.Key...)
+	case links, unlinks:
+		a.add(rowOf(c.pair.one, inserted), c.pair.r.Local...)
+		if c.pair.other != nil {
+			a.add(rowOf(c.pair.other, inserted), c.pair.r.Remote...)
+		}
+	}
+	return a.err
+}
+
+// rowOf returns the row of an object as it is in the database by now.
+func rowOf(st *state, inserted map[*state]*change) unsafe.Pointer {
+	if c := inserted[st]; c != nil {
+		return c.sent
+	}
+	return st.snapshot
 }
 
 // row adds what finds a row: its key and version as they were read.
@@ -142,16 +324,20 @@ func (a *arguments) row(t *mapping.Table, snapshot unsafe.Pointer) {
 // check compares what came of the change with what had to.
 func (c *change) check(d *engine.Dialect, res *engine.Result) error {
 	n := res.RowsAffected()
-	if c.kind == inserts || n == 1 || n < 0 || c.kind == updates && !d.Features.MatchedRows {
+	if c.kind == inserts || c.kind >= relinks || n == 1 || n < 0 || c.kind == updates && !d.Features.MatchedRows {
 		return nil
 	}
 	if c.kind == deletes && c.st.table.Version == nil {
 		return nil // it is gone, which is what was wanted
 	}
-	return &StaleDataError{Table: c.st.table.FullName(), Key: keyOf(c.st.table, c.st.snapshot), Rows: n}
+	return &StaleDataError{Table: c.st.table.FullName(), Key: keyOf(c.st.table, c.where), Rows: n}
 }
 
 // failed says which change an error is about.
 func (c *change) failed(err error) error {
-	return fmt.Errorf("orm: flush: %s %s: %w", c.kind, c.st.table.FullName(), err)
+	name := c.st.table.FullName()
+	if c.pair.r != nil {
+		name = c.pair.r.Through.Name
+	}
+	return fmt.Errorf("orm: flush: %s %s: %w", c.kind, name, err)
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // CreateAll creates the tables of these objects' types, those that others refer
-// to first, unless they are there: for tests and examples. An object is a
+// to first, and the tables between them, unless they are there: for tests and
+// examples. An object is a
 // pointer to its type, such as (*User)(nil).
 //
 // It knows types, keys, references, unique and NOT NULL; a default or generated
@@ -26,8 +27,10 @@ func CreateAll(ctx context.Context, ex engine.Executor, objs ...any) error {
 	if err != nil {
 		return err
 	}
+	done := map[*mapping.Table]bool{}
 	for _, t := range tables {
-		text, err := createTable(ex.Dialect(), t)
+		done[t] = true
+		text, err := createTable(ex.Dialect(), t, done)
 		if err != nil {
 			return err
 		}
@@ -35,22 +38,91 @@ func CreateAll(ctx context.Context, ex engine.Executor, objs ...any) error {
 			return fmt.Errorf("orm: create %s: %w", t.FullName(), err)
 		}
 	}
+	for _, r := range between(tables) {
+		text, err := createBetween(ex.Dialect(), r)
+		if err != nil {
+			return err
+		}
+		if _, err := ex.Execute(ctx, raw(text)); err != nil {
+			return fmt.Errorf("orm: create %s: %w", r.Through.Name, err)
+		}
+	}
 	return nil
 }
 
 // DropAll drops the tables of these objects' types, with all their rows, if they
-// are there; those that refer to others first.
+// are there, and those between them; those that refer to others first.
 func DropAll(ctx context.Context, ex engine.Executor, objs ...any) error {
 	tables, err := tablesOf(objs)
 	if err != nil {
 		return err
 	}
+	var names []string
+	for _, r := range between(tables) {
+		names = append(names, quotePath(ex.Dialect(), r.Through.Name))
+	}
 	for _, t := range slices.Backward(tables) {
-		if _, err := ex.Execute(ctx, raw("DROP TABLE IF EXISTS "+textsOf(ex.Dialect(), t).name)); err != nil {
-			return fmt.Errorf("orm: drop %s: %w", t.FullName(), err)
+		names = append(names, textsOf(ex.Dialect(), t).name)
+	}
+	for _, name := range names {
+		if _, err := ex.Execute(ctx, raw("DROP TABLE IF EXISTS "+name)); err != nil {
+			return fmt.Errorf("orm: drop %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// between returns the many-to-many relations of tables, one for each table
+// between two.
+func between(tables []*mapping.Table) (out []*mapping.Relation) {
+	known := map[string]bool{}
+	for _, t := range tables {
+		for _, r := range t.Relations() {
+			if r.Kind == mapping.ManyToMany && !known[r.Through.Name] {
+				known[r.Through.Name] = true
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+// createBetween is CREATE TABLE IF NOT EXISTS of the table of a many-to-many
+// relation.
+func createBetween(d *engine.Dialect, r *mapping.Relation) (string, error) {
+	var lines, all []string
+	side := func(names []string, t *mapping.Table, key []*mapping.Column) error {
+		var cols, refs []string
+		for i, name := range names {
+			typ, err := sqlType(d, t, key[i])
+			if err != nil {
+				return err
+			}
+			cols, refs = append(cols, d.QuoteName(name)), append(refs, d.QuoteName(key[i].Name))
+			lines = append(lines, cols[i]+" "+typ+" NOT NULL")
+		}
+		all = append(all, cols...)
+		lines = append(lines, fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", strings.Join(cols, ", "), textsOf(d, t).name, strings.Join(refs, ", ")))
+		return nil
+	}
+	if err := side(r.Through.Local, r.Table, r.Local); err != nil {
+		return "", err
+	}
+	if err := side(r.Through.Remote, r.Other, r.Remote); err != nil {
+		return "", err
+	}
+	slices.SortStableFunc(lines, func(a, b string) int { // columns come before what is said of them
+		return strings.Compare(head(a), head(b))
+	})
+	lines = append(lines, "PRIMARY KEY ("+strings.Join(all, ", ")+")")
+	return "CREATE TABLE IF NOT EXISTS " + quotePath(d, r.Through.Name) + " (\n\t" + strings.Join(lines, ",\n\t") + "\n)", nil
+}
+
+func head(line string) string {
+	if strings.HasPrefix(line, "FOREIGN") {
+		return "1"
+	}
+	return "0"
 }
 
 // tablesOf returns the tables of objects, those that others refer to first.
@@ -63,11 +135,16 @@ func tablesOf(objs []any) ([]*mapping.Table, error) {
 		}
 		byTable[t] = []*change{{st: &state{table: t, order: i}}}
 	}
-	return sortTables(byTable), nil
+	var tables []*mapping.Table
+	for _, c := range newGraph(byTable, nil).components() {
+		tables = append(tables, c.tables...)
+	}
+	return tables, nil
 }
 
-// createTable is CREATE TABLE IF NOT EXISTS.
-func createTable(d *engine.Dialect, t *mapping.Table) (string, error) {
+// createTable is CREATE TABLE IF NOT EXISTS. A reference to a table that comes
+// later, because the two refer to each other, is left out.
+func createTable(d *engine.Dialect, t *mapping.Table, done map[*mapping.Table]bool) (string, error) {
 	x := textsOf(d, t)
 	var lines []string
 	for i, c := range t.Columns {
@@ -77,14 +154,23 @@ func createTable(d *engine.Dialect, t *mapping.Table) (string, error) {
 		}
 		lines = append(lines, x.columns[i]+" "+line)
 	}
-	var key []string
-	for _, c := range t.Key {
-		key = append(key, x.columns[c.Index])
+	quoted := func(cols []*mapping.Column, of *texts) string {
+		names := make([]string, len(cols))
+		for i, c := range cols {
+			names[i] = of.columns[c.Index]
+		}
+		return strings.Join(names, ", ")
 	}
-	lines = append(lines, "PRIMARY KEY ("+strings.Join(key, ", ")+")")
+	lines = append(lines, "PRIMARY KEY ("+quoted(t.Key, x)+")")
 	for i, c := range t.Columns {
 		if r := c.References; r != nil {
 			lines = append(lines, fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", x.columns[i], quotePath(d, r.Table), d.QuoteName(r.Column)))
+		}
+	}
+	for _, r := range t.Relations() {
+		if r.Kind == mapping.BelongsTo && r.Local[0].References == nil && done[r.Other] {
+			other := textsOf(d, r.Other)
+			lines = append(lines, fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", quoted(r.Local, x), other.name, quoted(r.Remote, other)))
 		}
 	}
 	return "CREATE TABLE IF NOT EXISTS " + x.name + " (\n\t" + strings.Join(lines, ",\n\t") + "\n)", nil
@@ -184,7 +270,7 @@ var typesOfKind = map[reflect.Kind]types{
 
 // sqlType is the type of a column.
 func sqlType(d *engine.Dialect, t *mapping.Table, c *mapping.Column) (string, error) {
-	indexed := c.PK || c.Unique || c.References != nil
+	indexed := c.PK || c.Unique || c.References != nil || refers(t, c)
 	switch {
 	case c.SQLType != "":
 		return c.SQLType, nil
@@ -202,6 +288,13 @@ func sqlType(d *engine.Dialect, t *mapping.Table, c *mapping.Column) (string, er
 	}
 	return "", &mapping.Error{Type: t.Type, Field: c.Field, Problem: fmt.Sprintf(
 		"of type %s can't be created: want its SQL type in the tag, such as type:text", c.Type)}
+}
+
+// refers reports whether a relation refers by a column.
+func refers(t *mapping.Table, c *mapping.Column) bool {
+	return slices.ContainsFunc(t.Relations(), func(r *mapping.Relation) bool {
+		return r.Kind == mapping.BelongsTo && slices.Contains(r.Local, c)
+	})
 }
 
 // goType is the SQL type that keeps a type of Go.

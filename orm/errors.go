@@ -21,6 +21,9 @@ var (
 	// ErrFlush is matched by a flush that could not be carried out, by more
 	// than the database's refusal of a statement.
 	ErrFlush = errors.New("orm: flush")
+	// ErrCircularDependency is matched by a flush of rows that refer to each
+	// other in a circle of which no part can be NULL. The message has the path.
+	ErrCircularDependency = errors.New("rows refer to each other in a circle, and none of the references can be NULL")
 )
 
 // ErrNoResult is matched when a row is required and there is none.

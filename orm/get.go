@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -22,11 +23,18 @@ func (f getOption) apply(g *getConfig) { f(g) }
 type getConfig struct {
 	populate bool
 	lock     string
+	fields   []string // of [Session.Refresh]; nil: all
 }
 
 // PopulateExisting reads the row even if the session has the object, and
 // overwrites the object.
 func PopulateExisting() GetOption { return getOption(func(g *getConfig) { g.populate = true }) }
+
+// Fields makes [Session.Refresh] overwrite these fields only, by their names or
+// those of their columns, and read the relations among them.
+func Fields(fields ...string) GetOption {
+	return getOption(func(g *getConfig) { g.fields = append(g.fields, fields...) })
+}
 
 // ForUpdate locks the row until the transaction ends, where the database can:
 // SQLite locks as a whole. It implies [PopulateExisting].
@@ -139,16 +147,17 @@ func (s *Session) read(ctx context.Context, t *mapping.Table, fresh unsafe.Point
 		known = &state{table: t, obj: fresh, status: persistent, snapshot: t.Snapshot(fresh)}
 		s.objects.add(known)
 		s.objects.identify(known, id)
-		return known, nil
+	default:
+		known.refresh(fresh, g)
 	}
-	known.refresh(fresh, g.populate)
-	return known, nil
+	return known, s.afterLoad(ctx, known)
 }
 
 // refresh brings an object up to its row. What was assigned since the object
-// expired is kept, unless all is to be overwritten.
-func (st *state) refresh(row unsafe.Pointer, overwrite bool) {
+// expired is kept, unless it is to be overwritten.
+func (st *state) refresh(row unsafe.Pointer, g getConfig) {
 	for _, c := range st.table.Columns {
+		overwrite := g.populate && (g.fields == nil || slices.Contains(g.fields, c.Field) || slices.Contains(g.fields, c.Name))
 		if overwrite || c.Equal(st.obj, st.snapshot) {
 			c.Copy(st.obj, row)
 		}
@@ -173,11 +182,7 @@ func selectRow(ctx context.Context, conn *engine.Conn, t *mapping.Table, obj uns
 	if !cur.Next() {
 		return false, cur.Err()
 	}
-	all := make([]int, len(t.Columns))
-	for i := range all {
-		all[i] = i
-	}
-	plan, err := planOf(d, t, all)
+	plan, err := planOf(d, t, t.All())
 	if err != nil {
 		return false, err
 	}
@@ -189,8 +194,8 @@ func selectRow(ctx context.Context, conn *engine.Conn, t *mapping.Table, obj uns
 }
 
 // Refresh reads an object's row again and overwrites the object with it,
-// changes included. An object that is not persistent, and a row that is gone,
-// are errors that match [ErrInvalidState].
+// changes included; see [Fields] for a part of it. An object that is not
+// persistent, and a row that is gone, are errors that match [ErrInvalidState].
 func (s *Session) Refresh(ctx context.Context, obj any, opts ...GetOption) error {
 	g := getConfig{}
 	for _, o := range opts {
@@ -207,17 +212,35 @@ func (s *Session) Refresh(ctx context.Context, obj any, opts ...GetOption) error
 		if st == nil || st.status != persistent {
 			return invalid("refresh: the object is not persistent")
 		}
-		s.expire(st) // so that the flush sends none of its changes
-		fresh := st.table.New()
-		for _, c := range st.table.Key {
-			c.Copy(fresh, st.snapshot)
-		}
-		now, err := s.read(ctx, st.table, fresh, g)
-		if err == nil && now == nil {
-			return invalid("refresh: the row of %s is gone", st.table.FullName())
-		}
-		return err
+		return s.refresh(ctx, st, g)
 	})
+}
+
+func (s *Session) refresh(ctx context.Context, st *state, g getConfig) error {
+	if g.fields == nil {
+		st.expire() // so that the flush sends none of its changes
+	} else if err := st.expireFields(g.fields); err != nil {
+		return err
+	}
+	fresh := st.table.New()
+	for _, c := range st.table.Key {
+		c.Copy(fresh, st.snapshot)
+	}
+	now, err := s.read(ctx, st.table, fresh, g)
+	if err == nil && now == nil {
+		return invalid("refresh: the row of %s is gone", st.table.FullName())
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range st.table.Relations() {
+		if slices.Contains(g.fields, r.Field) {
+			if _, err := s.loadRelated(ctx, r, []*state{st}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // autoflush flushes before a query, unless that is off.
@@ -243,10 +266,7 @@ func (s *Session) NoAutoflush(fn func() error) error {
 // its answer.
 func (s *Session) Execute(ctx context.Context, st engine.Statement) (res *engine.Result, err error) {
 	err = s.run(ctx, sp.OpSessionExecute, func(ctx context.Context) error {
-		if err := s.autoflush(ctx); err != nil {
-			return err
-		}
-		conn, err := s.connect(ctx)
+		conn, err := s.ready(ctx)
 		if err != nil {
 			return err
 		}

@@ -90,7 +90,12 @@ func (r *recorder) Wrap(next sp.Handler) sp.Handler {
 		if call.Level == sp.LevelSession {
 			r.methods = append(r.methods, call.Op.String())
 		} else if call.Text != "" {
-			r.texts = append(r.texts, call.Text)
+			for range max(call.BatchSize, 1) {
+				r.texts = append(r.texts, call.Text)
+				if strings.Contains(call.Text, "; ") { // those of all
+					break
+				}
+			}
 		}
 		r.mu.Unlock()
 		return next(ctx, call)
@@ -205,3 +210,15 @@ func check(t *testing.T, errs ...error) {
 		}
 	}
 }
+
+// seen is count as a session sees it, in its transaction.
+func (db database) seen(t *testing.T, s *orm.Session, text string, args ...any) int {
+	t.Helper()
+	n, ok, err := orm.Scalar[int](t.Context(), s, engine.Text(text, args...))
+	if err != nil || !ok {
+		t.Fatal(text, ok, err)
+	}
+	return n
+}
+
+func containsText(err error, text string) bool { return strings.Contains(err.Error(), text) }

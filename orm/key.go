@@ -43,6 +43,33 @@ func identityOf(t *mapping.Table, obj unsafe.Pointer) identity {
 	return identity{s: b.String()}
 }
 
+// identityBy returns the key that columns which refer to it have in an object;
+// false if one of them is NULL.
+func identityBy(cols []*mapping.Column, obj unsafe.Pointer) (identity, bool) {
+	var b strings.Builder
+	for _, c := range cols {
+		v, err := c.Value(obj, false)
+		if valuer, ok := v.(driver.Valuer); ok && c.Type.PkgPath() == "database/sql" { // a sql.Null
+			v, err = valuer.Value()
+		}
+		if v == nil || err != nil {
+			return identity{}, false
+		}
+		if len(cols) == 1 {
+			switch v := v.(type) {
+			case int64:
+				return identity{n: v}, true
+			case uint64:
+				return identity{n: int64(v)}, true //nolint:gosec // by its bits, as Int has it
+			case string:
+				return identity{s: v}, true
+			}
+		}
+		writePart(&b, v)
+	}
+	return identity{s: b.String()}, true
+}
+
 // writePart writes a part of a key so that no two keys read alike.
 func writePart(b *strings.Builder, v any) {
 	var part string

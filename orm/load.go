@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"unsafe"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -20,10 +19,7 @@ func (s *Session) load(ctx context.Context, typ reflect.Type, st engine.Statemen
 	if err != nil {
 		return err
 	}
-	if err := s.autoflush(ctx); err != nil {
-		return err
-	}
-	conn, err := s.connect(ctx)
+	conn, err := s.ready(ctx)
 	if err != nil {
 		return err
 	}
@@ -42,7 +38,11 @@ func (s *Session) load(ctx context.Context, typ reflect.Type, st engine.Statemen
 		if err := plan.Scan(cur, at.object()); err != nil {
 			return fmt.Errorf("orm: select from %s: %w", t.FullName(), err)
 		}
-		if !yield(s.take(t, row, cols, populate).obj) {
+		st, err := s.take(ctx, t, row, cols, populate)
+		if err != nil {
+			return err
+		}
+		if !yield(st.obj) {
 			return nil
 		}
 	}
@@ -77,7 +77,7 @@ func loaderOf(d *engine.Dialect, t *mapping.Table, names []string) (*scan.Type, 
 // take returns the session's object of a row that was read, making it if there
 // is none. A row with some of the columns leaves an object expired, to be read
 // in full when it is asked for.
-func (s *Session) take(t *mapping.Table, row unsafe.Pointer, cols []*mapping.Column, populate bool) *state {
+func (s *Session) take(ctx context.Context, t *mapping.Table, row unsafe.Pointer, cols []*mapping.Column, populate bool) (*state, error) {
 	id := identityOf(t, row)
 	st := s.objects.find(t, id)
 	whole := len(cols) == len(t.Columns)
@@ -85,10 +85,10 @@ func (s *Session) take(t *mapping.Table, row unsafe.Pointer, cols []*mapping.Col
 		st = &state{table: t, obj: row, status: persistent, snapshot: t.Snapshot(row), expired: !whole}
 		s.objects.add(st)
 		s.objects.identify(st, id)
-		return st
+		return st, s.afterLoad(ctx, st)
 	}
 	if !st.expired && !populate {
-		return st
+		return st, nil
 	}
 	for _, c := range cols {
 		if populate || c.Equal(st.obj, st.snapshot) {
@@ -97,18 +97,5 @@ func (s *Session) take(t *mapping.Table, row unsafe.Pointer, cols []*mapping.Col
 		c.Copy(st.snapshot, row)
 	}
 	st.expired = st.expired && !whole
-	return st
-}
-
-// LoadAll runs a statement whose rows are objects of type T, such as SQL text
-// or a builder's query, and returns the session's objects for them. The columns
-// have the names of T's, and its key is among them.
-func LoadAll[T any](ctx context.Context, s *Session, st engine.Statement) (objs []*T, err error) {
-	err = s.run(ctx, sp.OpSessionScalars, func(ctx context.Context) error {
-		return s.load(ctx, reflect.TypeFor[T](), st, false, func(obj unsafe.Pointer) bool {
-			objs = append(objs, (*T)(obj))
-			return true
-		})
-	})
-	return objs, err
+	return st, s.afterLoad(ctx, st)
 }

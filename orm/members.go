@@ -1,20 +1,21 @@
 package orm
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"iter"
 	"slices"
+	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// Add puts an object into the session: it is inserted by the next flush. An
-// object that is in the session stays; one that was marked by Delete is not
-// deleted after all. An object whose row was deleted in this transaction can't
-// be added. For an object whose row exists, such as one of another session, see
-// [Session.Attach].
+// Add puts an object into the session, with those that its relations hold and
+// cascade:save goes to: they are inserted by the next flush. An object that is
+// in the session stays; one that was marked by Delete is not deleted after all.
+// An object whose row was deleted in this transaction can't be added. For an
+// object whose row exists, such as one of another session, see [Session.Attach].
 func (s *Session) Add(obj any) error {
 	return s.run(context.Background(), sp.OpSessionAdd, func(context.Context) error { return s.add(obj) })
 }
@@ -44,17 +45,17 @@ func (s *Session) add(obj any) error {
 			return invalid("add: its row of %s was deleted in this transaction", t.FullName())
 		}
 		st.marked = false
+		s.cascade(st)
 		return nil
 	}
-	st := &state{table: t, obj: p, status: pending}
-	s.objects.add(st)
-	s.tx.added[st] = undo{}
+	s.cascade(s.enlist(t, p))
 	return nil
 }
 
 // Attach puts an object into the session whose row exists as the object says,
-// such as one of a session that was closed. Nothing is sent. If the session has
-// another object of the same key, it is an error.
+// such as one of a session that was closed. Nothing is sent. What its relations
+// hold counts as what is in the database, and is to be attached by itself. If
+// the session has another object of the same key, it is an error.
 func (s *Session) Attach(obj any) error {
 	return s.run(context.Background(), sp.OpSessionAdd, func(context.Context) error {
 		t, p, err := entity(obj)
@@ -74,15 +75,18 @@ func (s *Session) Attach(obj any) error {
 		st := &state{table: t, obj: p, status: persistent, snapshot: t.Snapshot(p)}
 		s.objects.add(st)
 		s.objects.identify(st, id)
+		st.settle(false)
 		return nil
 	})
 }
 
-// Delete marks an object: its row is deleted by the next flush. An object
-// without a row is an error that matches [ErrInvalidState]. Marking twice does
-// nothing.
+// Delete marks an object: its row is deleted by the next flush, with those that
+// its relations hold and cascade:delete goes to. Objects that refer to it and
+// stay are made to refer to nothing. Both are read now, unless they were or the
+// relation is passive. An object without a row is an error that matches
+// [ErrInvalidState]. Marking twice does nothing.
 func (s *Session) Delete(ctx context.Context, obj any) error {
-	return s.run(ctx, sp.OpSessionDelete, func(context.Context) error {
+	return s.run(ctx, sp.OpSessionDelete, func(ctx context.Context) error {
 		st, err := s.lookup(obj)
 		if err != nil {
 			return err
@@ -93,13 +97,72 @@ func (s *Session) Delete(ctx context.Context, obj any) error {
 		if st == nil || st.status == pending {
 			return invalid("delete: the object is not persistent")
 		}
-		st.marked = st.status == persistent
-		return nil
+		if st.status == deleted || st.marked {
+			return nil
+		}
+		return s.markAll(ctx, st)
 	})
 }
 
-// Expunge takes an object out of the session: what was changed in it is not
-// sent. An object that is not in it is an error that matches [ErrInvalidState].
+// markAll marks an object, and those that go with it.
+func (s *Session) markAll(ctx context.Context, st *state) error {
+	st.marked = true
+	for _, r := range st.table.Relations() {
+		goes := r.Cascade&mapping.CascadeDelete != 0
+		refers := r.Kind == mapping.HasOne || r.Kind == mapping.HasMany
+		if !r.Passive && (goes || refers) && !st.loaded(r) {
+			if _, err := s.loadRelated(ctx, r, []*state{st}); err != nil {
+				return err
+			}
+		}
+		if !goes {
+			continue
+		}
+		for _, m := range append(st.members(r), difference(st.linked(r), st.members(r))...) {
+			if !s.owns(st, r, m) {
+				continue
+			}
+			if err := s.markMember(ctx, m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// owns reports whether what a relation holds still refers to its owner: it may
+// have been given another one.
+func (s *Session) owns(st *state, r *mapping.Relation, m unsafe.Pointer) bool {
+	child := s.objects.states[m]
+	if child == nil || child.status != persistent || r.Kind == mapping.ManyToMany {
+		return true
+	}
+	for i, c := range r.Remote {
+		if !c.RefersTo(m, r.Local[i], st.obj) {
+			return false
+		}
+	}
+	return true
+}
+
+// markMember marks what an object that is to be deleted holds. What was not yet
+// inserted leaves the session.
+func (s *Session) markMember(ctx context.Context, m unsafe.Pointer) error {
+	switch st := s.objects.states[m]; {
+	case st == nil || st.marked || st.status == deleted:
+		return nil
+	case st.status == pending:
+		s.objects.remove(st)
+		delete(s.tx.added, st)
+		return nil
+	default:
+		return s.markAll(ctx, st)
+	}
+}
+
+// Expunge takes an object out of the session, with those that cascade:expunge
+// goes to: what was changed in it is not sent. An object that is not in it is an
+// error that matches [ErrInvalidState].
 func (s *Session) Expunge(obj any) error {
 	return s.run(context.Background(), sp.OpSessionExpunge, func(context.Context) error {
 		st, err := s.lookup(obj)
@@ -109,9 +172,29 @@ func (s *Session) Expunge(obj any) error {
 		if st == nil || st.status == deleted {
 			return invalid("expunge: the object is not in the session")
 		}
-		s.objects.remove(st)
+		s.expunge(st)
 		return nil
 	})
+}
+
+func (s *Session) expunge(st *state) {
+	s.objects.remove(st)
+	s.eachMember(st, mapping.CascadeExpunge, s.expunge)
+}
+
+// eachMember calls fn for what the relations of an object hold in the session,
+// as far as they cascade.
+func (s *Session) eachMember(st *state, c mapping.Cascade, fn func(st *state)) {
+	for _, r := range st.table.Relations() {
+		if r.Cascade&c == 0 {
+			continue
+		}
+		for _, m := range st.members(r) {
+			if other := s.objects.states[m]; other != nil {
+				fn(other)
+			}
+		}
+	}
 }
 
 // ExpungeAll takes all objects out of the session. The transaction stays open.
@@ -122,11 +205,13 @@ func (s *Session) ExpungeAll() {
 	})
 }
 
-// Expire makes the session read an object again when it is asked for it. Changes
-// made to the object until now are not sent; those made from now on are. The
-// fields keep their values. An object that is not persistent is an error that
-// matches [ErrInvalidState].
-func (s *Session) Expire(obj any) error {
+// Expire makes the session read an object again when it is asked for it, with
+// those that cascade:refresh goes to. Changes made to the object until now are
+// not sent; those made from now on are. The fields keep their values. If fields
+// are named, only changes of these are forgotten. An object that is not
+// persistent, and a field that it has not, are errors that match
+// [ErrInvalidState].
+func (s *Session) Expire(obj any, fields ...string) error {
 	return s.run(context.Background(), sp.OpSessionExpire, func(context.Context) error {
 		st, err := s.lookup(obj)
 		if err != nil {
@@ -135,9 +220,22 @@ func (s *Session) Expire(obj any) error {
 		if st == nil || st.status != persistent {
 			return invalid("expire: the object is not persistent")
 		}
-		s.expire(st)
+		if len(fields) > 0 {
+			return st.expireFields(fields)
+		}
+		s.expireWith(st, map[*state]bool{})
 		return nil
 	})
+}
+
+// expireWith expires an object and those that go with it, once.
+func (s *Session) expireWith(st *state, seen map[*state]bool) {
+	if seen[st] || st.status != persistent {
+		return
+	}
+	seen[st] = true
+	st.expire()
+	s.eachMember(st, mapping.CascadeRefresh, func(other *state) { s.expireWith(other, seen) })
 }
 
 // ExpireAll is Expire for every persistent object.
@@ -151,15 +249,35 @@ func (s *Session) ExpireAll() {
 func (s *Session) expireAll() {
 	for _, st := range s.objects.states {
 		if st.status == persistent {
-			s.expire(st)
+			st.expire()
 		}
 	}
 }
 
 // expire makes what the object says now the baseline of what is a change.
-func (s *Session) expire(st *state) {
+func (st *state) expire() {
 	st.table.CopyAll(st.snapshot, st.obj)
+	st.settle(false)
 	st.expired = true
+}
+
+// expireFields is expire for some of the fields, by their names or those of
+// their columns.
+func (st *state) expireFields(fields []string) error {
+	for _, name := range fields {
+		c, r := st.table.Field(name), st.table.Relation(name)
+		switch {
+		case c != nil:
+			c.Copy(st.snapshot, st.obj)
+		case r != nil:
+			l := st.linkOf(r)
+			l.members, l.loaded = st.members(r), false
+		default:
+			return invalid("expire: %s has no field %q", st.table.Type.Name(), name)
+		}
+	}
+	st.expired = true
+	return nil
 }
 
 // IsExpired reports whether an object will be read again when it is asked for.
@@ -173,7 +291,7 @@ func (s *Session) IsExpired(obj any) bool {
 func (s *Session) IsModified(obj any) (modified bool) {
 	_ = s.run(context.Background(), sp.OpSessionIsModified, func(context.Context) error {
 		st, err := s.lookup(obj)
-		modified = err == nil && st != nil && st.modified(nil)
+		modified = err == nil && st != nil && st.modified()
 		return nil
 	})
 	return modified
@@ -193,7 +311,7 @@ func (s *Session) New() iter.Seq[any] {
 
 // Dirty returns the persistent objects that were changed.
 func (s *Session) Dirty() iter.Seq[any] {
-	return s.those(func(st *state) bool { return !st.marked && st.modified(nil) })
+	return s.those(func(st *state) bool { return !st.marked && st.modified() })
 }
 
 // Deleted returns the objects whose rows the next flush will delete.
@@ -219,6 +337,6 @@ func (o *objects) sorted(which func(st *state) bool) []*state {
 			out = append(out, st)
 		}
 	}
-	slices.SortFunc(out, func(a, b *state) int { return cmp.Compare(a.order, b.order) })
+	slices.SortFunc(out, byOrder)
 	return out
 }

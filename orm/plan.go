@@ -1,9 +1,7 @@
 package orm
 
 import (
-	"bytes"
 	"cmp"
-	"reflect"
 	"slices"
 	"strings"
 	"unsafe"
@@ -12,10 +10,32 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// plan is what a flush does, in order.
+// plan is what a flush does, in order. It is made on the goroutine that owns
+// the session, performed anywhere, and applied on the owner's.
 type plan struct {
 	dialect *engine.Dialect
 	changes []*change
+
+	wants    references
+	released []release
+	links    []pair
+	unlinks  []pair
+	linked   map[pairKey]bool
+	inserted map[*state]*change // those whose keys others may need
+	settled  []settlement       // relations as they are in the database afterwards
+
+	cols, returning []int // room for the columns of a change
+	last            *shape
+	lastOf          *texts
+	lastKind        changeKind
+}
+
+// settlement is what the relations of an object held when the flush was
+// planned.
+type settlement struct {
+	st    *state
+	held  [][]unsafe.Pointer
+	whole bool // there are no others
 }
 
 // newPlan plans the flush of a session's objects. It touches none of them.
@@ -25,11 +45,14 @@ type plan struct {
 // order of addition. Deletes come last, tables that refer to others first. A
 // deleted row whose unique value is wanted by another one goes before all that.
 func newPlan(d *engine.Dialect, o *objects) (*plan, error) {
-	p := &plan{dialect: d}
-	added := o.sorted(func(st *state) bool { return st.status == pending })
-	marked := o.sorted(func(st *state) bool { return st.marked })
-	kept := o.sorted(func(st *state) bool { return st.status == persistent && !st.marked })
-
+	p := &plan{dialect: d, wants: references{}, linked: map[pairKey]bool{}, inserted: map[*state]*change{}}
+	w := o.work()
+	if err := p.relateAll(o, w); err != nil {
+		return nil, err
+	}
+	if w.empty() && len(p.wants)+len(p.links)+len(p.unlinks) == 0 {
+		return p, nil
+	}
 	byTable := map[*mapping.Table][]*change{}
 	note := func(c *change, err error) error {
 		if err != nil || c == nil {
@@ -38,28 +61,99 @@ func newPlan(d *engine.Dialect, o *objects) (*plan, error) {
 		byTable[c.st.table] = append(byTable[c.st.table], c)
 		return nil
 	}
-	for _, st := range kept {
-		if cols := st.table.AppendChanged(nil, st.obj, st.snapshot); len(cols) > 0 {
-			if err := note(newUpdate(d, st, cols)); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for _, st := range added {
+	for _, st := range w.added {
 		if err := note(p.addition(o, st)); err != nil {
 			return nil, err
 		}
 	}
-	for _, st := range marked {
-		if replaced(byTable[st.table], st) {
-			continue
-		}
-		if err := note(newDelete(d, st)); err != nil {
+	for _, st := range w.dirty(p.wants) {
+		if err := note(p.newUpdate(st, p.wants[st])); err != nil {
 			return nil, err
 		}
 	}
-	p.order(byTable)
-	return p, nil
+	for _, st := range w.marked {
+		if replaced(byTable[st.table], st) {
+			continue
+		}
+		if err := note(p.newDelete(st), nil); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.order(byTable)
+}
+
+// work is what a flush has to look at.
+type work struct {
+	added, marked, changed, related []*state
+}
+
+// work collects it, each in the order of addition.
+func (o *objects) work() work {
+	var w work
+	for _, st := range o.states {
+		switch {
+		case st.status == pending:
+			w.added = append(w.added, st)
+		case st.marked:
+			w.marked = append(w.marked, st)
+		case st.status == persistent && st.table.Changed(st.obj, st.snapshot):
+			w.changed = append(w.changed, st)
+		}
+		if related(st) {
+			w.related = append(w.related, st)
+		}
+	}
+	for _, states := range [...][]*state{w.added, w.marked, w.changed, w.related} {
+		slices.SortFunc(states, byOrder)
+	}
+	return w
+}
+
+func byOrder(a, b *state) int { return cmp.Compare(a.order, b.order) }
+
+func (w work) empty() bool { return len(w.added)+len(w.marked)+len(w.changed) == 0 }
+
+// dirty returns the rows to update: what was changed, and what is to refer to
+// something else.
+func (w work) dirty(wants references) []*state {
+	if len(wants) == 0 {
+		return w.changed
+	}
+	out := slices.Clone(w.changed)
+	known := make(map[*state]bool, len(out))
+	for _, st := range out {
+		known[st] = true
+	}
+	for st := range wants {
+		if st.status == persistent && !known[st] {
+			out = append(out, st)
+		}
+	}
+	slices.SortFunc(out, byOrder)
+	return out
+}
+
+// relateAll finds out what the relations of all objects want.
+func (p *plan) relateAll(o *objects, w work) error {
+	for _, st := range w.related {
+		if err := p.relate(o, st); err != nil {
+			return err
+		}
+	}
+	for _, st := range w.marked {
+		p.abandon(o, st)
+	}
+	for _, r := range p.released { // now it is known who has whom
+		if err := p.want(r.child, r.reference); err != nil {
+			return err
+		}
+	}
+	for _, st := range w.related {
+		if st.status == pending || st.relationsModified() {
+			p.settled = append(p.settled, settlementOf(st))
+		}
+	}
+	return nil
 }
 
 // addition plans what becomes of a pending object: an INSERT, or an UPDATE of
@@ -67,20 +161,11 @@ func newPlan(d *engine.Dialect, o *objects) (*plan, error) {
 func (p *plan) addition(o *objects, st *state) (*change, error) {
 	old := o.find(st.table, identityOf(st.table, st.obj))
 	if old == nil || !old.marked || keyIsZero(st.table, st.obj) {
-		return newInsert(p.dialect, st)
+		c, err := p.newInsert(st, p.wants[st])
+		p.inserted[st] = c
+		return c, err
 	}
-	switched := &state{table: st.table, obj: st.obj, status: persistent, snapshot: old.snapshot}
-	var cols []int
-	for i, c := range st.table.Columns {
-		if !c.PK && !(c.Default && c.Zero(st.obj)) {
-			cols = append(cols, i)
-		}
-	}
-	c, err := newUpdate(p.dialect, switched, cols)
-	if c != nil {
-		c.st, c.replaces = st, old
-	}
-	return c, err
+	return p.newSwitch(st, old, p.wants[st])
 }
 
 // replaced reports whether a change takes over the row of an object.
@@ -89,29 +174,37 @@ func replaced(changes []*change, st *state) bool {
 }
 
 // order puts the changes of all tables into the order in which they are sent.
-func (p *plan) order(byTable map[*mapping.Table][]*change) {
-	tables := sortTables(byTable)
-	var last []*change
-	for _, t := range tables {
-		changes := byTable[t]
-		of := func(kind changeKind) (out []*change) {
-			for _, c := range changes {
-				if c.kind == kind {
-					out = append(out, c)
-				}
-			}
-			return out
+func (p *plan) order(byTable map[*mapping.Table][]*change) error {
+	g := newGraph(byTable, p.inserted)
+	var saved, gone, after []*change
+	for _, c := range g.components() {
+		changes := c.changes(updates, byTable)
+		slices.SortStableFunc(changes, byKey)
+		changes = append(changes, c.changes(inserts, byTable)...)
+		sorted, later, err := c.parentsFirst(p, changes)
+		if err != nil {
+			return err
 		}
-		updated := of(updates)
-		slices.SortStableFunc(updated, byKey)
-		p.changes = append(p.changes, updated...)
-		p.changes = append(p.changes, parentsFirst(t, of(inserts))...)
-		gone := parentsFirst(t, of(deletes))
-		slices.Reverse(gone)
-		last = append(gone, last...)
+		saved, after = append(saved, sorted...), append(after, later...)
+
+		loosened, deleted, err := c.childrenFirst(p, c.changes(deletes, byTable))
+		if err != nil {
+			return err
+		}
+		gone = slices.Concat(loosened, deleted, gone)
 	}
-	early, late := splitClashes(p.changes, last)
-	p.changes = slices.Concat(early, p.changes, late)
+	early, late := splitClashes(g, saved, gone)
+	p.changes = slices.Concat(p.pairChanges(unlinks, p.unlinks), early, saved, after, p.pairChanges(links, p.links), late)
+	return nil
+}
+
+// pairChanges makes changes of pairs.
+func (p *plan) pairChanges(kind changeKind, pairs []pair) []*change {
+	out := make([]*change, len(pairs))
+	for i, l := range pairs {
+		out[i] = p.newPair(kind, l)
+	}
+	return out
 }
 
 func byKey(a, b *change) int {
@@ -119,141 +212,10 @@ func byKey(a, b *change) int {
 	return cmp.Or(cmp.Compare(x.n, y.n), strings.Compare(x.s, y.s))
 }
 
-// sortTables returns the tables, those that others refer to first; otherwise in
-// the order in which their objects were added. References that go round in a
-// circle are taken as they come: what they mean is between the rows.
-func sortTables(byTable map[*mapping.Table][]*change) []*mapping.Table {
-	tables := make([]*mapping.Table, 0, len(byTable))
-	for t := range byTable {
-		tables = append(tables, t)
-	}
-	first := func(t *mapping.Table) int { return byTable[t][0].st.order }
-	slices.SortFunc(tables, func(a, b *mapping.Table) int { return cmp.Compare(first(a), first(b)) })
-	var out []*mapping.Table
-	seen := map[*mapping.Table]bool{}
-	var visit func(t *mapping.Table)
-	visit = func(t *mapping.Table) {
-		if seen[t] {
-			return
-		}
-		seen[t] = true
-		for _, other := range tables {
-			if other != t && refers(t, other) {
-				visit(other)
-			}
-		}
-		out = append(out, t)
-	}
-	for _, t := range tables {
-		visit(t)
+func settlementOf(st *state) settlement {
+	out := settlement{st: st, whole: st.status == pending, held: make([][]unsafe.Pointer, len(st.table.Relations()))}
+	for i, r := range st.table.Relations() {
+		out.held[i] = st.members(r)
 	}
 	return out
-}
-
-// refers reports whether a table has a foreign key to another one.
-func refers(t, to *mapping.Table) bool {
-	return slices.ContainsFunc(t.Columns, func(c *mapping.Column) bool { return refersBy(c, to) })
-}
-
-func refersBy(c *mapping.Column, to *mapping.Table) bool {
-	return c.References != nil && (c.References.Table == to.FullName() || c.References.Table == to.Name)
-}
-
-// parentsFirst puts the changes of a table that refers to itself into an order
-// in which a row comes after the one it refers to.
-func parentsFirst(t *mapping.Table, changes []*change) []*change {
-	i := slices.IndexFunc(t.Columns, func(c *mapping.Column) bool { return refersBy(c, t) })
-	if i < 0 || len(changes) < 2 {
-		return changes
-	}
-	child := t.Columns[i]
-	parent := t.Column(child.References.Column)
-	if parent == nil {
-		return changes
-	}
-	rows := make(map[string]*change, len(changes))
-	for _, c := range changes {
-		rows[valueKey(parent, c.st.obj)] = c
-	}
-	out := make([]*change, 0, len(changes))
-	seen := map[*change]bool{}
-	var visit func(c *change)
-	visit = func(c *change) {
-		if seen[c] {
-			return
-		}
-		seen[c] = true
-		if above := rows[valueKey(child, c.st.obj)]; above != nil {
-			visit(above)
-		}
-		out = append(out, c)
-	}
-	for _, c := range changes {
-		visit(c)
-	}
-	return out
-}
-
-// valueKey returns a column's value in a form that can be compared.
-func valueKey(c *mapping.Column, obj unsafe.Pointer) string {
-	v, err := c.Value(obj, false)
-	if v == nil || err != nil {
-		return ""
-	}
-	var b strings.Builder
-	writePart(&b, v)
-	return b.String()
-}
-
-// splitClashes takes out of deletes those that have to go first, because a row
-// that is written has the same value in a unique column, and those of rows that
-// refer to their tables.
-func splitClashes(written, gone []*change) (early, late []*change) {
-	first := map[*mapping.Table]bool{}
-	clash := make([]bool, len(gone))
-	for i, d := range gone {
-		if clash[i] = clashes(written, d); clash[i] {
-			first[d.st.table] = true
-		}
-	}
-	for i, d := range gone {
-		above := false
-		for t := range first {
-			above = above || t != d.st.table && refers(d.st.table, t)
-		}
-		if clash[i] || above {
-			early = append(early, d)
-		} else {
-			late = append(late, d)
-		}
-	}
-	return early, late
-}
-
-func clashes(written []*change, gone *change) bool {
-	for _, c := range gone.st.table.Columns {
-		if !c.Unique {
-			continue
-		}
-		for _, w := range written {
-			if w.st.table == gone.st.table && w.sent != nil && sameValue(c, w.sent, gone.st.snapshot) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// sameValue reports whether two rows have the same value, other than NULL.
-func sameValue(c *mapping.Column, a, b unsafe.Pointer) bool {
-	x, errX := c.Value(a, false)
-	y, errY := c.Value(b, false)
-	if x == nil || y == nil || errX != nil || errY != nil {
-		return false
-	}
-	if bx, ok := x.([]byte); ok {
-		by, ok := y.([]byte)
-		return ok && bytes.Equal(bx, by)
-	}
-	return reflect.DeepEqual(x, y)
 }

@@ -28,6 +28,8 @@ import (
 // is: only what is expired is overwritten.
 type Select[T any] struct {
 	where    []engine.Statement
+	joins    []join
+	with     []string
 	order    string
 	limit    int // -1: none
 	offset   int
@@ -98,20 +100,70 @@ func (q Select[T]) PopulateExisting() Select[T] {
 	return q
 }
 
+// Join returns the query with the table of a relation, or of one behind it, such
+// as "Team" or "Team.Owner". In conditions its columns have the relation's name
+// in snake case in front: team.name, team_owner.name; those of the query's own
+// table have the table's name where they would be ambiguous. An object of which
+// several rows are found, by a relation to many, is there once.
+func (q Select[T]) Join(path string) Select[T] { return q.join(path, false) }
+
+// LeftJoin is [Select.Join], keeping objects for which there is no other row.
+func (q Select[T]) LeftJoin(path string) Select[T] { return q.join(path, true) }
+
+func (q Select[T]) join(path string, left bool) Select[T] {
+	q.joins = append(slices.Clip(q.joins), join{path, left})
+	return q
+}
+
+// With returns the query reading what these relations hold as well, in one
+// query for each of them: "Players", or "Players.Team" for those behind. See
+// [Load].
+func (q Select[T]) With(paths ...string) Select[T] {
+	q.with = append(slices.Clip(q.with), paths...)
+	return q
+}
+
 // Render implements [engine.Statement].
 func (q Select[T]) Render(d *engine.Dialect) (text string, args []any, err error) {
-	t, err := mapping.Of(reflect.TypeFor[T]())
+	t, err := mapping.Of(typeFor[T]())
 	if err != nil {
 		return "", nil, err
 	}
 	x := textsOf(d, t)
-	return q.render(d, "SELECT "+x.list+" FROM "+x.name, true)
+	list := x.list
+	if len(q.joins) > 0 {
+		b := &builder{texts: x}
+		b.qualified(x.name)
+		list = string(b.buf)
+	}
+	return q.render(d, x, "SELECT "+list+" FROM ", true)
 }
 
 // render writes the query behind a head; whole says with order, bounds and
 // lock.
-func (q Select[T]) render(d *engine.Dialect, head string, whole bool) (text string, args []any, err error) {
-	parts := []engine.Statement{raw(head)}
+func (q Select[T]) render(d *engine.Dialect, x *texts, head string, whole bool) (text string, args []any, err error) {
+	j, err := joinsOf(d, x.table, q.joins)
+	if err != nil {
+		return "", nil, err
+	}
+	parts := []engine.Statement{raw(head + x.name + j.text.String())}
+	if j.many { // the rows that match are counted once
+		parts = []engine.Statement{raw(head + x.name + " WHERE (" + j.key() + ") IN (SELECT " + j.key() + " FROM " + x.name + j.text.String())}
+	}
+	parts = append(parts, q.conditions()...)
+	if j.many {
+		parts = append(parts, raw(")"))
+	}
+	if whole {
+		if parts, err = q.tail(d, x, parts); err != nil {
+			return "", nil, err
+		}
+	}
+	return engine.Concat(parts...).Render(d)
+}
+
+// conditions is WHERE.
+func (q Select[T]) conditions() (parts []engine.Statement) {
 	for i, w := range q.where {
 		word := raw("AND (")
 		if i == 0 {
@@ -119,23 +171,22 @@ func (q Select[T]) render(d *engine.Dialect, head string, whole bool) (text stri
 		}
 		parts = append(parts, word, w, raw(")"))
 	}
-	if !whole {
-		return engine.Concat(parts...).Render(d)
-	}
+	return parts
+}
+
+// tail appends order, bounds and lock.
+func (q Select[T]) tail(d *engine.Dialect, x *texts, parts []engine.Statement) ([]engine.Statement, error) {
 	if q.order != "" {
 		parts = append(parts, raw("ORDER BY "+q.order))
 	}
 	if bounds := q.bounds(d); bounds != "" {
 		parts = append(parts, raw(bounds))
 	}
-	locking, err := q.locking(d)
-	if err != nil {
-		return "", nil, err
+	locking, err := q.locking(d, x)
+	if err != nil || locking == "" {
+		return parts, err
 	}
-	if locking != "" {
-		parts = append(parts, raw(locking))
-	}
-	return engine.Concat(parts...).Render(d)
+	return append(parts, raw(locking)), nil
 }
 
 // bounds is LIMIT and OFFSET. Only PostgreSQL has an OFFSET alone.
@@ -157,18 +208,22 @@ func (q Select[T]) bounds(d *engine.Dialect) (text string) {
 	return text
 }
 
-func (q Select[T]) locking(d *engine.Dialect) (string, error) {
+func (q Select[T]) locking(d *engine.Dialect, x *texts) (string, error) {
+	text := "FOR UPDATE"
+	if len(q.joins) > 0 && d.NativeScan { // not what was joined, which PostgreSQL may refuse to lock
+		text += " OF " + x.name
+	}
 	switch {
 	case q.lock == noLock, !d.Features.ForUpdate:
 		return "", nil
 	case q.lock == forUpdateNoWait:
-		return "FOR UPDATE NOWAIT", nil
+		return text + " NOWAIT", nil
 	case q.lock == forUpdateSkipLocked && !d.Features.SkipLocked:
 		return "", fmt.Errorf("orm: select: this version of %s does not know SKIP LOCKED: %w", d.System, errors.ErrUnsupported)
 	case q.lock == forUpdateSkipLocked:
-		return "FOR UPDATE SKIP LOCKED", nil
+		return text + " SKIP LOCKED", nil
 	default:
-		return "FOR UPDATE", nil
+		return text, nil
 	}
 }
 
@@ -180,25 +235,56 @@ func (r raw) Render(*engine.Dialect) (text string, args []any, err error) { retu
 
 // All returns the objects.
 func (q Select[T]) All(ctx context.Context, s *Session) (objs []*T, err error) {
-	for obj, err := range q.Each(ctx, s) {
-		if err != nil {
-			return nil, err
-		}
-		objs = append(objs, obj)
+	err = s.run(ctx, sp.OpSessionScalars, func(ctx context.Context) error {
+		objs, err = q.all(ctx, s)
+		return err
+	})
+	return objs, err
+}
+
+func (q Select[T]) all(ctx context.Context, s *Session) (objs []*T, err error) {
+	t, err := mapping.Of(typeFor[T]())
+	if err != nil {
+		return nil, err
 	}
-	return objs, nil
+	paths, err := pathsOf(t, q.with)
+	if err != nil {
+		return nil, err
+	}
+	var states []*state
+	err = s.load(ctx, t.Type, q, q.populate, func(obj unsafe.Pointer) bool {
+		objs = append(objs, (*T)(obj))
+		if len(paths) > 0 {
+			states = append(states, s.objects.states[obj])
+		}
+		return true
+	})
+	if err == nil && len(states) > 0 {
+		err = s.loadPaths(ctx, paths, states)
+	}
+	return objs, err
 }
 
 // Each returns the objects one after the other. Until the loop is left the
-// session can do nothing else that needs the database. An error ends it.
+// session can do nothing else that needs the database; with relations, all are
+// read before the first. An error ends it.
 func (q Select[T]) Each(ctx context.Context, s *Session) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		more := true
 		err := s.run(ctx, sp.OpSessionScalars, func(ctx context.Context) error {
-			return s.load(ctx, reflect.TypeFor[T](), q, q.populate, func(obj unsafe.Pointer) bool {
-				more = yield((*T)(obj), nil)
-				return more
-			})
+			if len(q.with) == 0 {
+				return s.load(ctx, typeFor[T](), q, q.populate, func(obj unsafe.Pointer) bool {
+					more = yield((*T)(obj), nil)
+					return more
+				})
+			}
+			objs, err := q.all(ctx, s)
+			for _, obj := range objs {
+				if more = err == nil && yield(obj, nil); !more {
+					break
+				}
+			}
+			return err
 		})
 		if err != nil && more {
 			yield(nil, err)
@@ -206,9 +292,19 @@ func (q Select[T]) Each(ctx context.Context, s *Session) iter.Seq2[*T, error] {
 	}
 }
 
+func typeFor[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
 // First returns the first object, or nil if there is none.
-func (q Select[T]) First(ctx context.Context, s *Session) (*T, error) {
-	objs, err := q.Limit(1).All(ctx, s)
+func (q Select[T]) First(ctx context.Context, s *Session) (obj *T, err error) {
+	err = s.run(ctx, sp.OpSessionScalar, func(ctx context.Context) error {
+		obj, err = q.first(ctx, s)
+		return err
+	})
+	return obj, err
+}
+
+func (q Select[T]) first(ctx context.Context, s *Session) (*T, error) {
+	objs, err := q.Limit(1).all(ctx, s)
 	if err != nil || len(objs) == 0 {
 		return nil, err
 	}
@@ -217,8 +313,16 @@ func (q Select[T]) First(ctx context.Context, s *Session) (*T, error) {
 
 // OneOrNone returns the only object, or nil if there is none. Several are an
 // error that matches [engine.ErrMultipleResults].
-func (q Select[T]) OneOrNone(ctx context.Context, s *Session) (*T, error) {
-	objs, err := q.Limit(2).All(ctx, s)
+func (q Select[T]) OneOrNone(ctx context.Context, s *Session) (obj *T, err error) {
+	err = s.run(ctx, sp.OpSessionScalar, func(ctx context.Context) error {
+		obj, err = q.oneOrNone(ctx, s)
+		return err
+	})
+	return obj, err
+}
+
+func (q Select[T]) oneOrNone(ctx context.Context, s *Session) (*T, error) {
+	objs, err := q.Limit(2).all(ctx, s)
 	switch {
 	case err != nil || len(objs) == 0:
 		return nil, err
@@ -229,8 +333,16 @@ func (q Select[T]) OneOrNone(ctx context.Context, s *Session) (*T, error) {
 }
 
 // One is [Select.OneOrNone]; no object is an error that matches [ErrNoResult].
-func (q Select[T]) One(ctx context.Context, s *Session) (*T, error) {
-	obj, err := q.OneOrNone(ctx, s)
+func (q Select[T]) One(ctx context.Context, s *Session) (obj *T, err error) {
+	err = s.run(ctx, sp.OpSessionScalar, func(ctx context.Context) error {
+		obj, err = q.one(ctx, s)
+		return err
+	})
+	return obj, err
+}
+
+func (q Select[T]) one(ctx context.Context, s *Session) (*T, error) {
+	obj, err := q.oneOrNone(ctx, s)
 	if err == nil && obj == nil {
 		return nil, fmt.Errorf("orm: select one %T: %w", *new(T), ErrNoResult)
 	}
@@ -239,41 +351,45 @@ func (q Select[T]) One(ctx context.Context, s *Session) (*T, error) {
 
 // Count returns how many objects there are, whatever limit and offset say.
 func (q Select[T]) Count(ctx context.Context, s *Session) (n int64, err error) {
-	err = q.number(ctx, s, "SELECT count(*) FROM ", "", &n)
+	err = s.run(ctx, sp.OpSessionScalar, func(ctx context.Context) error {
+		n, err = q.count(ctx, s)
+		return err
+	})
 	return n, err
 }
 
+func (q Select[T]) count(ctx context.Context, s *Session) (int64, error) {
+	return q.number(ctx, s, "SELECT count(*) FROM ", "")
+}
+
 // Exists reports whether there is any object.
-func (q Select[T]) Exists(ctx context.Context, s *Session) (bool, error) {
-	var n int64
-	err := q.number(ctx, s, "SELECT count(*) FROM (SELECT 1 FROM ", " LIMIT 1) found", &n)
-	return n > 0, err
+func (q Select[T]) Exists(ctx context.Context, s *Session) (found bool, err error) {
+	err = s.run(ctx, sp.OpSessionScalar, func(ctx context.Context) error {
+		n, err := q.number(ctx, s, "SELECT count(*) FROM (SELECT 1 FROM ", " LIMIT 1) found")
+		found = n > 0
+		return err
+	})
+	return found, err
 }
 
 // number reads the one number of a statement around the query's conditions.
-func (q Select[T]) number(ctx context.Context, s *Session, head, tail string, n *int64) error {
-	t, err := mapping.Of(reflect.TypeFor[T]())
+func (q Select[T]) number(ctx context.Context, s *Session, head, tail string) (int64, error) {
+	t, err := mapping.Of(typeFor[T]())
 	if err != nil {
-		return err
+		return 0, err
 	}
 	d := s.eng.Dialect()
-	text, args, err := q.render(d, head+textsOf(d, t).name, false)
+	text, args, err := q.render(d, textsOf(d, t), head, false)
 	if err != nil {
-		return fmt.Errorf("orm: select: %w", err)
+		return 0, fmt.Errorf("orm: select: %w", err)
 	}
-	return s.run(ctx, sp.OpSessionScalar, func(ctx context.Context) error {
-		if err := s.autoflush(ctx); err != nil {
-			return err
-		}
-		conn, err := s.connect(ctx)
-		if err != nil {
-			return err
-		}
-		var ok bool
-		*n, ok, err = engine.Scalar[int64](ctx, conn, &statement{text: text + tail, args: args})
-		if err == nil && !ok {
-			return fmt.Errorf("orm: select: %w", ErrNoResult)
-		}
-		return err
-	})
+	conn, err := s.ready(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, ok, err := engine.Scalar[int64](ctx, conn, &statement{text: text + tail, args: args})
+	if err == nil && !ok {
+		err = fmt.Errorf("orm: select: %w", ErrNoResult)
+	}
+	return n, err
 }

@@ -133,13 +133,13 @@ func TestStatementsOfAllKindsGiveObjects(t *testing.T) {
 	onEach(t, func(t *testing.T, db database) {
 		s := db.session(t)
 		teams := league(t, s, "a", "b")
-		got := must(orm.LoadAll[Team](t.Context(), s, engine.Text("SELECT id, name FROM team WHERE name = ?", "b")))
+		got := must(orm.Scalars[*Team](t.Context(), s, engine.Text("SELECT id, name FROM team WHERE name = ?", "b")))
 		if len(got) != 1 || got[0] != teams[1] || s.IsExpired(teams[1]) {
 			t.Fatalf("got %v", got)
 		}
 		fresh := db.session(t)
 		check(t, s.Commit(t.Context()))
-		part := must(orm.LoadAll[Team](t.Context(), fresh, engine.Text("SELECT id FROM team ORDER BY id")))
+		part := must(orm.Scalars[*Team](t.Context(), fresh, engine.Text("SELECT id FROM team ORDER BY id")))
 		if len(part) != 2 || part[0].Name != "" || !fresh.IsExpired(part[0]) {
 			t.Fatalf("got %v", part)
 		}
@@ -147,7 +147,7 @@ func TestStatementsOfAllKindsGiveObjects(t *testing.T) {
 			t.Errorf("read in full the object says %q", part[0].Name)
 		}
 		for _, text := range []string{"SELECT name FROM team", "SELECT id, name AS nome FROM team", "SELECT nothing"} {
-			if _, err := orm.LoadAll[Team](t.Context(), fresh, engine.Text(text)); err == nil {
+			if _, err := orm.Scalars[*Team](t.Context(), fresh, engine.Text(text)); err == nil {
 				t.Errorf("%s: no error", text)
 			}
 			check(t, fresh.Rollback(t.Context()))

@@ -26,11 +26,13 @@ type state struct {
 	snapshot unsafe.Pointer // the row as it was last seen; nil while pending
 	expired  bool           // the snapshot is only a baseline: the row may have changed
 	order    int            // of its addition
+	links    []link         // of its relations; nil: nothing known
 }
 
-// modified reports whether the object differs from its snapshot.
-func (st *state) modified(buf []int) bool {
-	return st.status == persistent && len(st.table.AppendChanged(buf[:0], st.obj, st.snapshot)) > 0
+// modified reports whether the object differs from its snapshot, or one of its
+// relations from what it held.
+func (st *state) modified() bool {
+	return st.status == persistent && (st.table.Changed(st.obj, st.snapshot) || st.relationsModified())
 }
 
 // objects are the objects of a session.
@@ -38,6 +40,9 @@ type objects struct {
 	states map[unsafe.Pointer]*state
 	tables map[*mapping.Table]map[identity]*state
 	added  int
+
+	related bool // some have relations
+	hooked  bool // some have hooks that come before a flush
 }
 
 func newObjects() objects {
@@ -74,6 +79,8 @@ func (o *objects) remove(st *state) {
 // add puts a state into the session.
 func (o *objects) add(st *state) {
 	o.added++
+	o.related = o.related || len(st.table.Relations()) > 0
+	o.hooked = o.hooked || hooksOf(st.table).before()
 	st.order = o.added
 	o.states[st.obj] = st
 }

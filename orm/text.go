@@ -1,6 +1,8 @@
 package orm
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -28,8 +30,9 @@ type texts struct {
 	columns []string // the columns', quoted
 	list    string   // all of them
 
-	mu   sync.Mutex
-	made map[string]string
+	mu     sync.Mutex
+	made   map[string]string
+	shapes map[string]*shape
 }
 
 // textsKey finds the texts of a table. Dialects are few and live as long as
@@ -46,7 +49,7 @@ func textsOf(d *engine.Dialect, t *mapping.Table) *texts {
 	if x, ok := allTexts.Load(textsKey{d, t}); ok {
 		return x.(*texts)
 	}
-	x := &texts{dialect: d, table: t, name: d.QuoteName(t.Name), made: map[string]string{}}
+	x := &texts{dialect: d, table: t, name: d.QuoteName(t.Name), made: map[string]string{}, shapes: map[string]*shape{}}
 	if t.Schema != "" {
 		x.name = d.QuoteName(t.Schema) + "." + x.name
 	}
@@ -74,6 +77,8 @@ func (x *texts) of(kind byte, cols []int, extra string, write func(b *builder)) 
 	return text
 }
 
+func itoa(n int) string { return strconv.Itoa(n) }
+
 func indices(cols []int) string {
 	out := make([]byte, 0, 2*len(cols))
 	for _, c := range cols {
@@ -96,6 +101,16 @@ func (b *builder) param() {
 	b.buf = b.dialect.AppendPlaceholder(b.buf, b.n)
 }
 
+// params writes n parameters separated by commas.
+func (b *builder) params(n int) {
+	for i := range n {
+		if i > 0 {
+			b.write(", ")
+		}
+		b.param()
+	}
+}
+
 // names writes the columns separated by commas.
 func (b *builder) names(cols []int) {
 	for i, c := range cols {
@@ -103,6 +118,18 @@ func (b *builder) names(cols []int) {
 			b.write(", ")
 		}
 		b.write(b.columns[c])
+	}
+}
+
+// assignments writes UPDATE with parameters for these columns.
+func (b *builder) assignments(cols []int) {
+	b.write("UPDATE " + b.name + " SET ")
+	for i, c := range cols {
+		if i > 0 {
+			b.write(", ")
+		}
+		b.write(b.columns[c] + " = ")
+		b.param()
 	}
 }
 
@@ -129,22 +156,53 @@ func (b *builder) returning(cols []int) {
 	}
 }
 
-// insert is INSERT of these columns, giving back others.
-func (x *texts) insert(cols, returning []int) string {
-	return x.of('i', cols, "/"+indices(returning), func(b *builder) {
+// shape returns the shape of an INSERT or UPDATE of these columns, giving back
+// others.
+func (x *texts) shape(kind changeKind, cols, returning []int) *shape {
+	key := string(rune(kind)) + indices(cols) + "/" + indices(returning)
+	x.mu.Lock()
+	known := x.shapes[key]
+	x.mu.Unlock()
+	if known != nil {
+		return known
+	}
+	s := &shape{cols: slices.Clone(cols), returning: slices.Clone(returning)}
+	if kind == inserts {
+		s.text = x.insert(s, 1)
+	} else {
+		s.text = x.update(s.cols, s.returning)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if known := x.shapes[key]; known != nil {
+		return known
+	}
+	x.shapes[key] = s
+	return s
+}
+
+// insert is INSERT of n rows of a shape. If there are several, the key is
+// given back too, which tells them apart.
+func (x *texts) insert(s *shape, n int) string {
+	cols, returning := s.cols, s.returning
+	if n > 1 {
+		returning = x.returningMany(s)
+	}
+	return x.of('i', cols, "/"+indices(returning)+"/"+itoa(n), func(b *builder) {
 		b.write("INSERT INTO " + x.name)
 		switch {
 		case len(cols) > 0:
 			b.write(" (")
 			b.names(cols)
-			b.write(") VALUES (")
-			for i := range cols {
-				if i > 0 {
+			b.write(") VALUES ")
+			for row := range n {
+				if row > 0 {
 					b.write(", ")
 				}
-				b.param()
+				b.write("(")
+				b.params(len(cols))
+				b.write(")")
 			}
-			b.write(")")
 		case x.dialect.Features.Upsert == engine.UpsertOnDuplicateKey: // MySQL
 			b.write(" () VALUES ()")
 		default:
@@ -154,17 +212,33 @@ func (x *texts) insert(cols, returning []int) string {
 	})
 }
 
+// returningMany are the columns that an INSERT of several rows of a shape gives
+// back.
+func (x *texts) returningMany(s *shape) []int {
+	out := slices.Clone(s.returning)
+	if len(out) == 0 {
+		return nil
+	}
+	for _, k := range x.table.Key {
+		if !slices.Contains(out, k.Index) {
+			out = append(out, k.Index)
+		}
+	}
+	return out
+}
+
+// set is UPDATE of these columns of one row, whatever its version.
+func (x *texts) set(cols []int) string {
+	return x.of('s', cols, "", func(b *builder) {
+		b.assignments(cols)
+		b.where(false)
+	})
+}
+
 // update is UPDATE of these columns of one row, giving back others.
 func (x *texts) update(cols, returning []int) string {
 	return x.of('u', cols, "/"+indices(returning), func(b *builder) {
-		b.write("UPDATE " + x.name + " SET ")
-		for i, c := range cols {
-			if i > 0 {
-				b.write(", ")
-			}
-			b.write(x.columns[c] + " = ")
-			b.param()
-		}
+		b.assignments(cols)
 		b.where(x.table.Version != nil)
 		b.returning(returning)
 	})
@@ -185,4 +259,30 @@ func (x *texts) get(lock string) string {
 		b.where(false)
 		b.write(lock)
 	})
+}
+
+// pairText is INSERT or DELETE of the row between two others; DELETE of all
+// rows of the one if there is no other.
+func pairText(d *engine.Dialect, kind changeKind, l pair) string {
+	var b strings.Builder
+	cols := slices.Clone(l.r.Through.Local)
+	if l.other != nil {
+		cols = append(cols, l.r.Through.Remote...)
+	}
+	table := quotePath(d, l.r.Through.Name)
+	param := func(n int) string { return string(d.AppendPlaceholder(nil, n)) }
+	if kind == links {
+		b.WriteString("INSERT INTO " + table + " (")
+		values := make([]string, len(cols))
+		for i, c := range cols {
+			values[i], cols[i] = param(i+1), d.QuoteName(c)
+		}
+		b.WriteString(strings.Join(cols, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")")
+		return b.String()
+	}
+	for i, c := range cols {
+		cols[i] = d.QuoteName(c) + " = " + param(i+1)
+	}
+	b.WriteString("DELETE FROM " + table + " WHERE " + strings.Join(cols, " AND "))
+	return b.String()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
@@ -17,15 +16,10 @@ type transaction struct {
 	outer *transaction
 	tx    *engine.Tx // the savepoint; nil: the transaction itself
 
-	added    map[*state]undo     // became pending or persistent in it
+	added    map[*state][]int    // became pending or persistent in it; columns that were zero before a flush filled them in
 	deleted  map[*state]bool     // became deleted in it
 	modified map[*state]bool     // were flushed in it
 	keys     map[*state]identity // the keys of those that got another one
-}
-
-// undo is what an object was before it was inserted.
-type undo struct {
-	before unsafe.Pointer // its columns before the database filled some in; nil: not flushed
 }
 
 func newTransaction(outer *transaction) *transaction {
@@ -36,7 +30,7 @@ func newTransaction(outer *transaction) *transaction {
 
 // clear forgets what was done in the transaction.
 func (t *transaction) clear() {
-	t.added, t.deleted = map[*state]undo{}, map[*state]bool{}
+	t.added, t.deleted = map[*state][]int{}, map[*state]bool{}
 	t.modified, t.keys = map[*state]bool{}, map[*state]identity{}
 }
 
@@ -195,9 +189,9 @@ func (n *Nested) Rollback(ctx context.Context) error {
 // merge hands what a savepoint knows to the transaction around it.
 func (t *transaction) merge() *transaction {
 	outer := t.outer
-	for st, u := range t.added {
-		if _, known := outer.added[st]; !known {
-			outer.added[st] = u
+	for st, zeroed := range t.added {
+		if len(zeroed) > 0 || outer.added[st] == nil {
+			outer.added[st] = zeroed
 		}
 	}
 	for st := range t.deleted {
@@ -263,8 +257,8 @@ func (s *Session) Rollback(ctx context.Context) error {
 func (s *Session) rollback(ctx context.Context) error {
 	if s.tx == nil {
 		for _, st := range s.objects.states {
-			if st.modified(nil) {
-				s.expire(st)
+			if st.modified() {
+				st.expire()
 			}
 		}
 		return nil
@@ -292,10 +286,10 @@ func (s *Session) undoAll() {
 // undo undoes a transaction among the objects. If it is all of it, every object
 // may now differ from its row; otherwise those changed in it.
 func (s *Session) undo(t *transaction, all bool) {
-	for st, u := range t.added {
+	for st, zeroed := range t.added {
 		s.objects.remove(st)
-		if u.before != nil {
-			restoreGenerated(st, u.before)
+		for _, i := range zeroed {
+			st.table.Columns[i].SetZero(st.obj)
 		}
 	}
 	for st := range t.deleted {
@@ -319,17 +313,7 @@ func (s *Session) undo(t *transaction, all bool) {
 	for _, st := range s.objects.states {
 		st.marked = false
 		if all && st.status == persistent {
-			s.expire(st)
-		}
-	}
-}
-
-// restoreGenerated gives columns that the database has filled in what they had
-// before, so that adding the object again inserts it as it was.
-func restoreGenerated(st *state, before unsafe.Pointer) {
-	for _, c := range st.table.Columns {
-		if c.Auto || c.Default || c.Generated || c.Version {
-			c.Copy(st.obj, before)
+			st.expire()
 		}
 	}
 }

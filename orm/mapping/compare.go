@@ -68,3 +68,14 @@ func (t *Table) AppendChanged(dst []int, obj, snapshot unsafe.Pointer) []int {
 	}
 	return dst
 }
+
+// Changed reports whether an object differs from a snapshot of it in any
+// column.
+func (t *Table) Changed(obj, snapshot unsafe.Pointer) bool {
+	for _, c := range t.Columns {
+		if !c.equal(unsafe.Add(obj, c.offset), unsafe.Add(snapshot, c.offset)) {
+			return true
+		}
+	}
+	return false
+}

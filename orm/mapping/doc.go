@@ -35,6 +35,28 @@
 //     "id".
 //   - json: the value is kept as JSON.
 //
+// # Relations
+//
+// A field that holds objects of another table has the option rel:
+//
+//	Team    *Team     `orm:"rel:belongs-to"`                   // team_id of this table
+//	Profile *Profile  `orm:"rel:has-one,cascade:all+orphan"`    // user_id of the other
+//	Orders  []*Order  `orm:"rel:has-many,fk:customer_id"`
+//	Tags    []*Tag    `orm:"rel:many-to-many,through:user_tag"` // user_id and tag_id of a third
+//
+// Its other options are
+//
+//   - fk:column: the foreign key, in the order of the key joined by +. Without
+//     it, it is named after the field (belongs-to) or the type (others) and the
+//     key. ref:column is the other one of a table between two.
+//   - cascade:words joined by +: what goes on to the objects. save adds them
+//     with their owner, merge merges, delete deletes, expunge expunges and
+//     refresh expires them with it; all is these five. orphan deletes one that
+//     is taken out of the relation; none is nothing. Without it, save+merge.
+//   - passive: what refers to a deleted row is not read before: the database
+//     deletes it or lets go of it, by its own ON DELETE.
+//   - order:columns: the order of the objects; without it, that of their keys.
+//
 // A type is checked once, when it is first asked for; what is wrong with it is
 // an [*Error] that names type and field.
 package mapping

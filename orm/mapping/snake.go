@@ -5,9 +5,9 @@ import (
 	"unicode"
 )
 
-// snake returns a type's name in snake case, as package engine/scan has it for
+// Snake returns a type's name in snake case, as package engine/scan has it for
 // fields: OrderItem is order_item.
-func snake(name string) string {
+func Snake(name string) string {
 	if i := strings.IndexByte(name, '['); i >= 0 { // the arguments of a generic type
 		name = name[:i]
 	}

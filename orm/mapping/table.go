@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
@@ -24,11 +25,47 @@ type Table struct {
 	// Version is the column that counts updates, or nil.
 	Version *Column
 
-	byName map[string]*Column
+	byName    map[string]*Column
+	all       []int
+	relations []*Relation
+
+	once     sync.Once
+	wrong    error       // what is wrong with the relations
+	resolved atomic.Bool // so are those of the tables they lead to
+}
+
+// All returns the indices of all columns. The slice is the table's own.
+func (t *Table) All() []int { return t.all }
+
+// Relations returns the relations of the table in the order of the fields. The
+// slice is the table's own.
+func (t *Table) Relations() []*Relation { return t.relations }
+
+// Relation returns the relation whose field has that name, or nil.
+func (t *Table) Relation(field string) *Relation {
+	for _, r := range t.relations {
+		if r.Field == field || lastName(r.Field) == field {
+			return r
+		}
+	}
+	return nil
 }
 
 // Column returns the column of that name, or nil.
 func (t *Table) Column(name string) *Column { return t.byName[name] }
+
+// Field returns the column whose field, or column, has that name, or nil.
+func (t *Table) Field(name string) *Column {
+	if c := t.byName[name]; c != nil {
+		return c
+	}
+	for _, c := range t.Columns {
+		if c.Field == name || lastName(c.Field) == name {
+			return c
+		}
+	}
+	return nil
+}
 
 // FullName returns the table's name with its schema, as it is written in
 // messages; it is not quoted.
@@ -46,6 +83,15 @@ var tables sync.Map
 // Of returns the table of a struct type, or of a pointer to one. The error is
 // an [*Error].
 func Of(t reflect.Type) (*Table, error) {
+	table, err := tableOf(t)
+	if err != nil {
+		return nil, err
+	}
+	return table, table.resolve()
+}
+
+// tableOf is Of without the relations.
+func tableOf(t reflect.Type) (*Table, error) {
 	if t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -88,10 +134,14 @@ func newTable(t reflect.Type) (*Table, error) {
 			return nil, &Error{t, c.Field, fmt.Sprintf("has the column %q, as %s has: name one of them with a tag", c.Name, other.Field)}
 		}
 		c.Index = len(table.Columns)
+		table.all = append(table.all, c.Index)
 		table.byName[c.Name] = c
 		table.Columns = append(table.Columns, c)
 	}
-	return table, table.findKey()
+	if err := table.findKey(); err != nil {
+		return nil, err
+	}
+	return table, table.relationsOf(t, 0, "")
 }
 
 // findKey finds the primary key and the version, and checks them.
@@ -151,7 +201,7 @@ type named interface{ TableName() string }
 func nameOf(t reflect.Type) (schema, name string) {
 	n, ok := reflect.TypeAssert[named](reflect.New(t))
 	if !ok {
-		return "", snake(t.Name())
+		return "", Snake(t.Name())
 	}
 	full := n.TableName()
 	if before, after, has := strings.Cut(full, "."); has {

@@ -1,0 +1,92 @@
+package orm
+
+import (
+	"strings"
+	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+// splitClashes takes out of deletes those that have to go first, because a row
+// that is written has the same value in a unique column, and those of rows that
+// refer to their tables.
+func splitClashes(g *graph, written, gone []*change) (early, late []*change) {
+	wanted := uniqueValues(written, gone)
+	if len(wanted) == 0 {
+		return nil, gone
+	}
+	first := map[*mapping.Table]bool{}
+	clash := make([]bool, len(gone))
+	for i, d := range gone {
+		if clash[i] = d.kind == deletes && clashes(wanted, d); clash[i] {
+			first[d.st.table] = true
+		}
+	}
+	for i, d := range gone {
+		above := false
+		for t := range first {
+			above = above || t == d.st.table && d.kind != deletes || t != d.st.table && g.refers(d.st.table, t)
+		}
+		if clash[i] || above {
+			early = append(early, d)
+		} else {
+			late = append(late, d)
+		}
+	}
+	return early, late
+}
+
+// uniqueValue is a value of a unique column.
+type uniqueValue struct {
+	col   *mapping.Column
+	value string
+}
+
+// uniqueValues are those that rows are written with, of tables from which rows
+// are deleted.
+func uniqueValues(written, gone []*change) map[uniqueValue]bool {
+	tables := map[*mapping.Table]bool{}
+	for _, d := range gone {
+		tables[d.st.table] = true
+	}
+	var out map[uniqueValue]bool
+	for _, w := range written {
+		if !tables[w.st.table] || w.sent == nil {
+			continue
+		}
+		for _, c := range w.st.table.Columns {
+			if v := valueKey(w.sent, c); c.Unique && v != "" {
+				if out == nil {
+					out = map[uniqueValue]bool{}
+				}
+				out[uniqueValue{c, v}] = true
+			}
+		}
+	}
+	return out
+}
+
+// clashes reports whether a row that is to be deleted has a value that is
+// wanted.
+func clashes(wanted map[uniqueValue]bool, gone *change) bool {
+	for _, c := range gone.st.table.Columns {
+		if c.Unique && wanted[uniqueValue{c, valueKey(gone.st.snapshot, c)}] {
+			return true
+		}
+	}
+	return false
+}
+
+// valueKey returns the values of columns in a form that can be compared; "" if
+// one of them is NULL.
+func valueKey(obj unsafe.Pointer, cols ...*mapping.Column) string {
+	var b strings.Builder
+	for _, c := range cols {
+		v, err := c.Value(obj, false)
+		if v == nil || err != nil || c.Null(obj) {
+			return ""
+		}
+		writePart(&b, v)
+	}
+	return b.String()
+}

@@ -1,0 +1,252 @@
+package orm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/scan"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+// perform sends the changes: in one batch where the database can, in several if
+// keys that the database makes are needed by others. It touches no object: what
+// comes back is kept in the changes.
+func (p *plan) perform(ctx context.Context, conn *engine.Conn) error {
+	for rest := p.changes; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && !rest[n].waits(p.inserted) {
+			n++
+		}
+		if err := p.send(ctx, conn, rest[:n]); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// send sends changes that don't wait for each other.
+func (p *plan) send(ctx context.Context, conn *engine.Conn, changes []*change) error {
+	groups, err := p.group(changes)
+	if err != nil {
+		return err
+	}
+	sts := make([]engine.Statement, len(groups))
+	for i := range groups {
+		sts[i] = &groups[i].statement
+	}
+	results, err := conn.ExecuteBatch(ctx, sts...)
+	if batch, ok := errors.AsType[*engine.BatchError](err); ok && batch.Index < len(groups) {
+		return groups[batch.Index].changes[0].failed(err)
+	}
+	if err != nil {
+		return fmt.Errorf("orm: flush: %w", err)
+	}
+	for i := range groups {
+		if err := groups[i].received(p.dialect, results[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// group is changes that are one statement: several rows of one INSERT, or one
+// change.
+type group struct {
+	statement
+	changes []*change
+}
+
+// An INSERT has this many rows at most, and this many parameters. Few sizes
+// make few texts, which are prepared once. Beyond this more rows gain little.
+const (
+	manyRows  = 128
+	fewRows   = 8
+	maxParams = 4096
+)
+
+// group binds the changes and puts those together that one INSERT can write.
+func (p *plan) group(changes []*change) ([]group, error) {
+	groups := make([]group, 0, len(changes))
+	for len(changes) > 0 {
+		n := p.rows(changes)
+		g := group{changes: changes[:n]}
+		g.text = changes[0].text
+		if n > 1 {
+			g.text = textsOf(p.dialect, changes[0].st.table).insert(changes[0].shape, n)
+		}
+		args := arguments{arrays: hasArrays(p.dialect)}
+		if s := changes[0].shape; s != nil {
+			args.list = make([]any, 0, n*(len(s.cols)+2))
+		}
+		for _, c := range changes[:n] {
+			if err := c.bind(&args, p.inserted); err != nil {
+				return nil, c.failed(err)
+			}
+		}
+		g.args = args.list
+		groups = append(groups, g)
+		changes = changes[n:]
+	}
+	return groups, nil
+}
+
+// rows returns how many of the changes at the start make one statement.
+func (p *plan) rows(changes []*change) int {
+	c := changes[0]
+	if c.kind != inserts || len(c.shape.cols) == 0 || !p.distinct(c) {
+		return 1
+	}
+	n := 1
+	for n < len(changes) && n < manyRows && changes[n].kind == inserts && changes[n].shape == c.shape && changes[n].st.table == c.st.table {
+		n++
+	}
+	for _, size := range [...]int{manyRows, fewRows} {
+		if n >= size && size*len(c.shape.cols) <= maxParams {
+			return size
+		}
+	}
+	return 1
+}
+
+// distinct reports whether what an INSERT of several rows gives back can be told
+// apart: by keys that the application gave, or by the order of those that the
+// database has counted.
+func (p *plan) distinct(c *change) bool {
+	t := c.st.table
+	if key := t.Key[0]; key.Auto && key.Zero(c.sent) {
+		return len(c.shape.returning) > 0
+	}
+	for _, k := range t.Key {
+		if k.Default && k.Zero(c.sent) {
+			return false
+		}
+	}
+	return true
+}
+
+// received keeps what came back of a group.
+func (g *group) received(d *engine.Dialect, res *engine.Result) error {
+	c := g.changes[0]
+	if len(g.changes) > 1 {
+		if err := g.readMany(d, res); err != nil {
+			return c.failed(err)
+		}
+	} else {
+		if err := c.check(d, res); err != nil {
+			return err
+		}
+		if err := c.read(d, res); err != nil {
+			return c.failed(err)
+		}
+	}
+	for _, c := range g.changes {
+		c.performed = true
+	}
+	return nil
+}
+
+// read keeps what the database has filled in into one row.
+func (c *change) read(d *engine.Dialect, res *engine.Result) error {
+	t := c.st.table
+	if key := t.Key[0]; c.kind == inserts && key.Auto && key.Zero(c.sent) && !d.Features.InsertReturning {
+		id, ok := res.LastInsertID()
+		if !ok {
+			return errors.New("the database does not tell the key that it has generated")
+		}
+		return key.SetInt(c.sent, id)
+	}
+	if c.shape == nil || len(c.shape.returning) == 0 {
+		return nil
+	}
+	row, err := res.One()
+	if err != nil {
+		return err
+	}
+	plan, err := planOf(d, t, c.shape.returning)
+	if err != nil {
+		return err
+	}
+	return plan.Scan(row, (&state{table: t, obj: c.sent}).object())
+}
+
+// readMany keeps what the database has filled in into several rows. Keys that it
+// has counted are in the order of the rows, or nobody could tell which is whose;
+// other rows are told by their keys.
+func (g *group) readMany(d *engine.Dialect, res *engine.Result) error {
+	c := g.changes[0]
+	t := c.st.table
+	cols := textsOf(d, t).returningMany(c.shape)
+	if len(cols) == 0 {
+		return nil
+	}
+	rows, err := res.FetchAll()
+	if err != nil {
+		return err
+	}
+	if len(rows) != len(g.changes) {
+		return fmt.Errorf("%d rows came back of %d: %w", len(rows), len(g.changes), ErrFlush)
+	}
+	plan, err := planOf(d, t, cols)
+	if err != nil {
+		return err
+	}
+	if t.Key[0].Auto && t.Key[0].Zero(c.sent) {
+		return g.readCounted(plan, t.Key[0], rows)
+	}
+	return g.readKeyed(plan, cols, rows)
+}
+
+func (g *group) readCounted(plan *scan.Type, key *mapping.Column, rows []engine.Row) error {
+	up, down := true, true
+	var last int64
+	for i, c := range g.changes {
+		if err := plan.Scan(rows[i], (&state{table: c.st.table, obj: c.sent}).object()); err != nil {
+			return err
+		}
+		n := key.Int(c.sent)
+		up, down = up && (i == 0 || n > last), down && (i == 0 || n < last)
+		last = n
+	}
+	if !up && !down {
+		return fmt.Errorf("the generated keys came back out of order, so that nobody knows which row has which: %w", ErrFlush)
+	}
+	return nil
+}
+
+func (g *group) readKeyed(plan *scan.Type, cols []int, rows []engine.Row) error {
+	t := g.changes[0].st.table
+	byKey := make(map[identity]unsafe.Pointer, len(g.changes))
+	for _, c := range g.changes {
+		byKey[identityOf(t, c.sent)] = c.sent
+	}
+	for _, row := range rows {
+		read := t.New()
+		if err := plan.Scan(row, (&state{table: t, obj: read}).object()); err != nil {
+			return err
+		}
+		sent, ok := byKey[identityOf(t, read)]
+		if !ok {
+			return fmt.Errorf("a row came back with a key that was not sent: %w", ErrFlush)
+		}
+		for _, i := range cols {
+			t.Columns[i].Copy(sent, read)
+		}
+	}
+	return nil
+}
+
+// planOf returns how rows of these columns are read into objects of a table.
+func planOf(d *engine.Dialect, t *mapping.Table, cols []int) (*scan.Type, error) {
+	names := make([]string, len(cols))
+	for i, c := range cols {
+		names[i] = t.Columns[c].Name
+	}
+	if d.NativeScan {
+		return scan.PlanOf(t.Type, names)
+	}
+	return scan.PlanOf(t.Type, names, scan.WithConversions())
+}

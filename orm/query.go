@@ -1,0 +1,82 @@
+package orm
+
+import (
+	"context"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// Query is a [Select] that is bound to a session, in the manner of SQLAlchemy's
+// older style:
+//
+//	users, err := orm.NewQuery[User](s).Filter("age > ?", 17).OrderBy("name").All(ctx)
+//
+// It is immutable: every method returns another one.
+type Query[T any] struct {
+	s *Session
+	q Select[T]
+}
+
+// NewQuery returns a query for all objects of type T.
+func NewQuery[T any](s *Session) Query[T] { return Query[T]{s, From[T]()} }
+
+// Filter is [Select.Where].
+func (q Query[T]) Filter(text string, args ...any) Query[T] {
+	return Query[T]{q.s, q.q.Where(text, args...)}
+}
+
+// Join is [Select.Join].
+func (q Query[T]) Join(path string) Query[T] { return Query[T]{q.s, q.q.Join(path)} }
+
+// With is [Select.With].
+func (q Query[T]) With(paths ...string) Query[T] { return Query[T]{q.s, q.q.With(paths...)} }
+
+// OrderBy is [Select.OrderBy].
+func (q Query[T]) OrderBy(text string) Query[T] { return Query[T]{q.s, q.q.OrderBy(text)} }
+
+// Limit is [Select.Limit].
+func (q Query[T]) Limit(n int) Query[T] { return Query[T]{q.s, q.q.Limit(n)} }
+
+// Offset is [Select.Offset].
+func (q Query[T]) Offset(n int) Query[T] { return Query[T]{q.s, q.q.Offset(n)} }
+
+// run passes the reading of a query through the chain as one.
+func (q Query[T]) run(ctx context.Context, read func(ctx context.Context) error) error {
+	return q.s.run(ctx, sp.OpSessionQuery, read)
+}
+
+// All is [Select.All].
+func (q Query[T]) All(ctx context.Context) (objs []*T, err error) {
+	err = q.run(ctx, func(ctx context.Context) error {
+		objs, err = q.q.all(ctx, q.s)
+		return err
+	})
+	return objs, err
+}
+
+// First is [Select.First].
+func (q Query[T]) First(ctx context.Context) (obj *T, err error) {
+	err = q.run(ctx, func(ctx context.Context) error {
+		obj, err = q.q.first(ctx, q.s)
+		return err
+	})
+	return obj, err
+}
+
+// One is [Select.One].
+func (q Query[T]) One(ctx context.Context) (obj *T, err error) {
+	err = q.run(ctx, func(ctx context.Context) error {
+		obj, err = q.q.one(ctx, q.s)
+		return err
+	})
+	return obj, err
+}
+
+// Count is [Select.Count].
+func (q Query[T]) Count(ctx context.Context) (n int64, err error) {
+	err = q.run(ctx, func(ctx context.Context) error {
+		n, err = q.q.count(ctx, q.s)
+		return err
+	})
+	return n, err
+}
