@@ -28,6 +28,7 @@ type backend struct {
 	size    int32 // how many idle connections are kept
 	dialect atomic.Pointer[engine.Dialect]
 	known   atomic.Bool // the server has told what it is
+	folds   folds
 
 	mu   sync.Mutex
 	pool *pool // nil until used

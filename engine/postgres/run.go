@@ -57,7 +57,10 @@ func (c *conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, 
 	outs := make([]engine.Outcome, 0, len(qs))
 	for len(outs) < len(qs) {
 		var err error
-		if part := together(qs[len(outs):]); len(part) > 1 {
+		rest := qs[len(outs):]
+		if n := c.alike(rest); n > 0 {
+			outs, err = c.insert(ctx, rest[:n], outs)
+		} else if part := c.together(rest); len(part) > 1 {
 			outs, err = c.send(ctx, part, outs)
 		} else {
 			outs, err = c.sendOne(ctx, part[0], outs)
@@ -70,11 +73,16 @@ func (c *conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, 
 }
 
 // together returns the first statement, and those behind it that can be sent
-// with it.
-func together(qs []engine.Bound) []engine.Bound {
-	n := 0
+// with it and are not better folded.
+func (c *conn) together(qs []engine.Bound) []engine.Bound {
+	n, same := 0, 0 // same is where the last run of the same statement begins
 	for n < min(len(qs), maxBatch) && qs[n].Data {
-		n++
+		if qs[n].Text != qs[same].Text {
+			same = n
+		}
+		if n++; n-same == minFold && same > 0 && c.alike(qs[same:]) > 0 {
+			return qs[:same]
+		}
 	}
 	return qs[:max(n, 1)]
 }
