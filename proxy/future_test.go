@@ -9,10 +9,11 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 	"github.com/sessionproxy/sessionproxy/proxy"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(dbtest.Runner(m)) }
 
 var errDB = errors.New("database failed")
 

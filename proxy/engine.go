@@ -1,0 +1,96 @@
+package proxy
+
+import (
+	"context"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+)
+
+// An AsyncEngine is an [engine.Engine] whose methods do not block: they return
+// futures. It is made once, by [NewAsyncEngine], and is safe for concurrent
+// use.
+//
+// Its operations do not wait for each other: each takes a connection of the
+// pool for itself. Those of one connection run in the order in which they were
+// asked for; see [AsyncConnection].
+//
+// An operation of the engine that nobody awaits runs all the same; its error is
+// then seen by the chain alone.
+type AsyncEngine struct {
+	engine *engine.Engine
+	config engineConfig
+	places chan struct{} // as many as operations may be under way
+}
+
+var _ AsyncExecutor = (*AsyncEngine)(nil)
+
+// NewAsyncEngine returns the awaited flavour of eng. Both may be used at the
+// same time; they share the pool and the chain. An option with a bad value is
+// an error that names it.
+func NewAsyncEngine(eng *engine.Engine, opts ...EngineOption) (*AsyncEngine, error) {
+	if eng == nil {
+		return nil, errNoEngine
+	}
+	cfg, err := newEngineConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	return &AsyncEngine{engine: eng, config: cfg, places: make(chan struct{}, cfg.operations)}, nil
+}
+
+// Sync returns the blocking engine.
+func (e *AsyncEngine) Sync() *engine.Engine { return e.engine }
+
+// Dialect describes the database.
+func (e *AsyncEngine) Dialect() *engine.Dialect { return e.engine.Dialect() }
+
+// Ping makes sure that the database can be reached; see [engine.Engine.Ping].
+func (e *AsyncEngine) Ping(ctx context.Context) Completion {
+	return complete(launch(ctx, e, nothing(e.engine.Ping)))
+}
+
+// Connect takes a connection from the pool; it has to be closed. See
+// [engine.Engine.Connect].
+//
+// A connection that no Await has returned by the time ctx is over goes back to
+// the pool, so that a wait that was given up loses none.
+func (e *AsyncEngine) Connect(ctx context.Context, opts ...engine.TxOption) Future[*AsyncConnection] {
+	return claim(ctx, e, func(ctx context.Context) (*AsyncConnection, error) {
+		c, err := e.engine.Connect(ctx, opts...)
+		if err != nil {
+			return nil, err
+		}
+		return e.connection(c), nil
+	}, func(ctx context.Context, c *AsyncConnection) { _ = c.conn.Close(ctx) })
+}
+
+// Begin takes a connection from the pool and begins a transaction on it, which
+// has to be ended; see [engine.Engine.Begin]. A transaction that no Await has
+// returned by the time ctx is over is rolled back.
+func (e *AsyncEngine) Begin(ctx context.Context, opts ...engine.TxOption) Future[*AsyncTransaction] {
+	return claim(ctx, e, func(ctx context.Context) (*AsyncTransaction, error) {
+		tx, err := e.engine.Begin(ctx, opts...)
+		if err != nil {
+			return nil, err
+		}
+		return e.connection(tx.Conn()).transaction(tx), nil
+	}, func(ctx context.Context, t *AsyncTransaction) { _ = t.tx.Close(ctx) })
+}
+
+// RunInTx performs fn, a blocking function, in a transaction; see
+// [engine.Engine.RunInTx]. fn runs on a goroutine of its own, several times if
+// a retry in the chain replays it. It must not use a connection or a
+// transaction that others use meanwhile.
+func (e *AsyncEngine) RunInTx(
+	ctx context.Context, fn func(ctx context.Context, tx *engine.Tx) error, opts ...engine.TxOption,
+) Completion {
+	return complete(launch(ctx, e, nothing(func(ctx context.Context) error {
+		return e.engine.RunInTx(context.WithValue(ctx, inUnit{e}, true), fn, opts...)
+	})))
+}
+
+// Dispose closes idle connections now, and those in use when they are given
+// back; see [engine.Engine.Dispose].
+func (e *AsyncEngine) Dispose(ctx context.Context) Completion {
+	return complete(launch(context.WithoutCancel(ctx), e, nothing(func(context.Context) error { return e.engine.Dispose() })))
+}
