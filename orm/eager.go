@@ -20,7 +20,13 @@ import (
 // The objects belong to the session. A path that does not exist, and an object
 // that is not persistent, are errors.
 func Load[T any](ctx context.Context, s *Session, objs []*T, paths ...string) error {
-	return s.run(ctx, sp.OpSessionScalars, func(ctx context.Context) error {
+	_, err := do(ctx, LoadTask(s, objs, paths...))
+	return err
+}
+
+// LoadTask is [Load] as a task.
+func LoadTask[T any](s *Session, objs []*T, paths ...string) *Task[Nothing] {
+	return whole(s, sp.OpSessionScalars, finish(func(ctx context.Context) error {
 		t, err := mapping.Of(typeFor[T]())
 		if err != nil {
 			return err
@@ -41,7 +47,7 @@ func Load[T any](ctx context.Context, s *Session, objs []*T, paths ...string) er
 			states[i] = st
 		}
 		return s.loadPaths(ctx, tree, states)
-	})
+	}))
 }
 
 // path is a relation and those behind it.

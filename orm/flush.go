@@ -15,30 +15,105 @@ import (
 // If it fails, the transaction, or the innermost savepoint, is rolled back at
 // once, and the session can't be used until Rollback is called. A row that
 // others have changed or deleted is a [*StaleDataError].
-func (s *Session) Flush(ctx context.Context) error { return s.run(ctx, sp.OpSessionFlush, s.flush) }
+func (s *Session) Flush(ctx context.Context) error {
+	_, err := do(ctx, s.Tasks().Flush())
+	return err
+}
 
-// flush has three parts: what will be sent is computed, sent, and what came of
-// it is written into the objects.
-func (s *Session) flush(ctx context.Context) error {
-	p, err := s.planFlush(ctx)
-	if err != nil || len(p.changes) == 0 {
+// Flush is [Session.Flush].
+func (t Tasks) Flush() *Task[Nothing] {
+	f := &flushing{s: t.s}
+	task := &Task[Nothing]{s: t.s, op: sp.OpSessionFlush, perform: f.perform, apply: finish(f.apply), undo: f.undo}
+	task.plan = func(ctx context.Context) error {
+		err := f.plan(ctx)
+		task.local, task.barrier = !f.needed(), f.needed()
 		return err
 	}
-	s.busy = true
-	defer func() { s.busy = false }()
-	conn, err := s.connect(ctx)
-	if err != nil {
-		return err
+	return task
+}
+
+// flushing is a flush, in three parts: what will be sent is computed, sent, and
+// what came of it is written into the objects.
+type flushing struct {
+	s         *Session
+	auto      bool // before a query
+	p         *plan
+	performed bool
+	failed    error // of what was sent
+}
+
+// needed reports whether there is anything to send.
+func (f *flushing) needed() bool { return f.p != nil && len(f.p.changes) > 0 }
+
+func (f *flushing) plan(ctx context.Context) (err error) {
+	if f.auto && !f.s.cfg.autoflush {
+		return f.s.begun()
 	}
-	err = p.perform(ctx, conn)
-	if err == nil {
-		p.apply(s)
-		err = s.after(ctx, p)
+	if f.p, err = f.s.planFlush(ctx); err == nil && (f.auto || f.needed()) {
+		err = f.s.begun()
 	}
 	if err != nil {
-		s.fail(ctx, err)
+		f.p = nil
+		return f.describe(err)
+	}
+	f.s.busy = f.needed()
+	return nil
+}
+
+func (f *flushing) describe(err error) error {
+	if f.auto && err != nil {
+		return fmt.Errorf("orm: autoflush: %w", err)
 	}
 	return err
+}
+
+// perform sends the changes. If that fails it rolls back at once: on some
+// databases the transaction would live on with half of them.
+func (f *flushing) perform(ctx context.Context) error {
+	if !f.needed() {
+		return nil
+	}
+	f.performed = true
+	conn, err := f.s.connect(ctx)
+	if err != nil {
+		f.performed = false // nothing was sent
+		return f.describe(err)
+	}
+	if f.failed = f.p.perform(ctx, conn); f.failed != nil {
+		f.s.takeBack(ctx)
+	}
+	return f.describe(f.failed)
+}
+
+func (f *flushing) apply(ctx context.Context) error {
+	if !f.needed() {
+		return nil
+	}
+	f.s.busy = false
+	if !f.performed { // an interceptor has answered in its place
+		return nil
+	}
+	f.p.apply(f.s)
+	f.s.busy = true // no hook may flush
+	err := f.s.after(ctx, f.p)
+	f.s.busy = false
+	if err != nil {
+		f.s.takeBack(ctx)
+		f.s.fail(err)
+	}
+	return f.describe(err)
+}
+
+func (f *flushing) undo(context.Context, error) {
+	if !f.needed() {
+		return
+	}
+	f.s.busy = false
+	if f.failed != nil {
+		f.s.fail(f.failed)
+	} else if f.performed { // it was sent, and what came after it has failed
+		f.p.apply(f.s)
+	}
 }
 
 // planFlush adds what relations hold, marks what they no longer hold, runs the
@@ -73,17 +148,20 @@ func (s *Session) prepare(ctx context.Context) error {
 	return nil
 }
 
-// fail rolls back what a flush has begun, at once: on some databases the
-// transaction would live on with half of it.
-func (s *Session) fail(ctx context.Context, err error) {
+// takeBack rolls back what a flush has begun.
+func (s *Session) takeBack(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	s.failed = err
 	if s.tx.tx != nil {
 		_ = s.tx.tx.Rollback(ctx) // if it fails, so will the session's Rollback
 	} else {
 		_ = s.conn.Rollback(ctx)
 	}
+}
+
+// fail notes that a flush has failed and was rolled back.
+func (s *Session) fail(err error) {
+	s.failed = err
 	s.undo(s.tx, s.tx.outer == nil)
 	s.tx.clear()
 }

@@ -51,17 +51,32 @@ func Get[T any, K any](ctx context.Context, s *Session, key K, opts ...GetOption
 			return obj, nil
 		}
 	}
-	return get[T](ctx, s, sp.OpSessionGet, key, opts)
+	return do(ctx, GetTask[T](s, key, opts...))
+}
+
+// GetTask is [Get] as a task.
+func GetTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
+	return getTask[T](s, sp.OpSessionGet, key, opts)
 }
 
 // GetOne is [Get], and a row that does not exist is an error that matches
 // [ErrNoResult].
 func GetOne[T any, K any](ctx context.Context, s *Session, key K, opts ...GetOption) (*T, error) {
-	obj, err := get[T](ctx, s, sp.OpSessionGetOne, key, opts)
-	if err == nil && obj == nil {
-		return nil, fmt.Errorf("orm: get one %T: %w", *new(T), ErrNoResult)
+	return do(ctx, GetOneTask[T](s, key, opts...))
+}
+
+// GetOneTask is [GetOne] as a task.
+func GetOneTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
+	t := getTask[T](s, sp.OpSessionGetOne, key, opts)
+	found := t.apply
+	t.apply = func(ctx context.Context) (*T, error) {
+		obj, err := found(ctx)
+		if err == nil && obj == nil {
+			return nil, fmt.Errorf("orm: get one %T: %w", *new(T), ErrNoResult)
+		}
+		return obj, err
 	}
-	return obj, err
+	return t
 }
 
 // hit returns an object that the session has and need not read, if the key is
@@ -88,15 +103,16 @@ func hit[T any, K any](s *Session, key K) *T {
 	return nil
 }
 
-func get[T any](ctx context.Context, s *Session, op sp.Op, key any, opts []GetOption) (obj *T, err error) {
-	var g getConfig
+func getTask[T any](s *Session, op sp.Op, key any, opts []GetOption) *Task[*T] {
+	r := &reading{flushing: flushing{s: s, auto: true}}
 	for _, o := range opts {
 		if o != nil {
-			o.apply(&g)
+			o.apply(&r.getConfig)
 		}
 	}
-	err = s.run(ctx, op, func(ctx context.Context) error {
-		t, err := mapping.Of(reflect.TypeFor[T]())
+	task := &Task[*T]{s: s, op: op, perform: r.perform, undo: r.undo}
+	task.plan = func(ctx context.Context) error {
+		t, err := mapping.Of(typeFor[T]())
 		if err != nil {
 			return err
 		}
@@ -104,53 +120,94 @@ func get[T any](ctx context.Context, s *Session, op sp.Op, key any, opts []GetOp
 		if err := fill(t, fresh, key); err != nil {
 			return err
 		}
-		st := s.objects.find(t, identityOf(t, fresh))
-		if st == nil || st.expired || g.populate {
-			if st, err = s.read(ctx, t, fresh, g); err != nil {
-				return err
-			}
+		if st := s.objects.find(t, identityOf(t, fresh)); st != nil && !st.expired && !r.populate {
+			r.known, task.local = st, true
+			return nil
 		}
-		if st != nil {
-			obj = (*T)(st.obj)
+		err = r.plan(ctx, t, fresh)
+		task.barrier = r.needed()
+		return err
+	}
+	task.apply = func(ctx context.Context) (*T, error) {
+		st, err := r.apply(ctx)
+		if st == nil || err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return obj, err
+		return (*T)(st.obj), nil
+	}
+	return task
 }
 
-// read reads the row whose key fresh has, after a flush, and returns the
-// session's object for it. If the row is gone so is the object.
-func (s *Session) read(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer, g getConfig) (*state, error) {
-	if err := s.autoflush(ctx); err != nil {
-		return nil, err
+// reading is the reading of one row by its key, after a flush.
+type reading struct {
+	flushing
+	getConfig
+	table *mapping.Table
+	fresh unsafe.Pointer // has the key, then the row
+	known *state         // the session's object: nothing has to be read
+	found bool
+}
+
+func (r *reading) plan(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer) error {
+	r.table, r.fresh = t, fresh
+	return r.flushing.plan(ctx)
+}
+
+func (r *reading) perform(ctx context.Context) error {
+	if r.known != nil {
+		return nil
 	}
-	id := identityOf(t, fresh)
-	known := s.objects.find(t, id) // the flush may have inserted or deleted it
-	if known != nil && !known.expired && !g.populate {
-		return known, nil
+	if err := r.flushing.perform(ctx); err != nil {
+		return err
 	}
-	conn, err := s.connect(ctx)
+	conn, err := r.s.connect(ctx)
 	if err != nil {
+		return err
+	}
+	r.found, err = selectRow(ctx, conn, r.table, r.fresh, r.getConfig)
+	return err
+}
+
+// apply returns the session's object for the row. If the row is gone so is the
+// object.
+func (r *reading) apply(ctx context.Context) (*state, error) {
+	if r.known != nil {
+		return r.known, nil
+	}
+	if err := r.flushing.apply(ctx); err != nil {
 		return nil, err
 	}
-	found, err := selectRow(ctx, conn, t, fresh, g)
-	if err != nil {
-		return nil, err
-	}
+	id := identityOf(r.table, r.fresh)
+	known := r.s.objects.find(r.table, id) // the flush may have inserted or deleted it
 	switch {
-	case !found && known != nil:
-		s.objects.remove(known)
+	case !r.found && known != nil:
+		r.s.objects.remove(known)
 		return nil, nil
-	case !found:
+	case !r.found:
 		return nil, nil
+	case known != nil && !known.expired && !r.populate:
+		return known, nil
 	case known == nil:
-		known = &state{table: t, obj: fresh, status: persistent, snapshot: t.Snapshot(fresh)}
-		s.objects.add(known)
-		s.objects.identify(known, id)
+		known = &state{table: r.table, obj: r.fresh, status: persistent, snapshot: r.table.Snapshot(r.fresh)}
+		r.s.objects.add(known)
+		r.s.objects.identify(known, id)
 	default:
-		known.refresh(fresh, g)
+		known.refresh(r.fresh, r.getConfig)
 	}
-	return known, s.afterLoad(ctx, known)
+	return known, r.s.afterLoad(ctx, known)
+}
+
+// read does all parts of a reading.
+func (s *Session) read(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer, g getConfig) (*state, error) {
+	r := &reading{flushing: flushing{s: s, auto: true}, getConfig: g}
+	if err := r.plan(ctx, t, fresh); err != nil {
+		return nil, err
+	}
+	if err := r.perform(ctx); err != nil {
+		r.undo(ctx, err)
+		return nil, err
+	}
+	return r.apply(ctx)
 }
 
 // refresh brings an object up to its row. What was assigned since the object
@@ -197,61 +254,89 @@ func selectRow(ctx context.Context, conn *engine.Conn, t *mapping.Table, obj uns
 // changes included; see [Fields] for a part of it. An object that is not
 // persistent, and a row that is gone, are errors that match [ErrInvalidState].
 func (s *Session) Refresh(ctx context.Context, obj any, opts ...GetOption) error {
-	g := getConfig{}
+	_, err := do(ctx, s.Tasks().Refresh(obj, opts...))
+	return err
+}
+
+// Refresh is [Session.Refresh].
+func (t Tasks) Refresh(obj any, opts ...GetOption) *Task[Nothing] {
+	s, r := t.s, &reading{flushing: flushing{s: t.s, auto: true}}
 	for _, o := range opts {
 		if o != nil {
-			o.apply(&g)
+			o.apply(&r.getConfig)
 		}
 	}
-	g.populate = true
-	return s.run(ctx, sp.OpSessionRefresh, func(ctx context.Context) error {
-		st, err := s.lookup(obj)
-		if err != nil {
+	r.populate = true
+	var st *state
+	task := &Task[Nothing]{s: s, op: sp.OpSessionRefresh, barrier: true, undo: r.undo}
+	task.plan = func(ctx context.Context) (err error) {
+		if st, err = s.lookup(obj); err != nil {
 			return err
 		}
 		if st == nil || st.status != persistent {
 			return invalid("refresh: the object is not persistent")
 		}
-		return s.refresh(ctx, st, g)
-	})
-}
-
-func (s *Session) refresh(ctx context.Context, st *state, g getConfig) error {
-	if g.fields == nil {
-		st.expire() // so that the flush sends none of its changes
-	} else if err := st.expireFields(g.fields); err != nil {
-		return err
+		if r.fields == nil {
+			st.expire() // so that the flush sends none of its changes
+		} else if err := st.expireFields(r.fields); err != nil {
+			return err
+		}
+		task.exclusive = st.named(r.fields) != nil
+		fresh := st.table.New()
+		for _, c := range st.table.Key {
+			c.Copy(fresh, st.snapshot)
+		}
+		return r.plan(ctx, st.table, fresh)
 	}
-	fresh := st.table.New()
-	for _, c := range st.table.Key {
-		c.Copy(fresh, st.snapshot)
-	}
-	now, err := s.read(ctx, st.table, fresh, g)
-	if err == nil && now == nil {
-		return invalid("refresh: the row of %s is gone", st.table.FullName())
-	}
-	if err != nil {
-		return err
-	}
-	for _, r := range st.table.Relations() {
-		if slices.Contains(g.fields, r.Field) {
-			if _, err := s.loadRelated(ctx, r, []*state{st}); err != nil {
-				return err
+	refresh := func(ctx context.Context) error {
+		now, err := r.apply(ctx)
+		if err == nil && now == nil {
+			return invalid("refresh: the row of %s is gone", st.table.FullName())
+		}
+		for _, rel := range st.named(r.fields) {
+			if err == nil {
+				_, err = s.loadRelated(ctx, rel, []*state{st})
 			}
 		}
+		return err
 	}
-	return nil
+	task.perform = func(ctx context.Context) error {
+		err := r.perform(ctx)
+		if err == nil && task.exclusive {
+			return refresh(ctx)
+		}
+		return err
+	}
+	task.apply = finish(func(ctx context.Context) error {
+		if task.exclusive {
+			return nil
+		}
+		return refresh(ctx)
+	})
+	return task
+}
+
+// named returns the relations among fields.
+func (st *state) named(fields []string) (out []*mapping.Relation) {
+	for _, r := range st.table.Relations() {
+		if slices.Contains(fields, r.Field) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // autoflush flushes before a query, unless that is off.
 func (s *Session) autoflush(ctx context.Context) error {
-	if !s.cfg.autoflush {
-		return s.begun()
+	f := &flushing{s: s, auto: true}
+	if err := f.plan(ctx); err != nil {
+		return err
 	}
-	if err := s.flush(ctx); err != nil {
-		return fmt.Errorf("orm: autoflush: %w", err)
+	if err := f.perform(ctx); err != nil {
+		f.undo(ctx, err)
+		return err
 	}
-	return nil
+	return f.apply(ctx)
 }
 
 // NoAutoflush runs fn with autoflush off.
@@ -264,14 +349,38 @@ func (s *Session) NoAutoflush(fn func() error) error {
 
 // Execute flushes, runs a statement in the session's transaction and buffers
 // its answer.
-func (s *Session) Execute(ctx context.Context, st engine.Statement) (res *engine.Result, err error) {
-	err = s.run(ctx, sp.OpSessionExecute, func(ctx context.Context) error {
-		conn, err := s.ready(ctx)
+func (s *Session) Execute(ctx context.Context, st engine.Statement) (*engine.Result, error) {
+	return do(ctx, s.Tasks().Execute(st))
+}
+
+// Execute is [Session.Execute].
+func (t Tasks) Execute(st engine.Statement) *Task[*engine.Result] {
+	return query(t.s, sp.OpSessionExecute, func(ctx context.Context, ex engine.Executor) (*engine.Result, error) {
+		return ex.Execute(ctx, st)
+	})
+}
+
+// query is a task that flushes and reads something that is no object.
+func query[T any](s *Session, op sp.Op, read func(ctx context.Context, ex engine.Executor) (T, error)) *Task[T] {
+	f := &flushing{s: s, auto: true}
+	task := &Task[T]{s: s, op: op, undo: f.undo}
+	var out T
+	task.plan = func(ctx context.Context) error {
+		err := f.plan(ctx)
+		task.barrier = f.needed()
+		return err
+	}
+	task.perform = func(ctx context.Context) error {
+		if err := f.perform(ctx); err != nil {
+			return err
+		}
+		conn, err := s.connect(ctx)
 		if err != nil {
 			return err
 		}
-		res, err = conn.Execute(ctx, st)
+		out, err = read(ctx, conn)
 		return err
-	})
-	return res, err
+	}
+	task.apply = func(ctx context.Context) (T, error) { return out, f.apply(ctx) }
+	return task
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"unsafe"
 
+	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -47,6 +48,93 @@ func (s *Session) load(ctx context.Context, typ reflect.Type, st engine.Statemen
 		}
 	}
 	return cur.Err()
+}
+
+// loading is the reading of objects, after a flush.
+type loading struct {
+	flushing
+	table    *mapping.Table
+	st       engine.Statement
+	populate bool
+	limit    int // 0: none
+
+	rows []unsafe.Pointer
+	cols []*mapping.Column
+}
+
+// perform reads the rows.
+func (l *loading) perform(ctx context.Context) (err error) {
+	if err := l.flushing.perform(ctx); err != nil {
+		return err
+	}
+	conn, err := l.s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	cur, err := conn.Query(ctx, l.st)
+	if err != nil {
+		return l.wrap(err)
+	}
+	defer func() { err = errors.Join(err, cur.Close()) }()
+	plan, cols, err := loaderOf(conn.Dialect(), l.table, cur.Names())
+	if err != nil {
+		return err
+	}
+	l.cols = cols
+	for cur.Next() {
+		row := l.table.New()
+		if err := plan.Scan(cur, (&state{table: l.table, obj: row}).object()); err != nil {
+			return l.wrap(err)
+		}
+		if l.rows = append(l.rows, row); len(l.rows) == l.limit {
+			return nil
+		}
+	}
+	return cur.Err()
+}
+
+func (l *loading) wrap(err error) error {
+	return fmt.Errorf("orm: select from %s: %w", l.table.FullName(), err)
+}
+
+// apply returns the session's objects of the rows.
+func (l *loading) apply(ctx context.Context) ([]*state, error) {
+	if err := l.flushing.apply(ctx); err != nil {
+		return nil, err
+	}
+	out := make([]*state, len(l.rows))
+	for i, row := range l.rows {
+		st, err := l.s.take(ctx, l.table, row, l.cols, l.populate)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = st
+	}
+	return out, nil
+}
+
+// objectsTask is a task that reads objects, of which give makes the result.
+func objectsTask[T any](
+	s *Session, op sp.Op, typ reflect.Type, st engine.Statement, populate bool, give func(objs []*state) (T, error),
+) *Task[T] {
+	l := &loading{flushing: flushing{s: s, auto: true}, st: st, populate: populate}
+	task := &Task[T]{s: s, op: op, perform: l.perform, undo: l.undo}
+	task.plan = func(ctx context.Context) (err error) {
+		if l.table, err = mapping.Of(typ); err != nil {
+			return err
+		}
+		err = l.plan(ctx)
+		task.barrier = l.needed()
+		return err
+	}
+	task.apply = func(ctx context.Context) (out T, err error) {
+		objs, err := l.apply(ctx)
+		if err != nil {
+			return out, err
+		}
+		return give(objs)
+	}
+	return task
 }
 
 // loaderOf returns how rows with columns of these names are read, and which

@@ -86,22 +86,34 @@ func (s *Session) Attach(obj any) error {
 // relation is passive. An object without a row is an error that matches
 // [ErrInvalidState]. Marking twice does nothing.
 func (s *Session) Delete(ctx context.Context, obj any) error {
-	return s.run(ctx, sp.OpSessionDelete, func(ctx context.Context) error {
-		st, err := s.lookup(obj)
-		if err != nil {
+	_, err := do(ctx, s.Tasks().Delete(obj))
+	return err
+}
+
+// Delete is [Session.Delete].
+func (t Tasks) Delete(obj any) *Task[Nothing] {
+	s := t.s
+	var st *state
+	task := whole(s, sp.OpSessionDelete, finish(func(ctx context.Context) error {
+		if st.status == deleted || st.marked {
+			return nil
+		}
+		return s.markAll(ctx, st)
+	}))
+	task.plan = func(context.Context) (err error) {
+		if st, err = s.lookup(obj); err != nil {
 			return err
 		}
-		if err := s.begun(); err != nil {
+		if err = s.begun(); err != nil {
 			return err
 		}
 		if st == nil || st.status == pending {
 			return invalid("delete: the object is not persistent")
 		}
-		if st.status == deleted || st.marked {
-			return nil
-		}
-		return s.markAll(ctx, st)
-	})
+		task.local = len(st.table.Relations()) == 0
+		return nil
+	}
+	return task
 }
 
 // markAll marks an object, and those that go with it.

@@ -50,33 +50,37 @@ type merger struct {
 // a version that is set and is not that of the row is a [*StaleDataError]. What
 // relations with cascade:merge hold is merged too, and replaces what they held;
 // a relation that is nil is left alone.
-func Merge[T any](ctx context.Context, s *Session, obj *T, opts ...MergeOption) (out *T, err error) {
+func Merge[T any](ctx context.Context, s *Session, obj *T, opts ...MergeOption) (*T, error) {
+	return do(ctx, MergeTask(s, obj, opts...))
+}
+
+// MergeTask is [Merge] as a task.
+func MergeTask[T any](s *Session, obj *T, opts ...MergeOption) *Task[*T] {
 	m := &merger{Session: s, merged: map[unsafe.Pointer]*state{}}
 	for _, o := range opts {
 		if o != nil {
 			o.apply(m)
 		}
 	}
-	err = s.run(ctx, sp.OpSessionMerge, func(ctx context.Context) error {
+	return whole(s, sp.OpSessionMerge, func(ctx context.Context) (*T, error) {
 		t, p, err := entity(obj)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, f := range m.fields {
 			if t.Field(f) == nil && t.Relation(f) == nil {
-				return fmt.Errorf("orm: merge: %s has no field %q", t.Type.Name(), f)
+				return nil, fmt.Errorf("orm: merge: %s has no field %q", t.Type.Name(), f)
 			}
 		}
 		if err := s.begun(); err != nil {
-			return err
+			return nil, err
 		}
 		st, err := m.merge(ctx, t, p)
-		if err == nil {
-			out = (*T)(st.obj)
+		if err != nil {
+			return nil, err
 		}
-		return err
+		return (*T)(st.obj), nil
 	})
-	return out, err
 }
 
 func (m *merger) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointer) (*state, error) {

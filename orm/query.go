@@ -40,43 +40,20 @@ func (q Query[T]) Limit(n int) Query[T] { return Query[T]{q.s, q.q.Limit(n)} }
 // Offset is [Select.Offset].
 func (q Query[T]) Offset(n int) Query[T] { return Query[T]{q.s, q.q.Offset(n)} }
 
-// run passes the reading of a query through the chain as one.
-func (q Query[T]) run(ctx context.Context, read func(ctx context.Context) error) error {
-	return q.s.run(ctx, sp.OpSessionQuery, read)
-}
-
 // All is [Select.All].
-func (q Query[T]) All(ctx context.Context) (objs []*T, err error) {
-	err = q.run(ctx, func(ctx context.Context) error {
-		objs, err = q.q.all(ctx, q.s)
-		return err
-	})
-	return objs, err
-}
+func (q Query[T]) All(ctx context.Context) ([]*T, error) { return as(ctx, q.q.AllTask(q.s)) }
 
 // First is [Select.First].
-func (q Query[T]) First(ctx context.Context) (obj *T, err error) {
-	err = q.run(ctx, func(ctx context.Context) error {
-		obj, err = q.q.first(ctx, q.s)
-		return err
-	})
-	return obj, err
-}
+func (q Query[T]) First(ctx context.Context) (*T, error) { return as(ctx, q.q.FirstTask(q.s)) }
 
 // One is [Select.One].
-func (q Query[T]) One(ctx context.Context) (obj *T, err error) {
-	err = q.run(ctx, func(ctx context.Context) error {
-		obj, err = q.q.one(ctx, q.s)
-		return err
-	})
-	return obj, err
-}
+func (q Query[T]) One(ctx context.Context) (*T, error) { return as(ctx, q.q.OneTask(q.s)) }
 
 // Count is [Select.Count].
-func (q Query[T]) Count(ctx context.Context) (n int64, err error) {
-	err = q.run(ctx, func(ctx context.Context) error {
-		n, err = q.q.count(ctx, q.s)
-		return err
-	})
-	return n, err
+func (q Query[T]) Count(ctx context.Context) (int64, error) { return as(ctx, q.q.CountTask(q.s)) }
+
+// as does a task under the name of a query.
+func as[T any](ctx context.Context, t *Task[T]) (T, error) {
+	t.op = sp.OpSessionQuery
+	return do(ctx, t)
 }

@@ -14,45 +14,59 @@ import (
 // If V is a pointer to a struct that has a table, each row is an object of the
 // session, as of [Select.All]: the columns have the names of the table's, and
 // its key is among them. So any SQL text or builder's query can give objects.
-func Scalars[V any](ctx context.Context, s *Session, st engine.Statement) (values []V, err error) {
+func Scalars[V any](ctx context.Context, s *Session, st engine.Statement) ([]V, error) {
+	return do(ctx, ScalarsTask[V](s, st))
+}
+
+// ScalarsTask is [Scalars] as a task.
+func ScalarsTask[V any](s *Session, st engine.Statement) *Task[[]V] {
 	t := entityType[V]()
-	err = s.run(ctx, sp.OpSessionScalars, func(ctx context.Context) error {
-		if t != nil {
-			return s.load(ctx, t, st, false, func(obj unsafe.Pointer) bool {
-				values = append(values, asEntity[V](obj))
-				return true
-			})
+	if t == nil {
+		return query(s, sp.OpSessionScalars, func(ctx context.Context, ex engine.Executor) ([]V, error) {
+			return engine.Scalars[V](ctx, ex, st)
+		})
+	}
+	return objectsTask(s, sp.OpSessionScalars, t, st, false, func(objs []*state) ([]V, error) {
+		values := make([]V, len(objs))
+		for i, st := range objs {
+			values[i] = asEntity[V](st.obj)
 		}
-		conn, err := s.ready(ctx)
-		if err != nil {
-			return err
-		}
-		values, err = engine.Scalars[V](ctx, conn, st)
-		return err
+		return values, nil
 	})
-	return values, err
 }
 
 // Scalar flushes, runs a statement and returns the first column of the first
 // row; false if there is no row. For a value that may be NULL use a pointer or
 // a sql.Null. An object is found as by [Scalars].
 func Scalar[V any](ctx context.Context, s *Session, st engine.Statement) (value V, ok bool, err error) {
+	found, err := do(ctx, ScalarTask[V](s, st))
+	return found.Value, found.OK, err
+}
+
+// Found is the value of a [Scalar], if there is one.
+type Found[V any] struct {
+	// Value is the value.
+	Value V
+	// OK says that there was a row.
+	OK bool
+}
+
+// ScalarTask is [Scalar] as a task.
+func ScalarTask[V any](s *Session, st engine.Statement) *Task[Found[V]] {
 	t := entityType[V]()
-	err = s.run(ctx, sp.OpSessionScalar, func(ctx context.Context) error {
-		if t != nil {
-			return s.load(ctx, t, st, false, func(obj unsafe.Pointer) bool {
-				value, ok = asEntity[V](obj), true
-				return false
-			})
+	if t == nil {
+		return query(s, sp.OpSessionScalar, func(ctx context.Context, ex engine.Executor) (found Found[V], err error) {
+			found.Value, found.OK, err = engine.Scalar[V](ctx, ex, st)
+			return found, err
+		})
+	}
+	task := objectsTask(s, sp.OpSessionScalar, t, st, false, func(objs []*state) (found Found[V], err error) {
+		if len(objs) > 0 {
+			found = Found[V]{asEntity[V](objs[0].obj), true}
 		}
-		conn, err := s.ready(ctx)
-		if err != nil {
-			return err
-		}
-		value, ok, err = engine.Scalar[V](ctx, conn, st)
-		return err
+		return found, nil
 	})
-	return value, ok, err
+	return task
 }
 
 // ready flushes and returns the connection of the transaction.

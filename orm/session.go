@@ -93,12 +93,17 @@ var sessionCalls = sync.Pool{New: func() any {
 
 // run passes a method through the chain.
 func (s *Session) run(ctx context.Context, op sp.Op, do func(ctx context.Context) error) error {
+	return s.pass(ctx, op, s.tx != nil, do)
+}
+
+// pass is run for any goroutine.
+func (s *Session) pass(ctx context.Context, op sp.Op, inTx bool, do func(ctx context.Context) error) error {
 	if s.handler == nil {
 		return do(ctx)
 	}
 	c := sessionCalls.Get().(*sessionCall)
 	c.Op, c.Level, c.Scope, c.do = op, sp.LevelSession, sp.ScopePool, do
-	c.InTx = s.tx != nil
+	c.InTx = inTx
 	c.Bind(ctx)
 	_, err := c.Run(ctx, s.handler)
 	if err == nil && !c.performed {

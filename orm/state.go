@@ -1,6 +1,7 @@
 package orm
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -43,6 +44,8 @@ type objects struct {
 
 	related bool // some have relations
 	hooked  bool // some have hooks that come before a flush
+	told    bool // some have hooks that come after it
+	owning  bool // some have relations that own what they hold
 }
 
 func newObjects() objects {
@@ -80,7 +83,11 @@ func (o *objects) remove(st *state) {
 func (o *objects) add(st *state) {
 	o.added++
 	o.related = o.related || len(st.table.Relations()) > 0
-	o.hooked = o.hooked || hooksOf(st.table).before()
+	o.owning = o.owning || o.related && slices.ContainsFunc(st.table.Relations(), func(r *mapping.Relation) bool {
+		return r.Cascade&mapping.CascadeOrphan != 0
+	})
+	h := hooksOf(st.table)
+	o.hooked, o.told = o.hooked || h.before(), o.told || h.after
 	st.order = o.added
 	o.states[st.obj] = st
 }

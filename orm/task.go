@@ -1,0 +1,120 @@
+package orm
+
+import (
+	"context"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// A Task is a method of a session that has not run yet, in three parts, for a
+// dispatcher that performs the middle one elsewhere, as package proxy's awaited
+// session does. The session's own methods do all three at once.
+//
+// Plan and Apply touch objects: they run on the goroutine that owns the
+// session. Perform is what waits for the database, and touches nothing that the
+// owner does, unless [Task.Exclusive] says so. The session's tasks are planned,
+// performed and applied in the same order, each part of one after the same part
+// of the one before; and if [Task.Barrier] says so, a task is applied before the
+// next one is planned.
+//
+// A Task is used once, by one goroutine at a time.
+type Task[T any] struct {
+	s         *Session
+	op        sp.Op
+	inTx      bool
+	wrong     error // of the plan
+	local     bool
+	barrier   bool
+	exclusive bool
+
+	plan    func(ctx context.Context) error
+	perform func(ctx context.Context) error
+	apply   func(ctx context.Context) (T, error) // if perform succeeded
+	undo    func(ctx context.Context, err error) // if it failed
+}
+
+// Plan finds out what is to be done, and takes down what objects are now. What
+// is wrong is returned by Perform, so that the chain sees it.
+func (t *Task[T]) Plan(ctx context.Context) {
+	t.inTx = t.s.tx != nil
+	t.wrong = t.plan(ctx)
+}
+
+// Reads reports, of a task that is not yet planned, whether planning it may
+// read from the database: what was submitted before has to be applied first.
+func (t *Task[T]) Reads() bool { return t.s.objects.owning }
+
+// Local reports, of a planned task, whether it needs no database: it may be
+// performed and applied at once.
+func (t *Task[T]) Local() bool { return t.wrong != nil || t.local }
+
+// Barrier reports, of a planned task, whether it changes what the session
+// knows: it has to be applied before the next task is planned.
+func (t *Task[T]) Barrier() bool { return t.wrong == nil && t.barrier }
+
+// Exclusive reports, of a planned task, whether performing it touches objects:
+// the owner has to wait until it is performed.
+func (t *Task[T]) Exclusive() bool { return t.wrong == nil && t.exclusive }
+
+// Perform passes the method through the chain, to the database.
+func (t *Task[T]) Perform(ctx context.Context) error {
+	return t.s.pass(ctx, t.op, t.inTx, func(ctx context.Context) error {
+		if t.wrong != nil {
+			return t.wrong
+		}
+		return t.perform(ctx)
+	})
+}
+
+// Apply writes what came of the task into the session's objects, and returns
+// the method's result. err is that of Perform.
+func (t *Task[T]) Apply(ctx context.Context, err error) (out T, _ error) {
+	if err != nil {
+		if t.undo != nil && t.wrong == nil {
+			t.undo(ctx, err)
+		}
+		return out, err
+	}
+	return t.apply(ctx)
+}
+
+// do does all of a task, inside the chain.
+func do[T any](ctx context.Context, t *Task[T]) (out T, err error) {
+	err = t.s.run(ctx, t.op, func(ctx context.Context) (err error) {
+		if err = t.plan(ctx); err != nil {
+			return err
+		}
+		out, err = t.Apply(ctx, t.perform(ctx))
+		return err
+	})
+	return out, err
+}
+
+// Tasks makes a session's methods tasks.
+type Tasks struct{ s *Session }
+
+// Tasks returns the session's methods as tasks.
+func (s *Session) Tasks() Tasks { return Tasks{s} }
+
+// Nothing is the result of a task without one.
+type Nothing = struct{}
+
+// finish is an apply without a result.
+func finish(fn func(ctx context.Context) error) func(ctx context.Context) (Nothing, error) {
+	return func(ctx context.Context) (Nothing, error) { return Nothing{}, fn(ctx) }
+}
+
+// whole is a task whose parts can't be told apart: what it reads decides what
+// it reads next.
+func whole[T any](s *Session, op sp.Op, fn func(ctx context.Context) (T, error)) *Task[T] {
+	var out T
+	return &Task[T]{
+		s: s, op: op, barrier: true, exclusive: true,
+		plan: func(context.Context) error { return nil },
+		perform: func(ctx context.Context) (err error) {
+			out, err = fn(ctx)
+			return err
+		},
+		apply: func(context.Context) (T, error) { return out, nil },
+	}
+}
