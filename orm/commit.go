@@ -1,0 +1,112 @@
+package orm
+
+import (
+	"context"
+	"fmt"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// Commit flushes, commits the transaction with all its savepoints, and expires
+// the session's objects, unless that is off. Without a transaction and without
+// changes it does nothing. If COMMIT was sent and its answer lost, the error matches
+// [sp.ErrCommitUnknown].
+func (s *Session) Commit(ctx context.Context) error {
+	_, err := do(ctx, s.Tasks().Commit())
+	return err
+}
+
+// Commit is [Session.Commit].
+func (t Tasks) Commit() *Task[Nothing] {
+	s, c := t.s, &committing{flushing: flushing{s: t.s}}
+	if s.objects.told { // hooks may make changes after the first flush
+		return whole(s, sp.OpSessionCommit, func(ctx context.Context) (Nothing, error) { return Nothing{}, s.commit(ctx) })
+	}
+	task := &Task[Nothing]{s: s, op: sp.OpSessionCommit, perform: c.perform, apply: finish(c.apply), undo: c.undo}
+	task.plan = func(ctx context.Context) error {
+		err := c.plan(ctx) // begins, if an object was changed since the last one
+		task.local, task.barrier = s.tx == nil, s.tx != nil
+		return err
+	}
+	return task
+}
+
+// commit flushes until there is nothing more to flush, and commits.
+func (s *Session) commit(ctx context.Context) error {
+	for range rounds {
+		c := &committing{flushing: flushing{s: s}}
+		if err := c.plan(ctx); err != nil {
+			return err
+		}
+		more := c.needed()
+		if more {
+			err := c.flushing.perform(ctx)
+			if err != nil {
+				c.undo(ctx, err)
+			} else {
+				err = c.flushing.apply(ctx)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := c.perform(ctx); err != nil {
+			c.undo(ctx, err)
+			return err
+		}
+		return c.apply(ctx)
+	}
+	return fmt.Errorf("%w: hooks have made changes %d times, one after the other", ErrFlush, rounds)
+}
+
+// committing is a flush and a COMMIT.
+type committing struct {
+	flushing
+	tried   bool  // COMMIT was sent, or given up
+	closing error // of giving the connection back
+}
+
+func (c *committing) perform(ctx context.Context) error {
+	if err := c.flushing.perform(ctx); err != nil {
+		return err
+	}
+	s := c.s
+	c.tried = true
+	if s.conn == nil {
+		return nil
+	}
+	err := s.conn.Commit(ctx)
+	c.closing = s.release(ctx)
+	if err != nil {
+		return fmt.Errorf("orm: commit: %w", err)
+	}
+	return nil
+}
+
+func (c *committing) apply(ctx context.Context) error {
+	if err := c.flushing.apply(ctx); err != nil || c.s.tx == nil || !c.tried {
+		return err
+	}
+	s := c.s
+	for s.tx.outer != nil {
+		s.tx = s.tx.merge()
+	}
+	for st := range s.tx.deleted {
+		delete(s.objects.states, st.obj) // detached
+	}
+	s.tx = nil
+	if s.cfg.expireOnCommit {
+		s.expireAll()
+	}
+	return c.closing
+}
+
+// undo ends a transaction whose COMMIT has failed: what is in the database is
+// not what the objects say.
+func (c *committing) undo(ctx context.Context, err error) {
+	c.flushing.undo(ctx, err)
+	if c.tried {
+		c.s.undoAll()
+	}
+}

@@ -1,0 +1,156 @@
+package orm
+
+import (
+	"context"
+	"fmt"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
+)
+
+// BeginNested flushes and sets a savepoint. It is ended by Commit or Rollback
+// of what it returns; Commit and Rollback of the session end it too.
+func (s *Session) BeginNested(ctx context.Context) (*Nested, error) {
+	return do(ctx, s.Tasks().BeginNested())
+}
+
+// BeginNested is [Session.BeginNested].
+func (t Tasks) BeginNested() *Task[*Nested] {
+	s, f := t.s, &flushing{s: t.s}
+	var tx *engine.Tx
+	return &Task[*Nested]{
+		s: s, op: sp.OpSessionBeginNested, barrier: true, undo: f.undo,
+		plan: func(ctx context.Context) error {
+			if err := f.plan(ctx); err != nil {
+				return err
+			}
+			return s.begun()
+		},
+		perform: func(ctx context.Context) error {
+			if err := f.perform(ctx); err != nil {
+				return err
+			}
+			conn, err := s.connect(ctx)
+			if err != nil {
+				return err
+			}
+			if tx, err = conn.BeginNested(ctx); err != nil {
+				return fmt.Errorf("orm: begin nested: %w", err)
+			}
+			return nil
+		},
+		apply: func(ctx context.Context) (*Nested, error) {
+			if err := f.apply(ctx); err != nil {
+				return nil, err
+			}
+			s.tx = newTransaction(s.tx)
+			s.tx.tx = tx
+			return &Nested{session: s, tx: s.tx}, nil
+		},
+	}
+}
+
+// Nested is a savepoint of a session.
+type Nested struct {
+	session *Session
+	tx      *transaction
+}
+
+// IsActive reports whether the savepoint is open.
+func (n *Nested) IsActive() bool {
+	for tx := n.session.tx; tx != nil; tx = tx.outer {
+		if tx == n.tx {
+			return true
+		}
+	}
+	return false
+}
+
+// Commit flushes and releases the savepoint, with those inside it. What was
+// done in it is now part of the transaction around it.
+func (n *Nested) Commit(ctx context.Context) error {
+	_, err := do(ctx, n.session.Tasks().CommitNested(n))
+	return err
+}
+
+// CommitNested is [Nested.Commit].
+func (t Tasks) CommitNested(n *Nested) *Task[Nothing] {
+	s, f := t.s, &flushing{s: t.s}
+	return &Task[Nothing]{
+		s: s, op: sp.OpSessionCommit, barrier: true, undo: f.undo,
+		plan: func(ctx context.Context) error {
+			if !n.IsActive() {
+				return fmt.Errorf("orm: commit: %w", engine.ErrTransactionClosed)
+			}
+			return f.plan(ctx)
+		},
+		perform: func(ctx context.Context) error {
+			if err := f.perform(ctx); err != nil {
+				return err
+			}
+			if err := n.tx.tx.Commit(ctx); err != nil {
+				return fmt.Errorf("orm: commit: %w", err)
+			}
+			return nil
+		},
+		apply: finish(func(ctx context.Context) error {
+			if err := f.apply(ctx); err != nil {
+				return err
+			}
+			for s.tx != n.tx {
+				s.tx = s.tx.merge()
+			}
+			s.tx = s.tx.merge()
+			return nil
+		}),
+	}
+}
+
+// Rollback undoes what was done since the savepoint was set, with the
+// savepoints inside it. After a flush that failed inside it, the session can be
+// used again.
+func (n *Nested) Rollback(ctx context.Context) error {
+	_, err := do(ctx, n.session.Tasks().RollbackNested(n))
+	return err
+}
+
+// RollbackNested is [Nested.Rollback].
+func (t Tasks) RollbackNested(n *Nested) *Task[Nothing] {
+	s, tried := t.s, false
+	undo := func() {
+		for s.tx != n.tx {
+			s.undo(s.tx, false)
+			s.tx = s.tx.outer
+		}
+		s.undo(n.tx, false)
+		s.tx, s.failed = n.tx.outer, nil
+	}
+	return &Task[Nothing]{
+		s: s, op: sp.OpSessionRollback, barrier: true,
+		plan: func(context.Context) error {
+			if !n.IsActive() {
+				return fmt.Errorf("orm: rollback: %w", engine.ErrTransactionClosed)
+			}
+			return nil
+		},
+		perform: func(ctx context.Context) error {
+			tried = true
+			if !n.tx.tx.IsActive() { // a failed flush has rolled it back already
+				return nil
+			}
+			if err := n.tx.tx.Rollback(ctx); err != nil {
+				return fmt.Errorf("orm: rollback: %w", err)
+			}
+			return nil
+		},
+		apply: finish(func(context.Context) error {
+			undo()
+			return nil
+		}),
+		undo: func(context.Context, error) {
+			if tried {
+				undo()
+			}
+		},
+	}
+}

@@ -1,0 +1,112 @@
+package orm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// Rollback rolls the transaction back. Objects added in it become transient,
+// objects deleted in it persistent, and all that remain are expired, as are
+// objects that were changed without a transaction having begun.
+func (s *Session) Rollback(ctx context.Context) error {
+	_, err := do(ctx, s.Tasks().Rollback())
+	return err
+}
+
+// Rollback is [Session.Rollback].
+func (t Tasks) Rollback() *Task[Nothing] { return t.end(sp.OpSessionRollback, nil, nil) }
+
+// end is a task that rolls back. If then is given, it comes after that, and the
+// rollback is done also when the context is over; first comes before.
+func (t Tasks) end(op sp.Op, first func(), then func()) *Task[Nothing] {
+	s, tried := t.s, false
+	forget := func() {
+		if s.tx == nil {
+			for _, st := range s.objects.states {
+				if st.modified() {
+					st.expire()
+				}
+			}
+		}
+		s.undoAll()
+		s.failed = nil
+		if then != nil {
+			then()
+		}
+	}
+	task := &Task[Nothing]{s: s, op: op}
+	task.plan = func(context.Context) error {
+		task.local, task.barrier = s.tx == nil, true
+		return nil
+	}
+	task.perform = func(ctx context.Context) error {
+		tried = true
+		if first != nil {
+			first()
+		}
+		if then != nil {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+			defer cancel()
+		}
+		var err error
+		if s.conn != nil {
+			err = s.conn.Rollback(ctx)
+		}
+		if err = errors.Join(err, s.release(ctx)); err != nil {
+			return fmt.Errorf("orm: rollback: %w", err)
+		}
+		return nil
+	}
+	task.apply = finish(func(context.Context) error {
+		forget()
+		return nil
+	})
+	task.undo = func(context.Context, error) {
+		if tried {
+			forget()
+		}
+	}
+	return task
+}
+
+// Close rolls back what was not committed and lets all objects go: they are
+// detached. It does so also when ctx is over. The session can be used again.
+func (s *Session) Close(ctx context.Context) error {
+	_, err := do(ctx, s.Tasks().Close())
+	return err
+}
+
+// Close is [Session.Close].
+func (t Tasks) Close() *Task[Nothing] { return t.end(sp.OpSessionClose, nil, t.s.letGo) }
+
+// Reset is Close.
+func (s *Session) Reset(ctx context.Context) error {
+	_, err := do(ctx, s.Tasks().Reset())
+	return err
+}
+
+// Reset is [Session.Reset].
+func (t Tasks) Reset() *Task[Nothing] { return t.end(sp.OpSessionReset, nil, t.s.letGo) }
+
+// Invalidate is Close, and does not use the connection again: for when it may
+// be in a state that nobody knows.
+func (s *Session) Invalidate(ctx context.Context) error {
+	_, err := do(ctx, s.Tasks().Invalidate())
+	return err
+}
+
+// Invalidate is [Session.Invalidate].
+func (t Tasks) Invalidate() *Task[Nothing] {
+	return t.end(sp.OpSessionInvalidate, func() {
+		if t.s.conn != nil {
+			t.s.conn.Invalidate()
+		}
+	}, t.s.letGo)
+}
+
+// letGo forgets all objects.
+func (s *Session) letGo() { s.objects = newObjects() }
