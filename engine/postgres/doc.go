@@ -45,7 +45,7 @@
 // [engine.Executor].ExecuteBatch and ExecuteMany send all statements in one
 // round trip, and one more for those that a connection has not prepared yet.
 //
-// In a transaction, 256 or more of the same INSERT … VALUES ($1, $2, …), with
+// In a transaction, 256 or more rows of the same INSERT … VALUES ($1, $2, …), with
 // RETURNING or without, become one INSERT … SELECT … FROM unnest(…) ORDER BY the
 // arguments' place, if the columns are of PostgreSQL's common types: that takes
 // less than half of the time, and still gives one outcome for each. It is sent

@@ -3,6 +3,7 @@ package postgres
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -10,10 +11,13 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// folded is an INSERT of one row, rewritten for many.
+// folded is an INSERT, rewritten for many rows.
 type folded struct {
-	text  string
-	types []uint32 // of the columns
+	head, tail string // what stands before and behind VALUES
+	values     int    // of a row
+	rows       int    // that the text inserts
+	types      []uint32
+	text       string // with arrays; empty until the types are known
 }
 
 // folds keeps what became of texts: nil for one that can't be folded. It is
@@ -25,16 +29,25 @@ type folds struct {
 
 const maxFolds = 1024
 
-func (f *folds) get(text string) (fd *folded, known bool) {
+// get returns a text taken apart.
+func (f *folds) get(text string) *folded {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	fd, known = f.known[text]
-	return fd, known
+	fd, known := f.known[text]
+	if !known {
+		fd = takeApart(text)
+		f.keep(text, fd)
+	}
+	return fd
 }
 
 func (f *folds) put(text string, fd *folded) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.keep(text, fd)
+}
+
+func (f *folds) keep(text string, fd *folded) {
 	if f.known == nil || len(f.known) >= maxFolds {
 		f.known = map[string]*folded{}
 	}
@@ -46,41 +59,71 @@ const (
 	namesPattern = namePattern + `(?:\s*,\s*` + namePattern + `)*`
 )
 
-// insertPattern is an INSERT of one row whose values are all parameters.
-var insertPattern = regexp.MustCompile(`(?i)^\s*(INSERT\s+INTO\s+` + namePattern + `(?:\.` + namePattern + `)?\s*\(\s*` + namesPattern +
-	`\s*\)\s*)VALUES\s*\(\s*(\$\d+(?:\s*,\s*\$\d+)*)\s*\)(\s*RETURNING\s+(?:` + namesPattern + `|\*)|)\s*$`)
+var (
+	headPattern = regexp.MustCompile(`(?i)^\s*INSERT\s+INTO\s+` + namePattern + `(?:\.` + namePattern + `)?\s*\(\s*` + namesPattern + `\s*\)\s*VALUES\s*`)
+	tailPattern = regexp.MustCompile(`(?i)^\s*(?:RETURNING\s+(?:` + namesPattern + `|\*)\s*)?$`)
+	verbPattern = regexp.MustCompile(`(?i)VALUES\s*$`)
+)
 
-// takeApart returns what stands before and behind VALUES and how many values
-// there are, if the text is an INSERT that can be folded.
-func takeApart(text string) (head, tail string, values int, ok bool) {
-	m := insertPattern.FindStringSubmatch(text)
-	if m == nil {
-		return "", "", 0, false
+// takeApart takes an INSERT apart whose values are all parameters, in their
+// order; nil if the text is none.
+func takeApart(text string) *folded {
+	head := headPattern.FindString(text)
+	if head == "" {
+		return nil
 	}
-	params := strings.Split(m[2], ",")
-	for i, p := range params {
-		if strings.TrimSpace(p) != fmt.Sprintf("$%d", i+1) {
-			return "", "", 0, false
+	fd := &folded{head: head[:verbPattern.FindStringIndex(head)[0]]}
+	rest, params := text[len(head):], 0
+	for more := true; more; fd.rows++ {
+		n, behind, ok := tuple(rest, params)
+		if !ok || fd.rows > 0 && n != fd.values {
+			return nil
 		}
+		fd.values, params = n, params+n
+		rest, more = strings.CutPrefix(strings.TrimLeft(behind, " "), ",")
 	}
-	return m[1], m[3], len(params), true
+	if !tailPattern.MatchString(rest) {
+		return nil
+	}
+	fd.tail = rest
+	return fd
 }
 
-// fold writes an INSERT for arrays. The rows are sorted before keys and defaults
-// are made, so that these follow the order of the arrays, and so do the rows
-// that come back.
-func fold(head, tail string, types []uint32) (*folded, bool) {
+// tuple reads "($3, $4)" behind two parameters, and returns how many there are
+// and what stands behind.
+func tuple(text string, before int) (n int, behind string, ok bool) {
+	rest, ok := strings.CutPrefix(strings.TrimLeft(text, " "), "(")
+	for ok {
+		n++
+		if rest, ok = strings.CutPrefix(rest, "$"+strconv.Itoa(before+n)); !ok {
+			break
+		}
+		if behind, end := strings.CutPrefix(rest, ")"); end {
+			return n, behind, true
+		}
+		rest, ok = strings.CutPrefix(rest, ",")
+		rest = strings.TrimLeft(rest, " ")
+	}
+	return 0, "", false
+}
+
+// typed returns the INSERT for arrays of these types. The rows are sorted before
+// keys and defaults are made, so that these follow the order of the arrays, and
+// so do the rows that come back.
+func (f *folded) typed(types []uint32) *folded {
 	arrays, names := make([]string, len(types)), make([]string, len(types))
 	for i, oid := range types {
 		name, known := arrayTypes[oid]
 		if !known {
-			return nil, false
+			return nil
 		}
 		arrays[i], names[i] = fmt.Sprintf("$%d::pg_catalog.%s[]", i+1, name), fmt.Sprintf("c%d", i+1)
 	}
+	out := *f
+	out.types = types
 	columns := strings.Join(names, ", ")
-	text := fmt.Sprintf("%sSELECT %s FROM unnest(%s) WITH ORDINALITY AS v (%[2]s, n) ORDER BY n%[4]s", head, columns, strings.Join(arrays, ", "), tail)
-	return &folded{text, types}, true
+	out.text = fmt.Sprintf("%sSELECT %s FROM unnest(%s) WITH ORDINALITY AS v (%[2]s, n) ORDER BY n %[4]s", f.head, columns, strings.Join(arrays, ", "), f.tail)
+	return &out
 }
 
 // arrayTypes are the types of columns whose values are folded. Those of a domain

@@ -163,6 +163,7 @@ func TestWhatCantBeFoldedIsSentAsItIs(t *testing.T) {
 		"INSERT INTO t (n) VALUES (?)":                                     func(i int) any { return strconv.Itoa(10_000 + i) }, // a text for a number
 		"INSERT INTO t (s) VALUES (upper(?))":                              func(i int) any { return strconv.Itoa(i) },
 		"INSERT INTO t (n) VALUES (?) ON CONFLICT (n) DO UPDATE SET n = 1": func(int) any { return int64(1) },
+		"INSERT INTO t (n, s) VALUES (30000 + ?, 'a')":                     func(i int) any { return int64(i) },
 		"INSERT INTO t VALUES (DEFAULT, ?)":                                func(i int) any { return int64(20_000 + i) },
 	} {
 		res, err := e.ExecuteMany(t.Context(), engine.Text(text), many(300, func(i int) []any { return []any{arg(i)} })...)
@@ -173,7 +174,7 @@ func TestWhatCantBeFoldedIsSentAsItIs(t *testing.T) {
 			t.Errorf("%s: sent %q", text, got)
 		}
 	}
-	if got, want := column[int](t, e, "SELECT count(*) FROM t WHERE tags[1] IS NOT NULL OR s IS NOT NULL OR m = 'glad' OR price > 0"), []int{1200}; !slices.Equal(got, want) {
+	if got, want := column[int](t, e, "SELECT count(*) FROM t WHERE tags[1] IS NOT NULL OR s IS NOT NULL OR m = 'glad' OR price > 0"), []int{1500}; !slices.Equal(got, want) {
 		t.Errorf("%d rows, want %d", got, want)
 	}
 
@@ -266,5 +267,63 @@ func TestAColumnMayChangeItsType(t *testing.T) {
 	}
 	if got := column[int](t, e, "SELECT count(*) FROM t"); !reflect.DeepEqual(got, []int{6 * 256}) {
 		t.Errorf("%d rows, want %d", got, 6*256)
+	}
+	// A connection that has not prepared the statement before learns of it too
+	// late for the transaction, but not for the next one.
+	exec(t, e, "CREATE TABLE other (n int)")
+	insert := func(value func(i int) any) error {
+		_, err := e.ExecuteMany(t.Context(), engine.Text("INSERT INTO other (n) VALUES (?)"), many(256, func(i int) []any { return []any{value(i)} })...)
+		return err
+	}
+	if err := insert(func(i int) any { return int64(i) }); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, e, "ALTER TABLE other ALTER n TYPE boolean USING true")
+	if err := e.Dispose(); err != nil {
+		t.Fatal(err)
+	}
+	if err := insert(func(int) any { return nil }); err == nil {
+		t.Error("the statement for the old type was taken")
+	}
+	if err := insert(func(i int) any { return i%2 == 0 }); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestInsertsOfSeveralRowsAreFoldedToo gives each statement several rows.
+func TestInsertsOfSeveralRowsAreFoldedToo(t *testing.T) {
+	t.Parallel()
+	e, sent := openFolding(t, "", "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY, a int, b text)")
+	text := engine.Text("INSERT INTO t (a, b) VALUES (?, ?), (?, ?), (?, ?) RETURNING id, a, b")
+	const n = 4_000
+	sts := make([]engine.Statement, n)
+	for i := range sts {
+		args := make([]any, 0, 6)
+		for row := range 3 {
+			args = append(args, int64(3*i+row), strconv.Itoa(3*i+row))
+		}
+		sts[i] = text.With(args...)
+	}
+	res, err := e.ExecuteBatch(t.Context(), sts...)
+	if err != nil || len(res) != n {
+		t.Fatal(len(res), err)
+	}
+	if got, want := sent.take(), []string{"prepare", "folded", "folded"}; !slices.Equal(got, want) {
+		t.Errorf("sent %q, want %q", got, want)
+	}
+	next := int64(0)
+	for i, r := range res {
+		rows, err := r.All()
+		if err != nil || len(rows) != 3 || r.RowsAffected() != 3 {
+			t.Fatalf("statement %d: %d rows, %v", i, len(rows), err)
+		}
+		for _, row := range rows {
+			var id, a int64
+			var b string
+			if err := row.Scan(&id, &a, &b); err != nil || id != next+1 || a != next || b != strconv.FormatInt(next, 10) {
+				t.Fatalf("row %d: %d, %d, %q, %v", next, id, a, b, err)
+			}
+			next++
+		}
 	}
 }

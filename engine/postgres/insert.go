@@ -21,40 +21,45 @@ const (
 // savepoint is what a folded statement that fails goes back to.
 const savepoint = "engine_fold"
 
-// foldedOf returns an INSERT folded; nil if it can't be. The server is asked
-// for the types of its columns the first time.
-func (c *conn) foldedOf(ctx context.Context, text string) (*folded, error) {
-	if fd, known := c.backend.folds.get(text); known {
-		return fd, nil
-	}
-	var fd *folded
-	if head, tail, values, ok := takeApart(text); ok {
-		described, err := c.tx.Prepare(ctx, "", text)
-		if err != nil {
-			return nil, err
-		}
-		if len(described.ParamOIDs) == values {
-			fd, _ = fold(head, tail, described.ParamOIDs)
-		}
-	}
-	c.backend.folds.put(text, fd)
-	return fd, nil
-}
-
-// alike returns how many of the first statements are the same, if they might be
-// folded, else 0.
+// alike returns how many of the first statements are the same INSERT, if
+// together they have enough rows to be folded, else 0.
 func (c *conn) alike(qs []engine.Bound) int {
-	if c.tx == nil || c.backend.config.ConnConfig.StatementCacheCapacity == 0 || !qs[0].Inserts {
+	first := &qs[0]
+	if c.tx == nil || c.backend.config.ConnConfig.StatementCacheCapacity == 0 || !first.Inserts {
 		return 0
 	}
 	n := 1
-	for n < min(len(qs), maxFold) && qs[n].Text == qs[0].Text {
+	for n < min(len(qs), maxFold) && qs[n].Text == first.Text {
 		n++
 	}
-	if n < minFold {
+	if n*len(first.Args) < minFold {
 		return 0
 	}
-	return n
+	fd := c.backend.folds.get(first.Text)
+	if fd == nil || n*fd.rows < minFold {
+		return 0
+	}
+	return min(n, max(1, maxFold/fd.rows))
+}
+
+// foldedOf returns an INSERT that was taken apart for arrays; nil if it can't be
+// had. The server is asked for the types of its columns the first time.
+func (c *conn) foldedOf(ctx context.Context, text string) (*folded, error) {
+	fd := c.backend.folds.get(text)
+	if fd == nil || fd.text != "" {
+		return fd, nil
+	}
+	described, err := c.tx.Prepare(ctx, "", text)
+	if err != nil {
+		return nil, err
+	}
+	if len(described.ParamOIDs) == fd.values*fd.rows {
+		fd = fd.typed(described.ParamOIDs[:fd.values])
+	} else {
+		fd = nil
+	}
+	c.backend.folds.put(text, fd)
+	return fd, nil
 }
 
 // insert inserts the rows of statements that are the same with one of them. If
@@ -71,14 +76,14 @@ func (c *conn) insert(ctx context.Context, qs []engine.Bound, outs []engine.Outc
 		if err == nil {
 			return append(outs, all...), nil
 		}
+		if lasting(err) {
+			c.backend.folds.put(qs[0].Text, nil)
+		}
 		if !refused(err) {
 			return outs, &engine.BatchError{Index: first, Err: err}
 		}
 		if err := c.RollbackTo(ctx, savepoint); err != nil {
 			return outs, &engine.BatchError{Index: first, Err: err}
-		}
-		if lasting(err) {
-			c.backend.folds.put(qs[0].Text, nil)
 		}
 	}
 	for rest := qs; len(rest) > 0; rest = qs[len(outs)-first:] {
@@ -92,11 +97,11 @@ func (c *conn) insert(ctx context.Context, qs []engine.Bound, outs []engine.Outc
 // takes reports whether all values can be elements of arrays.
 func (f *folded) takes(qs []engine.Bound) bool {
 	for _, q := range qs {
-		if len(q.Args) != len(f.types) {
+		if len(q.Args) != f.values*f.rows {
 			return false
 		}
 		for i, v := range q.Args {
-			if !fits(f.types[i], v) {
+			if !fits(f.types[i%f.values], v) {
 				return false
 			}
 		}
@@ -111,9 +116,9 @@ var errRows = errors.New("the statement has not inserted all rows")
 // insertFolded inserts the rows of statements, within a savepoint that it
 // leaves open if it fails.
 func (c *conn) insertFolded(ctx context.Context, fd *folded, qs []engine.Bound) ([]engine.Outcome, error) {
-	args := make([]any, len(fd.types))
+	args := make([]any, fd.values)
 	for i := range args {
-		args[i] = column{qs, i}
+		args[i] = column{qs, fd, i}
 	}
 	batch := &pgx.Batch{}
 	batch.Queue("SAVEPOINT " + savepoint)
@@ -130,26 +135,30 @@ func (c *conn) insertFolded(ctx context.Context, fd *folded, qs []engine.Bound) 
 	if err != nil {
 		return nil, err
 	}
-	if all.Affected != int64(len(qs)) {
+	if all.Affected != int64(len(qs)*fd.rows) {
 		return nil, errRows
 	}
 	outs := make([]engine.Outcome, len(qs))
 	for i := range outs {
-		outs[i] = engine.Outcome{Affected: 1, Columns: all.Columns}
+		outs[i] = engine.Outcome{Affected: int64(fd.rows), Columns: all.Columns}
 		if all.Rows != nil {
-			outs[i].Rows = &oneRow{all.Rows, i}
+			outs[i].Rows = &part{all.Rows, i * fd.rows, fd.rows}
 		}
 	}
 	return outs, c.Release(ctx, savepoint)
 }
 
 // refused reports whether an error is the server's about the statement or its
-// values: the rows by themselves may fare better, or fail in a way that says
-// more.
+// values, within the savepoint: the rows by themselves may fare better, or fail
+// in a way that says more. An error of preparing comes before the savepoint: the
+// columns are no longer what they were, and the transaction can't go on.
 func refused(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		return errors.Is(err, errRows)
+	}
+	if _, early := errors.AsType[pgx.ErrPreprocessingBatch](err); early {
+		return false
 	}
 	switch pg.Code[:2] {
 	case "22", "23", "42", "44", "0A", "P0": // data, integrity, syntax, CHECK OPTION, unsupported, PL/pgSQL
@@ -165,35 +174,38 @@ func lasting(err error) bool {
 	return errors.Is(err, errRows) || ok && (pg.Code[:2] == "42" || pg.Code[:2] == "0A")
 }
 
-// column is an argument of each of several statements, as an array. It
+// column is a column of the rows of several statements, as an array. It
 // implements [pgtype.ArrayGetter].
 type column struct {
 	qs []engine.Bound
+	fd *folded
 	i  int
 }
 
 // Dimensions implements [pgtype.ArrayGetter].
 func (c column) Dimensions() []pgtype.ArrayDimension {
-	return []pgtype.ArrayDimension{{Length: int32(len(c.qs)), LowerBound: 1}} //nolint:gosec // at most maxFold
+	return []pgtype.ArrayDimension{{Length: int32(len(c.qs) * c.fd.rows), LowerBound: 1}} //nolint:gosec // bounded by maxFold and pgx
 }
 
 // Index implements [pgtype.ArrayGetter].
-func (c column) Index(i int) any { return c.qs[i].Args[c.i] }
+func (c column) Index(row int) any {
+	return c.qs[row/c.fd.rows].Args[row%c.fd.rows*c.fd.values+c.i]
+}
 
 // IndexType implements [pgtype.ArrayGetter]: elements are of any type.
 func (c column) IndexType() any { return nil }
 
-// oneRow is one row of a block.
-type oneRow struct {
-	all engine.Block
-	row int
+// part is a part of the rows of a block.
+type part struct {
+	all     engine.Block
+	from, n int
 }
 
 // Len implements [engine.Block].
-func (o *oneRow) Len() int { return 1 }
+func (p *part) Len() int { return p.n }
 
 // Scan implements [engine.Block].
-func (o *oneRow) Scan(_ int, dest ...any) error { return o.all.Scan(o.row, dest...) }
+func (p *part) Scan(row int, dest ...any) error { return p.all.Scan(p.from+row, dest...) }
 
 // Values implements [engine.Block].
-func (o *oneRow) Values(int) ([]any, error) { return o.all.Values(o.row) }
+func (p *part) Values(row int) ([]any, error) { return p.all.Values(p.from + row) }

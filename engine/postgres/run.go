@@ -75,14 +75,9 @@ func (c *conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, 
 // together returns the first statement, and those behind it that can be sent
 // with it and are not better folded.
 func (c *conn) together(qs []engine.Bound) []engine.Bound {
-	n, same := 0, 0 // same is where the last run of the same statement begins
-	for n < min(len(qs), maxBatch) && qs[n].Data {
-		if qs[n].Text != qs[same].Text {
-			same = n
-		}
-		if n++; n-same == minFold && same > 0 && c.alike(qs[same:]) > 0 {
-			return qs[:same]
-		}
+	n := 0
+	for n < min(len(qs), maxBatch) && qs[n].Data && (n == 0 || qs[n].Text == qs[n-1].Text || c.alike(qs[n:]) == 0) {
+		n++
 	}
 	return qs[:max(n, 1)]
 }
