@@ -51,7 +51,10 @@ func (c *change) inserted(s *Session) {
 	c.copyBack(cols)
 	st.status, st.snapshot, st.expired = persistent, c.sent, c.unread
 	s.objects.identify(st, identityOf(st.table, c.sent))
-	s.tx.added[st] = cols
+	st.zeroed, st.insert = cols, nil
+	if st.in == nil {
+		s.tx.add(st)
+	}
 }
 
 // filledIn are the columns that the database, a relation or the session has
@@ -87,7 +90,9 @@ func (c *change) updated(s *Session) {
 		s.gone(old)
 		st.status = persistent
 		s.objects.identify(st, id)
-		s.tx.added[st] = nil
+		if st.in == nil {
+			s.tx.add(st)
+		}
 	case id != st.id:
 		if _, known := s.tx.keys[st]; !known {
 			s.tx.keys[st] = st.id

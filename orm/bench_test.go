@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 	"github.com/sessionproxy/sessionproxy/orm"
 )
 
@@ -26,4 +27,34 @@ func BenchmarkGetHit(b *testing.B) {
 			b.Fatal(got, err)
 		}
 	}
+}
+
+// BenchmarkFlush flushes 10,000 new objects on PostgreSQL, and takes them back.
+func BenchmarkFlush(b *testing.B) {
+	eng, err := engine.Open(b.Context(), dbtest.Postgres(b).Database(b).URL())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer eng.Dispose()
+	if err := orm.CreateAll(b.Context(), eng, (*Line)(nil)); err != nil {
+		b.Fatal(err)
+	}
+	s := orm.NewSession(eng)
+	defer s.Close(b.Context())
+	const n = 10_000
+	b.ReportAllocs()
+	for b.Loop() {
+		for range n {
+			if err := s.Add(&Line{Text: "some text"}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := s.Flush(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Close(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/n, "ns/object")
 }

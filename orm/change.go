@@ -18,12 +18,20 @@ type change struct {
 	unread    bool           // it fills in columns that it can't give back
 	sent      unsafe.Pointer // the row as it will be
 	where     unsafe.Pointer // the row as it was read: what finds it
-	replaces  *state         // the object whose row this one takes over
-	refs      []reference    // foreign keys, of one column each, that are known when others have been inserted
-	filled    []int          // columns that relations have filled in
-	pair      pair           // of links and unlinks
 	performed bool
+	*rest
 }
+
+// rest is what few changes have.
+type rest struct {
+	replaces *state      // the object whose row this one takes over
+	refs     []reference // foreign keys, of one column each, that are known when others have been inserted
+	filled   []int       // columns that relations have filled in
+	pair     pair        // of links and unlinks
+}
+
+// none is what most changes have; it is not changed.
+var none rest
 
 type changeKind uint8
 
@@ -78,6 +86,9 @@ func hasArrays(d *engine.Dialect) bool { return d.NativeScan }
 
 // fill sets the foreign keys that relations want, as far as they are known.
 func (c *change) fill(wants []reference) error {
+	if len(wants) > 0 && c.rest == &none {
+		c.rest = &rest{}
+	}
 	for _, w := range wants {
 		for i, col := range w.cols {
 			c.filled = append(c.filled, col.Index)
@@ -99,9 +110,21 @@ func (c *change) fill(wants []reference) error {
 	return nil
 }
 
+// change returns a new change. They are made in blocks.
+func (p *plan) change() *change {
+	if len(p.block) == 0 {
+		p.block = make([]change, min(max(8, 2*p.made), 512))
+	}
+	c := &p.block[0]
+	p.block, p.made = p.block[1:], p.made+1
+	c.rest = &none
+	return c
+}
+
 // newInsert plans the INSERT of a pending object.
 func (p *plan) newInsert(st *state, wants []reference) (*change, error) {
-	c := &change{st: st, kind: inserts, sent: st.table.Snapshot(st.obj)}
+	c := p.change()
+	c.st, c.kind, c.sent = st, inserts, st.table.Snapshot(st.obj)
 	if err := c.fill(wants); err != nil {
 		return nil, err
 	}
@@ -138,7 +161,8 @@ func (p *plan) newInsert(st *state, wants []reference) (*change, error) {
 // newUpdate plans the UPDATE of a persistent object; nil if there is nothing
 // to send.
 func (p *plan) newUpdate(st *state, wants []reference) (*change, error) {
-	c := &change{st: st, kind: updates, sent: st.table.Snapshot(st.obj), where: st.snapshot}
+	c := p.change()
+	c.st, c.kind, c.sent, c.where = st, updates, st.table.Snapshot(st.obj), st.snapshot
 	if err := c.fill(wants); err != nil {
 		return nil, err
 	}
@@ -153,7 +177,7 @@ func (p *plan) newUpdate(st *state, wants []reference) (*change, error) {
 
 // newSwitch plans the UPDATE of a row that is to have another object.
 func (p *plan) newSwitch(st, old *state, wants []reference) (*change, error) {
-	c := &change{st: st, kind: updates, sent: st.table.Snapshot(st.obj), where: old.snapshot, replaces: old}
+	c := &change{st: st, kind: updates, sent: st.table.Snapshot(st.obj), where: old.snapshot, rest: &rest{replaces: old}}
 	if err := c.fill(wants); err != nil {
 		return nil, err
 	}
@@ -213,20 +237,20 @@ func (p *plan) shapeOf(kind changeKind, t *mapping.Table, cols, returning []int)
 
 // newDelete plans the DELETE of a persistent object.
 func (p *plan) newDelete(st *state) *change {
-	return &change{st: st, kind: deletes, where: st.snapshot, text: textsOf(p.dialect, st.table).delete()}
+	return &change{st: st, kind: deletes, where: st.snapshot, rest: &none, text: textsOf(p.dialect, st.table).delete()}
 }
 
 // newRelink plans the UPDATE that sets a foreign key which the INSERT leaves
 // out.
 func (p *plan) newRelink(e edge) *change {
 	from := e.from
-	c := &change{st: from.st, kind: relinks, sent: from.st.table.Snapshot(from.sent), where: from.sent}
+	c := &change{st: from.st, kind: relinks, sent: from.st.table.Snapshot(from.sent), where: from.sent, rest: &rest{}}
 	for _, col := range e.key.local {
 		c.filled = append(c.filled, col.Index)
 		if w := from.waitsFor(col); w != nil {
 			c.refs = append(c.refs, *w)
+			from.refs = slices.DeleteFunc(from.refs, func(w reference) bool { return w.cols[0] == col })
 		}
-		from.refs = slices.DeleteFunc(from.refs, func(w reference) bool { return w.cols[0] == col })
 		col.SetZero(from.sent)
 	}
 	c.text = textsOf(p.dialect, c.st.table).set(c.filled)
@@ -235,7 +259,7 @@ func (p *plan) newRelink(e edge) *change {
 
 // newLoosen plans the UPDATE that makes a foreign key NULL.
 func (p *plan) newLoosen(e edge) *change {
-	c := &change{st: e.from.st, kind: loosens, sent: e.from.st.table.Snapshot(e.from.where), where: e.from.where}
+	c := &change{st: e.from.st, kind: loosens, sent: e.from.st.table.Snapshot(e.from.where), where: e.from.where, rest: &rest{}}
 	for _, col := range e.key.local {
 		c.filled = append(c.filled, col.Index)
 		col.SetZero(c.sent)
@@ -247,7 +271,7 @@ func (p *plan) newLoosen(e edge) *change {
 // newPair plans the INSERT or DELETE of a row between two others; of all rows
 // of the one if there is no other.
 func (p *plan) newPair(kind changeKind, l pair) *change {
-	return &change{st: l.one, kind: kind, pair: l, text: pairText(p.dialect, kind, l)}
+	return &change{st: l.one, kind: kind, rest: &rest{pair: l}, text: pairText(p.dialect, kind, l)}
 }
 
 // row returns the columns that count: as they will be, or, of a row that is to
@@ -266,10 +290,9 @@ func (c *change) unknown(key []*mapping.Column) bool {
 
 // waits reports whether the change needs the key of a row that is not yet
 // inserted.
-func (c *change) waits(inserted map[*state]*change) bool {
+func (c *change) waits() bool {
 	missing := func(st *state, keys []*mapping.Column) bool {
-		parent := inserted[st]
-		return st != nil && parent != nil && parent.unknown(keys)
+		return st != nil && st.insert != nil && st.insert.unknown(keys)
 	}
 	if c.pair.r != nil {
 		return missing(c.pair.one, c.pair.r.Local) || missing(c.pair.other, c.pair.r.Remote)
@@ -278,9 +301,9 @@ func (c *change) waits(inserted map[*state]*change) bool {
 }
 
 // bind fills in the foreign keys that are known now, and appends the arguments.
-func (c *change) bind(a *arguments, inserted map[*state]*change) error {
+func (c *change) bind(a *arguments) error {
 	for _, w := range c.refs {
-		if err := w.cols[0].Refer(c.sent, w.keys[0], inserted[w.parent].sent); err != nil {
+		if err := w.cols[0].Refer(c.sent, w.keys[0], w.parent.insert.sent); err != nil {
 			return err
 		}
 	}
@@ -297,17 +320,17 @@ func (c *change) bind(a *arguments, inserted map[*state]*change) error {
 		a.addAt(c.sent, t, c.filled)
 		a.add(c.where, t.Key...)
 	case links, unlinks:
-		a.add(rowOf(c.pair.one, inserted), c.pair.r.Local...)
+		a.add(rowOf(c.pair.one), c.pair.r.Local...)
 		if c.pair.other != nil {
-			a.add(rowOf(c.pair.other, inserted), c.pair.r.Remote...)
+			a.add(rowOf(c.pair.other), c.pair.r.Remote...)
 		}
 	}
 	return a.err
 }
 
 // rowOf returns the row of an object as it is in the database by now.
-func rowOf(st *state, inserted map[*state]*change) unsafe.Pointer {
-	if c := inserted[st]; c != nil {
+func rowOf(st *state) unsafe.Pointer {
+	if c := st.insert; c != nil {
 		return c.sent
 	}
 	return st.snapshot

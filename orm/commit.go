@@ -93,8 +93,9 @@ func (c *committing) apply(ctx context.Context) error {
 		s.tx = s.tx.merge()
 	}
 	for st := range s.tx.deleted {
-		delete(s.objects.states, st.obj) // detached
+		s.objects.drop(st) // detached
 	}
+	s.tx.clear()
 	s.tx = nil
 	if s.cfg.expireOnCommit {
 		s.expireAll()

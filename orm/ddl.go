@@ -136,7 +136,7 @@ func tablesOf(objs []any) ([]*mapping.Table, error) {
 		byTable[t] = []*change{{st: &state{table: t, order: i}}}
 	}
 	var tables []*mapping.Table
-	for _, c := range newGraph(byTable, nil).components() {
+	for _, c := range newGraph(byTable).components() {
 		tables = append(tables, c.tables...)
 	}
 	return tables, nil

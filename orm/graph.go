@@ -27,14 +27,13 @@ func (k foreignKey) nullable() bool {
 
 // graph is how tables refer to each other.
 type graph struct {
-	tables   []*mapping.Table // in the order of their first object
-	keys     map[*mapping.Table][]foreignKey
-	inserted map[*state]*change
+	tables []*mapping.Table // in the order of their first object
+	keys   map[*mapping.Table][]foreignKey
 }
 
 // newGraph makes the graph of the tables that have changes.
-func newGraph(byTable map[*mapping.Table][]*change, inserted map[*state]*change) *graph {
-	g := &graph{keys: map[*mapping.Table][]foreignKey{}, inserted: inserted}
+func newGraph(byTable map[*mapping.Table][]*change) *graph {
+	g := &graph{keys: map[*mapping.Table][]foreignKey{}}
 	for t := range byTable {
 		g.tables = append(g.tables, t)
 	}

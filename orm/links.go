@@ -85,7 +85,7 @@ func difference(a, b []unsafe.Pointer) []unsafe.Pointer {
 func (s *Session) enlist(t *mapping.Table, obj unsafe.Pointer) *state {
 	st := &state{table: t, obj: obj, status: pending}
 	s.objects.add(st)
-	s.tx.added[st] = nil
+	s.tx.add(st)
 	return st
 }
 
@@ -173,7 +173,7 @@ func (s *Session) orphans() (marked []*state) {
 		switch {
 		case st.status == pending:
 			s.objects.remove(st)
-			delete(s.tx.added, st)
+			st.in = nil
 		case st.status == persistent && !st.marked:
 			st.marked = true
 			marked = append(marked, st)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -165,7 +164,7 @@ func (s *Session) markMember(ctx context.Context, m unsafe.Pointer) error {
 		return nil
 	case st.status == pending:
 		s.objects.remove(st)
-		delete(s.tx.added, st)
+		st.in = nil
 		return nil
 	default:
 		return s.markAll(ctx, st)
@@ -259,7 +258,7 @@ func (s *Session) ExpireAll() {
 }
 
 func (s *Session) expireAll() {
-	for _, st := range s.objects.states {
+	for st := range s.objects.all() {
 		if st.status == persistent {
 			st.expire()
 		}
@@ -344,11 +343,10 @@ func (s *Session) those(which func(st *state) bool) iter.Seq[any] {
 // sorted returns the states that are wanted, in the order of their addition.
 func (o *objects) sorted(which func(st *state) bool) []*state {
 	var out []*state
-	for _, st := range o.states {
+	for st := range o.all() {
 		if which(st) {
 			out = append(out, st)
 		}
 	}
-	slices.SortFunc(out, byOrder)
 	return out
 }

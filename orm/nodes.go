@@ -36,7 +36,7 @@ func (c component) nodes(changes []*change, gone bool) *nodes {
 			rows := rowsByKey(changes, k, gone)
 			for _, ch := range changes {
 				if ch.st.table == t {
-					n.connect(ch, k, rows, c.inserted, gone)
+					n.connect(ch, k, rows, gone)
 				}
 			}
 		}
@@ -60,10 +60,10 @@ func rowsByKey(changes []*change, k foreignKey, gone bool) map[string]*change {
 }
 
 // connect notes which row ch refers to by a foreign key.
-func (n *nodes) connect(ch *change, k foreignKey, rows map[string]*change, inserted map[*state]*change, gone bool) {
+func (n *nodes) connect(ch *change, k foreignKey, rows map[string]*change, gone bool) {
 	var to *change
 	if w := ch.waitsFor(k.local[0]); w != nil && !gone {
-		to = inserted[w.parent]
+		to = w.parent.insert
 	} else if v := valueKey(ch.row(gone), k.local...); v != "" {
 		to = rows[v]
 	}

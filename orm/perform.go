@@ -17,7 +17,7 @@ import (
 func (p *plan) perform(ctx context.Context, conn *engine.Conn) error {
 	for rest := p.changes; len(rest) > 0; {
 		n := 1
-		for n < len(rest) && !rest[n].waits(p.inserted) {
+		for n < len(rest) && !rest[n].waits() {
 			n++
 		}
 		if err := p.send(ctx, conn, rest[:n]); err != nil {
@@ -63,9 +63,9 @@ type group struct {
 // An INSERT has this many rows at most, and this many parameters. Few sizes
 // make few texts, which are prepared once. Beyond this more rows gain little.
 const (
-	manyRows  = 128
+	manyRows  = 512
 	fewRows   = 8
-	maxParams = 4096
+	maxParams = 8192
 )
 
 // group binds the changes and puts those together that one INSERT can write.
@@ -83,7 +83,7 @@ func (p *plan) group(changes []*change) ([]group, error) {
 			args.list = make([]any, 0, n*(len(s.cols)+2))
 		}
 		for _, c := range changes[:n] {
-			if err := c.bind(&args, p.inserted); err != nil {
+			if err := c.bind(&args); err != nil {
 				return nil, c.failed(err)
 			}
 		}

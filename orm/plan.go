@@ -21,8 +21,10 @@ type plan struct {
 	links    []pair
 	unlinks  []pair
 	linked   map[pairKey]bool
-	inserted map[*state]*change // those whose keys others may need
-	settled  []settlement       // relations as they are in the database afterwards
+	settled  []settlement // relations as they are in the database afterwards
+
+	block []change // room for changes
+	made  int      // those of blocks
 
 	cols, returning []int // room for the columns of a change
 	last            *shape
@@ -45,7 +47,7 @@ type settlement struct {
 // order of addition. Deletes come last, tables that refer to others first. A
 // deleted row whose unique value is wanted by another one goes before all that.
 func newPlan(d *engine.Dialect, o *objects) (*plan, error) {
-	p := &plan{dialect: d, wants: references{}, linked: map[pairKey]bool{}, inserted: map[*state]*change{}}
+	p := &plan{dialect: d, wants: references{}, linked: map[pairKey]bool{}}
 	w := o.work()
 	if err := p.relateAll(o, w); err != nil {
 		return nil, err
@@ -90,7 +92,7 @@ type work struct {
 // work collects it, each in the order of addition.
 func (o *objects) work() work {
 	var w work
-	for _, st := range o.states {
+	for st := range o.all() {
 		switch {
 		case st.status == pending:
 			w.added = append(w.added, st)
@@ -102,9 +104,6 @@ func (o *objects) work() work {
 		if related(st) {
 			w.related = append(w.related, st)
 		}
-	}
-	for _, states := range [...][]*state{w.added, w.marked, w.changed, w.related} {
-		slices.SortFunc(states, byOrder)
 	}
 	return w
 }
@@ -162,7 +161,7 @@ func (p *plan) addition(o *objects, st *state) (*change, error) {
 	old := o.find(st.table, identityOf(st.table, st.obj))
 	if old == nil || !old.marked || keyIsZero(st.table, st.obj) {
 		c, err := p.newInsert(st, p.wants[st])
-		p.inserted[st] = c
+		st.insert = c
 		return c, err
 	}
 	return p.newSwitch(st, old, p.wants[st])
@@ -175,7 +174,7 @@ func replaced(changes []*change, st *state) bool {
 
 // order puts the changes of all tables into the order in which they are sent.
 func (p *plan) order(byTable map[*mapping.Table][]*change) error {
-	g := newGraph(byTable, p.inserted)
+	g := newGraph(byTable)
 	var saved, gone, after []*change
 	for _, c := range g.components() {
 		changes := c.changes(updates, byTable)

@@ -25,7 +25,7 @@ func (t Tasks) end(op sp.Op, first func(), then func()) *Task[Nothing] {
 	s, tried := t.s, false
 	forget := func() {
 		if s.tx == nil {
-			for _, st := range s.objects.states {
+			for st := range s.objects.all() {
 				if st.modified() {
 					st.expire()
 				}

@@ -1,6 +1,7 @@
 package orm
 
 import (
+	"iter"
 	"slices"
 	"unsafe"
 
@@ -25,9 +26,14 @@ type state struct {
 	marked   bool           // to be deleted by the next flush
 	id       identity       // of a persistent or deleted object
 	snapshot unsafe.Pointer // the row as it was last seen; nil while pending
+	dropped  bool           // it has left the session
 	expired  bool           // the snapshot is only a baseline: the row may have changed
 	order    int            // of its addition
 	links    []link         // of its relations; nil: nothing known
+
+	in     *transaction // became pending or persistent in it, or nil
+	zeroed []int        // columns that were zero before a flush filled them in
+	insert *change      // its INSERT, until that is applied
 }
 
 // modified reports whether the object differs from its snapshot, or one of its
@@ -39,6 +45,7 @@ func (st *state) modified() bool {
 // objects are the objects of a session.
 type objects struct {
 	states map[unsafe.Pointer]*state
+	list   []*state // the same in the order of their addition, with holes
 	tables map[*mapping.Table]map[identity]*state
 	added  int
 
@@ -76,7 +83,7 @@ func (o *objects) forget(st *state) {
 // remove takes an object out of the session.
 func (o *objects) remove(st *state) {
 	o.forget(st)
-	delete(o.states, st.obj)
+	o.drop(st)
 }
 
 // add puts a state into the session.
@@ -90,4 +97,29 @@ func (o *objects) add(st *state) {
 	o.hooked, o.told = o.hooked || h.before(), o.told || h.after
 	st.order = o.added
 	o.states[st.obj] = st
+	o.list = append(o.list, st)
+}
+
+// drop takes an object out of the session; its key stays.
+func (o *objects) drop(st *state) {
+	if o.states[st.obj] != st {
+		return
+	}
+	delete(o.states, st.obj)
+	st.dropped = true
+	if n := len(o.states); len(o.list) > 2*n+16 {
+		o.list = slices.DeleteFunc(o.list, func(st *state) bool { return st.dropped })
+	}
+}
+
+// all returns the objects in the order of their addition. None may be taken out
+// meanwhile.
+func (o *objects) all() iter.Seq[*state] {
+	return func(yield func(*state) bool) {
+		for _, st := range o.list {
+			if !st.dropped && !yield(st) {
+				return
+			}
+		}
+	}
 }

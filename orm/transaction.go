@@ -15,7 +15,7 @@ type transaction struct {
 	outer *transaction
 	tx    *engine.Tx // the savepoint; nil: the transaction itself
 
-	added    map[*state][]int    // became pending or persistent in it; columns that were zero before a flush filled them in
+	added    []*state            // became pending or persistent in it, unless they say otherwise
 	deleted  map[*state]bool     // became deleted in it
 	modified map[*state]bool     // were flushed in it
 	keys     map[*state]identity // the keys of those that got another one
@@ -29,7 +29,10 @@ func newTransaction(outer *transaction) *transaction {
 
 // clear forgets what was done in the transaction.
 func (t *transaction) clear() {
-	t.added, t.deleted = map[*state][]int{}, map[*state]bool{}
+	for _, st := range t.added {
+		st.in = nil
+	}
+	t.added, t.deleted = nil, map[*state]bool{}
 	t.modified, t.keys = map[*state]bool{}, map[*state]identity{}
 }
 
@@ -104,12 +107,18 @@ func (t Tasks) Connection() *Task[*engine.Conn] {
 	}
 }
 
+// add notes that an object became pending or persistent in the transaction.
+func (t *transaction) add(st *state) {
+	st.in = t
+	t.added = append(t.added, st)
+}
+
 // merge hands what a savepoint knows to the transaction around it.
 func (t *transaction) merge() *transaction {
 	outer := t.outer
-	for st, zeroed := range t.added {
-		if len(zeroed) > 0 || outer.added[st] == nil {
-			outer.added[st] = zeroed
+	for _, st := range t.added {
+		if st.in == t {
+			outer.add(st)
 		}
 	}
 	for st := range t.deleted {
@@ -137,18 +146,20 @@ func (s *Session) undoAll() {
 // undo undoes a transaction among the objects. If it is all of it, every object
 // may now differ from its row; otherwise those changed in it.
 func (s *Session) undo(t *transaction, all bool) {
-	for st, zeroed := range t.added {
+	for _, st := range t.added {
+		if st.in != t {
+			continue
+		}
 		s.objects.remove(st)
-		for _, i := range zeroed {
+		for _, i := range st.zeroed {
 			st.table.Columns[i].SetZero(st.obj)
 		}
 	}
 	for st := range t.deleted {
-		if _, added := t.added[st]; added {
+		if st.in == t {
 			continue
 		}
 		st.status, st.marked = persistent, false
-		s.objects.states[st.obj] = st
 		s.objects.identify(st, st.id)
 		st.expired = true
 	}
@@ -161,7 +172,7 @@ func (s *Session) undo(t *transaction, all bool) {
 	for st := range t.modified {
 		st.expired = true
 	}
-	for _, st := range s.objects.states {
+	for st := range s.objects.all() {
 		st.marked = false
 		if all && st.status == persistent {
 			st.expire()
