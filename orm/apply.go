@@ -4,6 +4,7 @@ import "slices"
 
 // apply writes what came of the changes into the objects and the session.
 func (p *plan) apply(s *Session) {
+	s.objects.expect(p.changes)
 	for _, c := range p.changes {
 		switch c.kind {
 		case inserts:

@@ -121,10 +121,24 @@ func (p *plan) change() *change {
 	return c
 }
 
+// snapshot returns a copy of an object. Those of a large flush are made in
+// blocks.
+func (p *plan) snapshot(st *state) unsafe.Pointer {
+	if p.newOf != st.table || p.made < 64 {
+		p.newOf, p.newSnapshot = st.table, st.table.New
+		if p.made >= 64 {
+			p.newSnapshot = st.table.NewBlock(32)
+		}
+	}
+	out := p.newSnapshot()
+	st.table.CopyAll(out, st.obj)
+	return out
+}
+
 // newInsert plans the INSERT of a pending object.
 func (p *plan) newInsert(st *state, wants []reference) (*change, error) {
 	c := p.change()
-	c.st, c.kind, c.sent = st, inserts, st.table.Snapshot(st.obj)
+	c.st, c.kind, c.sent = st, inserts, p.snapshot(st)
 	if err := c.fill(wants); err != nil {
 		return nil, err
 	}
@@ -162,7 +176,7 @@ func (p *plan) newInsert(st *state, wants []reference) (*change, error) {
 // to send.
 func (p *plan) newUpdate(st *state, wants []reference) (*change, error) {
 	c := p.change()
-	c.st, c.kind, c.sent, c.where = st, updates, st.table.Snapshot(st.obj), st.snapshot
+	c.st, c.kind, c.sent, c.where = st, updates, p.snapshot(st), st.snapshot
 	if err := c.fill(wants); err != nil {
 		return nil, err
 	}

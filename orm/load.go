@@ -15,7 +15,7 @@ import (
 
 // load runs a statement whose rows are objects of a type, after a flush, and
 // hands over the session's object of each row until yield returns false.
-func (s *Session) load(ctx context.Context, typ reflect.Type, st engine.Statement, populate bool, yield func(obj unsafe.Pointer) bool) (err error) {
+func (s *Session) load(ctx context.Context, typ reflect.Type, l *loading, yield func(obj unsafe.Pointer) bool) (err error) {
 	t, err := mapping.Of(typ)
 	if err != nil {
 		return err
@@ -24,7 +24,7 @@ func (s *Session) load(ctx context.Context, typ reflect.Type, st engine.Statemen
 	if err != nil {
 		return err
 	}
-	cur, err := conn.Query(ctx, st)
+	cur, err := conn.Query(ctx, l.st)
 	if err != nil {
 		return fmt.Errorf("orm: select from %s: %w", t.FullName(), err)
 	}
@@ -39,7 +39,12 @@ func (s *Session) load(ctx context.Context, typ reflect.Type, st engine.Statemen
 		if err := plan.Scan(cur, at.object()); err != nil {
 			return fmt.Errorf("orm: select from %s: %w", t.FullName(), err)
 		}
-		st, err := s.take(ctx, t, row, cols, populate)
+		st := at
+		if l.loose {
+			err = s.afterLoad(ctx, st)
+		} else {
+			st, err = s.take(ctx, t, row, cols, l.populate, nil)
+		}
 		if err != nil {
 			return err
 		}
@@ -56,7 +61,7 @@ type loading struct {
 	table    *mapping.Table
 	st       engine.Statement
 	populate bool
-	limit    int // 0: none
+	loose    bool // the objects are not the session's
 
 	rows []unsafe.Pointer
 	cols []*mapping.Column
@@ -83,12 +88,10 @@ func (l *loading) perform(ctx context.Context) (err error) {
 	l.cols = cols
 	for cur.Next() {
 		row := l.table.New()
-		if err := plan.Scan(cur, (&state{table: l.table, obj: row}).object()); err != nil {
+		if err := plan.Scan(cur, objectAt(l.table, row)); err != nil {
 			return l.wrap(err)
 		}
-		if l.rows = append(l.rows, row); len(l.rows) == l.limit {
-			return nil
-		}
+		l.rows = append(l.rows, row)
 	}
 	return cur.Err()
 }
@@ -103,8 +106,22 @@ func (l *loading) apply(ctx context.Context) ([]*state, error) {
 		return nil, err
 	}
 	out := make([]*state, len(l.rows))
+	if l.loose {
+		states := make([]state, len(l.rows))
+		for i, row := range l.rows {
+			out[i] = &states[i]
+			out[i].table, out[i].obj = l.table, row
+			if err := l.s.afterLoad(ctx, out[i]); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	l.s.objects.room(l.table, len(l.rows))
+	n := min(max(1, len(l.rows)/4), 32)
+	maker := blocks{snapshots: l.table.NewBlock(n), n: n}
 	for i, row := range l.rows {
-		st, err := l.s.take(ctx, l.table, row, l.cols, l.populate)
+		st, err := l.s.take(ctx, l.table, row, l.cols, l.populate, &maker)
 		if err != nil {
 			return nil, err
 		}
@@ -115,9 +132,9 @@ func (l *loading) apply(ctx context.Context) ([]*state, error) {
 
 // objectsTask is a task that reads objects, of which give makes the result.
 func objectsTask[T any](
-	s *Session, op sp.Op, typ reflect.Type, st engine.Statement, populate bool, give func(objs []*state) (T, error),
+	s *Session, op sp.Op, typ reflect.Type, l *loading, give func(objs []*state) (T, error),
 ) *Task[T] {
-	l := &loading{flushing: flushing{s: s, auto: true}, st: st, populate: populate}
+	l.flushing = flushing{s: s, auto: true}
 	task := &Task[T]{s: s, op: op, perform: l.perform, undo: l.undo}
 	task.plan = func(ctx context.Context) (err error) {
 		if l.table, err = mapping.Of(typ); err != nil {
@@ -135,6 +152,35 @@ func objectsTask[T any](
 		return give(objs)
 	}
 	return task
+}
+
+// blocks makes states and snapshots, several at a time. A nil one makes them
+// one by one.
+type blocks struct {
+	states    []state
+	snapshots func() unsafe.Pointer
+	n         int
+}
+
+func (b *blocks) state() *state {
+	if b == nil {
+		return &state{}
+	}
+	if len(b.states) == 0 {
+		b.states = make([]state, b.n)
+	}
+	st := &b.states[0]
+	b.states = b.states[1:]
+	return st
+}
+
+func (b *blocks) snapshot(t *mapping.Table, row unsafe.Pointer) unsafe.Pointer {
+	if b == nil {
+		return t.Snapshot(row)
+	}
+	out := b.snapshots()
+	t.CopyAll(out, row)
+	return out
 }
 
 // loaderOf returns how rows with columns of these names are read, and which
@@ -165,12 +211,15 @@ func loaderOf(d *engine.Dialect, t *mapping.Table, names []string) (*scan.Type, 
 // take returns the session's object of a row that was read, making it if there
 // is none. A row with some of the columns leaves an object expired, to be read
 // in full when it is asked for.
-func (s *Session) take(ctx context.Context, t *mapping.Table, row unsafe.Pointer, cols []*mapping.Column, populate bool) (*state, error) {
+func (s *Session) take(
+	ctx context.Context, t *mapping.Table, row unsafe.Pointer, cols []*mapping.Column, populate bool, b *blocks,
+) (*state, error) {
 	id := identityOf(t, row)
 	st := s.objects.find(t, id)
 	whole := len(cols) == len(t.Columns)
 	if st == nil {
-		st = &state{table: t, obj: row, status: persistent, snapshot: t.Snapshot(row), expired: !whole}
+		st = b.state()
+		st.table, st.obj, st.status, st.snapshot, st.expired = t, row, persistent, b.snapshot(t, row), !whole
 		s.objects.add(st)
 		s.objects.identify(st, id)
 		return st, s.afterLoad(ctx, st)

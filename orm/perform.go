@@ -170,7 +170,7 @@ func (c *change) read(d *engine.Dialect, res *engine.Result) error {
 	if err != nil {
 		return err
 	}
-	return plan.Scan(row, (&state{table: t, obj: c.sent}).object())
+	return plan.Scan(row, objectAt(t, c.sent))
 }
 
 // readMany keeps what the database has filled in into several rows. Keys that it
@@ -183,28 +183,27 @@ func (g *group) readMany(d *engine.Dialect, res *engine.Result) error {
 	if len(cols) == 0 {
 		return nil
 	}
-	rows, err := res.FetchAll()
-	if err != nil {
-		return err
-	}
-	if len(rows) != len(g.changes) {
-		return fmt.Errorf("%d rows came back of %d: %w", len(rows), len(g.changes), ErrFlush)
-	}
 	plan, err := planOf(d, t, cols)
 	if err != nil {
 		return err
 	}
 	if t.Key[0].Auto && t.Key[0].Zero(c.sent) {
-		return g.readCounted(plan, t.Key[0], rows)
+		return g.readCounted(plan, t.Key[0], res)
 	}
-	return g.readKeyed(plan, cols, rows)
+	return g.readKeyed(plan, cols, res)
 }
 
-func (g *group) readCounted(plan *scan.Type, key *mapping.Column, rows []engine.Row) error {
+func (g *group) readCounted(plan *scan.Type, key *mapping.Column, res *engine.Result) error {
 	up, down := true, true
 	var last int64
+	row := new(engine.Row)
 	for i, c := range g.changes {
-		if err := plan.Scan(rows[i], (&state{table: c.st.table, obj: c.sent}).object()); err != nil {
+		var ok bool
+		var err error
+		if *row, ok, err = res.FetchOne(); err != nil || !ok {
+			return g.short(i, err)
+		}
+		if err := plan.Scan(row, objectAt(c.st.table, c.sent)); err != nil {
 			return err
 		}
 		n := key.Int(c.sent)
@@ -217,15 +216,29 @@ func (g *group) readCounted(plan *scan.Type, key *mapping.Column, rows []engine.
 	return nil
 }
 
-func (g *group) readKeyed(plan *scan.Type, cols []int, rows []engine.Row) error {
+// short is the error of fewer rows than were sent.
+func (g *group) short(rows int, err error) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%d rows came back of %d: %w", rows, len(g.changes), ErrFlush)
+}
+
+func (g *group) readKeyed(plan *scan.Type, cols []int, res *engine.Result) error {
 	t := g.changes[0].st.table
 	byKey := make(map[identity]unsafe.Pointer, len(g.changes))
 	for _, c := range g.changes {
 		byKey[identityOf(t, c.sent)] = c.sent
 	}
-	for _, row := range rows {
+	row := new(engine.Row)
+	for i := range g.changes {
+		var ok bool
+		var err error
+		if *row, ok, err = res.FetchOne(); err != nil || !ok {
+			return g.short(i, err)
+		}
 		read := t.New()
-		if err := plan.Scan(row, (&state{table: t, obj: read}).object()); err != nil {
+		if err := plan.Scan(row, objectAt(t, read)); err != nil {
 			return err
 		}
 		sent, ok := byKey[identityOf(t, read)]

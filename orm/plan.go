@@ -26,6 +26,9 @@ type plan struct {
 	block []change // room for changes
 	made  int      // those of blocks
 
+	newOf       *mapping.Table // whose rows newSnapshot makes
+	newSnapshot func() unsafe.Pointer
+
 	cols, returning []int // room for the columns of a change
 	last            *shape
 	lastOf          *texts

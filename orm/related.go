@@ -124,17 +124,17 @@ func (l *loader) each(ctx context.Context, conn *engine.Conn, st engine.Statemen
 	for cur.Next() {
 		row := t.New()
 		at := row
-		if err := plan.Scan(part{cur, 0, lenIf(many, ofOwner)}, (&state{table: t, obj: row}).object()); err != nil {
+		if err := plan.Scan(part{cur, 0, lenIf(many, ofOwner)}, objectAt(t, row)); err != nil {
 			return err
 		}
 		if many {
 			at = l.r.Table.New()
-			if err := ownerPlan.Scan(part{cur, len(t.Columns), 0}, (&state{table: l.r.Table, obj: at}).object()); err != nil {
+			if err := ownerPlan.Scan(part{cur, len(t.Columns), 0}, objectAt(l.r.Table, at)); err != nil {
 				return err
 			}
 		}
 		id, _ := identityBy(ofOwner, at)
-		st, err := l.take(ctx, t, row, t.Columns, false)
+		st, err := l.take(ctx, t, row, t.Columns, false, nil)
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ func ScalarsTask[V any](s *Session, st engine.Statement) *Task[[]V] {
 			return engine.Scalars[V](ctx, ex, st)
 		})
 	}
-	return objectsTask(s, sp.OpSessionScalars, t, st, false, func(objs []*state) ([]V, error) {
+	return objectsTask(s, sp.OpSessionScalars, t, &loading{st: st}, func(objs []*state) ([]V, error) {
 		values := make([]V, len(objs))
 		for i, st := range objs {
 			values[i] = asEntity[V](st.obj)
@@ -60,7 +60,7 @@ func ScalarTask[V any](s *Session, st engine.Statement) *Task[Found[V]] {
 			return found, err
 		})
 	}
-	task := objectsTask(s, sp.OpSessionScalar, t, st, false, func(objs []*state) (found Found[V], err error) {
+	task := objectsTask(s, sp.OpSessionScalar, t, &loading{st: st}, func(objs []*state) (found Found[V], err error) {
 		if len(objs) > 0 {
 			found = Found[V]{asEntity[V](objs[0].obj), true}
 		}

@@ -30,6 +30,7 @@ type Select[T any] struct {
 	offset   int
 	lock     lock
 	populate bool
+	loose    bool
 }
 
 // lock is how rows are locked.
@@ -115,6 +116,14 @@ func (q Select[T]) join(path string, left bool) Select[T] {
 // [Load].
 func (q Select[T]) With(paths ...string) Select[T] {
 	q.with = append(slices.Clip(q.with), paths...)
+	return q
+}
+
+// NoTrack returns the query giving objects that are not the session's: they are
+// read, not compared and not kept. For large results, and for what is only
+// shown. Relations can't be read with it.
+func (q Select[T]) NoTrack() Select[T] {
+	q.loose = true
 	return q
 }
 

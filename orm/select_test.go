@@ -154,3 +154,24 @@ func TestStatementsOfAllKindsGiveObjects(t *testing.T) {
 		}
 	})
 }
+
+func TestNoTrackLeavesNothingBehind(t *testing.T) {
+	onEach(t, func(t *testing.T, db database) {
+		s := db.session(t)
+		kept := &Team{Name: "red"}
+		check(t, s.Add(kept), s.Flush(t.Context()))
+		loose := must(orm.From[Team]().NoTrack().All(t.Context(), s))
+		if len(loose) != 1 || loose[0] == kept || loose[0].Name != "red" || s.Contains(loose[0]) {
+			t.Errorf("%+v", loose)
+		}
+		for team, err := range orm.From[Team]().NoTrack().Each(t.Context(), s) {
+			check(t, err)
+			if s.Contains(team) {
+				t.Error("an object became the session's")
+			}
+		}
+		if _, err := orm.From[Team]().NoTrack().With("Players").All(t.Context(), s); err == nil {
+			t.Error("relations of loose objects were read")
+		}
+	})
+}

@@ -20,7 +20,11 @@ func (q Select[T]) AllTask(s *Session) *Task[[]*T] {
 	if len(q.with) > 0 {
 		return whole(s, sp.OpSessionScalars, func(ctx context.Context) ([]*T, error) { return q.all(ctx, s) })
 	}
-	return objectsTask(s, sp.OpSessionScalars, typeFor[T](), q, q.populate, objectsOf[T])
+	return objectsTask(s, sp.OpSessionScalars, typeFor[T](), q.loading(), objectsOf[T])
+}
+
+func (q Select[T]) loading() *loading {
+	return &loading{st: q, populate: q.populate, loose: q.loose}
 }
 
 // objectsOf returns the objects of states.
@@ -42,7 +46,11 @@ func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loading{flushing: flushing{s: s, auto: true}, table: t, st: q, populate: q.populate}
+	if q.loose {
+		return nil, fmt.Errorf("orm: select %T: relations can't be read of objects that the session does not keep", *new(T))
+	}
+	l := q.loading()
+	l.flushing, l.table = flushing{s: s, auto: true}, t
 	if err := l.plan(ctx); err != nil {
 		return nil, err
 	}
@@ -68,7 +76,7 @@ func (q Select[T]) Each(ctx context.Context, s *Session) iter.Seq2[*T, error] {
 		more := true
 		err := s.run(ctx, sp.OpSessionScalars, func(ctx context.Context) error {
 			if len(q.with) == 0 {
-				return s.load(ctx, typeFor[T](), q, q.populate, func(obj unsafe.Pointer) bool {
+				return s.load(ctx, typeFor[T](), q.loading(), func(obj unsafe.Pointer) bool {
 					more = yield((*T)(obj), nil)
 					return more
 				})
@@ -115,7 +123,7 @@ func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) 
 			return pick(objs)
 		})
 	}
-	return objectsTask(s, sp.OpSessionScalar, typeFor[T](), q, q.populate, func(states []*state) (*T, error) {
+	return objectsTask(s, sp.OpSessionScalar, typeFor[T](), q.loading(), func(states []*state) (*T, error) {
 		objs, err := objectsOf[T](states)
 		if err != nil {
 			return nil, err

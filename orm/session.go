@@ -141,4 +141,8 @@ func (s *Session) lookup(obj any) (*state, error) {
 }
 
 // object returns the object of a state, as a pointer to its type.
-func (st *state) object() any { return reflect.NewAt(st.table.Type, st.obj).Interface() }
+func (st *state) object() any { return objectAt(st.table, st.obj) }
+
+func objectAt(t *mapping.Table, obj unsafe.Pointer) any {
+	return reflect.NewAt(t.Type, obj).Interface()
+}

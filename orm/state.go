@@ -73,6 +73,33 @@ func (o *objects) identify(st *state, id identity) {
 	m[id] = st
 }
 
+// expect makes room for the keys of rows that were inserted.
+func (o *objects) expect(changes []*change) {
+	added := map[*mapping.Table]int{}
+	for _, c := range changes {
+		if c.kind == inserts {
+			added[c.st.table]++
+		}
+	}
+	for t, n := range added {
+		o.roomForKeys(t, n)
+	}
+}
+
+func (o *objects) roomForKeys(t *mapping.Table, n int) {
+	if len(o.tables[t]) == 0 && n > 8 {
+		o.tables[t] = make(map[identity]*state, n)
+	}
+}
+
+// room makes room for n rows that were read.
+func (o *objects) room(t *mapping.Table, n int) {
+	o.roomForKeys(t, n)
+	if len(o.states) == 0 && n > 8 {
+		o.states = make(map[unsafe.Pointer]*state, n)
+	}
+}
+
 // forget takes an object out of the identity map.
 func (o *objects) forget(st *state) {
 	if m := o.tables[st.table]; m[st.id] == st {

@@ -17,6 +17,20 @@ func (t *Table) Snapshot(obj unsafe.Pointer) unsafe.Pointer {
 	return out
 }
 
+// NewBlock returns a function that returns new objects like [Table.New], made n
+// at a time: they are freed together.
+func (t *Table) NewBlock(n int) func() unsafe.Pointer {
+	var block reflect.Value
+	left := 0
+	return func() unsafe.Pointer {
+		if left == 0 {
+			block, left = reflect.MakeSlice(reflect.SliceOf(t.Type), n, n), n
+		}
+		left--
+		return block.Index(left).Addr().UnsafePointer()
+	}
+}
+
 // CopyAll copies the values of all columns from one object to another; see
 // [Table.Snapshot].
 func (t *Table) CopyAll(dst, src unsafe.Pointer) {
