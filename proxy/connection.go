@@ -22,13 +22,19 @@ import (
 // has awaited is not lost: [AsyncConnection.Commit] then rolls back and returns
 // it, [AsyncConnection.Close] returns it.
 //
+// An open [Stream] keeps the operations after it waiting, until it is closed or
+// read to its end. Commit, Rollback and Close end it. Awaiting an operation
+// that waits for a stream, while nobody reads it, would last for ever: it is an
+// error that matches [engine.ErrConnBusy], and the operation goes on waiting.
+//
 // An AsyncConnection has to be closed. It is used by one goroutine at a time.
 type AsyncConnection struct {
-	engine *AsyncEngine
-	conn   *engine.Conn // its operations' alone
-	queue  *queue
-	ledger ledger
-	state  atomic.Uint32 // of conn, after the last operation that is through
+	engine  *AsyncEngine
+	conn    *engine.Conn // its operations' alone
+	queue   *queue
+	ledger  ledger
+	streams streams
+	state   atomic.Uint32 // of conn, after the last operation that is through
 
 	mu     sync.Mutex
 	active []*AsyncTransaction // those that have not ended, as far as is known
@@ -49,14 +55,17 @@ func (e *AsyncEngine) connection(c *engine.Conn) *AsyncConnection {
 
 // do queues an operation of the connection.
 func do[T any](ctx context.Context, c *AsyncConnection, fn func(ctx context.Context) (T, error)) Future[T] {
-	return enqueue(ctx, c.queue, &c.ledger, func(ctx context.Context) (T, error) {
+	stream := c.streams.last()
+	return after(stream, enqueue(ctx, c.queue, &c.ledger, func(ctx context.Context) (T, error) {
 		defer c.observe()
 		return fn(ctx)
-	}, nil)
+	}, nil))
 }
 
-// finally queues an operation that runs also when ctx is over, as fn sees.
+// finally queues an operation that ends something. It ends the streams, and
+// runs also when ctx is over, as fn sees.
 func (c *AsyncConnection) finally(ctx context.Context, fn func(ctx context.Context) error) Completion {
+	c.streams.end(ctx)
 	return complete(enqueue(context.WithoutCancel(ctx), c.queue, &c.ledger, func(context.Context) (struct{}, error) {
 		defer c.observe()
 		return struct{}{}, fn(context.WithValue(ctx, workerKey{}, c.queue))
@@ -111,10 +120,10 @@ func (c *AsyncConnection) RunSync(ctx context.Context, fn func(ctx context.Conte
 // Invalidate marks the connection as one that must not be used again: Close
 // will close it for good.
 func (c *AsyncConnection) Invalidate(ctx context.Context) Completion {
-	return c.finally(ctx, func(context.Context) error {
+	return complete(do(ctx, c, nothing(func(context.Context) error {
 		c.conn.Invalidate()
 		return nil
-	})
+	})))
 }
 
 // Close rolls back what was not committed and gives the connection back to the

@@ -22,6 +22,10 @@ type AsyncExecutor interface {
 	// Scalar runs a statement and returns the first column of its first row,
 	// nil if it is NULL or there is no row.
 	Scalar(ctx context.Context, st engine.Statement) Future[any]
+	// Stream runs a statement and holds one window of its rows in memory.
+	Stream(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncResult]
+	// StreamScalars is Stream for the values of the first column.
+	StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncScalarResult]
 	// Dialect describes the database.
 	Dialect() *engine.Dialect
 }

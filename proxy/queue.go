@@ -11,10 +11,12 @@ import (
 // submission. It has a goroutine only while there is work.
 type queue struct {
 	places chan struct{} // as many as work may wait or be under way
+	outer  *queue        // the one that is told of errors; nil: this one
 
 	mu      sync.Mutex
 	waiting []*work
 	busy    bool // the goroutine is at work
+	held    bool // nothing is begun until release
 	closed  bool
 	failed  []*work // performed with an error that nobody has seen yet
 }
@@ -55,11 +57,33 @@ func (q *queue) submit(w *work) error {
 		return ErrClosed
 	}
 	q.waiting = append(q.waiting, w)
-	if !q.busy {
+	q.start()
+	return nil
+}
+
+// start sees to it that what is waiting is performed, unless the queue is
+// held. The caller has the lock.
+func (q *queue) start() {
+	if !q.busy && !q.held && len(q.waiting) > 0 {
 		q.busy = true
 		go q.run()
 	}
-	return nil
+}
+
+// hold keeps the queue from beginning further work when what is under way is
+// through, until release. Nobody waits meanwhile but the work.
+func (q *queue) hold() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.held = true
+}
+
+// release lets a queue go on that was held.
+func (q *queue) release() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.held = false
+	q.start()
 }
 
 // run performs what is waiting and ends. An operation that ends the goroutine
@@ -89,6 +113,10 @@ func (q *queue) next() *work {
 		q.busy, q.waiting = false, nil
 		return nil
 	}
+	if q.held {
+		q.busy = false
+		return nil
+	}
 	return q.pop()
 }
 
@@ -109,6 +137,10 @@ func (q *queue) do(w *work) { w.run(context.WithValue(w.ctx, workerKey{}, q)) }
 
 // note remembers work that failed until somebody has seen its error.
 func (q *queue) note(w *work) {
+	if q.outer != nil {
+		q.outer.note(w)
+		return
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.failed = append(slices.DeleteFunc(q.failed, func(w *work) bool { return w.seen.Load() }), w)

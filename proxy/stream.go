@@ -1,0 +1,203 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+)
+
+// A Stream reads the rows of an answer, of which one window is in memory, as
+// values of T. It is an [engine.Stream] for awaited code: its methods return
+// futures or, to range over the rows, iterators that await. It is a small
+// value: copy it freely.
+//
+//	rows, err := conn.Stream(ctx, engine.Text("SELECT … FROM big")).Await(ctx)
+//	…
+//	defer rows.Close(ctx)
+//	for row, err := range rows.Iter(ctx) {
+//		…
+//	}
+//
+// Nothing is read before it is asked for, and then at most one window; see
+// [engine.WithWindow]. Reads run one after the other, in the order in which
+// they were asked for. An error ends the stream; so does the end of a read's
+// context while the read is under way, and of the context that the stream was
+// opened with.
+//
+// A stream has to be closed, unless it is read until there are no more rows. On
+// a connection that others use as well it keeps all operations after it
+// waiting until then. It ends with Commit, Rollback or Close of the connection.
+//
+// A Stream is used by one goroutine at a time, as its connection is. Streams
+// that are made from one another share their position: do not mix them.
+type Stream[T any] struct{ from *reading[T] }
+
+// reading is how a stream reads its rows.
+type reading[T any] struct {
+	answer *answer
+	view   *engine.View[T]
+	ahead  []T // of a window that was ranged over, those that are left
+}
+
+// errNoStream is the answer to reading the zero Stream.
+var errNoStream = fmt.Errorf("proxy: fetch: there is no stream: %w", engine.ErrClosed)
+
+// take removes up to n of the rows that were read ahead, all if n is 0.
+func (s Stream[T]) take(n int) []T {
+	if s.from == nil {
+		return nil
+	}
+	ahead := s.from.ahead
+	if n == 0 || n > len(ahead) {
+		n = len(ahead)
+	}
+	s.from.ahead = ahead[n:]
+	return ahead[:n:n]
+}
+
+// read queues a read of the stream. perform reports whether it has found the
+// end of the rows, where the connection is free.
+func read[T, U any](ctx context.Context, s Stream[T], perform func(v *engine.View[T]) (out U, end bool, err error)) Future[U] {
+	if s.from == nil {
+		var none U
+		return Settled(none, errNoStream)
+	}
+	a, view := s.from.answer, s.from.view
+	return ask(ctx, a, func(ctx context.Context) (U, error) {
+		returned := false
+		defer func() {
+			if !returned { // a panic of a key or a Scanner
+				_ = a.close()
+			}
+		}()
+		stop := context.AfterFunc(ctx, func() { a.cancel(context.Cause(ctx)) })
+		out, end, err := perform(view)
+		stop()
+		returned = true
+		switch {
+		case err != nil:
+			_ = a.close() // its error does not matter after another
+		case end:
+			a.free()
+		}
+		return out, because(ctx, err)
+	}, nil)
+}
+
+// FetchOne returns the next row, if there is one.
+func (s Stream[T]) FetchOne(ctx context.Context) Future[Optional[T]] {
+	if head := s.take(1); len(head) > 0 {
+		return Settled(Optional[T]{head[0], true}, nil)
+	}
+	return read(ctx, s, func(v *engine.View[T]) (Optional[T], bool, error) {
+		value, ok, err := v.FetchOne()
+		return Optional[T]{value, ok}, !ok, err
+	})
+}
+
+// FetchMany returns the next n rows, fewer at the end, none after it. An n
+// below 1 is an error. If an error comes up, the rows before it are returned
+// with it.
+func (s Stream[T]) FetchMany(ctx context.Context, n int) Future[[]T] {
+	if n < 1 {
+		return Settled[[]T](nil, fmt.Errorf("proxy: fetch many: %d is no number of rows", n))
+	}
+	head := s.take(n)
+	if len(head) == n {
+		return Settled(head, nil)
+	}
+	return read(ctx, s, func(v *engine.View[T]) ([]T, bool, error) {
+		rows, err := v.FetchMany(n - len(head))
+		rows = append(head, rows...)
+		return rows, len(rows) < n, err
+	})
+}
+
+// All returns the rows that are left, which is none if it is called again. If
+// an error comes up, the rows before it are returned with it.
+func (s Stream[T]) All(ctx context.Context) Future[[]T] {
+	head := s.take(0)
+	return read(ctx, s, func(v *engine.View[T]) ([]T, bool, error) {
+		rows, err := v.All()
+		return append(head, rows...), true, err
+	})
+}
+
+// First returns the next row, if there is one, and closes the stream without
+// reading the rest.
+func (s Stream[T]) First(ctx context.Context) Future[Optional[T]] {
+	head := s.take(0)
+	return read(ctx, s, func(v *engine.View[T]) (Optional[T], bool, error) {
+		if len(head) > 0 {
+			return Optional[T]{head[0], true}, true, v.Close()
+		}
+		value, ok, err := v.First()
+		return Optional[T]{value, ok}, true, err
+	})
+}
+
+// One returns the only row that is left and closes the stream. The error of no
+// row matches [engine.ErrNoResult], that of more than one
+// [engine.ErrMultipleResults].
+func (s Stream[T]) One(ctx context.Context) Future[T] {
+	head := s.take(0)
+	return read(ctx, s, func(v *engine.View[T]) (T, bool, error) {
+		only, err := oneOrNone(v, head)
+		if err == nil && !only.OK {
+			err = engine.ErrNoResult
+		}
+		return only.Value, true, err
+	})
+}
+
+// OneOrNone returns the only row that is left, if there is one, and closes the
+// stream. The error of more than one row matches [engine.ErrMultipleResults].
+func (s Stream[T]) OneOrNone(ctx context.Context) Future[Optional[T]] {
+	head := s.take(0)
+	return read(ctx, s, func(v *engine.View[T]) (Optional[T], bool, error) {
+		only, err := oneOrNone(v, head)
+		return only, true, err
+	})
+}
+
+// oneOrNone is the view's, after rows that were read ahead.
+func oneOrNone[T any](v *engine.View[T], head []T) (only Optional[T], err error) {
+	if len(head) == 0 {
+		only.Value, only.OK, err = v.OneOrNone()
+		return only, err
+	}
+	more := len(head) > 1
+	if !more {
+		_, more, err = v.FetchOne()
+	}
+	if err == nil && more {
+		err = engine.ErrMultipleResults
+	}
+	if err = errors.Join(err, v.Close()); err != nil {
+		return only, err
+	}
+	return Optional[T]{head[0], true}, nil
+}
+
+// Close ends the stream without reading the rest, after the reads that were
+// asked for: reading on is an error that matches [engine.ErrClosed]. It does so
+// also when ctx is over, and whether it is awaited or not. Closing twice does
+// nothing.
+func (s Stream[T]) Close(ctx context.Context) Completion {
+	if s.from == nil {
+		return Completed(nil)
+	}
+	a := s.from.answer
+	s.take(0) // what was read ahead is not to be read any more
+	f := ask(context.WithoutCancel(ctx), a, nothing(func(context.Context) error {
+		err := a.close()
+		if a.conn == nil {
+			err = errors.Join(a.queue.unseen(), err)
+		}
+		return err
+	}), nil)
+	a.ending.Store(true)
+	return complete(f)
+}

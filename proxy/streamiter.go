@@ -1,0 +1,118 @@
+package proxy
+
+import (
+	"context"
+	"iter"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+)
+
+// Iter returns an iterator over the rows that are left, which awaits a window
+// of them at a time. An error is its last value, and ends the stream. Leaving
+// the loop early leaves the stream as it is, at the next row.
+func (s Stream[T]) Iter(ctx context.Context) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for {
+			rows, err := s.window(ctx)
+			for i, row := range rows {
+				if !yield(row, nil) {
+					s.from.ahead = rows[i+1:]
+					return
+				}
+			}
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			if len(rows) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// Partitions returns an iterator over slices of n rows, the last one of fewer,
+// each of which it awaits. An n below 1 stands for the window of the stream. An
+// error is its last value, with the rows before it, and ends the stream.
+func (s Stream[T]) Partitions(ctx context.Context, n int) iter.Seq2[[]T, error] {
+	return func(yield func([]T, error) bool) {
+		for {
+			rows, err := s.partition(ctx, n)
+			if len(rows) == 0 && err == nil {
+				return
+			}
+			if !yield(rows, err) || err != nil || len(rows) < n {
+				return
+			}
+		}
+	}
+}
+
+// partition awaits n rows, or a window of them.
+func (s Stream[T]) partition(ctx context.Context, n int) ([]T, error) {
+	if n < 1 {
+		return s.window(ctx)
+	}
+	rows, err := s.FetchMany(ctx, n).Await(ctx)
+	s.endAfter(ctx, err)
+	return rows, err
+}
+
+// window awaits a window of rows, or what a loop has left of one; none at the
+// end.
+func (s Stream[T]) window(ctx context.Context) ([]T, error) {
+	if rows := s.take(0); len(rows) > 0 {
+		return rows, nil
+	}
+	rows, err := read(ctx, s, func(v *engine.View[T]) ([]T, bool, error) {
+		for rows, err := range v.Partitions(0) {
+			return rows, false, err
+		}
+		return nil, true, nil
+	}).Await(ctx)
+	s.endAfter(ctx, err)
+	return rows, err
+}
+
+// endAfter ends the stream of a loop whose wait was given up: what was read
+// meanwhile is lost.
+func (s Stream[T]) endAfter(ctx context.Context, err error) {
+	if err != nil && s.from != nil {
+		s.from.answer.end(ctx)
+	}
+}
+
+// Keys returns the names of the answer's columns.
+func (s Stream[T]) Keys() []string {
+	if s.from == nil {
+		return nil
+	}
+	return s.from.view.Keys()
+}
+
+// Scalars returns a stream of the values of the first column.
+func (s Stream[T]) Scalars() AsyncScalarResult { return derive(s, (*engine.View[T]).Scalars) }
+
+// Mappings returns a stream of the rows as maps from the columns' names to
+// their values. A name that several columns have is an error.
+func (s Stream[T]) Mappings() Stream[map[string]any] { return derive(s, (*engine.View[T]).Mappings) }
+
+// Columns returns a stream of the rows with the named columns only, in that
+// order. A name that no column has, or several have, is an error of the first
+// read.
+func (s Stream[T]) Columns(names ...string) AsyncResult {
+	return derive(s, func(v *engine.View[T]) *engine.View[engine.Row] { return v.Columns(names...) })
+}
+
+// Unique returns a stream without the rows that equal one before; see
+// [engine.View.Unique]. It keeps what it has seen in memory.
+func (s Stream[T]) Unique() Stream[T] { return derive(s, (*engine.View[T]).Unique) }
+
+// derive returns a stream of what another reads, by a view of its view.
+func derive[T, U any](s Stream[T], view func(v *engine.View[T]) *engine.View[U]) Stream[U] {
+	if s.from == nil {
+		return Stream[U]{}
+	}
+	return Stream[U]{&reading[U]{answer: s.from.answer, view: view(s.from.view)}}
+}
