@@ -81,7 +81,7 @@ func column[T any](t *testing.T, e engine.Executor, text string) []T {
 func TestTheSameInsertsAreFolded(t *testing.T) {
 	t.Parallel()
 	e, sent := openFolding(t, "", `CREATE TABLE "a b" (id bigint GENERATED ALWAYS AS IDENTITY, n int, twice bigint GENERATED ALWAYS AS (2 * n) STORED)`)
-	const n = 10_300 // more than are sent at once
+	const n = 17_000 // more than are sent at once
 	res, err := e.ExecuteMany(t.Context(), engine.Text(`INSERT INTO "a b" (n) VALUES (?) RETURNING id, "twice"`),
 		many(n, func(i int) []any { return []any{int64(i)} })...)
 	if err != nil || res.RowsAffected() != n {
@@ -295,7 +295,7 @@ func TestInsertsOfSeveralRowsAreFoldedToo(t *testing.T) {
 	t.Parallel()
 	e, sent := openFolding(t, "", "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY, a int, b text)")
 	text := engine.Text("INSERT INTO t (a, b) VALUES (?, ?), (?, ?), (?, ?) RETURNING id, a, b")
-	const n = 4_000
+	const n = 6_000
 	sts := make([]engine.Statement, n)
 	for i := range sts {
 		args := make([]any, 0, 6)

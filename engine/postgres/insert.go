@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,8 +15,9 @@ import (
 // A run of the same INSERT in a transaction is folded into one statement whose
 // arguments are arrays, which takes less than half of the time.
 const (
-	minFold = 256    // fewer rows are not worth a savepoint, which takes a round trip to release
-	maxFold = 10_000 // bounds the memory that one statement takes
+	minFold  = 256    // fewer rows are not worth a savepoint, which takes a round trip to release
+	foldRows = 1024   // of one statement: arrays that are longer are slower to write
+	maxFold  = 16_384 // rows on the way at once
 )
 
 // savepoint is what a folded statement that fails goes back to.
@@ -116,36 +118,55 @@ var errRows = errors.New("the statement has not inserted all rows")
 // insertFolded inserts the rows of statements, within a savepoint that it
 // leaves open if it fails.
 func (c *conn) insertFolded(ctx context.Context, fd *folded, qs []engine.Bound) ([]engine.Outcome, error) {
-	args := make([]any, fd.values)
-	for i := range args {
-		args[i] = column{qs, fd, i}
-	}
 	batch := &pgx.Batch{}
 	batch.Queue("SAVEPOINT " + savepoint)
-	batch.Queue(fd.text, args...)
-	results := c.tx.SendBatch(ctx, batch)
-	_, err := results.Exec()
-	var all engine.Outcome
-	if err == nil {
-		all, err = next(results, qs[0])
+	parts := slices.Collect(slices.Chunk(qs, max(1, foldRows/fd.rows)))
+	for _, part := range parts {
+		batch.Queue(fd.text, fd.columns(part)...)
 	}
+	results := c.tx.SendBatch(ctx, batch)
+	outs, err := fd.outcomes(results, parts)
 	if cerr := results.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
 		return nil, err
 	}
-	if all.Affected != int64(len(qs)*fd.rows) {
-		return nil, errRows
+	return outs, c.Release(ctx, savepoint)
+}
+
+// columns returns the arguments of a folded statement.
+func (f *folded) columns(qs []engine.Bound) []any {
+	args := make([]any, f.values)
+	for i := range args {
+		args[i] = column{qs, f, i}
 	}
-	outs := make([]engine.Outcome, len(qs))
-	for i := range outs {
-		outs[i] = engine.Outcome{Affected: int64(fd.rows), Columns: all.Columns}
-		if all.Rows != nil {
-			outs[i].Rows = &part{all.Rows, i * fd.rows, fd.rows}
+	return args
+}
+
+// outcomes reads the answers to a savepoint and to folded statements, and
+// returns the outcomes of what these stand for.
+func (f *folded) outcomes(results pgx.BatchResults, parts [][]engine.Bound) (outs []engine.Outcome, err error) {
+	if _, err := results.Exec(); err != nil {
+		return nil, err
+	}
+	for _, qs := range parts {
+		all, err := next(results, qs[0])
+		if err != nil {
+			return nil, err
+		}
+		if all.Affected != int64(len(qs)*f.rows) {
+			return nil, errRows
+		}
+		for i := range qs {
+			out := engine.Outcome{Affected: int64(f.rows), Columns: all.Columns}
+			if all.Rows != nil {
+				out.Rows = &part{all.Rows, i * f.rows, f.rows}
+			}
+			outs = append(outs, out)
 		}
 	}
-	return outs, c.Release(ctx, savepoint)
+	return outs, nil
 }
 
 // refused reports whether an error is the server's about the statement or its
