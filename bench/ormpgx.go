@@ -136,17 +136,27 @@ func columnsOf(articles []*Article) []any {
 	return []any{names, notes, prices, stocks, actives, times}
 }
 
-// writeArrays sends one statement for each kind of change, with a column in each
-// argument.
+// writeArrays sends a column in each argument.
 func writeArrays(ctx context.Context, tx pgx.Tx, u OrmUnit) error {
 	if err := changeArrays(ctx, tx, u); err != nil || len(u.Added) == 0 {
 		return err
 	}
-	rows, err := tx.Query(ctx, pgxInsertArticles, columnsOf(u.Added)...)
-	if err != nil {
-		return err
+	batch := &pgx.Batch{}
+	for part := range slices.Chunk(u.Added, ormBatch) { // longer arrays are slower to write
+		batch.Queue(pgxInsertArticles, columnsOf(part)...)
 	}
-	return readKeys(rows, u.Added)
+	results := tx.SendBatch(ctx, batch)
+	defer results.Close() //nolint:errcheck // a second time, unless something has failed
+	for part := range slices.Chunk(u.Added, ormBatch) {
+		rows, err := results.Query()
+		if err != nil {
+			return err
+		}
+		if err := readKeys(rows, part); err != nil {
+			return err
+		}
+	}
+	return results.Close()
 }
 
 // insertRows returns the text that inserts n articles.
