@@ -130,6 +130,10 @@ func (c *AsyncConnection) Invalidate(ctx context.Context) Completion {
 // pool, after the operations before it. It does so also when ctx is over, and
 // whether it is awaited or not. Its error holds those of operations that nobody
 // has awaited. Closing twice does nothing.
+//
+// Defer it without Await: Go evaluates what a deferred call is made on at once,
+// so that defer conn.Close(ctx).Await(ctx) would close the connection there and
+// then.
 func (c *AsyncConnection) Close(ctx context.Context) Completion {
 	return c.finally(ctx, func(ctx context.Context) error {
 		err := c.queue.unseen()

@@ -129,8 +129,8 @@ func (t *AsyncTransaction) Rollback(ctx context.Context) Completion {
 }
 
 // Close rolls the transaction back if it has not ended, also when ctx is over,
-// and whether it is awaited or not. It is meant to be deferred: after Commit it
-// does nothing.
+// and whether it is awaited or not. It is meant to be deferred, without Await,
+// see [AsyncConnection.Close]: after Commit it does nothing.
 func (t *AsyncTransaction) Close(ctx context.Context) Completion {
 	return t.conn.finally(ctx, t.tx.Close)
 }

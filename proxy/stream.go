@@ -183,8 +183,8 @@ func oneOrNone[T any](v *engine.View[T], head []T) (only Optional[T], err error)
 
 // Close ends the stream without reading the rest, after the reads that were
 // asked for: reading on is an error that matches [engine.ErrClosed]. It does so
-// also when ctx is over, and whether it is awaited or not. Closing twice does
-// nothing.
+// also when ctx is over, and whether it is awaited or not; defer it without
+// Await, see [AsyncConnection.Close]. Closing twice does nothing.
 func (s Stream[T]) Close(ctx context.Context) Completion {
 	if s.from == nil {
 		return Completed(nil)
