@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
 )
 
 // Commit flushes, commits the transaction with all its savepoints, and expires
@@ -75,6 +76,10 @@ func (c *committing) perform(ctx context.Context) error {
 	c.tried = true
 	if s.conn == nil {
 		return nil
+	}
+	if s.guest {
+		c.tried = false
+		return fmt.Errorf("orm: commit: %w", engine.ErrTransactionManaged)
 	}
 	err := s.conn.Commit(ctx)
 	c.closing = s.release(ctx)

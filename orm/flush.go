@@ -152,9 +152,11 @@ func (s *Session) prepare(ctx context.Context) error {
 func (s *Session) takeBack(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	if s.tx.tx != nil {
+	switch {
+	case s.tx.tx != nil:
 		_ = s.tx.tx.Rollback(ctx) // if it fails, so will the session's Rollback
-	} else {
+	case s.guest: // whoever ends the transaction learns of the error
+	default:
 		_ = s.conn.Rollback(ctx)
 	}
 }

@@ -355,13 +355,13 @@ func (s *Session) Execute(ctx context.Context, st engine.Statement) (*engine.Res
 
 // Execute is [Session.Execute].
 func (t Tasks) Execute(st engine.Statement) *Task[*engine.Result] {
-	return query(t.s, sp.OpSessionExecute, func(ctx context.Context, ex engine.Executor) (*engine.Result, error) {
-		return ex.Execute(ctx, st)
+	return query(t.s, sp.OpSessionExecute, func(ctx context.Context, conn *engine.Conn) (*engine.Result, error) {
+		return conn.Execute(ctx, st)
 	})
 }
 
 // query is a task that flushes and reads something that is no object.
-func query[T any](s *Session, op sp.Op, read func(ctx context.Context, ex engine.Executor) (T, error)) *Task[T] {
+func query[T any](s *Session, op sp.Op, read func(ctx context.Context, conn *engine.Conn) (T, error)) *Task[T] {
 	f := &flushing{s: s, auto: true}
 	task := &Task[T]{s: s, op: op, undo: f.undo}
 	var out T

@@ -53,7 +53,7 @@ func (t Tasks) end(op sp.Op, first func(), then func()) *Task[Nothing] {
 			defer cancel()
 		}
 		var err error
-		if s.conn != nil {
+		if s.conn != nil && !s.guest {
 			err = s.conn.Rollback(ctx)
 		}
 		if err = errors.Join(err, s.release(ctx)); err != nil {

@@ -22,8 +22,8 @@ func Scalars[V any](ctx context.Context, s *Session, st engine.Statement) ([]V, 
 func ScalarsTask[V any](s *Session, st engine.Statement) *Task[[]V] {
 	t := entityType[V]()
 	if t == nil {
-		return query(s, sp.OpSessionScalars, func(ctx context.Context, ex engine.Executor) ([]V, error) {
-			return engine.Scalars[V](ctx, ex, st)
+		return query(s, sp.OpSessionScalars, func(ctx context.Context, conn *engine.Conn) ([]V, error) {
+			return engine.Scalars[V](ctx, conn, st)
 		})
 	}
 	return objectsTask(s, sp.OpSessionScalars, t, &loading{st: st}, func(objs []*state) ([]V, error) {
@@ -55,8 +55,8 @@ type Found[V any] struct {
 func ScalarTask[V any](s *Session, st engine.Statement) *Task[Found[V]] {
 	t := entityType[V]()
 	if t == nil {
-		return query(s, sp.OpSessionScalar, func(ctx context.Context, ex engine.Executor) (found Found[V], err error) {
-			found.Value, found.OK, err = engine.Scalar[V](ctx, ex, st)
+		return query(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (found Found[V], err error) {
+			found.Value, found.OK, err = engine.Scalar[V](ctx, conn, st)
 			return found, err
 		})
 	}

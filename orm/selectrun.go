@@ -174,8 +174,8 @@ func (q Select[T]) Count(ctx context.Context, s *Session) (int64, error) {
 
 // CountTask is [Select.Count] as a task.
 func (q Select[T]) CountTask(s *Session) *Task[int64] {
-	return query(s, sp.OpSessionScalar, func(ctx context.Context, ex engine.Executor) (int64, error) {
-		return q.number(ctx, ex, "SELECT count(*) FROM ", "")
+	return query(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (int64, error) {
+		return q.number(ctx, conn, "SELECT count(*) FROM ", "")
 	})
 }
 
@@ -186,8 +186,8 @@ func (q Select[T]) Exists(ctx context.Context, s *Session) (bool, error) {
 
 // ExistsTask is [Select.Exists] as a task.
 func (q Select[T]) ExistsTask(s *Session) *Task[bool] {
-	return query(s, sp.OpSessionScalar, func(ctx context.Context, ex engine.Executor) (bool, error) {
-		n, err := q.number(ctx, ex, "SELECT count(*) FROM (SELECT 1 FROM ", " LIMIT 1) found")
+	return query(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (bool, error) {
+		n, err := q.number(ctx, conn, "SELECT count(*) FROM (SELECT 1 FROM ", " LIMIT 1) found")
 		return n > 0, err
 	})
 }

@@ -21,6 +21,7 @@ type Session struct {
 	objects objects
 
 	conn   *engine.Conn // while a transaction has reached the database
+	guest  bool         // the connection and its transaction are another's
 	tx     *transaction // the innermost that is open; nil: none
 	failed error        // a flush has failed, and rolled back
 	busy   bool         // a flush is at work
@@ -66,6 +67,18 @@ func NewSession(eng *engine.Engine, opts ...Option) *Session {
 			o.apply(&s.cfg)
 		}
 	}
+	return s
+}
+
+// NewSessionIn returns a session in a transaction that another ends, such as
+// that of [engine.Engine.RunInTx]: it uses the transaction's connection, and
+// has to be flushed before the transaction is committed. Its own Commit is an
+// error that matches [engine.ErrTransactionManaged]; Rollback and Close let its
+// objects go and leave the transaction alone.
+func NewSessionIn(tx *engine.Tx, opts ...Option) *Session {
+	s := NewSession(tx.Conn().Engine(), opts...)
+	s.conn, s.guest = tx.Conn(), true
+	s.tx = newTransaction(nil)
 	return s
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
 )
 
 // A Task is a method of a session that has not run yet, in three parts, for a
@@ -117,4 +118,18 @@ func whole[T any](s *Session, op sp.Op, fn func(ctx context.Context) (T, error))
 		},
 		apply: func(context.Context) (T, error) { return out, nil },
 	}
+}
+
+// RunSyncTask is a task that calls a blocking function with the session, which
+// it has to itself.
+func RunSyncTask[T any](s *Session, fn func(ctx context.Context, s *Session) (T, error)) *Task[T] {
+	t := whole(s, sp.OpSessionRunSync, func(ctx context.Context) (T, error) { return fn(ctx, s) })
+	t.exclusive = false // whoever asks for it knows what it touches
+	return t
+}
+
+// ConnTask is a task that flushes and uses the session's connection, such as
+// for a stream of rows. op is the session's method that it counts as.
+func ConnTask[T any](s *Session, op sp.Op, use func(ctx context.Context, conn *engine.Conn) (T, error)) *Task[T] {
+	return query(s, op, use)
 }

@@ -47,6 +47,58 @@ func (s *Session) InNestedTransaction() bool { return s.tx != nil && s.tx.outer 
 // failed, until Rollback is called.
 func (s *Session) IsActive() bool { return s.failed == nil }
 
+// Transaction returns the transaction that is open, or nil.
+func (s *Session) Transaction() *Transaction {
+	if s.tx == nil {
+		return nil
+	}
+	return &Transaction{session: s, tx: s.root()}
+}
+
+// NestedTransaction returns the innermost savepoint that is open, or nil.
+func (s *Session) NestedTransaction() *Nested {
+	if !s.InNestedTransaction() {
+		return nil
+	}
+	return &Nested{session: s, tx: s.tx}
+}
+
+// root returns the transaction itself, or nil.
+func (s *Session) root() *transaction {
+	tx := s.tx
+	for tx != nil && tx.outer != nil {
+		tx = tx.outer
+	}
+	return tx
+}
+
+// Transaction is a transaction of a session.
+type Transaction struct {
+	session *Session
+	tx      *transaction
+}
+
+// IsActive reports whether the transaction is open.
+func (t *Transaction) IsActive() bool { return t.session.root() == t.tx }
+
+// Commit is [Session.Commit]. After the end of the transaction it is an error
+// that matches [engine.ErrTransactionClosed].
+func (t *Transaction) Commit(ctx context.Context) error {
+	if !t.IsActive() {
+		return fmt.Errorf("orm: commit: %w", engine.ErrTransactionClosed)
+	}
+	return t.session.Commit(ctx)
+}
+
+// Rollback is [Session.Rollback]. After the end of the transaction it is an
+// error that matches [engine.ErrTransactionClosed].
+func (t *Transaction) Rollback(ctx context.Context) error {
+	if !t.IsActive() {
+		return fmt.Errorf("orm: rollback: %w", engine.ErrTransactionClosed)
+	}
+	return t.session.Rollback(ctx)
+}
+
 // Begin begins a transaction. If there is one, the error matches
 // [engine.ErrTransactionBegun]. BEGIN reaches the database with the first
 // statement.
@@ -186,7 +238,7 @@ const cleanup = 5 * time.Second
 // release gives the connection back.
 func (s *Session) release(ctx context.Context) error {
 	conn := s.conn
-	if conn == nil {
+	if conn == nil || s.guest {
 		return nil
 	}
 	s.conn = nil

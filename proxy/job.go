@@ -45,6 +45,7 @@ type work struct {
 	ctx     context.Context                 //nolint:containedctx // the operation's own, from its submission to its end
 	perform func(ctx context.Context) error // the I/O, on the worker's goroutine
 	apply   func() error                    // the rest, on the owner's; nil: nothing
+	finish  func(err error) error           // the same, whatever came of perform; nil: apply
 	ledger  *ledger                         // the session's; nil: of no session
 	queue   *queue                          // the one it is in; nil: of no session
 
@@ -111,10 +112,16 @@ func (w *work) run(ctx context.Context) {
 // settle applies the result of work that was performed.
 func (w *work) settle() {
 	w.settled = true
+	if w.finish != nil {
+		if w.err = w.finish(w.failure); w.failure == nil && w.err != nil {
+			w.failure = w.err
+			w.queue.note(w)
+		}
+	}
 	if w.apply != nil && w.err == nil {
 		w.err = w.apply()
 	}
-	w.perform, w.apply = nil, nil // what they hold may be large
+	w.perform, w.apply, w.finish = nil, nil, nil // what they hold may be large
 }
 
 // ledger is a session's work in program order, as far as its results have not

@@ -1,0 +1,310 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm"
+)
+
+// AsyncSession is the awaited session: its methods return futures. They are
+// performed one after the other, in the order in which they were asked for, on
+// a goroutine that is there only while there is work; a method that needs no
+// database is done at once.
+//
+// The session and its objects belong to one goroutine at a time, as a blocking
+// session does. What a flush sends is taken down when the method is called, so
+// that objects may be changed while it is under way; what comes back is
+// written into them inside Await, in program order, or when the next method is
+// called. A method that has to know what one before it does waits for that: a
+// flush after a flush, anything after a commit.
+//
+// Statements that wait together are sent together where the database can, see
+// [WithPipelining].
+//
+// An operation runs whether its future is awaited or not. If one fails that
+// nobody awaits, Commit commits nothing and returns its error, and so does
+// Close.
+type AsyncSession struct {
+	core    *orm.Session
+	queue   *queue
+	ledger  ledger
+	barrier *work // the last that has to be applied before others are planned
+	streams streams
+	waiting int
+}
+
+// NewAsyncSession returns an awaited session on an engine. It has to be closed.
+// An option with a bad value is an error that names it.
+func NewAsyncSession(eng *engine.Engine, opts ...AsyncOption) (*AsyncSession, error) {
+	c := defaultAsyncConfig()
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.applyAsync(&c); err != nil {
+			return nil, err
+		}
+	}
+	return &AsyncSession{core: orm.NewSession(eng, c.session...), queue: newQueue(c.waiting), waiting: c.waiting}, nil
+}
+
+// An AsyncOption changes how an [AsyncSession] works.
+type AsyncOption interface{ applyAsync(c *asyncConfig) error }
+
+type asyncOption func(c *asyncConfig) error
+
+func (f asyncOption) applyAsync(c *asyncConfig) error { return f(c) }
+
+type asyncConfig struct {
+	waiting int
+	session []orm.Option
+}
+
+func defaultAsyncConfig() asyncConfig { return asyncConfig{waiting: 1024} }
+
+// WithQueue sets how many operations of the session may be under way or wait
+// their turn: 1,024 by default, from 1 to 1,048,576. Asking for one more waits
+// until one of them is through, or its context is over.
+func WithQueue(n int) AsyncOption {
+	return asyncOption(func(c *asyncConfig) error {
+		if n < 1 || n > maxPlaces {
+			return fmt.Errorf("proxy: WithQueue: %d is not between 1 and %d", n, maxPlaces)
+		}
+		c.waiting = n
+		return nil
+	})
+}
+
+// WithSession sets options of the session itself.
+func WithSession(opts ...orm.Option) AsyncOption {
+	return asyncOption(func(c *asyncConfig) error {
+		c.session = append(c.session, opts...)
+		return nil
+	})
+}
+
+func (a *AsyncSession) handle() (*Session, *AsyncSession) { return nil, a }
+
+// quiet waits until what the session knows is settled, for methods that look
+// at it or change it.
+func (a *AsyncSession) quiet(ctx context.Context) error {
+	a.ledger.settleReady()
+	if a.barrier == nil {
+		return nil
+	}
+	if err := a.barrier.wait(ctx); err != nil {
+		return err
+	}
+	a.barrier = nil
+	return nil
+}
+
+// local is quiet for methods without a context.
+func (a *AsyncSession) local() *orm.Session {
+	_ = a.quiet(context.Background()) // which is never over
+	return a.core
+}
+
+// Add is [orm.Session.Add].
+func (a *AsyncSession) Add(obj any) error { return a.local().Add(obj) }
+
+// AddAll is [orm.Session.AddAll].
+func (a *AsyncSession) AddAll(objs ...any) error { return a.local().AddAll(objs...) }
+
+// Attach is [orm.Session.Attach].
+func (a *AsyncSession) Attach(obj any) error { return a.local().Attach(obj) }
+
+// Expire is [orm.Session.Expire].
+func (a *AsyncSession) Expire(obj any, fields ...string) error {
+	return a.local().Expire(obj, fields...)
+}
+
+// ExpireAll is [orm.Session.ExpireAll].
+func (a *AsyncSession) ExpireAll() { a.local().ExpireAll() }
+
+// Expunge is [orm.Session.Expunge].
+func (a *AsyncSession) Expunge(obj any) error { return a.local().Expunge(obj) }
+
+// ExpungeAll is [orm.Session.ExpungeAll].
+func (a *AsyncSession) ExpungeAll() { a.local().ExpungeAll() }
+
+// IsModified is [orm.Session.IsModified].
+func (a *AsyncSession) IsModified(obj any) bool { return a.local().IsModified(obj) }
+
+// IsExpired is [orm.Session.IsExpired].
+func (a *AsyncSession) IsExpired(obj any) bool { return a.local().IsExpired(obj) }
+
+// Contains is [orm.Session.Contains].
+func (a *AsyncSession) Contains(obj any) bool { return a.local().Contains(obj) }
+
+// New is [orm.Session.New].
+func (a *AsyncSession) New() iter.Seq[any] { return a.local().New() }
+
+// Dirty is [orm.Session.Dirty].
+func (a *AsyncSession) Dirty() iter.Seq[any] { return a.local().Dirty() }
+
+// Deleted is [orm.Session.Deleted].
+func (a *AsyncSession) Deleted() iter.Seq[any] { return a.local().Deleted() }
+
+// InTransaction is [orm.Session.InTransaction].
+func (a *AsyncSession) InTransaction() bool { return a.local().InTransaction() }
+
+// InNestedTransaction is [orm.Session.InNestedTransaction].
+func (a *AsyncSession) InNestedTransaction() bool { return a.local().InNestedTransaction() }
+
+// IsActive is [orm.Session.IsActive].
+func (a *AsyncSession) IsActive() bool { return a.local().IsActive() }
+
+// Bind returns the engine of the session.
+func (a *AsyncSession) Bind() *engine.Engine { return a.core.Bind() }
+
+// NoAutoflush calls fn with autoflush off for the methods called in it.
+func (a *AsyncSession) NoAutoflush(fn func() error) error { return a.local().NoAutoflush(fn) }
+
+// Begin is [orm.Session.Begin].
+func (a *AsyncSession) Begin(ctx context.Context) Completion {
+	if err := a.quiet(ctx); err != nil {
+		return Completed(err)
+	}
+	return Completed(a.core.Begin(ctx))
+}
+
+// BeginNested is [orm.Session.BeginNested].
+func (a *AsyncSession) BeginNested(ctx context.Context) Future[*AsyncNested] {
+	return convert(submit(ctx, a, a.core.Tasks().BeginNested()), func(n *orm.Nested) *AsyncNested { return &AsyncNested{a, n} })
+}
+
+// Flush is [orm.Session.Flush].
+func (a *AsyncSession) Flush(ctx context.Context) Completion {
+	return complete(submit(ctx, a, a.core.Tasks().Flush()))
+}
+
+// Commit is [orm.Session.Commit]. If an operation before it has failed and
+// nobody has awaited it, nothing is committed, and the error of Commit holds
+// its error; a Commit after that commits what did succeed.
+func (a *AsyncSession) Commit(ctx context.Context) Completion {
+	a.streams.end(ctx)
+	if err := a.unseen(ctx); err != nil {
+		return Completed(fmt.Errorf("proxy: commit: nothing is committed, because operations failed that nobody awaited: %w", err))
+	}
+	return complete(submit(ctx, a, a.core.Tasks().Commit()))
+}
+
+// unseen waits for all operations and returns the errors of those that nobody
+// has awaited.
+func (a *AsyncSession) unseen(ctx context.Context) error {
+	if workerOf(ctx) == a.queue {
+		return nil
+	}
+	if n := len(a.ledger.open); n > 0 {
+		if err := a.ledger.settle(ctx, a.ledger.open[n-1]); err != nil {
+			return err
+		}
+	}
+	return a.queue.unseen()
+}
+
+// Rollback is [orm.Session.Rollback]. Errors of operations before it that
+// nobody has awaited are forgotten.
+func (a *AsyncSession) Rollback(ctx context.Context) Completion {
+	a.streams.end(ctx)
+	return a.forget(complete(submit(ctx, a, a.core.Tasks().Rollback())))
+}
+
+// forget forgets the errors of what was before an end of the transaction.
+func (a *AsyncSession) forget(c Completion) Completion {
+	_ = a.queue.unseen()
+	return c
+}
+
+// Close is [orm.Session.Close], after the operations before it. Its error holds
+// those of operations that nobody has awaited.
+func (a *AsyncSession) Close(ctx context.Context) Completion {
+	a.streams.end(ctx)
+	err := a.unseen(context.WithoutCancel(ctx))
+	c := complete(submit(context.WithoutCancel(ctx), a, a.core.Tasks().Close()))
+	if err == nil {
+		return c
+	}
+	return Completion{Then(c.future, func(context.Context, struct{}) (struct{}, error) {
+		return struct{}{}, fmt.Errorf("proxy: close: operations failed that nobody awaited: %w", err)
+	})}
+}
+
+// Aclose is Close, and the session can't be used again: its operations then
+// fail with an error that matches [ErrClosed].
+func (a *AsyncSession) Aclose(ctx context.Context) Completion {
+	c := a.Close(ctx)
+	a.queue.close()
+	return c
+}
+
+// Reset is [orm.Session.Reset].
+func (a *AsyncSession) Reset(ctx context.Context) Completion {
+	a.streams.end(ctx)
+	return a.forget(complete(submit(context.WithoutCancel(ctx), a, a.core.Tasks().Reset())))
+}
+
+// Invalidate is [orm.Session.Invalidate].
+func (a *AsyncSession) Invalidate(ctx context.Context) Completion {
+	a.streams.end(ctx)
+	return a.forget(complete(submit(context.WithoutCancel(ctx), a, a.core.Tasks().Invalidate())))
+}
+
+// Delete is [orm.Session.Delete].
+func (a *AsyncSession) Delete(ctx context.Context, obj any) Completion {
+	return complete(submit(ctx, a, a.core.Tasks().Delete(obj)))
+}
+
+// Refresh is [orm.Session.Refresh].
+func (a *AsyncSession) Refresh(ctx context.Context, obj any, opts ...orm.GetOption) Completion {
+	return complete(submit(ctx, a, a.core.Tasks().Refresh(obj, opts...)))
+}
+
+// Execute is [orm.Session.Execute].
+func (a *AsyncSession) Execute(ctx context.Context, st engine.Statement) Future[*engine.Result] {
+	return submit(ctx, a, a.core.Tasks().Execute(st))
+}
+
+// Connection is [orm.Session.Connection]. The connection is to be used while
+// nothing else is asked of the session.
+func (a *AsyncSession) Connection(ctx context.Context) Future[*engine.Conn] {
+	return submit(ctx, a, a.core.Tasks().Connection())
+}
+
+// With calls fn with the session, and closes it for good at the end, whatever
+// comes of fn. Nothing is committed that fn has not committed.
+func (a *AsyncSession) With(ctx context.Context, fn func(ctx context.Context, a *AsyncSession) error) (err error) {
+	defer func() {
+		if cerr := a.Aclose(ctx).Await(context.WithoutCancel(ctx)); err == nil || errors.Is(cerr, err) {
+			err = cerr
+		}
+	}()
+	return fn(ctx, a)
+}
+
+// AsyncNested is a savepoint of an awaited session.
+type AsyncNested struct {
+	session *AsyncSession
+	nested  *orm.Nested
+}
+
+// IsActive is [orm.Nested.IsActive].
+func (n *AsyncNested) IsActive() bool {
+	n.session.local()
+	return n.nested.IsActive()
+}
+
+// Commit is [orm.Nested.Commit].
+func (n *AsyncNested) Commit(ctx context.Context) Completion {
+	return complete(submit(ctx, n.session, n.session.core.Tasks().CommitNested(n.nested)))
+}
+
+// Rollback is [orm.Nested.Rollback].
+func (n *AsyncNested) Rollback(ctx context.Context) Completion {
+	return complete(submit(ctx, n.session, n.session.core.Tasks().RollbackNested(n.nested)))
+}

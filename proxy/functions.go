@@ -1,0 +1,156 @@
+package proxy
+
+import (
+	"context"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm"
+)
+
+// Get is [orm.Get] on a session of any kind.
+func Get[T any, K any](ctx context.Context, h Handle, key K, opts ...orm.GetOption) Future[*T] {
+	s, a := h.handle()
+	if a == nil {
+		return Settled(orm.Get[T](ctx, s.Session, key, opts...))
+	}
+	return submit(ctx, a, orm.GetTask[T](a.core, key, opts...))
+}
+
+// GetOne is [orm.GetOne] on a session of any kind.
+func GetOne[T any, K any](ctx context.Context, h Handle, key K, opts ...orm.GetOption) Future[*T] {
+	s, a := h.handle()
+	if a == nil {
+		return Settled(orm.GetOne[T](ctx, s.Session, key, opts...))
+	}
+	return submit(ctx, a, orm.GetOneTask[T](a.core, key, opts...))
+}
+
+// Merge is [orm.Merge] on a session of any kind. An awaited session waits for it.
+func Merge[T any](ctx context.Context, h Handle, obj *T, opts ...orm.MergeOption) Future[*T] {
+	s, a := h.handle()
+	if a == nil {
+		return Settled(orm.Merge(ctx, s.Session, obj, opts...))
+	}
+	return submit(ctx, a, orm.MergeTask(a.core, obj, opts...))
+}
+
+// Scalars is [orm.Scalars] on a session of any kind.
+func Scalars[V any](ctx context.Context, h Handle, st engine.Statement) Future[[]V] {
+	s, a := h.handle()
+	if a == nil {
+		return Settled(orm.Scalars[V](ctx, s.Session, st))
+	}
+	return submit(ctx, a, orm.ScalarsTask[V](a.core, st))
+}
+
+// Scalar is [orm.Scalar] on a session of any kind: the first column of the first
+// row, if there is one.
+func Scalar[V any](ctx context.Context, h Handle, st engine.Statement) Future[Optional[V]] {
+	s, a := h.handle()
+	if a == nil {
+		v, ok, err := orm.Scalar[V](ctx, s.Session, st)
+		return Settled(Optional[V]{v, ok}, err)
+	}
+	return convert(submit(ctx, a, orm.ScalarTask[V](a.core, st)), func(f orm.Found[V]) Optional[V] { return Optional[V]{f.Value, f.OK} })
+}
+
+// Load is [orm.Load] on a session of any kind. An awaited session waits for it.
+func Load[T any](ctx context.Context, h Handle, objs []*T, paths ...string) Completion {
+	s, a := h.handle()
+	if a == nil {
+		return Completed(orm.Load(ctx, s.Session, objs, paths...))
+	}
+	return complete(submit(ctx, a, orm.LoadTask(a.core, objs, paths...)))
+}
+
+// FindAll is [orm.Select.All] on a session of any kind. For a query that reads
+// relations an awaited session waits.
+func FindAll[T any](ctx context.Context, h Handle, q orm.Select[T]) Future[[]*T] {
+	s, a := h.handle()
+	if a == nil {
+		return Settled(q.All(ctx, s.Session))
+	}
+	return submit(ctx, a, q.AllTask(a.core))
+}
+
+// FindFirst is [orm.Select.First] on a session of any kind.
+func FindFirst[T any](ctx context.Context, h Handle, q orm.Select[T]) Future[*T] {
+	s, a := h.handle()
+	if a == nil {
+		return Settled(q.First(ctx, s.Session))
+	}
+	return submit(ctx, a, q.FirstTask(a.core))
+}
+
+// FindOne is [orm.Select.One] on a session of any kind.
+func FindOne[T any](ctx context.Context, h Handle, q orm.Select[T]) Future[*T] {
+	s, a := h.handle()
+	if a == nil {
+		return Settled(q.One(ctx, s.Session))
+	}
+	return submit(ctx, a, q.OneTask(a.core))
+}
+
+// Count is [orm.Select.Count] on a session of any kind.
+func Count[T any](ctx context.Context, h Handle, q orm.Select[T]) Future[int64] {
+	s, a := h.handle()
+	if a == nil {
+		return Settled(q.Count(ctx, s.Session))
+	}
+	return submit(ctx, a, q.CountTask(a.core))
+}
+
+// Exists is [orm.Select.Exists] on a session of any kind.
+func Exists[T any](ctx context.Context, h Handle, q orm.Select[T]) Future[bool] {
+	s, a := h.handle()
+	if a == nil {
+		return Settled(q.Exists(ctx, s.Session))
+	}
+	return submit(ctx, a, q.ExistsTask(a.core))
+}
+
+// Query returns a query of the older style, bound to a blocking session. An
+// awaited one has none: the error is an [*UnsupportedError].
+func Query[T any](h Handle) (orm.Query[T], error) {
+	s, a := h.handle()
+	if a != nil {
+		return orm.Query[T]{}, errAwaitedQuery
+	}
+	return orm.NewQuery[T](s.Session), nil
+}
+
+// RunSync calls fn, a blocking function, with the session below an awaited one,
+// on the goroutine of its operations, when those before it are through. fn has
+// the session to itself: it uses the one it was given, and may await futures
+// of the awaited one's methods that take its context. Until the future is
+// awaited, the objects are fn's. A blocking session has no RunSync: the error is
+// an [*UnsupportedError].
+func RunSync[R any](ctx context.Context, h Handle, fn func(ctx context.Context, s *orm.Session) (R, error)) Future[R] {
+	_, a := h.handle()
+	if a == nil {
+		var none R
+		return Settled[R](none, errBlockingRunSync)
+	}
+	return submit(ctx, a, orm.RunSyncTask(a.core, fn))
+}
+
+// StreamOf returns a stream of a statement's rows as values of T, on an awaited
+// session; see [AsyncSession.Stream] and [engine.As]. A blocking session has
+// none: the error is an [*UnsupportedError].
+func StreamOf[T any](ctx context.Context, h Handle, st engine.Statement, opts ...engine.StreamOption) Future[Stream[T]] {
+	_, a := h.handle()
+	if a == nil {
+		return Settled(Stream[T]{}, error(errBlockingStream))
+	}
+	return convert(a.Stream(ctx, st, opts...), StreamAs[T])
+}
+
+// StreamScalarsOf returns a stream of the values of a statement's first column;
+// see [StreamOf].
+func StreamScalarsOf[V any](ctx context.Context, h Handle, st engine.Statement, opts ...engine.StreamOption) Future[Stream[V]] {
+	_, a := h.handle()
+	if a == nil {
+		return Settled(Stream[V]{}, error(errBlockingScalars))
+	}
+	return convert(a.Stream(ctx, st, opts...), func(r AsyncResult) Stream[V] { return StreamScalarsAs[V](r, 0) })
+}

@@ -1,0 +1,71 @@
+package proxy
+
+import (
+	"context"
+
+	"github.com/sessionproxy/sessionproxy/orm"
+)
+
+// submit plans a method of an awaited session and hands it to the queue. It
+// waits for what the plan depends on, and for a place in the queue.
+func submit[T any](ctx context.Context, a *AsyncSession, t *orm.Task[T]) Future[T] {
+	if workerOf(ctx) == a.queue {
+		// An operation of the session asks, which has the session to itself.
+		t.Plan(ctx)
+		return Settled(t.Apply(ctx, t.Perform(ctx)))
+	}
+	if err := a.ready(ctx, t.Reads()); err != nil {
+		var none T
+		return Settled(none, err)
+	}
+	t.Plan(ctx)
+	if t.Local() {
+		return Settled(t.Apply(ctx, t.Perform(ctx)))
+	}
+	stream := a.streams.last()
+	if stream != nil && t.Barrier() {
+		return Settled(t.Apply(ctx, errBehindStream)) // nobody could close the stream while it is waited for
+	}
+	j := newJob[T](ctx, nil, nil)
+	j.perform = t.Perform
+	j.finish = func(err error) error {
+		j.value, err = t.Apply(ctx, err)
+		return err
+	}
+	if err := a.queue.submit(&j.work); err != nil {
+		out, err := t.Apply(ctx, err)
+		return Settled(out, err)
+	}
+	a.ledger.add(&j.work)
+	if t.Barrier() {
+		a.barrier = &j.work
+	}
+	if t.Exclusive() {
+		_ = j.wait(context.WithoutCancel(ctx)) // the operation's own context ends it
+	}
+	return after(stream, Future[T]{from: j})
+}
+
+// ready waits for what has to be settled before a plan is made: the last
+// barrier, or, if the plan may read from the database, everything.
+func (a *AsyncSession) ready(ctx context.Context, all bool) error {
+	if err := a.quiet(ctx); err != nil {
+		return err
+	}
+	if n := len(a.ledger.open); all && n > 0 {
+		return a.ledger.settle(ctx, a.ledger.open[n-1])
+	}
+	return nil
+}
+
+// convert is a future of what fn makes of a result.
+func convert[T, U any](f Future[T], fn func(T) U) Future[U] {
+	if f.from == nil {
+		if f.err != nil {
+			var none U
+			return Settled(none, f.err)
+		}
+		return Settled(fn(f.value), nil)
+	}
+	return Then(f, func(_ context.Context, v T) (U, error) { return fn(v), nil })
+}
