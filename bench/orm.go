@@ -85,6 +85,8 @@ type OrmWork interface {
 type OrmSubject struct {
 	// Name is what the table calls it.
 	Name string
+	// Reads is what the table calls it where it only reads; empty for Name.
+	Reads string
 	// Hand says that it is written for this table alone, by hand.
 	Hand bool
 	// Loads are parts of the names of the operations that it differs in from
@@ -92,6 +94,14 @@ type OrmSubject struct {
 	Loads []string
 	// Open begins work.
 	Open func(ctx context.Context) OrmWork
+}
+
+// called returns the subject's name under a load.
+func (s OrmSubject) called(l ormLoad) string {
+	if l.reads && s.Reads != "" {
+		return s.Reads
+	}
+	return s.Name
 }
 
 // does reports whether the subject is measured under a load.

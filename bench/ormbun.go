@@ -17,7 +17,7 @@ type bunWork struct {
 
 func bunSubject(db *sql.DB, dialect schema.Dialect) OrmSubject {
 	b := bun.NewDB(db, dialect)
-	return OrmSubject{"bun", false, nil, func(context.Context) OrmWork { return &bunWork{db: b} }}
+	return OrmSubject{"bun", "", false, nil, func(context.Context) OrmWork { return &bunWork{db: b} }}
 }
 
 // Load implements [OrmWork].

@@ -16,7 +16,7 @@ type gormWork struct{ db, tx *gorm.DB }
 
 func gormSubject(db *sql.DB, driver string) OrmSubject {
 	g := openGorm(db, driver)
-	return OrmSubject{"gorm", false, nil, func(context.Context) OrmWork { return &gormWork{db: g} }}
+	return OrmSubject{"gorm", "", false, nil, func(context.Context) OrmWork { return &gormWork{db: g} }}
 }
 
 // Load implements [OrmWork].

@@ -12,7 +12,7 @@ type sessionWork struct{ session *orm.Session }
 
 // sessionSubject is a session on an engine, with an empty chain.
 func sessionSubject(eng *engine.Engine) OrmSubject {
-	return OrmSubject{"sessionproxy, orm", false, nil, func(context.Context) OrmWork {
+	return OrmSubject{"sessionproxy, orm", "", false, nil, func(context.Context) OrmWork {
 		return &sessionWork{orm.NewSession(eng)}
 	}}
 }

@@ -41,7 +41,7 @@ type pgxWork struct {
 // pgxHand returns the forms that are written by hand.
 func pgxHand(pool *pgxpool.Pool) []OrmSubject {
 	by := func(name string, write func(ctx context.Context, tx pgx.Tx, u OrmUnit) error, loads ...string) OrmSubject {
-		return OrmSubject{name, true, loads, func(context.Context) OrmWork { return &pgxWork{pool: pool, write: write} }}
+		return OrmSubject{name, "pgx, Scan by hand", true, loads, func(context.Context) OrmWork { return &pgxWork{pool: pool, write: write} }}
 	}
 	return []OrmSubject{
 		by("pgx, batch", writeBatch),

@@ -26,7 +26,7 @@ type sqliteWork struct {
 // sqliteHand returns the forms that are written by hand.
 func sqliteHand(db *sql.DB) []OrmSubject {
 	by := func(name string, insert func(ctx context.Context, tx *sql.Tx, added []*Article) error, loads ...string) OrmSubject {
-		return OrmSubject{name, true, loads, func(context.Context) OrmWork { return &sqliteWork{db: db, insert: insert} }}
+		return OrmSubject{name, "database/sql, Scan by hand", true, loads, func(context.Context) OrmWork { return &sqliteWork{db: db, insert: insert} }}
 	}
 	return []OrmSubject{
 		by("database/sql, prepared statements", insertPrepared),
