@@ -24,14 +24,14 @@ type step struct {
 	later  bool // its outcome is looked at when something needs it, not at once
 }
 
-var kinds = []string{
+var stepKinds = []string{
 	"insert", "insert", "insert", "batch", "count", "begin", "savepoint", "release", "undo", "commit", "rollback", "stream", "abandon",
 }
 
 func drawProgram(t *rapid.T) []step {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
 		return step{
-			kind: rapid.SampledFrom(kinds).Draw(t, "kind"), n: rapid.IntRange(1, 12).Draw(t, "n"),
+			kind: rapid.SampledFrom(stepKinds).Draw(t, "kind"), n: rapid.IntRange(1, 12).Draw(t, "n"),
 			window: rapid.IntRange(1, 5).Draw(t, "window"), later: rapid.Bool().Draw(t, "later"),
 		}
 	}), 1, 25).Draw(t, "program")

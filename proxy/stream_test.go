@@ -205,8 +205,7 @@ func (*explosive) Scan(any) error { panic("no value for you") }
 
 func TestAPanicInAReadEndsTheStream(t *testing.T) {
 	t.Parallel()
-	eng := stocked(t, databases["postgres"](t))
-	for _, ex := range []proxy.AsyncExecutor{eng, connect(t, eng)} {
+	onEachExecutor(t, func(t *testing.T, ex proxy.AsyncExecutor) {
 		s := proxy.StreamAs[explosive](stream(t, ex, 5))
 		var p *proxy.PanicError
 		if _, err := s.FetchOne(t.Context()).Await(t.Context()); !errors.As(err, &p) {
@@ -215,7 +214,7 @@ func TestAPanicInAReadEndsTheStream(t *testing.T) {
 		if n := count(t, ex); n != 30 {
 			t.Error(n)
 		}
-	}
+	})
 }
 
 // TestAStreamIsNotReadAhead counts, by a sequence, the rows that the server has

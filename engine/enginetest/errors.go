@@ -139,3 +139,34 @@ func testScanErrors(t *testing.T, f *fixture) {
 		}
 	}
 }
+
+// explosive is a value that can't be read.
+type explosive struct{}
+
+// Scan implements [database/sql.Scanner].
+func (*explosive) Scan(any) error { panic("no value for you") }
+
+// testPanickingScanner lets a Scanner panic: the connection is free after it.
+func testPanickingScanner(t *testing.T, f *fixture) {
+	f.items(3)
+	survive := func(what string, ex engine.Executor, read func()) {
+		t.Helper()
+		func() {
+			defer func() { want[any](t, what, recover(), "no value for you") }()
+			read()
+		}()
+		want(t, "rows after "+what, f.count(ex), int64(3))
+	}
+	both := func(ex engine.Executor) {
+		survive("all", ex, func() { _, _ = engine.All[explosive](t.Context(), ex, engine.Text(allIDs)) })
+		survive("each", ex, func() {
+			for range engine.Each[explosive](t.Context(), ex, engine.Text(allIDs)) {
+				t.Error("a row was read")
+			}
+		})
+	}
+	both(f)
+	c := f.connect()
+	both(c)
+	f.end(c)
+}

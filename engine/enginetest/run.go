@@ -36,7 +36,7 @@ var contract = []func(t *testing.T, f *fixture){
 	testUniqueKey, testNotNull, testForeignKey, testCheck, testSyntax, testMissingTable, testDataError, testCancelled,
 	testIntegers, testFloats, testDecimals, testTexts, testBytes, testBools, testTimes, testDates, testJSON, testUUID, testNulls,
 	testTypedAll, testTypedOne, testTypedScalar, testTypedViews, testEach, testStructArguments, testTypedTimes,
-	testOneCallPerStatement, testRefusal, testRaw, testScanErrors,
+	testOneCallPerStatement, testRefusal, testRaw, testScanErrors, testPanickingScanner,
 }
 
 // Run runs the contract on a database.

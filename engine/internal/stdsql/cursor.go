@@ -17,6 +17,7 @@ type cursor struct {
 	names   []string
 	columns []engine.Column
 	handle  *handle // used up to Close; nil if a connection is
+	guards  guards
 	closed  bool
 }
 
@@ -49,7 +50,9 @@ func (c *cursor) Next() bool { return c.rows.Next() }
 
 // Scan implements [engine.Cursor].
 func (c *cursor) Scan(dest ...any) error {
-	if err := c.rows.Scan(dest...); err != nil {
+	err := c.rows.Scan(c.guards.around(dest)...)
+	c.guards.raise()
+	if err != nil {
 		return hideValue(err, c.Names())
 	}
 	return nil
