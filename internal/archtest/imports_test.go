@@ -36,7 +36,7 @@ var floors = map[string]rule{
 	"driver/pgxdb":              {own: []string{"", "fault"}, foreign: []string{pgx}},
 	"orm":                       {own: []string{"", "fault", "engine", "engine/scan", "orm/mapping"}},
 	"orm/mapping":               {own: []string{"engine/scan"}},
-	"proxy":                     {own: []string{"engine"}},
+	"proxy":                     {own: []string{"", "engine", "orm"}},
 	"engine":                    {own: []string{"", "fault", "internal/sqltext", "engine/scan"}},
 	"engine/scan":               {},
 	"engine/internal/assign":    {own: []string{"engine/scan"}},
