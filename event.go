@@ -26,6 +26,9 @@ const (
 	// EventStatementFailed reports the failure of one statement of a batch;
 	// Attempt is its number in the batch, from 1.
 	EventStatementFailed EventKind = "statement.failed"
+	// EventPipelined reports that the statement travelled with others in one
+	// round trip; Attempt is how many they were.
+	EventPipelined EventKind = "pipelined"
 	// EventTimeout reports that a time limit of this library ended the call;
 	// Delay is the limit.
 	EventTimeout EventKind = "timeout"

@@ -33,6 +33,9 @@ var (
 	// ErrTxAborted is matched by a statement that the database refuses because
 	// one before it failed in the same transaction. See [TxAbortedError].
 	ErrTxAborted = errors.New("the transaction is aborted by an earlier error: roll it back")
+	// ErrPipelineAborted is matched by a statement that was sent together with
+	// one before it that failed. See [PipelineAbortedError].
+	ErrPipelineAborted = errors.New("a statement before it in the same round trip failed")
 	// ErrNoRows is matched by reading rows of a statement that returns none.
 	// It matches [ErrClosed] as well.
 	ErrNoRows = fmt.Errorf("engine: the statement returns no rows: the result is %w", closedError{})
@@ -43,6 +46,27 @@ type closedError struct{}
 
 func (closedError) Error() string        { return "closed" }
 func (closedError) Is(target error) bool { return target == ErrClosed }
+
+// PipelineAbortedError is the error of a statement that travelled with others
+// in one round trip, after one of them that failed: the server has not run it.
+// It matches [ErrTxAborted], [ErrPipelineAborted] and [fault.ErrRejected].
+type PipelineAbortedError struct {
+	// Cause is the error of the first that failed.
+	Cause error
+}
+
+// Error says that the statement did not run, and why.
+func (e *PipelineAbortedError) Error() string {
+	return "not run, because a statement before it in the same round trip failed: " + e.Cause.Error()
+}
+
+// Unwrap returns the cause.
+func (e *PipelineAbortedError) Unwrap() error { return e.Cause }
+
+// Is reports whether target is one of those named above.
+func (*PipelineAbortedError) Is(target error) bool {
+	return target == ErrTxAborted || target == ErrPipelineAborted || target == fault.ErrRejected
+}
 
 // PoolTimeoutError says that no connection of the pool became free in time. It
 // matches [fault.ErrPoolTimeout].

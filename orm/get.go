@@ -125,7 +125,7 @@ func getTask[T any](s *Session, op sp.Op, key any, opts []GetOption) *Task[*T] {
 			return nil
 		}
 		err = r.plan(ctx, t, fresh)
-		task.barrier = r.needed()
+		task.barrier, task.single = r.needed(), !r.needed()
 		return err
 	}
 	task.apply = func(ctx context.Context) (*T, error) {
@@ -367,7 +367,7 @@ func query[T any](s *Session, op sp.Op, read func(ctx context.Context, conn *eng
 	var out T
 	task.plan = func(ctx context.Context) error {
 		err := f.plan(ctx)
-		task.barrier = f.needed()
+		task.barrier, task.single = f.needed(), !f.needed()
 		return err
 	}
 	task.perform = func(ctx context.Context) error {

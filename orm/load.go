@@ -141,7 +141,7 @@ func objectsTask[T any](
 			return err
 		}
 		err = l.plan(ctx)
-		task.barrier = l.needed()
+		task.barrier, task.single = l.needed(), !l.needed()
 		return err
 	}
 	task.apply = func(ctx context.Context) (out T, err error) {

@@ -27,6 +27,7 @@ type Task[T any] struct {
 	local     bool
 	barrier   bool
 	exclusive bool
+	single    bool
 
 	plan    func(ctx context.Context) error
 	perform func(ctx context.Context) error
@@ -52,6 +53,22 @@ func (t *Task[T]) Local() bool { return t.wrong != nil || t.local }
 // Barrier reports, of a planned task, whether it changes what the session
 // knows: it has to be applied before the next task is planned.
 func (t *Task[T]) Barrier() bool { return t.wrong == nil && t.barrier }
+
+// Single reports, of a planned task, whether it runs one statement: it may be
+// performed with others of its kind by [Session.Together].
+func (t *Task[T]) Single() bool { return t.wrong == nil && t.single }
+
+// Together calls functions that perform tasks of one statement each, and has
+// these sent together where the database can; see [engine.Conn.Together].
+func (s *Session) Together(fns ...func()) {
+	for len(fns) > 0 && s.conn == nil {
+		fns[0]()
+		fns = fns[1:]
+	}
+	if len(fns) > 0 {
+		s.conn.Together(fns...)
+	}
+}
 
 // Exclusive reports, of a planned task, whether performing it touches objects:
 // the owner has to wait until it is performed.
@@ -131,5 +148,12 @@ func RunSyncTask[T any](s *Session, fn func(ctx context.Context, s *Session) (T,
 // ConnTask is a task that flushes and uses the session's connection, such as
 // for a stream of rows. op is the session's method that it counts as.
 func ConnTask[T any](s *Session, op sp.Op, use func(ctx context.Context, conn *engine.Conn) (T, error)) *Task[T] {
-	return query(s, op, use)
+	t := query(s, op, use)
+	plan := t.plan
+	t.plan = func(ctx context.Context) error {
+		err := plan(ctx)
+		t.single = false // nobody knows what it does
+		return err
+	}
+	return t
 }

@@ -49,7 +49,11 @@ func NewAsyncSession(eng *engine.Engine, opts ...AsyncOption) (*AsyncSession, er
 			return nil, err
 		}
 	}
-	return &AsyncSession{core: orm.NewSession(eng, c.session...), queue: newQueue(c.waiting), waiting: c.waiting}, nil
+	a := &AsyncSession{core: orm.NewSession(eng, c.session...), queue: newQueue(c.waiting), waiting: c.waiting}
+	if c.pipelining {
+		a.queue.together = func(fns []func()) { a.core.Together(fns...) }
+	}
+	return a, nil
 }
 
 // An AsyncOption changes how an [AsyncSession] works.
@@ -60,11 +64,24 @@ type asyncOption func(c *asyncConfig) error
 func (f asyncOption) applyAsync(c *asyncConfig) error { return f(c) }
 
 type asyncConfig struct {
-	waiting int
-	session []orm.Option
+	waiting    int
+	pipelining bool
+	session    []orm.Option
 }
 
-func defaultAsyncConfig() asyncConfig { return asyncConfig{waiting: 1024} }
+func defaultAsyncConfig() asyncConfig { return asyncConfig{waiting: 1024, pipelining: true} }
+
+// WithPipelining says whether statements that wait together are sent together,
+// in one round trip, where the database can: PostgreSQL does. It is so by
+// default. Each statement has its own result, error, call and span; if one
+// fails, those behind it fail with an [engine.PipelineAbortedError], as they
+// would one by one in a transaction that is aborted.
+func WithPipelining(on bool) AsyncOption {
+	return asyncOption(func(c *asyncConfig) error {
+		c.pipelining = on
+		return nil
+	})
+}
 
 // WithQueue sets how many operations of the session may be under way or wait
 // their turn: 1,024 by default, from 1 to 1,048,576. Asking for one more waits

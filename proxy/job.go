@@ -48,6 +48,7 @@ type work struct {
 	finish  func(err error) error           // the same, whatever came of perform; nil: apply
 	ledger  *ledger                         // the session's; nil: of no session
 	queue   *queue                          // the one it is in; nil: of no session
+	single  bool                            // one statement, which may be sent with others
 
 	done    chan struct{} // closed when performed
 	failure error         // of perform, set before done is closed

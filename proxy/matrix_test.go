@@ -59,8 +59,8 @@ func (d *diary) take() []string {
 	return out
 }
 
-// kinds make sessions of each kind.
-var kinds = map[string]func(eng *engine.Engine, opts ...orm.Option) proxy.Handle{
+// sessionKinds make sessions of each kind.
+var sessionKinds = map[string]func(eng *engine.Engine, opts ...orm.Option) proxy.Handle{
 	"blocking": func(eng *engine.Engine, opts ...orm.Option) proxy.Handle { return proxy.NewSession(eng, opts...) },
 	"awaited": func(eng *engine.Engine, opts ...orm.Option) proxy.Handle {
 		a, err := proxy.NewAsyncSession(eng, proxy.WithSession(opts...))
@@ -97,7 +97,7 @@ func onEachKind(t *testing.T, test func(t *testing.T, eng *engine.Engine, p *pro
 	t.Helper()
 	t.Parallel()
 	for db, url := range databases {
-		for kind, session := range kinds {
+		for kind, session := range sessionKinds {
 			t.Run(db+"/"+kind, func(t *testing.T) {
 				t.Parallel()
 				eng := shelves(t, url(t))
@@ -214,7 +214,7 @@ func TestBothKindsDoTheSame(t *testing.T) {
 			t.Parallel()
 			at := url(t)
 			stories := map[string][]string{}
-			for kind, session := range kinds {
+			for kind, session := range sessionKinds {
 				d := &diary{}
 				eng := shelves(t, at, d)
 				d.take()

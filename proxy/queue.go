@@ -13,6 +13,8 @@ type queue struct {
 	places chan struct{} // as many as work may wait or be under way
 	outer  *queue        // the one that is told of errors; nil: this one
 
+	together func(fns []func()) // calls functions of one statement each; nil: there is nothing to gain
+
 	mu      sync.Mutex
 	waiting []*work
 	busy    bool // the goroutine is at work
@@ -100,6 +102,10 @@ func (q *queue) run() {
 		if w == nil {
 			break
 		}
+		if more := q.alike(w); len(more) > 0 {
+			q.performTogether(w, more)
+			continue
+		}
 		q.perform(w)
 	}
 	through = true
@@ -125,6 +131,32 @@ func (q *queue) pop() *work {
 	q.waiting[0] = nil
 	q.waiting = q.waiting[1:]
 	return w
+}
+
+// together is how many operations are performed together at most.
+const together = 256
+
+// alike takes those that wait right behind w and may be performed with it.
+func (q *queue) alike(w *work) (more []*work) {
+	if q.together == nil || !w.single {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.waiting) > 0 && q.waiting[0].single && len(more) < together-1 {
+		more = append(more, q.pop())
+	}
+	return more
+}
+
+// performTogether performs operations of one statement each, which are sent in
+// one round trip where the database can.
+func (q *queue) performTogether(w *work, more []*work) {
+	fns := make([]func(), 0, len(more)+1)
+	for _, w := range append([]*work{w}, more...) {
+		fns = append(fns, func() { q.perform(w) })
+	}
+	q.together(fns)
 }
 
 // perform performs work that has a place and gives the place back.

@@ -27,7 +27,7 @@ func submit[T any](ctx context.Context, a *AsyncSession, t *orm.Task[T]) Future[
 		return Settled(t.Apply(ctx, errBehindStream)) // nobody could close the stream while it is waited for
 	}
 	j := newJob[T](ctx, nil, nil)
-	j.perform = t.Perform
+	j.perform, j.single = t.Perform, t.Single()
 	j.finish = func(err error) error {
 		j.value, err = t.Apply(ctx, err)
 		return err

@@ -144,6 +144,7 @@ func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) faul
 
 func (s *stmtCall) exec(ctx context.Context) (err error) {
 	s.tag, err = s.on.Exec(ctx, s.Text, s.args...)
+	s.travelled()
 	if err == nil {
 		s.RowsAffected = s.tag.RowsAffected()
 	}

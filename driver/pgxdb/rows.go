@@ -19,6 +19,7 @@ type firstRow struct {
 // many an error.
 func (s *stmtCall) query(ctx context.Context) error {
 	raw, err := s.on.Query(ctx, s.Text, s.args...)
+	s.travelled()
 	if err != nil {
 		return err
 	}

@@ -13,10 +13,15 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine"
 )
 
-// runner is what runs statements: a pool, a connection or a transaction.
-type runner interface {
+// speaker is what runs single statements.
+type speaker interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// runner is what runs statements: a pool, a connection or a transaction.
+type runner interface {
+	speaker
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
@@ -24,9 +29,10 @@ type runner interface {
 // goroutine at a time.
 type conn struct {
 	backend *backend
-	pool    *pool           // nil for a unit of work
-	conn    *pgxdb.PoolConn // nil for a unit of work, which has the transaction alone
-	tx      pgx.Tx          // nil outside of a transaction
+	pool    *pool            // nil for a unit of work
+	conn    *pgxdb.PoolConn  // nil for a unit of work, which has the transaction alone
+	tx      pgx.Tx           // nil outside of a transaction
+	gather  *pgxdb.Gathering // of the function of Together that runs, or nil
 }
 
 var _ engine.BackendConn = (*conn)(nil)
@@ -40,19 +46,34 @@ func (c *conn) runner() runner {
 
 // Run implements [engine.BackendConn].
 func (c *conn) Run(ctx context.Context, q engine.Bound) (engine.Outcome, error) {
+	if g := c.gathering(q); g != nil {
+		out, err := run(ctx, g, q)
+		return out, aborted(err)
+	}
 	return run(ctx, c.runner(), q)
 }
 
 // Open implements [engine.BackendConn].
 func (c *conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
 	switch {
-	case window < 1 || !q.Cursor:
+	case window < 1:
+		if g := c.gathering(q); g != nil {
+			cur, err := open(ctx, g, q)
+			if err != nil {
+				return nil, aborted(err)
+			}
+			return cur, nil
+		}
+		fallthrough
+	case !q.Cursor:
+		c.alone()
 		cur, err := open(ctx, c.runner(), q)
 		if err != nil {
 			return nil, err
 		}
 		return cur, nil
 	case c.tx != nil:
+		c.alone()
 		return c.declare(ctx, q, window)
 	}
 	// Without a transaction, the stream has one of its own.
@@ -69,6 +90,7 @@ func (c *conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cur
 
 // Begin implements [engine.BackendConn].
 func (c *conn) Begin(ctx context.Context, opts engine.TxOptions) error {
+	c.alone()
 	o, err := txOptions(opts)
 	if err != nil {
 		return err
@@ -83,6 +105,7 @@ func (c *conn) Begin(ctx context.Context, opts engine.TxOptions) error {
 // Commit implements [engine.BackendConn]. A COMMIT that can't be sent because
 // ctx is over rolls back: pgx would close the connection.
 func (c *conn) Commit(ctx context.Context) error {
+	c.alone()
 	if err := ctx.Err(); err != nil {
 		return errors.Join(err, c.undo(ctx))
 	}
@@ -93,6 +116,7 @@ func (c *conn) Commit(ctx context.Context) error {
 
 // Rollback implements [engine.BackendConn].
 func (c *conn) Rollback(ctx context.Context) error {
+	c.alone()
 	if ctx.Err() != nil {
 		return c.undo(ctx)
 	}
@@ -133,12 +157,14 @@ func (c *conn) Release(ctx context.Context, name string) error {
 }
 
 func (c *conn) exec(ctx context.Context, text string) error {
+	c.alone()
 	_, err := c.tx.Exec(ctx, text)
 	return err
 }
 
 // Raw implements [engine.BackendConn].
 func (c *conn) Raw(fn func(driverConn any) error) error {
+	c.alone()
 	switch {
 	case c.tx != nil:
 		return fn(c.tx.Conn())

@@ -33,7 +33,7 @@ type cursor struct {
 }
 
 // open runs a query.
-func open(ctx context.Context, r runner, q engine.Bound) (*cursor, error) {
+func open(ctx context.Context, r speaker, q engine.Bound) (*cursor, error) {
 	rows, err := r.Query(ctx, q.Text, q.Args...)
 	if err != nil {
 		return nil, err

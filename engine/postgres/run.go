@@ -11,7 +11,7 @@ import (
 )
 
 // run runs a statement and buffers its answer.
-func run(ctx context.Context, r runner, q engine.Bound) (engine.Outcome, error) {
+func run(ctx context.Context, r speaker, q engine.Bound) (engine.Outcome, error) {
 	if !q.Rows {
 		tag, err := r.Exec(ctx, q.Text, q.Args...)
 		if err != nil {
@@ -54,6 +54,7 @@ const maxBatch = 1000
 // before it runs the first; so one that may change what others mean, such as
 // CREATE TABLE, goes alone.
 func (c *conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, error) {
+	c.alone()
 	outs := make([]engine.Outcome, 0, len(qs))
 	for len(outs) < len(qs) {
 		var err error

@@ -105,7 +105,11 @@ func TestNullIsNamedByEveryDriver(t *testing.T) {
 	} {
 		for _, opts := range [][]scan.Option{nil, {scan.WithConversions()}} {
 			for _, f := range scan.Fields(reflect.TypeFor[row]()) {
-				_, err := all[row](t, query, "SELECT NULL AS "+f.Column, opts...)
+				null := "NULL"
+				if f.Column == "t" { // of no type, pgx takes it for text, and reads it into a time or not as a map's order has it
+					null = "CAST(NULL AS timestamp)"
+				}
+				_, err := all[row](t, query, "SELECT "+null+" AS "+f.Column, opts...)
 				c, ok := errors.AsType[*scan.ColumnError](err)
 				if !ok || !errors.Is(err, scan.ErrNull) || c.Column != f.Column || c.Field != "scan_test.row."+f.Name || c.Type != f.Type.String() {
 					t.Errorf("%s, %d options: %s: %v", name, len(opts), f.Name, err)

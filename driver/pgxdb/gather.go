@@ -1,0 +1,341 @@
+package pgxdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// PipelineAbortedError is the error of a statement that travelled with others
+// after one of them that failed: the server has not run it.
+type PipelineAbortedError struct {
+	// Cause is the error of the first that failed.
+	Cause error
+}
+
+// Error says that the statement did not run, and why.
+func (e *PipelineAbortedError) Error() string {
+	return "pgxdb: not run, because a statement before it in the same round trip failed: " + e.Cause.Error()
+}
+
+// Unwrap returns the cause.
+func (e *PipelineAbortedError) Unwrap() error { return e.Cause }
+
+// Is reports whether target is [fault.ErrRejected]: like a statement that was
+// refused, this one has done nothing, and tells nothing of the server.
+func (*PipelineAbortedError) Is(target error) bool { return target == fault.ErrRejected }
+
+// Together calls functions one after the other, each of which runs one
+// statement on the connection it is given, and sends in one round trip what
+// they would have sent one by one. Each statement passes through the chain as a
+// call of its own, with its own result and error; after the first that fails,
+// the others fail with a [*PipelineAbortedError].
+//
+// The functions run on goroutines of their own, one at a time: the second
+// begins when the first waits for its answer, and when the answers are there
+// the first goes on to its end before the second does. A function that runs
+// several statements, or calls alone of what it was given before its statement,
+// has them sent by themselves, after what was gathered before. Together returns
+// when all functions have; it does not recover their panics.
+//
+// A statement whose context is over when the others are sent is left out; one
+// whose context ends while they are under way ends all of them, and the
+// connection, as pgx has it.
+func (t *Tx) Together(fns []func(on *Gathering)) {
+	c := &coordinator{tx: t}
+	for _, fn := range fns {
+		m := &member{of: c, came: make(chan bool), answer: make(chan answer), finished: make(chan struct{})}
+		c.now = m
+		go func() {
+			defer close(m.finished)
+			on := &Gathering{member: m, direct: t}
+			on.lane = t.lane
+			on.lane.raw = gatherer{m}
+			fn(on)
+		}()
+		select {
+		case <-m.came:
+			c.waiting = append(c.waiting, m)
+		case <-m.finished:
+		}
+	}
+	c.flush()
+}
+
+// Gathering runs statements of a function of [Tx.Together]. It is for that
+// function alone.
+type Gathering struct {
+	lane
+	member *member
+	direct *Tx
+}
+
+// Exec is [Tx.Exec]; the statement waits for others.
+func (g *Gathering) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	return g.exec(ctx, sql, args)
+}
+
+// Query is [Tx.Query]; the statement waits for others.
+func (g *Gathering) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return g.query(ctx, sql, args)
+}
+
+// Open reports whether a statement would wait for others: the function has not
+// run any yet.
+func (g *Gathering) Open() bool { return !g.member.alone && !g.member.asked }
+
+// Alone sends what was gathered before, and returns the transaction, for what
+// can't be sent with others. The function is sent by itself from then on.
+func (g *Gathering) Alone() *Tx {
+	if m := g.member; !m.alone {
+		m.alone = true
+		m.of.flush()
+	}
+	return g.direct
+}
+
+// coordinator gathers statements. Its functions run one at a time, and so do
+// its methods.
+type coordinator struct {
+	tx      *Tx
+	now     *member   // the one that runs
+	waiting []*member // in the order of their statements
+}
+
+// member is a function and its statement.
+type member struct {
+	of       *coordinator
+	came     chan bool     // it has a statement, and waits
+	answer   chan answer   // what came of it
+	finished chan struct{} // the function has returned
+
+	ctx   context.Context //nolint:containedctx // the statement's
+	sql   string
+	args  []any
+	rows  bool
+	asked bool // it has a statement, or had
+	alone bool // it sends what it has by itself
+	size  int  // how many statements travelled with its own
+}
+
+// answer is what a member is told: rows, or that it is to send its statement by
+// itself.
+type answer struct {
+	rows   pgx.Rows
+	tag    pgconn.CommandTag
+	err    error
+	direct bool
+}
+
+// flush sends what was gathered, and lets the functions go on one by one.
+func (c *coordinator) flush() {
+	waiting := c.waiting
+	c.waiting = nil
+	if len(waiting) == 1 {
+		waiting[0].finish(answer{direct: true})
+		return
+	}
+	sent := waiting[:0:0]
+	for _, m := range waiting {
+		if m.ctx.Err() == nil {
+			sent = append(sent, m)
+		}
+	}
+	results := &gathered{coordinator: c, left: sent}
+	for _, m := range waiting {
+		if m.ctx.Err() != nil && !slices.Contains(sent, m) {
+			m.finish(answer{err: context.Cause(m.ctx)})
+			continue
+		}
+		m.size = len(sent)
+		m.finish(results.next(m))
+		results.heard(m)
+	}
+	results.close()
+}
+
+// finish tells a member what came of its statement and waits for its function.
+func (m *member) finish(a answer) {
+	m.alone = true // what it still sends, it sends by itself
+	m.answer <- a
+	<-m.finished
+}
+
+// gathered are the results of statements that travelled together.
+type gathered struct {
+	*coordinator
+	left    []*member
+	results pgx.BatchResults // nil: not sent yet
+	stop    context.CancelCauseFunc
+	watches []func() bool
+	reading *watchedRows // what the last member was given
+	failed  error        // of the first that did
+}
+
+// next returns the answer to the next statement.
+func (g *gathered) next(m *member) answer {
+	if g.results == nil {
+		g.send()
+	}
+	if g.failed != nil {
+		return answer{err: &PipelineAbortedError{g.failed}}
+	}
+	if !m.rows {
+		tag, err := g.results.Exec()
+		return answer{tag: tag, err: g.note(m, err)}
+	}
+	rows, err := g.results.Query()
+	if err = g.note(m, err); err != nil {
+		return answer{err: err}
+	}
+	g.reading = &watchedRows{Rows: rows}
+	return answer{rows: g.reading}
+}
+
+// note remembers the first failure. A statement that could not be prepared fails
+// before any is run: others than it are told that they were not.
+func (g *gathered) note(m *member, err error) error {
+	if err == nil {
+		return nil
+	}
+	if early, ok := errors.AsType[pgx.ErrPreprocessingBatch](err); ok && early.SQL() != m.sql {
+		return &PipelineAbortedError{err}
+	}
+	g.failed = err
+	return err
+}
+
+// heard learns from the rows that a member has read whether they failed.
+func (g *gathered) heard(m *member) {
+	if g.reading != nil {
+		g.reading.Close()
+		_ = g.note(m, g.reading.Err())
+		g.reading = nil
+	}
+}
+
+// send sends the statements. Their contexts end the round trip, each of them.
+func (g *gathered) send() {
+	var ctx context.Context
+	ctx, g.stop = context.WithCancelCause(context.WithoutCancel(g.left[0].ctx))
+	b := &pgx.Batch{}
+	var last <-chan struct{}
+	for _, m := range g.left {
+		b.Queue(m.sql, m.args...)
+		if done := m.ctx.Done(); done != nil && done != last {
+			last = done
+			g.watches = append(g.watches, context.AfterFunc(m.ctx, func() { g.stop(context.Cause(m.ctx)) }))
+		}
+	}
+	g.results = g.tx.inner.SendBatch(ctx, b)
+}
+
+func (g *gathered) close() {
+	if g.results == nil {
+		return
+	}
+	_ = g.results.Close() // every error was some member's
+	for _, stop := range g.watches {
+		stop()
+	}
+	g.stop(nil)
+}
+
+// watchedRows are rows whose reader may forget to close them.
+type watchedRows struct{ pgx.Rows }
+
+// gatherer is where a member's statements go, below the chain.
+type gatherer struct{ m *member }
+
+var _ executor = gatherer{}
+
+// wait hands a statement over and waits for its answer. It returns nil if it is
+// to be sent by itself.
+func (g gatherer) wait(ctx context.Context, sql string, args []any, rows bool) *answer {
+	m := g.m
+	if m.alone || m.asked {
+		return nil
+	}
+	m.asked = true
+	m.ctx, m.sql, m.args, m.rows = ctx, sql, args, rows
+	m.came <- true
+	a := <-m.answer
+	if a.direct {
+		return nil
+	}
+	return &a
+}
+
+func (g gatherer) raw() pgx.Tx { return g.m.of.tx.inner }
+
+func (g gatherer) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	a := g.wait(ctx, sql, args, false)
+	if a == nil {
+		return g.raw().Exec(ctx, sql, args...)
+	}
+	return a.tag, a.err
+}
+
+func (g gatherer) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	a := g.wait(ctx, sql, args, true)
+	if a == nil {
+		return g.raw().Query(ctx, sql, args...)
+	}
+	if a.err != nil {
+		return failedRows{a.err}, a.err
+	}
+	return a.rows, nil
+}
+
+func (g gatherer) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	rows, err := g.Query(ctx, sql, args...)
+	if err != nil {
+		return failedRow{err}
+	}
+	return &gatheredRow{rows}
+}
+
+func (g gatherer) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	return pgx.FailedBatchResults(b, errNotGathered("a batch"))
+}
+
+func (g gatherer) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
+	return 0, errNotGathered("COPY")
+}
+
+func errNotGathered(what string) error {
+	return fmt.Errorf("pgxdb: together: %s can't be sent with others: use Alone", what)
+}
+
+// gatheredRow is the first of rows.
+type gatheredRow struct{ rows pgx.Rows }
+
+// Scan is the method of [pgx.Row].
+func (r *gatheredRow) Scan(dest ...any) error {
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return err
+		}
+		return pgx.ErrNoRows
+	}
+	if err := r.rows.Scan(dest...); err != nil {
+		return err
+	}
+	r.rows.Close()
+	return r.rows.Err()
+}
+
+// travelled reports, of a statement that was sent with others, how many they
+// were.
+func (s *stmtCall) travelled() {
+	if g, ok := s.on.(gatherer); ok && g.m.size > 1 {
+		s.Event(sp.Event{Kind: sp.EventPipelined, Attempt: g.m.size})
+	}
+}

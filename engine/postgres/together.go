@@ -1,0 +1,60 @@
+package postgres
+
+import (
+	"errors"
+
+	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
+	"github.com/sessionproxy/sessionproxy/engine"
+)
+
+var _ engine.Gatherer = (*conn)(nil)
+
+// Together implements [engine.Gatherer].
+func (c *conn) Together(fns []func()) {
+	tx, ok := c.tx.(*pgxdb.Tx)
+	if !ok {
+		for _, fn := range fns {
+			fn()
+		}
+		return
+	}
+	gathered := make([]func(on *pgxdb.Gathering), len(fns))
+	for i, fn := range fns {
+		gathered[i] = func(on *pgxdb.Gathering) {
+			c.gather = on
+			fn()
+		}
+	}
+	tx.Together(gathered)
+	c.gather = nil
+}
+
+// gathering returns where a statement waits for others, or nil if it can't. pgx
+// prepares all that travels together before it runs the first; so one that may
+// change what others mean goes alone.
+func (c *conn) gathering(q engine.Bound) *pgxdb.Gathering {
+	g := c.gather
+	if g == nil || !g.Open() {
+		return nil
+	}
+	if !q.Data || c.tx == nil {
+		c.alone()
+		return nil
+	}
+	return g
+}
+
+// alone sends what was gathered, before something that can't be sent with it.
+func (c *conn) alone() {
+	if g := c.gather; g != nil && g.Open() {
+		g.Alone()
+	}
+}
+
+// aborted translates the error of a statement that was not run.
+func aborted(err error) error {
+	if e, ok := errors.AsType[*pgxdb.PipelineAbortedError](err); ok {
+		return &engine.PipelineAbortedError{Cause: e.Cause}
+	}
+	return err
+}
