@@ -46,13 +46,16 @@ func (v *travels) Wrap(next sp.Handler) sp.Handler {
 
 // gate is an interceptor that holds up the first statement until it is opened,
 // so that others wait behind it.
-type gate struct{ opened chan struct{} }
+type gate struct{ reached, opened chan struct{} }
 
 func (g gate) Wrap(next sp.Handler) sp.Handler {
 	var once sync.Once
 	return func(ctx context.Context, call *sp.Call) error {
 		if call.Level == sp.LevelStatement && strings.Contains(call.Text, "0 AS gate") {
-			once.Do(func() { <-g.opened })
+			once.Do(func() {
+				close(g.reached)
+				<-g.opened
+			})
 		}
 		return next(ctx, call)
 	}
@@ -62,7 +65,7 @@ func (g gate) Wrap(next sp.Handler) sp.Handler {
 // asked for before open is called travels together where that can be.
 func behindAGate(t *testing.T, url string, opts ...proxy.AsyncOption) (eng *engine.Engine, a *proxy.AsyncSession, v *travels, open func()) {
 	t.Helper()
-	v, g := &travels{}, gate{make(chan struct{})}
+	v, g := &travels{}, gate{make(chan struct{}), make(chan struct{})}
 	eng = shelves(t, url, v, g)
 	a, err := proxy.NewAsyncSession(eng, opts...)
 	if err != nil {
@@ -71,6 +74,7 @@ func behindAGate(t *testing.T, url string, opts ...proxy.AsyncOption) (eng *engi
 	t.Cleanup(func() { _ = a.Aclose(context.Background()).Await(context.Background()) })
 	v.calls = 0
 	first := a.Execute(t.Context(), engine.Text("SELECT 0 AS gate"))
+	<-g.reached
 	return eng, a, v, func() {
 		close(g.opened)
 		must(t, first)
