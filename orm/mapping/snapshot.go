@@ -1,7 +1,9 @@
 package mapping
 
 import (
+	"bytes"
 	"reflect"
+	"time"
 	"unsafe"
 )
 
@@ -48,12 +50,44 @@ var assigners = map[reflect.Kind]func(dst, src unsafe.Pointer){
 	reflect.Float32: assign[float32], reflect.Float64: assign[float64],
 }
 
+// assignPointed copies what a pointer points to, which is of a basic kind or a
+// time, whatever it is called.
+func assignPointed[T any](dst, src unsafe.Pointer) {
+	p := *(**T)(src)
+	if p != nil {
+		q := new(T)
+		*q, p = *p, q
+	}
+	*(**T)(dst) = p
+}
+
+// pointed are like assigners, for pointers.
+var pointed = map[reflect.Kind]func(dst, src unsafe.Pointer){
+	reflect.Bool: assignPointed[bool], reflect.String: assignPointed[string],
+	reflect.Int: assignPointed[int], reflect.Int8: assignPointed[int8], reflect.Int16: assignPointed[int16], reflect.Int32: assignPointed[int32],
+	reflect.Int64: assignPointed[int64], reflect.Uint: assignPointed[uint], reflect.Uint8: assignPointed[uint8], reflect.Uint16: assignPointed[uint16],
+	reflect.Uint32: assignPointed[uint32], reflect.Uint64: assignPointed[uint64],
+	reflect.Float32: assignPointed[float32], reflect.Float64: assignPointed[float64],
+}
+
+// cloneBytes copies a slice of bytes, of which nil is not empty.
+func cloneBytes(dst, src unsafe.Pointer) { *(*[]byte)(dst) = bytes.Clone(*(*[]byte)(src)) }
+
 // cloneFor returns how values of a type are copied.
 func cloneFor(t reflect.Type) func(dst, src unsafe.Pointer) {
 	if a := assigners[t.Kind()]; a != nil {
 		return a
 	}
-	if flat(t) {
+	switch {
+	case t == timeType:
+		return assign[time.Time]
+	case t.Kind() == reflect.Pointer && t.Elem() == timeType:
+		return assignPointed[time.Time]
+	case t.Kind() == reflect.Pointer && pointed[t.Elem().Kind()] != nil:
+		return pointed[t.Elem().Kind()]
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
+		return cloneBytes
+	case flat(t):
 		return func(dst, src unsafe.Pointer) { reflect.NewAt(t, dst).Elem().Set(reflect.NewAt(t, src).Elem()) }
 	}
 	return func(dst, src unsafe.Pointer) {
@@ -103,6 +137,10 @@ func deepCopy(v reflect.Value) reflect.Value {
 			return v
 		}
 		out := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		if flat(v.Type().Elem()) {
+			reflect.Copy(out, v)
+			return out
+		}
 		for i := range v.Len() {
 			out.Index(i).Set(deepCopy(v.Index(i)))
 		}
