@@ -47,7 +47,7 @@ func (q Select[T]) bulk(ctx context.Context, s *Session, head string, parts ...e
 			return fmt.Errorf("orm: %s%s: %w", head, t.FullName(), err)
 		}
 		n = res.RowsAffected()
-		for _, st := range s.objects.tables[t] {
+		for st := range s.objects.tables[t].all() {
 			st.expire()
 			s.tx.modified[st] = true
 		}

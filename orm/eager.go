@@ -40,7 +40,7 @@ func LoadTask[T any](s *Session, objs []*T, paths ...string) *Task[Nothing] {
 		}
 		states := make([]*state, len(objs))
 		for i, obj := range objs {
-			st := s.objects.states[reflect.ValueOf(obj).UnsafePointer()]
+			st := s.objects.at(reflect.ValueOf(obj).UnsafePointer())
 			if st == nil || st.status != persistent {
 				return invalid("load: object %d of %s is not persistent", i, t.FullName())
 			}
@@ -108,7 +108,7 @@ func (s *Session) heldBy(r *mapping.Relation, states []*state) (out []*state) {
 	seen := map[unsafe.Pointer]bool{}
 	for _, st := range states {
 		for _, m := range st.members(r) {
-			if other := s.objects.states[m]; other != nil && other.status == persistent && !seen[m] {
+			if other := s.objects.at(m); other != nil && other.status == persistent && !seen[m] {
 				seen[m] = true
 				out = append(out, other)
 			}

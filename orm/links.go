@@ -101,7 +101,7 @@ func (s *Session) cascade(st *state) {
 			now = difference(now, st.linked(r))
 		}
 		for _, m := range now {
-			if s.objects.states[m] == nil {
+			if s.objects.at(m) == nil {
 				s.cascade(s.enlist(r.Other, m))
 			}
 		}
@@ -166,7 +166,7 @@ func (s *Session) orphans() (marked []*state) {
 		}
 	}
 	for _, l := range lost {
-		st := s.objects.states[l.m]
+		st := s.objects.at(l.m)
 		if st == nil || owned[l.r][l.m] || !s.owns(l.owner, l.r, l.m) {
 			continue
 		}

@@ -39,7 +39,7 @@ func (s *Session) add(obj any) error {
 	if err := s.begun(); err != nil {
 		return err
 	}
-	if st := s.objects.states[p]; st != nil {
+	if st := s.objects.at(p); st != nil {
 		if st.status == deleted {
 			return invalid("add: its row of %s was deleted in this transaction", t.FullName())
 		}
@@ -61,7 +61,7 @@ func (s *Session) Attach(obj any) error {
 		if err != nil {
 			return err
 		}
-		if s.objects.states[p] != nil {
+		if s.objects.at(p) != nil {
 			return nil
 		}
 		if keyIsZero(t, p) {
@@ -144,7 +144,7 @@ func (s *Session) markAll(ctx context.Context, st *state) error {
 // owns reports whether what a relation holds still refers to its owner: it may
 // have been given another one.
 func (s *Session) owns(st *state, r *mapping.Relation, m unsafe.Pointer) bool {
-	child := s.objects.states[m]
+	child := s.objects.at(m)
 	if child == nil || child.status != persistent || r.Kind == mapping.ManyToMany {
 		return true
 	}
@@ -159,7 +159,7 @@ func (s *Session) owns(st *state, r *mapping.Relation, m unsafe.Pointer) bool {
 // markMember marks what an object that is to be deleted holds. What was not yet
 // inserted leaves the session.
 func (s *Session) markMember(ctx context.Context, m unsafe.Pointer) error {
-	switch st := s.objects.states[m]; {
+	switch st := s.objects.at(m); {
 	case st == nil || st.marked || st.status == deleted:
 		return nil
 	case st.status == pending:
@@ -201,7 +201,7 @@ func (s *Session) eachMember(st *state, c mapping.Cascade, fn func(st *state)) {
 			continue
 		}
 		for _, m := range st.members(r) {
-			if other := s.objects.states[m]; other != nil {
+			if other := s.objects.at(m); other != nil {
 				fn(other)
 			}
 		}

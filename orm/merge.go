@@ -87,7 +87,7 @@ func (m *merger) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointe
 	if st := m.merged[from]; st != nil {
 		return st, nil
 	}
-	if st := m.objects.states[from]; st != nil { // it is the session's own
+	if st := m.objects.at(from); st != nil { // it is the session's own
 		m.merged[from] = st
 		return st, nil
 	}

@@ -63,7 +63,7 @@ func (p *plan) belongs(o *objects, st *state, r *mapping.Relation) error {
 		}
 		return p.want(st, reference{cols: r.Local, field: r.Field})
 	}
-	parent := o.states[now]
+	parent := o.at(now)
 	if parent == nil {
 		if keyIsZero(r.Other, now) {
 			return fmt.Errorf("%s.%s holds an object that is not in the session, and has no key: add it", st.table.Type.Name(), r.Field)
@@ -116,7 +116,7 @@ func (p *plan) has(o *objects, st *state, r *mapping.Relation) error {
 	now := st.members(r)
 	before := finder(st.linked(r))
 	for _, m := range now {
-		child := o.states[m]
+		child := o.at(m)
 		if child == nil || child.marked || child.status == deleted {
 			continue
 		}
@@ -140,7 +140,7 @@ func (p *plan) has(o *objects, st *state, r *mapping.Relation) error {
 // letGo notes that a child is to refer to nothing, if it refers to st and
 // nobody else has it.
 func (p *plan) letGo(o *objects, st *state, r *mapping.Relation, m unsafe.Pointer) {
-	child := o.states[m]
+	child := o.at(m)
 	if child == nil || child.marked || child.status != persistent || child.assigned(r.Remote) {
 		return
 	}
@@ -201,7 +201,7 @@ func (p *plan) pairs(o *objects, st *state, r *mapping.Relation) {
 	now := st.members(r)
 	before, held := finder(st.linked(r)), finder(now)
 	for _, m := range now {
-		other := o.states[m]
+		other := o.at(m)
 		if other == nil || other.status == deleted || other.marked {
 			continue
 		}
@@ -213,7 +213,7 @@ func (p *plan) pairs(o *objects, st *state, r *mapping.Relation) {
 		}
 	}
 	for _, m := range st.linked(r) {
-		other := o.states[m]
+		other := o.at(m)
 		if other == nil || other.status == pending || st.status == pending {
 			continue
 		}

@@ -150,7 +150,7 @@ func (s *Session) lookup(obj any) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.objects.states[p], nil
+	return s.objects.at(p), nil
 }
 
 // object returns the object of a state, as a pointer to its type.

@@ -44,9 +44,9 @@ func (st *state) modified() bool {
 
 // objects are the objects of a session.
 type objects struct {
-	states map[unsafe.Pointer]*state
+	places index
 	list   []*state // the same in the order of their addition, with holes
-	tables map[*mapping.Table]map[identity]*state
+	tables map[*mapping.Table]*index
 	added  int
 
 	related bool // some have relations
@@ -56,21 +56,33 @@ type objects struct {
 }
 
 func newObjects() objects {
-	return objects{states: map[unsafe.Pointer]*state{}, tables: map[*mapping.Table]map[identity]*state{}}
+	return objects{places: index{byPlace: true}, tables: map[*mapping.Table]*index{}}
 }
 
+// at returns the state of an object, or nil.
+func (o *objects) at(obj unsafe.Pointer) *state { return o.places.get(placeOf(obj)) }
+
 // find returns the persistent object of a key, or nil.
-func (o *objects) find(t *mapping.Table, id identity) *state { return o.tables[t][id] }
+func (o *objects) find(t *mapping.Table, id identity) *state { return o.tables[t].get(id) }
 
 // identify makes an object the one of its key.
 func (o *objects) identify(st *state, id identity) {
-	m := o.tables[st.table]
-	if m == nil {
-		m = map[identity]*state{}
-		o.tables[st.table] = m
+	x := o.keys(st.table)
+	if st.id != id {
+		x.remove(st)
+		st.id = id
 	}
-	st.id = id
-	m[id] = st
+	x.put(st)
+}
+
+// keys returns the index of a table's objects by their keys.
+func (o *objects) keys(t *mapping.Table) *index {
+	x := o.tables[t]
+	if x == nil {
+		x = &index{}
+		o.tables[t] = x
+	}
+	return x
 }
 
 // expect makes room for the keys of rows that were inserted.
@@ -82,30 +94,18 @@ func (o *objects) expect(changes []*change) {
 		}
 	}
 	for t, n := range added {
-		o.roomForKeys(t, n)
-	}
-}
-
-func (o *objects) roomForKeys(t *mapping.Table, n int) {
-	if len(o.tables[t]) == 0 && n > 8 {
-		o.tables[t] = make(map[identity]*state, n)
+		o.keys(t).room(n)
 	}
 }
 
 // room makes room for n rows that were read.
 func (o *objects) room(t *mapping.Table, n int) {
-	o.roomForKeys(t, n)
-	if len(o.states) == 0 && n > 8 {
-		o.states = make(map[unsafe.Pointer]*state, n)
-	}
+	o.keys(t).room(n)
+	o.places.room(n)
 }
 
 // forget takes an object out of the identity map.
-func (o *objects) forget(st *state) {
-	if m := o.tables[st.table]; m[st.id] == st {
-		delete(m, st.id)
-	}
-}
+func (o *objects) forget(st *state) { o.tables[st.table].remove(st) }
 
 // remove takes an object out of the session.
 func (o *objects) remove(st *state) {
@@ -123,18 +123,18 @@ func (o *objects) add(st *state) {
 	h := hooksOf(st.table)
 	o.hooked, o.told = o.hooked || h.before(), o.told || h.after
 	st.order = o.added
-	o.states[st.obj] = st
+	o.places.put(st)
 	o.list = append(o.list, st)
 }
 
 // drop takes an object out of the session; its key stays.
 func (o *objects) drop(st *state) {
-	if o.states[st.obj] != st {
+	if o.at(st.obj) != st {
 		return
 	}
-	delete(o.states, st.obj)
+	o.places.remove(st)
 	st.dropped = true
-	if n := len(o.states); len(o.list) > 2*n+16 {
+	if n := o.places.n; len(o.list) > 2*n+16 {
 		o.list = slices.DeleteFunc(o.list, func(st *state) bool { return st.dropped })
 	}
 }

@@ -216,7 +216,7 @@ func (s *Session) undo(t *transaction, all bool) {
 		st.expired = true
 	}
 	for st, id := range t.keys {
-		if _, known := s.objects.states[st.obj]; known {
+		if s.objects.at(st.obj) != nil {
 			s.objects.forget(st)
 			s.objects.identify(st, id)
 		}

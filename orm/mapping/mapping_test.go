@@ -325,6 +325,42 @@ func BenchmarkAppendChanged(b *testing.B) {
 	}
 }
 
+// TestASnapshotCopiesWithoutReflection holds its allocations: itself, and one for
+// each value that it must not share.
+func TestASnapshotCopiesWithoutReflection(t *testing.T) {
+	type label string
+	type file struct {
+		ID    int64
+		Name  *string
+		Label *label
+		Size  *int32
+		At    *time.Time
+		Since time.Time
+		Data  []byte
+	}
+	table, err := mapping.Of(reflect.TypeFor[file]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, l, size, now := "name", label("label"), int32(7), time.Now()
+	then := now
+	f := &file{1, &name, &l, &size, &then, now, make([]byte, 1000)}
+	snap := (*file)(table.Snapshot(at(f)))
+	if !reflect.DeepEqual(snap, f) {
+		t.Errorf("%+v, want %+v", snap, f)
+	}
+	f.Data[999], *f.Name, *f.Label, *f.Size, *f.At = 1, "other", "other", 8, now.Add(1)
+	if snap.Data[999] != 0 || *snap.Name != "name" || *snap.Label != "label" || *snap.Size != 7 || !snap.At.Equal(now) {
+		t.Error("the snapshot has changed with the object")
+	}
+	if none := (*file)(table.Snapshot(at(&file{Data: []byte{}}))); none.Data == nil || none.Name != nil {
+		t.Errorf("nil and empty are not kept apart: %+v", none)
+	}
+	if n := testing.AllocsPerRun(100, func() { table.Snapshot(at(f)) }); n > 6 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestOptionsMayHoldCommasInParentheses(t *testing.T) {
 	t.Parallel()
 	type priced struct {
