@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -64,8 +65,11 @@ type group struct {
 // make few texts, which are prepared once. Beyond this more rows gain little.
 const (
 	manyRows  = 512
+	someRows  = 32
 	fewRows   = 8
 	maxParams = 8192
+	// The driver of SQLite looks for each parameter among all of them.
+	maxParamsSQLite = 256
 )
 
 // group binds the changes and puts those together that one INSERT can write.
@@ -104,8 +108,12 @@ func (p *plan) rows(changes []*change) int {
 	for n < len(changes) && n < manyRows && changes[n].kind == inserts && changes[n].shape == c.shape && changes[n].st.table == c.st.table {
 		n++
 	}
-	for _, size := range [...]int{manyRows, fewRows} {
-		if n >= size && size*len(c.shape.cols) <= maxParams {
+	limit := maxParams
+	if p.dialect.System == sp.SQLite {
+		limit = maxParamsSQLite
+	}
+	for _, size := range [...]int{manyRows, someRows, fewRows} {
+		if n >= size && size*len(c.shape.cols) <= limit {
 			return size
 		}
 	}
