@@ -92,5 +92,5 @@ func (e *AsyncEngine) RunInTx(
 // Dispose closes idle connections now, and those in use when they are given
 // back; see [engine.Engine.Dispose].
 func (e *AsyncEngine) Dispose(ctx context.Context) Completion {
-	return complete(launch(context.WithoutCancel(ctx), e, nothing(func(context.Context) error { return e.engine.Dispose() })))
+	return complete(Spawn(context.WithoutCancel(ctx), nothing(func(context.Context) error { return e.engine.Dispose() })))
 }

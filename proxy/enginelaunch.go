@@ -54,18 +54,19 @@ const (
 type claimable[T any] struct {
 	Future[T]
 	ctx   context.Context //nolint:containedctx // the operation's
-	state *atomic.Int32
+	state atomic.Int32
+	stop  func() bool // of watching ctx, set when there is something to give back
 }
 
 // claim launches an operation of the engine whose result has to be given back.
 func claim[T any](
 	ctx context.Context, e *AsyncEngine, take func(ctx context.Context) (T, error), giveBack func(ctx context.Context, value T),
 ) Future[T] {
-	c := &claimable[T]{ctx: ctx, state: new(atomic.Int32)}
+	c := &claimable[T]{ctx: ctx}
 	c.Future = launch(ctx, e, func(ctx context.Context) (T, error) {
 		value, err := take(ctx)
 		if err == nil {
-			context.AfterFunc(ctx, func() {
+			c.stop = context.AfterFunc(ctx, func() {
 				if c.state.CompareAndSwap(unclaimed, forgone) {
 					giveBack(context.WithoutCancel(ctx), value)
 				}
@@ -81,10 +82,12 @@ func (c *claimable[T]) await(ctx context.Context) (T, error) {
 	if err != nil {
 		return value, err
 	}
-	if !c.state.CompareAndSwap(unclaimed, claimed) && c.state.Load() == forgone {
+	c.state.CompareAndSwap(unclaimed, claimed)
+	if c.state.Load() == forgone {
 		var none T
 		return none, context.Cause(c.ctx)
 	}
+	c.stop()
 	return value, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 )
@@ -38,42 +39,46 @@ type Stream[T any] struct{ from *reading[T] }
 type reading[T any] struct {
 	answer *answer
 	view   *engine.View[T]
-	ahead  []T // of a window that was ranged over, those that are left
+
+	mu    sync.Mutex
+	ahead []T // of a window that is ranged over, those that are left
 }
 
 // errNoStream is the answer to reading the zero Stream.
 var errNoStream = fmt.Errorf("proxy: fetch: there is no stream: %w", engine.ErrClosed)
 
 // take removes up to n of the rows that were read ahead, all if n is 0.
-func (s Stream[T]) take(n int) []T {
-	if s.from == nil {
-		return nil
+func (r *reading[T]) take(n int) []T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.answer.ended.Load() {
+		r.ahead = nil
 	}
-	ahead := s.from.ahead
-	if n == 0 || n > len(ahead) {
-		n = len(ahead)
+	if n == 0 || n > len(r.ahead) {
+		n = len(r.ahead)
 	}
-	s.from.ahead = ahead[n:]
-	return ahead[:n:n]
+	head := r.ahead[:n:n]
+	r.ahead = r.ahead[n:]
+	return head
 }
 
 // read queues a read of the stream. perform reports whether it has found the
 // end of the rows, where the connection is free.
-func read[T, U any](ctx context.Context, s Stream[T], perform func(v *engine.View[T]) (out U, end bool, err error)) Future[U] {
+func read[T, U any](ctx context.Context, s Stream[T], perform func(r *reading[T]) (out U, end bool, err error)) Future[U] {
 	if s.from == nil {
 		var none U
 		return Settled(none, errNoStream)
 	}
-	a, view := s.from.answer, s.from.view
+	a := s.from.answer
 	return ask(ctx, a, func(ctx context.Context) (U, error) {
 		returned := false
 		defer func() {
-			if !returned { // a panic of a key or a Scanner
+			if !returned { // a Scanner has panicked
 				_ = a.close()
 			}
 		}()
 		stop := context.AfterFunc(ctx, func() { a.cancel(context.Cause(ctx)) })
-		out, end, err := perform(view)
+		out, end, err := perform(s.from)
 		stop()
 		returned = true
 		switch {
@@ -88,11 +93,11 @@ func read[T, U any](ctx context.Context, s Stream[T], perform func(v *engine.Vie
 
 // FetchOne returns the next row, if there is one.
 func (s Stream[T]) FetchOne(ctx context.Context) Future[Optional[T]] {
-	if head := s.take(1); len(head) > 0 {
-		return Settled(Optional[T]{head[0], true}, nil)
-	}
-	return read(ctx, s, func(v *engine.View[T]) (Optional[T], bool, error) {
-		value, ok, err := v.FetchOne()
+	return read(ctx, s, func(r *reading[T]) (Optional[T], bool, error) {
+		if head := r.take(1); len(head) > 0 {
+			return Optional[T]{head[0], true}, false, nil
+		}
+		value, ok, err := r.view.FetchOne()
 		return Optional[T]{value, ok}, !ok, err
 	})
 }
@@ -104,12 +109,12 @@ func (s Stream[T]) FetchMany(ctx context.Context, n int) Future[[]T] {
 	if n < 1 {
 		return Settled[[]T](nil, fmt.Errorf("proxy: fetch many: %d is no number of rows", n))
 	}
-	head := s.take(n)
-	if len(head) == n {
-		return Settled(head, nil)
-	}
-	return read(ctx, s, func(v *engine.View[T]) ([]T, bool, error) {
-		rows, err := v.FetchMany(n - len(head))
+	return read(ctx, s, func(r *reading[T]) ([]T, bool, error) {
+		head := r.take(n)
+		if len(head) == n {
+			return head, false, nil
+		}
+		rows, err := r.view.FetchMany(n - len(head))
 		rows = append(head, rows...)
 		return rows, len(rows) < n, err
 	})
@@ -118,9 +123,9 @@ func (s Stream[T]) FetchMany(ctx context.Context, n int) Future[[]T] {
 // All returns the rows that are left, which is none if it is called again. If
 // an error comes up, the rows before it are returned with it.
 func (s Stream[T]) All(ctx context.Context) Future[[]T] {
-	head := s.take(0)
-	return read(ctx, s, func(v *engine.View[T]) ([]T, bool, error) {
-		rows, err := v.All()
+	return read(ctx, s, func(r *reading[T]) ([]T, bool, error) {
+		head := r.take(0)
+		rows, err := r.view.All()
 		return append(head, rows...), true, err
 	})
 }
@@ -128,12 +133,11 @@ func (s Stream[T]) All(ctx context.Context) Future[[]T] {
 // First returns the next row, if there is one, and closes the stream without
 // reading the rest.
 func (s Stream[T]) First(ctx context.Context) Future[Optional[T]] {
-	head := s.take(0)
-	return read(ctx, s, func(v *engine.View[T]) (Optional[T], bool, error) {
-		if len(head) > 0 {
-			return Optional[T]{head[0], true}, true, v.Close()
+	return read(ctx, s, func(r *reading[T]) (Optional[T], bool, error) {
+		if head := r.take(0); len(head) > 0 {
+			return Optional[T]{head[0], true}, true, r.view.Close()
 		}
-		value, ok, err := v.First()
+		value, ok, err := r.view.First()
 		return Optional[T]{value, ok}, true, err
 	})
 }
@@ -142,9 +146,8 @@ func (s Stream[T]) First(ctx context.Context) Future[Optional[T]] {
 // row matches [engine.ErrNoResult], that of more than one
 // [engine.ErrMultipleResults].
 func (s Stream[T]) One(ctx context.Context) Future[T] {
-	head := s.take(0)
-	return read(ctx, s, func(v *engine.View[T]) (T, bool, error) {
-		only, err := oneOrNone(v, head)
+	return read(ctx, s, func(r *reading[T]) (T, bool, error) {
+		only, err := r.oneOrNone()
 		if err == nil && !only.OK {
 			err = engine.ErrNoResult
 		}
@@ -155,27 +158,27 @@ func (s Stream[T]) One(ctx context.Context) Future[T] {
 // OneOrNone returns the only row that is left, if there is one, and closes the
 // stream. The error of more than one row matches [engine.ErrMultipleResults].
 func (s Stream[T]) OneOrNone(ctx context.Context) Future[Optional[T]] {
-	head := s.take(0)
-	return read(ctx, s, func(v *engine.View[T]) (Optional[T], bool, error) {
-		only, err := oneOrNone(v, head)
+	return read(ctx, s, func(r *reading[T]) (Optional[T], bool, error) {
+		only, err := r.oneOrNone()
 		return only, true, err
 	})
 }
 
 // oneOrNone is the view's, after rows that were read ahead.
-func oneOrNone[T any](v *engine.View[T], head []T) (only Optional[T], err error) {
+func (r *reading[T]) oneOrNone() (only Optional[T], err error) {
+	head := r.take(0)
 	if len(head) == 0 {
-		only.Value, only.OK, err = v.OneOrNone()
+		only.Value, only.OK, err = r.view.OneOrNone()
 		return only, err
 	}
 	more := len(head) > 1
 	if !more {
-		_, more, err = v.FetchOne()
+		_, more, err = r.view.FetchOne()
 	}
 	if err == nil && more {
 		err = engine.ErrMultipleResults
 	}
-	if err = errors.Join(err, v.Close()); err != nil {
+	if err = errors.Join(err, r.view.Close()); err != nil {
 		return only, err
 	}
 	return Optional[T]{head[0], true}, nil
@@ -190,9 +193,8 @@ func (s Stream[T]) Close(ctx context.Context) Completion {
 		return Completed(nil)
 	}
 	a := s.from.answer
-	s.take(0) // what was read ahead is not to be read any more
 	f := ask(context.WithoutCancel(ctx), a, nothing(func(context.Context) error {
-		err := a.close()
+		err := a.finish()
 		if a.conn == nil {
 			err = errors.Join(a.queue.unseen(), err)
 		}

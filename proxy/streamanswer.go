@@ -26,6 +26,7 @@ type answer struct {
 	opened <-chan struct{}
 	opener func(ctx context.Context) error // awaits opened
 
+	ended  atomic.Bool // what was read ahead is not to be had any more
 	over   atomic.Bool // the connection is free
 	ending atomic.Bool // it will be, without anybody's doing
 	mu     sync.Mutex
@@ -86,11 +87,17 @@ func (a *answer) close() error {
 	return a.stream.Close()
 }
 
+// finish ends the stream for its reader too.
+func (a *answer) finish() error {
+	a.ended.Store(true)
+	return a.close()
+}
+
 // end ends the stream, after the reads that were asked for. Its reader learns of
 // it when it reads on.
 func (a *answer) end(ctx context.Context) {
 	if a.inside(ctx) {
-		_ = a.close()
+		_ = a.finish()
 		return
 	}
 	a.queueEnd()
@@ -101,7 +108,7 @@ func (a *answer) queueEnd() {
 		return
 	}
 	j := newJob(context.Background(), nothing(func(context.Context) error {
-		_ = a.close()
+		_ = a.finish()
 		return nil
 	}), nil)
 	_ = a.queue.submit(&j.work) // it is never closed, and the context does not end

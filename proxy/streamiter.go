@@ -8,15 +8,16 @@ import (
 )
 
 // Iter returns an iterator over the rows that are left, which awaits a window
-// of them at a time. An error is its last value, and ends the stream. Leaving
-// the loop early leaves the stream as it is, at the next row.
+// of them at a time. An error is its last value. Leaving the loop early leaves
+// the stream as it is, at the next row.
 func (s Stream[T]) Iter(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for {
-			rows, err := s.window(ctx)
-			for i, row := range rows {
-				if !yield(row, nil) {
-					s.from.ahead = rows[i+1:]
+		for more, err := true, error(nil); more; {
+			if more, err = s.window(ctx); err == nil && !more {
+				return
+			}
+			for rows := s.take(1); len(rows) > 0; rows = s.take(1) {
+				if !yield(rows[0], nil) {
 					return
 				}
 			}
@@ -25,16 +26,13 @@ func (s Stream[T]) Iter(ctx context.Context) iter.Seq2[T, error] {
 				yield(none, err)
 				return
 			}
-			if len(rows) == 0 {
-				return
-			}
 		}
 	}
 }
 
 // Partitions returns an iterator over slices of n rows, the last one of fewer,
 // each of which it awaits. An n below 1 stands for the window of the stream. An
-// error is its last value, with the rows before it, and ends the stream.
+// error is its last value, with the rows before it.
 func (s Stream[T]) Partitions(ctx context.Context, n int) iter.Seq2[[]T, error] {
 	return func(yield func([]T, error) bool) {
 		for {
@@ -51,36 +49,36 @@ func (s Stream[T]) Partitions(ctx context.Context, n int) iter.Seq2[[]T, error] 
 
 // partition awaits n rows, or a window of them.
 func (s Stream[T]) partition(ctx context.Context, n int) ([]T, error) {
-	if n < 1 {
-		return s.window(ctx)
+	if n > 0 {
+		return s.FetchMany(ctx, n).Await(ctx)
 	}
-	rows, err := s.FetchMany(ctx, n).Await(ctx)
-	s.endAfter(ctx, err)
-	return rows, err
+	_, err := s.window(ctx)
+	return s.take(0), err
 }
 
-// window awaits a window of rows, or what a loop has left of one; none at the
-// end.
-func (s Stream[T]) window(ctx context.Context) ([]T, error) {
-	if rows := s.take(0); len(rows) > 0 {
-		return rows, nil
-	}
-	rows, err := read(ctx, s, func(v *engine.View[T]) ([]T, bool, error) {
-		for rows, err := range v.Partitions(0) {
-			return rows, false, err
+// window awaits that there are rows ahead: those that a loop has left, or else
+// the next window. It reports whether there are any.
+func (s Stream[T]) window(ctx context.Context) (bool, error) {
+	return read(ctx, s, func(r *reading[T]) (bool, bool, error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(r.ahead) > 0 && !r.answer.ended.Load() {
+			return true, false, nil
 		}
-		return nil, true, nil
+		for rows, err := range r.view.Partitions(0) {
+			r.ahead = rows
+			return len(rows) > 0, false, err
+		}
+		return false, true, nil
 	}).Await(ctx)
-	s.endAfter(ctx, err)
-	return rows, err
 }
 
-// endAfter ends the stream of a loop whose wait was given up: what was read
-// meanwhile is lost.
-func (s Stream[T]) endAfter(ctx context.Context, err error) {
-	if err != nil && s.from != nil {
-		s.from.answer.end(ctx)
+// take is the reading's.
+func (s Stream[T]) take(n int) []T {
+	if s.from == nil {
+		return nil
 	}
+	return s.from.take(n)
 }
 
 // Keys returns the names of the answer's columns.
