@@ -31,6 +31,9 @@ func (t Tasks) end(op sp.Op, first func(), then func()) *Task[Nothing] {
 				}
 			}
 		}
+		if s.guest && then != nil { // what was done stays, or is undone by whoever ends the transaction
+			s.tx = nil
+		}
 		s.undoAll()
 		s.failed = nil
 		if then != nil {

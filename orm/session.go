@@ -73,8 +73,9 @@ func NewSession(eng *engine.Engine, opts ...Option) *Session {
 // NewSessionIn returns a session in a transaction that another ends, such as
 // that of [engine.Engine.RunInTx]: it uses the transaction's connection, and
 // has to be flushed before the transaction is committed. Its own Commit is an
-// error that matches [engine.ErrTransactionManaged]; Rollback and Close let its
-// objects go and leave the transaction alone.
+// error that matches [engine.ErrTransactionManaged]. Rollback undoes among its objects
+// what was done to them, and Close lets them go as they are; both leave the
+// transaction alone.
 func NewSessionIn(tx *engine.Tx, opts ...Option) *Session {
 	s := NewSession(tx.Conn().Engine(), opts...)
 	s.conn, s.guest = tx.Conn(), true

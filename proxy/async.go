@@ -49,15 +49,22 @@ func NewAsyncSession(eng *engine.Engine, opts ...AsyncOption) (*AsyncSession, er
 			return nil, err
 		}
 	}
+	return newAsync(eng, c), nil
+}
+
+func newAsync(eng *engine.Engine, c asyncConfig) *AsyncSession {
 	a := &AsyncSession{core: orm.NewSession(eng, c.session...), queue: newQueue(c.waiting), waiting: c.waiting}
 	if c.pipelining {
 		a.queue.together = func(fns []func()) { a.core.Together(fns...) }
 	}
-	return a, nil
+	return a
 }
 
-// An AsyncOption changes how an [AsyncSession] works.
-type AsyncOption interface{ applyAsync(c *asyncConfig) error }
+// An AsyncOption changes how an [AsyncSession] works. It is a [MakerOption] too.
+type AsyncOption interface {
+	MakerOption
+	applyAsync(c *asyncConfig) error
+}
 
 type asyncOption func(c *asyncConfig) error
 
@@ -228,14 +235,17 @@ func (a *AsyncSession) unseen(ctx context.Context) error {
 // Rollback is [orm.Session.Rollback]. Errors of operations before it that
 // nobody has awaited are forgotten.
 func (a *AsyncSession) Rollback(ctx context.Context) Completion {
-	a.streams.end(ctx)
-	return a.forget(complete(submit(ctx, a, a.core.Tasks().Rollback())))
+	a.forget(ctx)
+	return complete(submit(ctx, a, a.core.Tasks().Rollback()))
 }
 
-// forget forgets the errors of what was before an end of the transaction.
-func (a *AsyncSession) forget(c Completion) Completion {
+// forget forgets the errors of what is undone.
+func (a *AsyncSession) forget(ctx context.Context) {
+	a.streams.end(ctx)
+	for _, w := range a.ledger.open {
+		w.seen.Store(true)
+	}
 	_ = a.queue.unseen()
-	return c
 }
 
 // Close is [orm.Session.Close], after the operations before it. Its error holds
@@ -262,14 +272,14 @@ func (a *AsyncSession) Aclose(ctx context.Context) Completion {
 
 // Reset is [orm.Session.Reset].
 func (a *AsyncSession) Reset(ctx context.Context) Completion {
-	a.streams.end(ctx)
-	return a.forget(complete(submit(context.WithoutCancel(ctx), a, a.core.Tasks().Reset())))
+	a.forget(ctx)
+	return complete(submit(context.WithoutCancel(ctx), a, a.core.Tasks().Reset()))
 }
 
 // Invalidate is [orm.Session.Invalidate].
 func (a *AsyncSession) Invalidate(ctx context.Context) Completion {
-	a.streams.end(ctx)
-	return a.forget(complete(submit(context.WithoutCancel(ctx), a, a.core.Tasks().Invalidate())))
+	a.forget(ctx)
+	return complete(submit(context.WithoutCancel(ctx), a, a.core.Tasks().Invalidate()))
 }
 
 // Delete is [orm.Session.Delete].

@@ -37,6 +37,7 @@ var floors = map[string]rule{
 	"orm":                       {own: []string{"", "fault", "engine", "engine/scan", "orm/mapping"}},
 	"orm/mapping":               {own: []string{"engine/scan"}},
 	"proxy":                     {own: []string{"", "engine", "orm"}},
+	"proxy/httpscope":           {own: []string{"proxy"}},
 	"engine":                    {own: []string{"", "fault", "internal/sqltext", "engine/scan"}},
 	"engine/scan":               {},
 	"engine/internal/assign":    {own: []string{"engine/scan"}},

@@ -1,0 +1,194 @@
+// Package httpscope gives each request of a net/http server a session of its
+// own: see [Middleware].
+package httpscope
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/sessionproxy/sessionproxy/proxy"
+)
+
+// An Option changes how [Middleware] works.
+type Option interface{ apply(c *config) error }
+
+type optionFunc func(c *config) error
+
+func (f optionFunc) apply(c *config) error { return f(c) }
+
+type config struct {
+	awaited bool
+	refuse  http.Handler
+	report  func(r *http.Request, err error)
+}
+
+func defaultConfig() config {
+	return config{
+		refuse: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		}),
+		report: func(*http.Request, error) {},
+	}
+}
+
+// WithAsync gives requests awaited sessions.
+func WithAsync() Option {
+	return optionFunc(func(c *config) error {
+		c.awaited = true
+		return nil
+	})
+}
+
+// WithErrorHandler sets what answers a request whose commit has failed: by
+// default status 500 and its text. [CommitError] returns why.
+func WithErrorHandler(h http.Handler) Option {
+	return optionFunc(func(c *config) error {
+		if h == nil {
+			return errors.New("httpscope: WithErrorHandler(nil): want a handler")
+		}
+		c.refuse = h
+		return nil
+	})
+}
+
+// WithReport sets what is told of errors that the client can't be: of a commit
+// that failed after the answer had begun, and of closing a session. It is
+// called on the request's goroutine. By default nobody is told.
+func WithReport(report func(r *http.Request, err error)) Option {
+	return optionFunc(func(c *config) error {
+		if report == nil {
+			return errors.New("httpscope: WithReport(nil): want a function")
+		}
+		c.report = report
+		return nil
+	})
+}
+
+type commitErrorKey struct{}
+
+// CommitError returns, for the handler of [WithErrorHandler], why the request's
+// commit has failed; otherwise nil.
+func CommitError(ctx context.Context) error {
+	err, _ := ctx.Value(commitErrorKey{}).(error)
+	return err
+}
+
+// Middleware returns what puts a session of its own in the context of each
+// request, where [proxy.FromContext] finds it. The session is made when it is
+// first asked for. It is committed before the answer begins if its status is
+// below 500, and rolled back if not, or if the handler panics; at the end it is
+// closed. If the commit fails the answer is that of [WithErrorHandler], in
+// place of the handler's, which is thrown away.
+//
+// What the handler does with the session after its answer has begun is rolled
+// back. A handler that answers nothing is committed when it returns. An option
+// with a bad value is an error that names it.
+func Middleware(m *proxy.Maker, opts ...Option) (func(next http.Handler) http.Handler, error) {
+	if m == nil {
+		return nil, errors.New("httpscope: Middleware(nil): want a maker")
+	}
+	c := defaultConfig()
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.apply(&c); err != nil {
+			return nil, err
+		}
+	}
+	return func(next http.Handler) http.Handler { return &handler{config: c, maker: m, next: next} }, nil
+}
+
+type handler struct {
+	config
+	maker *proxy.Maker
+	next  http.Handler
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	if h.awaited {
+		ctx = h.maker.AsyncScope(ctx)
+	} else {
+		ctx = h.maker.Scope(ctx)
+	}
+	r = r.WithContext(ctx)
+	defer func() { // also if the handler panics
+		if err := proxy.Remove(ctx); err != nil {
+			h.report(r, fmt.Errorf("httpscope: close: %w", err))
+		}
+	}()
+	a := &answer{ResponseWriter: w, handler: h, request: r}
+	h.next.ServeHTTP(a, r)
+	a.begin(http.StatusOK)
+}
+
+// answer is a response that begins with the end of the transaction.
+type answer struct {
+	http.ResponseWriter
+	handler *handler
+	request *http.Request
+	begun   bool
+	refused bool // the commit has failed: what the handler writes is thrown away
+}
+
+// begin ends the transaction, as the status says.
+func (a *answer) begin(status int) {
+	if a.begun {
+		return
+	}
+	a.begun = true
+	p := proxy.Used(a.request.Context())
+	if p == nil {
+		return
+	}
+	ctx := a.request.Context()
+	if status >= http.StatusInternalServerError {
+		if err := p.Rollback(ctx).Await(ctx); err != nil {
+			a.handler.report(a.request, fmt.Errorf("httpscope: roll back: %w", err))
+		}
+		return
+	}
+	if err := p.Commit(ctx).Await(ctx); err != nil {
+		a.refused = true
+		a.handler.report(a.request, fmt.Errorf("httpscope: commit: %w", err))
+		header := a.Header()
+		for name := range header { // they were about the answer that is not given
+			header.Del(name)
+		}
+		a.handler.refuse.ServeHTTP(a.ResponseWriter, a.request.WithContext(context.WithValue(ctx, commitErrorKey{}, err)))
+	}
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (a *answer) WriteHeader(status int) {
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols { // others follow
+		a.ResponseWriter.WriteHeader(status)
+		return
+	}
+	a.begin(status)
+	if !a.refused {
+		a.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Write implements [http.ResponseWriter].
+func (a *answer) Write(b []byte) (int, error) {
+	a.begin(http.StatusOK)
+	if a.refused {
+		return len(b), nil
+	}
+	return a.ResponseWriter.Write(b)
+}
+
+// Flush implements [http.Flusher].
+func (a *answer) Flush() {
+	a.begin(http.StatusOK)
+	_ = http.NewResponseController(a.ResponseWriter).Flush() // a writer that can't is no failure
+}
+
+// Unwrap gives [http.ResponseController] the server's own writer.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

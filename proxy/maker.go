@@ -1,0 +1,130 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm"
+)
+
+// Maker makes sessions that are alike. It is immutable and safe for concurrent
+// use.
+type Maker struct {
+	eng     *engine.Engine
+	awaited asyncConfig
+	tx      []engine.TxOption
+}
+
+// A MakerOption changes the sessions that a [Maker] makes. Every [AsyncOption]
+// is one; what it says of the queue is for awaited sessions.
+type MakerOption interface{ applyMaker(m *Maker) error }
+
+type makerOption func(m *Maker) error
+
+func (f makerOption) applyMaker(m *Maker) error { return f(m) }
+
+func (f asyncOption) applyMaker(m *Maker) error { return f(&m.awaited) }
+
+// WithTransaction sets the options of the transactions of [Maker.Run], such as
+// their isolation level.
+func WithTransaction(opts ...engine.TxOption) MakerOption {
+	return makerOption(func(m *Maker) error {
+		m.tx = append(m.tx, opts...)
+		return nil
+	})
+}
+
+var errNoMakerEngine = errors.New("proxy: make a maker: the engine is nil")
+
+// NewMaker returns a maker of sessions on an engine. An option with a bad value
+// is an error that names it.
+func NewMaker(eng *engine.Engine, opts ...MakerOption) (*Maker, error) {
+	if eng == nil {
+		return nil, errNoMakerEngine
+	}
+	return (&Maker{eng: eng, awaited: defaultAsyncConfig()}).with(opts)
+}
+
+// with returns a maker with more options.
+func (m *Maker) with(opts []MakerOption) (*Maker, error) {
+	out := *m
+	out.awaited.session = append([]orm.Option(nil), m.awaited.session...)
+	out.tx = append([]engine.TxOption(nil), m.tx...)
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.applyMaker(&out); err != nil {
+			return nil, err
+		}
+	}
+	return &out, nil
+}
+
+// With returns a maker whose sessions differ from those of m by these options.
+func (m *Maker) With(opts ...MakerOption) (*Maker, error) { return m.with(opts) }
+
+// Engine returns the engine of the sessions.
+func (m *Maker) Engine() *engine.Engine { return m.eng }
+
+// Session returns a new blocking session. It has to be closed.
+func (m *Maker) Session() *Session { return NewSession(m.eng, m.awaited.session...) }
+
+// Async returns a new awaited session. It has to be closed.
+func (m *Maker) Async() *AsyncSession { return newAsync(m.eng, m.awaited) }
+
+// Begin calls fn with a new session in a transaction: it commits if fn returns
+// nil, and rolls back if fn returns an error, panics, or ends its goroutine. fn
+// runs once; see [Maker.Run] for what is to be replayed.
+func (m *Maker) Begin(ctx context.Context, fn func(ctx context.Context, s *Session) error) (err error) {
+	s := m.Session()
+	defer func() {
+		if cerr := s.Close(ctx); err == nil {
+			err = cerr
+		}
+	}()
+	if err := s.Begin(ctx); err != nil {
+		return err
+	}
+	if err := fn(ctx, s); err != nil {
+		return err
+	}
+	return s.Commit(ctx)
+}
+
+// Run calls fn with a new session in a transaction, as one unit of work: it
+// flushes and commits if fn returns nil, and rolls back if fn returns an error,
+// panics, or ends its goroutine. The unit is one call of the chain: with a
+// retry in it, fn may run several times, each with a fresh session, when the
+// unit failed by a fault that allows it and was rolled back for certain. What
+// fn does besides should bear that; objects of an earlier run are detached. If
+// COMMIT was sent and its answer lost, the error matches
+// [github.com/sessionproxy/sessionproxy/fault.ErrCommitUnknown].
+//
+// The session is for fn alone. It must not be committed or rolled back: Run
+// does that. A Run with the context that fn got joins the transaction, with a
+// session of its own.
+func (m *Maker) Run(ctx context.Context, fn func(ctx context.Context, s *Session) error) error {
+	return m.eng.RunInTx(ctx, func(ctx context.Context, tx *engine.Tx) (err error) {
+		s := &Session{orm.NewSessionIn(tx, m.awaited.session...)}
+		defer func() {
+			if cerr := s.Close(ctx); err == nil {
+				err = cerr
+			}
+		}()
+		defer func() {
+			if err != nil {
+				_ = s.Rollback(ctx) // among the objects alone
+			}
+		}()
+		if err := fn(ctx, s); err != nil {
+			return err
+		}
+		if !s.InTransaction() {
+			return fmt.Errorf("proxy: run: the function has ended its transaction: return an error to roll back: %w", engine.ErrTransactionManaged)
+		}
+		return s.Flush(ctx)
+	}, m.tx...)
+}
