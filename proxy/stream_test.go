@@ -112,6 +112,40 @@ func TestAStreamIsReadInAnyWay(t *testing.T) {
 	})
 }
 
+// TestALoopLosesNoRow reads the stream inside a loop over it, leaves the loop,
+// and asks for rows with a context that is over.
+func TestALoopLosesNoRow(t *testing.T) {
+	t.Parallel()
+	dead, cancel := context.WithCancel(t.Context())
+	cancel()
+	onEachExecutor(t, func(t *testing.T, ex proxy.AsyncExecutor) {
+		for _, window := range []int{1, 4, 1000} {
+			s := stream(t, ex, window)
+			var got []int64
+			for row, err := range s.Iter(t.Context()) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, ints(t, []engine.Row{row})...)
+				if len(got) > 20 {
+					break
+				}
+				inside := must(t, s.FetchOne(t.Context()))
+				got = append(got, ints(t, []engine.Row{inside.Value})...)
+			}
+			if _, err := s.FetchMany(dead, 3).Await(t.Context()); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			got = append(got, ints(t, must(t, s.All(t.Context())))...)
+			for i, id := range got {
+				if id != int64(i+1) || len(got) != 30 {
+					t.Fatalf("window %d: %v", window, got)
+				}
+			}
+		}
+	})
+}
+
 func TestAStreamThatIsReadForOneRowEnds(t *testing.T) {
 	t.Parallel()
 	onEachExecutor(t, func(t *testing.T, ex proxy.AsyncExecutor) {

@@ -12,8 +12,9 @@ import (
 // the stream as it is, at the next row.
 func (s Stream[T]) Iter(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for more, err := true, error(nil); more; {
-			if more, err = s.window(ctx); err == nil && !more {
+		for {
+			more, err := s.window(ctx)
+			if err == nil && !more {
 				return
 			}
 			for rows := s.take(1); len(rows) > 0; rows = s.take(1) {
