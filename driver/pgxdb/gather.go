@@ -47,17 +47,21 @@ func (*PipelineAbortedError) Is(target error) bool { return target == fault.ErrR
 // A statement whose context is over when the others are sent is left out; one
 // whose context ends while they are under way ends all of them, and the
 // connection, as pgx has it.
-func (t *Tx) Together(fns []func(on *Gathering)) {
-	c := &coordinator{tx: t}
+//
+// tx is a [*Tx], or pgx's own, whose chain is empty.
+func Together(tx pgx.Tx, fns []func(on *Gathering)) {
+	c := &coordinator{tx: tx}
+	on := lane{pipeline: bare, conn: tx.Conn(), tx: true}
+	if t, ok := tx.(*Tx); ok {
+		c.tx, on = t.inner, t.lane
+	}
 	for _, fn := range fns {
 		m := &member{of: c, came: make(chan bool), answer: make(chan answer), finished: make(chan struct{})}
-		c.now = m
 		go func() {
 			defer close(m.finished)
-			on := &Gathering{member: m, direct: t}
-			on.lane = t.lane
-			on.lane.raw = gatherer{m}
-			fn(on)
+			g := &Gathering{lane: on, member: m}
+			g.raw = gatherer{m}
+			fn(g)
 		}()
 		select {
 		case <-m.came:
@@ -68,20 +72,22 @@ func (t *Tx) Together(fns []func(on *Gathering)) {
 	c.flush()
 }
 
-// Gathering runs statements of a function of [Tx.Together]. It is for that
+// bare is the pipeline of an empty chain.
+var bare = newPipeline(sp.NewChain(), config{}, nil)
+
+// Gathering runs statements of a function of [Together]. It is for that
 // function alone.
 type Gathering struct {
 	lane
 	member *member
-	direct *Tx
 }
 
-// Exec is [Tx.Exec]; the statement waits for others.
+// Exec runs a statement without reading rows, as [Tx.Exec] does; the statement waits for others.
 func (g *Gathering) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	return g.exec(ctx, sql, args)
 }
 
-// Query is [Tx.Query]; the statement waits for others.
+// Query runs a query, as [Tx.Query] does; the statement waits for others.
 func (g *Gathering) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return g.query(ctx, sql, args)
 }
@@ -90,21 +96,20 @@ func (g *Gathering) Query(ctx context.Context, sql string, args ...any) (pgx.Row
 // run any yet.
 func (g *Gathering) Open() bool { return !g.member.alone && !g.member.asked }
 
-// Alone sends what was gathered before, and returns the transaction, for what
-// can't be sent with others. The function is sent by itself from then on.
-func (g *Gathering) Alone() *Tx {
+// Alone sends what was gathered before, so that the function can use the
+// transaction itself, for what can't be sent with others. What it runs from then
+// on is sent by itself.
+func (g *Gathering) Alone() {
 	if m := g.member; !m.alone {
 		m.alone = true
 		m.of.flush()
 	}
-	return g.direct
 }
 
 // coordinator gathers statements. Its functions run one at a time, and so do
 // its methods.
 type coordinator struct {
-	tx      *Tx
-	now     *member   // the one that runs
+	tx      pgx.Tx    // below the chain
 	waiting []*member // in the order of their statements
 }
 
@@ -233,7 +238,7 @@ func (g *gathered) send() {
 			g.watches = append(g.watches, context.AfterFunc(m.ctx, func() { g.stop(context.Cause(m.ctx)) }))
 		}
 	}
-	g.results = g.tx.inner.SendBatch(ctx, b)
+	g.results = g.tx.SendBatch(ctx, b)
 }
 
 func (g *gathered) close() {
@@ -272,7 +277,7 @@ func (g gatherer) wait(ctx context.Context, sql string, args []any, rows bool) *
 	return &a
 }
 
-func (g gatherer) raw() pgx.Tx { return g.m.of.tx.inner }
+func (g gatherer) raw() pgx.Tx { return g.m.of.tx }
 
 func (g gatherer) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	a := g.wait(ctx, sql, args, false)

@@ -11,8 +11,7 @@ var _ engine.Gatherer = (*conn)(nil)
 
 // Together implements [engine.Gatherer].
 func (c *conn) Together(fns []func()) {
-	tx, ok := c.tx.(*pgxdb.Tx)
-	if !ok {
+	if c.tx == nil {
 		for _, fn := range fns {
 			fn()
 		}
@@ -25,7 +24,7 @@ func (c *conn) Together(fns []func()) {
 			fn()
 		}
 	}
-	tx.Together(gathered)
+	pgxdb.Together(c.tx, gathered)
 	c.gather = nil
 }
 
