@@ -16,7 +16,8 @@ import (
 // which they were asked for, with the outcome that a blocking connection has;
 // asking for one waits only if too many wait already, see
 // [WithConnectionQueue]. The context of an operation governs the operation,
-// that of Await the wait alone.
+// that of Await the wait alone. On PostgreSQL, statements of a transaction that
+// wait together are sent in one round trip; see [engine.Conn.Together].
 //
 // An operation runs whether it is awaited or not. The error of one that nobody
 // has awaited is not lost: [AsyncConnection.Commit] then rolls back and returns
@@ -50,16 +51,31 @@ const (
 
 // connection returns the awaited flavour of a connection.
 func (e *AsyncEngine) connection(c *engine.Conn) *AsyncConnection {
-	return &AsyncConnection{engine: e, conn: c, queue: newQueue(e.config.waiting)}
+	a := &AsyncConnection{engine: e, conn: c, queue: newQueue(e.config.waiting)}
+	if e.config.pipelining {
+		a.queue.together = func(fns []func()) { c.Together(fns...) }
+	}
+	return a
 }
 
 // do queues an operation of the connection.
 func do[T any](ctx context.Context, c *AsyncConnection, fn func(ctx context.Context) (T, error)) Future[T] {
+	return queued(ctx, c, false, fn)
+}
+
+// single queues an operation of one statement, which may be sent with others.
+func single[T any](ctx context.Context, c *AsyncConnection, fn func(ctx context.Context) (T, error)) Future[T] {
+	return queued(ctx, c, true, fn)
+}
+
+func queued[T any](ctx context.Context, c *AsyncConnection, single bool, fn func(ctx context.Context) (T, error)) Future[T] {
 	stream := c.streams.last()
-	return after(stream, enqueue(ctx, c.queue, &c.ledger, func(ctx context.Context) (T, error) {
+	j := newJob(ctx, func(ctx context.Context) (T, error) {
 		defer c.observe()
 		return fn(ctx)
-	}, nil))
+	}, nil)
+	j.single = single
+	return after(stream, put(ctx, c.queue, &c.ledger, j))
 }
 
 // finally queues an operation that ends something. It ends the streams, and

@@ -50,14 +50,14 @@ func said(v any, err error) string {
 	switch {
 	case err == nil:
 		return fmt.Sprint(v)
+	case errors.Is(err, engine.ErrTxAborted):
+		return "aborted"
 	case errors.As(err, &violated):
 		return "violated"
 	case errors.Is(err, engine.ErrTransactionBegun):
 		return "begun"
 	case errors.Is(err, engine.ErrTransactionClosed):
 		return "ended"
-	case errors.Is(err, engine.ErrTxAborted):
-		return "aborted"
 	case errors.Is(err, engine.ErrConnBusy):
 		return "busy"
 	}

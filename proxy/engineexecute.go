@@ -56,7 +56,7 @@ func (e *AsyncEngine) Scalar(ctx context.Context, st engine.Statement) Future[an
 
 // Execute runs a statement and buffers its answer; see [engine.Conn.Execute].
 func (c *AsyncConnection) Execute(ctx context.Context, st engine.Statement) Future[*engine.Result] {
-	return do(ctx, c, execute(c.conn, st))
+	return single(ctx, c, execute(c.conn, st))
 }
 
 // ExecuteMany runs a statement once for each set of arguments; see
@@ -73,12 +73,12 @@ func (c *AsyncConnection) ExecuteBatch(ctx context.Context, sts ...engine.Statem
 // Scalar runs a statement and returns the first column of its first row, nil if
 // it is NULL or there is no row.
 func (c *AsyncConnection) Scalar(ctx context.Context, st engine.Statement) Future[any] {
-	return do(ctx, c, scalar(c.conn, st))
+	return single(ctx, c, scalar(c.conn, st))
 }
 
 // Execute runs a statement in the transaction and buffers its answer.
 func (t *AsyncTransaction) Execute(ctx context.Context, st engine.Statement) Future[*engine.Result] {
-	return do(ctx, t.conn, execute(t.tx, st))
+	return single(ctx, t.conn, execute(t.tx, st))
 }
 
 // ExecuteMany runs a statement once for each set of arguments; see
@@ -95,7 +95,7 @@ func (t *AsyncTransaction) ExecuteBatch(ctx context.Context, sts ...engine.State
 // Scalar runs a statement in the transaction and returns the first column of
 // its first row, nil if it is NULL or there is no row.
 func (t *AsyncTransaction) Scalar(ctx context.Context, st engine.Statement) Future[any] {
-	return do(ctx, t.conn, scalar(t.tx, st))
+	return single(ctx, t.conn, scalar(t.tx, st))
 }
 
 // The operations that all of them have, on whatever runs a statement.

@@ -18,9 +18,12 @@ func (f engineOptionFunc) applyEngine(c *engineConfig) error { return f(c) }
 type engineConfig struct {
 	waiting    int // operations of a connection
 	operations int // of the engine itself
+	pipelining bool
 }
 
-func defaultEngineConfig() engineConfig { return engineConfig{waiting: 1024, operations: 1024} }
+func defaultEngineConfig() engineConfig {
+	return engineConfig{waiting: 1024, operations: 1024, pipelining: true}
+}
 
 func newEngineConfig(opts []EngineOption) (engineConfig, error) {
 	c := defaultEngineConfig()
@@ -61,6 +64,18 @@ func WithEngineOperations(n int) EngineOption {
 			return fmt.Errorf("proxy: WithEngineOperations: %d is not between 1 and %d", n, maxPlaces)
 		}
 		c.operations = n
+		return nil
+	})
+}
+
+// WithConnectionPipelining says whether statements of a connection's
+// transaction that wait together are sent together, in one round trip, where
+// the database can: PostgreSQL does. It is so by default. If one of them fails,
+// those behind it fail with an [engine.PipelineAbortedError], as they would one
+// by one in a transaction that is aborted.
+func WithConnectionPipelining(on bool) EngineOption {
+	return engineOptionFunc(func(c *engineConfig) error {
+		c.pipelining = on
 		return nil
 	})
 }

@@ -8,11 +8,15 @@ import "context"
 func enqueue[T any](
 	ctx context.Context, q *queue, l *ledger, perform func(ctx context.Context) (T, error), apply func(T) (T, error),
 ) Future[T] {
+	return put(ctx, q, l, newJob(ctx, perform, apply))
+}
+
+// put is enqueue for a job that was made.
+func put[T any](ctx context.Context, q *queue, l *ledger, j *job[T]) Future[T] {
 	inside := workerOf(ctx) == q
 	if !inside {
 		l.settleReady()
 	}
-	j := newJob(ctx, perform, apply)
 	if err := q.submit(&j.work); err != nil {
 		var zero T
 		return Settled(zero, err)
