@@ -62,7 +62,7 @@ func TestAllocationsOfDispatch(t *testing.T) {
 	if n["blocking proxy"] > n["blocking"] {
 		t.Errorf("the blocking proxy allocates %v, its session %v", n["blocking proxy"], n["blocking"])
 	}
-	if n["awaited"] > n["blocking"]+11 {
+	if n["awaited"] > n["blocking"]+3 {
 		t.Errorf("awaiting allocates %v, blocking %v", n["awaited"], n["blocking"])
 	}
 }

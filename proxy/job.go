@@ -40,16 +40,24 @@ func (j *job[T]) await(ctx context.Context) (T, error) {
 
 func (j *job[T]) signal() <-chan struct{} { return j.done }
 
+// task is an operation in two parts, of which the second comes whatever came of
+// the first.
+type task interface {
+	run(ctx context.Context) error // the I/O, on the worker's goroutine
+	finish(err error) error        // the rest, on the owner's
+}
+
 // work is the part of a job that does not depend on its result's type.
 type work struct {
 	ctx     context.Context                 //nolint:containedctx // the operation's own, from its submission to its end
 	perform func(ctx context.Context) error // the I/O, on the worker's goroutine
 	apply   func() error                    // the rest, on the owner's; nil: nothing
-	finish  func(err error) error           // the same, whatever came of perform; nil: apply
+	task    task                            // in place of perform and apply; nil: these
 	ledger  *ledger                         // the session's; nil: of no session
 	queue   *queue                          // the one it is in; nil: of no session
 	single  bool                            // one statement, which may be sent with others
 
+	inner   workerContext // ctx on the worker's goroutine
 	done    chan struct{} // closed when performed
 	failure error         // of perform, set before done is closed
 	err     error         // the same; after settle, that of apply too
@@ -78,6 +86,9 @@ func (w *work) performed(ctx context.Context) error {
 		w.queue.help(w)
 		return nil
 	}
+	if w.single && ctx.Done() == w.ctx.Done() { // the wait ends with the operation
+		w.queue.steal(w)
+	}
 	select {
 	case <-w.done:
 		return nil
@@ -102,9 +113,12 @@ func (w *work) run(ctx context.Context) {
 		}
 		close(w.done)
 	}()
-	if w.ctx.Err() != nil {
+	switch {
+	case w.ctx.Err() != nil:
 		w.failure = context.Cause(w.ctx) // cancelled while it was queued
-	} else {
+	case w.task != nil:
+		w.failure = w.task.run(ctx)
+	default:
 		w.failure = w.perform(ctx)
 	}
 	returned = true
@@ -113,8 +127,8 @@ func (w *work) run(ctx context.Context) {
 // settle applies the result of work that was performed.
 func (w *work) settle() {
 	w.settled = true
-	if w.finish != nil {
-		if w.err = w.finish(w.failure); w.failure == nil && w.err != nil {
+	if w.task != nil {
+		if w.err = w.task.finish(w.failure); w.failure == nil && w.err != nil {
 			w.failure = w.err
 			w.queue.note(w)
 		}
@@ -122,16 +136,21 @@ func (w *work) settle() {
 	if w.apply != nil && w.err == nil {
 		w.err = w.apply()
 	}
-	w.perform, w.apply, w.finish = nil, nil, nil // what they hold may be large
+	w.perform, w.apply, w.task = nil, nil, nil // what they hold may be large
 }
 
 // ledger is a session's work in program order, as far as its results have not
 // been applied. It belongs to the session's owner.
-type ledger struct{ open []*work }
+type ledger struct{ open, room []*work }
 
 func (l *ledger) add(w *work) {
 	w.ledger = l
-	l.open = append(l.open, w)
+	if len(l.open) == 0 {
+		l.open = l.room[:0]
+	}
+	if l.open = append(l.open, w); len(l.open) == 1 {
+		l.room = l.open
+	}
 }
 
 // settleReady applies the results that are there.

@@ -17,7 +17,8 @@ type queue struct {
 
 	mu      sync.Mutex
 	waiting []*work
-	busy    bool // the goroutine is at work
+	room    []*work // for waiting, to be used again
+	state   uint8
 	held    bool // nothing is begun until release
 	closed  bool
 	failed  []*work // performed with an error that nobody has seen yet
@@ -25,7 +26,28 @@ type queue struct {
 
 func newQueue(limit int) *queue { return &queue{places: make(chan struct{}, limit)} }
 
+// The states of a queue.
+const (
+	idle     uint8 = iota
+	starting       // a goroutine was told to begin, and nobody has yet
+	working
+)
+
 type workerKey struct{}
+
+// workerContext is the context of an operation on the worker's goroutine.
+type workerContext struct {
+	context.Context //nolint:containedctx // the operation's
+	queue           *queue
+}
+
+// Value implements [context.Context].
+func (c *workerContext) Value(key any) any {
+	if key == (workerKey{}) {
+		return c.queue
+	}
+	return c.Context.Value(key)
+}
 
 // workerOf returns the queue on whose goroutine the operation of ctx runs, or
 // nil.
@@ -58,7 +80,12 @@ func (q *queue) submit(w *work) error {
 		<-q.places
 		return ErrClosed
 	}
-	q.waiting = append(q.waiting, w)
+	if len(q.waiting) == 0 {
+		q.waiting = q.room[:0]
+	}
+	if q.waiting = append(q.waiting, w); len(q.waiting) == 1 && cap(q.waiting) <= cap(q.places) {
+		q.room = q.waiting
+	}
 	q.start()
 	return nil
 }
@@ -66,10 +93,43 @@ func (q *queue) submit(w *work) error {
 // start sees to it that what is waiting is performed, unless the queue is
 // held. The caller has the lock.
 func (q *queue) start() {
-	if !q.busy && !q.held && len(q.waiting) > 0 {
-		q.busy = true
+	if q.state == idle && !q.held && len(q.waiting) > 0 {
+		q.state = starting
 		go q.run()
 	}
+}
+
+// begin makes the caller the one that performs what is waiting, unless there is
+// one already.
+func (q *queue) begin() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.state != starting {
+		return false
+	}
+	q.state = working
+	return true
+}
+
+// steal performs w on the goroutine of the owner, who waits for nothing else,
+// if it is the next and no goroutine has begun: to change goroutines takes
+// longer than many an operation.
+func (q *queue) steal(w *work) {
+	q.mu.Lock()
+	if q.state != starting || q.held || len(q.waiting) == 0 || q.waiting[0] != w {
+		q.mu.Unlock()
+		return
+	}
+	q.state = working
+	q.pop()
+	q.mu.Unlock()
+	defer func() { // also if the operation ends the goroutine
+		q.mu.Lock()
+		q.state = idle
+		q.start()
+		q.mu.Unlock()
+	}()
+	q.perform(w)
 }
 
 // hold keeps the queue from beginning further work when what is under way is
@@ -91,9 +151,15 @@ func (q *queue) release() {
 // run performs what is waiting and ends. An operation that ends the goroutine
 // is followed by another one.
 func (q *queue) run() {
+	if !q.begin() {
+		return
+	}
 	through := false
 	defer func() {
 		if !through {
+			q.mu.Lock()
+			q.state = starting
+			q.mu.Unlock()
 			go q.run()
 		}
 	}()
@@ -115,12 +181,8 @@ func (q *queue) run() {
 func (q *queue) next() *work {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) == 0 {
-		q.busy, q.waiting = false, nil
-		return nil
-	}
-	if q.held {
-		q.busy = false
+	if len(q.waiting) == 0 || q.held {
+		q.state = idle
 		return nil
 	}
 	return q.pop()
@@ -165,7 +227,10 @@ func (q *queue) perform(w *work) {
 	q.do(w)
 }
 
-func (q *queue) do(w *work) { w.run(context.WithValue(w.ctx, workerKey{}, q)) }
+func (q *queue) do(w *work) {
+	w.inner = workerContext{w.ctx, q}
+	w.run(&w.inner)
+}
 
 // note remembers work that failed until somebody has seen its error.
 func (q *queue) note(w *work) {

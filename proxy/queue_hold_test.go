@@ -9,7 +9,7 @@ func TestAHeldQueueBeginsNothing(t *testing.T) {
 	d := newDesk(4)
 	d.q.hold()
 	first, second := d.do(t.Context(), value(1, nil)), d.do(t.Context(), value(2, nil))
-	if d.q.busy || len(d.q.waiting) != 2 {
+	if d.q.state != idle || len(d.q.waiting) != 2 {
 		t.Error("it began")
 	}
 	d.q.release()

@@ -144,7 +144,7 @@ func TestThereIsAGoroutineOnlyWhileThereIsWork(t *testing.T) {
 		busy := func() bool {
 			d.q.mu.Lock()
 			defer d.q.mu.Unlock()
-			return d.q.busy
+			return d.q.state != idle
 		}
 		for busy() { // it ends by itself; if not, the test does not
 			runtime.Gosched()

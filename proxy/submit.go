@@ -26,12 +26,8 @@ func submit[T any](ctx context.Context, a *AsyncSession, t *orm.Task[T]) Future[
 	if stream != nil && t.Barrier() {
 		return Settled(t.Apply(ctx, errBehindStream)) // nobody could close the stream while it is waited for
 	}
-	j := newJob[T](ctx, nil, nil)
-	j.perform, j.single = t.Perform, t.Single()
-	j.finish = func(err error) error {
-		j.value, err = t.Apply(ctx, err)
-		return err
-	}
+	j := &method[T]{job: job[T]{work: work{ctx: ctx, single: t.Single(), done: make(chan struct{})}}, task: t}
+	j.work.task = j
 	if err := a.queue.submit(&j.work); err != nil {
 		out, err := t.Apply(ctx, err)
 		return Settled(out, err)
@@ -44,6 +40,19 @@ func submit[T any](ctx context.Context, a *AsyncSession, t *orm.Task[T]) Future[
 		_ = j.wait(context.WithoutCancel(ctx)) // the operation's own context ends it
 	}
 	return after(stream, Future[T]{from: j})
+}
+
+// method is a method of a session on its way through the queue.
+type method[T any] struct {
+	job[T]
+	task *orm.Task[T]
+}
+
+func (m *method[T]) run(ctx context.Context) error { return m.task.Perform(ctx) }
+
+func (m *method[T]) finish(err error) error {
+	m.value, err = m.task.Apply(m.ctx, err)
+	return err
 }
 
 // ready waits for what has to be settled before a plan is made: the last
