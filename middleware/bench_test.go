@@ -33,6 +33,7 @@ func TestAllocations(t *testing.T) {
 	failures, _ := logTo(t, slog.LevelWarn)
 	limiter, _ := newLimit(t, 1)
 	rate, _ := newRate(t, 1e9, 1000)
+	slow, _ := slowTo(t)
 	reads := sp.WithReadOnly(ctx)
 	for _, c := range []struct {
 		name string
@@ -52,6 +53,8 @@ func TestAllocations(t *testing.T) {
 		{"hedge, not to be hedged", ctx, sp.OpQuery, must(t)(middleware.Hedge()), 0},
 		{"hedge, nothing known yet", reads, sp.OpQuery, must(t)(middleware.Hedge(middleware.WithHedgePercentile(0.99))), 0},
 		{"read only", ctx, sp.OpExec, must(t)(middleware.ReadOnly()), 0},
+		{"comment, fixed tags", ctx, sp.OpExec, must(t)(middleware.Comment(middleware.WithTag("service", "shop"))), 0},
+		{"slow query, fast enough", ctx, sp.OpExec, slow, 0},
 	} {
 		if n := testing.AllocsPerRun(100, reused(c.ctx, c.op, c.link)); n > c.max {
 			t.Errorf("%s: %v allocations, want at most %v", c.name, n, c.max)
@@ -223,5 +226,22 @@ func BenchmarkHedge(b *testing.B) {
 				perform()
 			}
 		})
+	}
+}
+
+func BenchmarkComment(b *testing.B) {
+	b.ReportAllocs()
+	perform := reused(b.Context(), sp.OpQuery, must(b)(middleware.Comment(middleware.WithTag("service", "shop"))))
+	for b.Loop() {
+		perform()
+	}
+}
+
+func BenchmarkSlowQuery(b *testing.B) {
+	slow, _ := slowTo(b)
+	b.ReportAllocs()
+	perform := reused(b.Context(), sp.OpQuery, slow)
+	for b.Loop() {
+		perform()
 	}
 }

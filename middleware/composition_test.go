@@ -128,7 +128,7 @@ func (c troupe) foretell(acts []act) (e ending) {
 // draw makes up a chain in any order, and what happens under it.
 func draw(t *rapid.T) (troupe, []act) {
 	links := []string{"retry"}
-	for _, name := range []string{"timeout", "logging", "recover", "limit", "rate", "guard", "hedge"} {
+	for _, name := range []string{"timeout", "logging", "recover", "limit", "rate", "guard", "hedge", "comment", "slow"} {
 		if rapid.Bool().Draw(t, name) {
 			links = append(links, name)
 		}
@@ -145,13 +145,14 @@ func TestEveryOrderKeepsResultsErrorsAndHooks(t *testing.T) {
 	t.Parallel()
 	timeout, recoverer := must(t)(middleware.Timeout(second)), must(t)(middleware.Recover())
 	guard, hedge := must(t)(middleware.ReadOnly()), hedging(t)
+	slow, _ := slowTo(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		c, acts := draw(rt)
 		logging, log := logTo(t, slog.LevelDebug, middleware.WithoutSampling())
 		limiter, _ := newLimit(t, 1, middleware.WithQueue(0)) // a permit that is lost has the next attempt refused
 		links := map[string]sp.Interceptor{
 			"retry": retrying(c.attempts), "timeout": timeout, "recover": recoverer, "logging": logging,
-			"limit": limiter, "guard": guard, "hedge": hedge,
+			"limit": limiter, "guard": guard, "hedge": hedge, "comment": must(t)(middleware.Comment(middleware.WithTag("a", "b"))), "slow": slow,
 		}
 		var problem error
 		synctest.Test(t, func(t *testing.T) {

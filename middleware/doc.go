@@ -6,6 +6,8 @@
 //   - [RateLimit], a bound on the calls that start per second
 //   - [Hedge], a second attempt at queries that take long
 //   - [ReadOnly], a guard against writing
+//   - [Comment], comments that tell the server where a statement comes from
+//   - [SlowQuery], log records of statements that take long, with their plans
 //   - [Recover], errors instead of panics
 //   - [Logging], log records
 //
