@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -105,15 +106,17 @@ func (l *latency) table(ctx context.Context, w io.Writer, oneWay time.Duration, 
 			}
 		}
 	}
-	fmt.Fprintf(w, "%d statements and COMMIT over a link of %s each way, medians of %d rounds\n\n", latencyStatements, oneWay, rounds)
-	fmt.Fprintf(w, "| | time | of blocking | round trips |\n| --- | ---: | ---: | ---: |\n")
+	out := new(strings.Builder)
+	fmt.Fprintf(out, "%d statements and COMMIT over a link of %s each way, medians of %d rounds\n\n", latencyStatements, oneWay, rounds)
+	fmt.Fprintf(out, "| | time | of blocking | round trips |\n| --- | ---: | ---: | ---: |\n")
 	whole := median(times[0])
 	trip := float64(whole) / (latencyStatements + 2) // BEGIN and COMMIT have one each
 	for i, way := range ways {
 		t := median(times[i])
-		fmt.Fprintf(w, "| %s | %s | 1/%.1f | %.1f |\n", way.name, t.Round(10*time.Microsecond), float64(whole)/float64(t), float64(t)/trip)
+		fmt.Fprintf(out, "| %s | %s | 1/%.1f | %.1f |\n", way.name, t.Round(10*time.Microsecond), float64(whole)/float64(t), float64(t)/trip)
 	}
-	return nil
+	_, err := io.WriteString(w, out.String())
+	return err
 }
 
 func median(times []time.Duration) time.Duration {
