@@ -217,3 +217,24 @@ func TestCancelledBeforeItIsSent(t *testing.T) {
 	}
 	ok(t, a.Commit(t.Context()))
 }
+
+// TestAwaitingDoesNotTakeStatementsApart asks for statements and awaits them at
+// once, without anything that holds them up.
+func TestAwaitingDoesNotTakeStatementsApart(t *testing.T) {
+	t.Parallel()
+	v := &travels{}
+	eng := shelves(t, databases["postgres"](t), v)
+	a, err := proxy.NewAsyncSession(eng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.calls = 0
+	for range 100 {
+		a.Execute(t.Context(), engine.Text("INSERT INTO shelf (name) VALUES ('x')"))
+	}
+	ok(t, a.Commit(t.Context()))
+	ok(t, a.Aclose(t.Context()))
+	if v.calls != 100 || v.shared < 50 { // those behind the first, which makes the connection
+		t.Errorf("%d statements, of which %d travelled together", v.calls, v.shared)
+	}
+}

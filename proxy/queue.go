@@ -112,11 +112,11 @@ func (q *queue) begin() bool {
 }
 
 // steal performs w on the goroutine of the owner, who waits for nothing else,
-// if it is the next and no goroutine has begun: to change goroutines takes
-// longer than many an operation.
+// if it alone waits and no goroutine has begun: to change goroutines takes
+// longer than many an operation. Several that wait may travel together.
 func (q *queue) steal(w *work) {
 	q.mu.Lock()
-	if q.state != starting || q.held || len(q.waiting) == 0 || q.waiting[0] != w {
+	if q.state != starting || q.held || len(q.waiting) != 1 || q.waiting[0] != w {
 		q.mu.Unlock()
 		return
 	}
