@@ -2,6 +2,7 @@ package orm
 
 import (
 	"context"
+	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
@@ -23,6 +24,7 @@ type Task[T any] struct {
 	s         *Session
 	op        sp.Op
 	inTx      bool
+	waited    time.Duration
 	wrong     error // of the plan
 	local     bool
 	barrier   bool
@@ -74,9 +76,16 @@ func (s *Session) Together(fns ...func()) {
 // the owner has to wait until it is performed.
 func (t *Task[T]) Exclusive() bool { return t.wrong == nil && t.exclusive }
 
+// Waited tells a planned task how long it waited to be performed, for an event
+// of its call.
+func (t *Task[T]) Waited(d time.Duration) { t.waited = d }
+
 // Perform passes the method through the chain, to the database.
 func (t *Task[T]) Perform(ctx context.Context) error {
 	return t.s.pass(ctx, t.op, t.inTx, func(ctx context.Context) error {
+		if call := sp.CallFrom(ctx); call != nil && t.waited > 0 {
+			call.Event(sp.Event{Kind: sp.EventQueued, Delay: t.waited, Detail: "session"})
+		}
 		if t.wrong != nil {
 			return t.wrong
 		}

@@ -35,6 +35,8 @@ type AsyncSession struct {
 	barrier *work // the last that has to be applied before others are planned
 	streams streams
 	waiting int
+	meters  *asyncMeters
+	timed   bool // somebody wants to know how long operations wait
 }
 
 // NewAsyncSession returns an awaited session on an engine. It has to be closed.
@@ -54,9 +56,10 @@ func NewAsyncSession(eng *engine.Engine, opts ...AsyncOption) (*AsyncSession, er
 
 func newAsync(eng *engine.Engine, c asyncConfig) *AsyncSession {
 	a := &AsyncSession{core: orm.NewSession(eng, c.session...), queue: newQueue(c.waiting), waiting: c.waiting}
-	if c.pipelining {
+	if c.pipelining && eng.Dialect().Features.Pipelining {
 		a.queue.together = func(fns []func()) { a.core.Together(fns...) }
 	}
+	a.meters, a.timed = c.meters, c.meters != nil || eng.Handler() != nil
 	return a
 }
 
@@ -73,6 +76,7 @@ func (f asyncOption) applyAsync(c *asyncConfig) error { return f(c) }
 type asyncConfig struct {
 	waiting    int
 	pipelining bool
+	meters     *asyncMeters
 	session    []orm.Option
 }
 

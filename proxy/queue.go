@@ -218,6 +218,9 @@ func (q *queue) performTogether(w *work, more []*work) {
 	for _, w := range append([]*work{w}, more...) {
 		fns = append(fns, func() { q.perform(w) })
 	}
+	if m, ok := w.task.(interface{ travelled(n int) }); ok {
+		m.travelled(len(fns))
+	}
 	q.together(fns)
 }
 

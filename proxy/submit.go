@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"time"
 
 	"github.com/sessionproxy/sessionproxy/orm"
 )
@@ -28,6 +29,9 @@ func submit[T any](ctx context.Context, a *AsyncSession, t *orm.Task[T]) Future[
 	}
 	j := &method[T]{job: job[T]{work: work{ctx: ctx, single: t.Single(), done: make(chan struct{})}}, task: t}
 	j.work.task = j
+	if a.timed {
+		j.submitted, j.meters = time.Now(), a.meters
+	}
 	if err := a.queue.submit(&j.work); err != nil {
 		out, err := t.Apply(ctx, err)
 		return Settled(out, err)
@@ -45,10 +49,21 @@ func submit[T any](ctx context.Context, a *AsyncSession, t *orm.Task[T]) Future[
 // method is a method of a session on its way through the queue.
 type method[T any] struct {
 	job[T]
-	task *orm.Task[T]
+	task      *orm.Task[T]
+	submitted time.Time // zero: nobody wants to know
+	meters    *asyncMeters
 }
 
-func (m *method[T]) run(ctx context.Context) error { return m.task.Perform(ctx) }
+func (m *method[T]) run(ctx context.Context) error {
+	if !m.submitted.IsZero() {
+		waited := time.Since(m.submitted)
+		m.meters.waited(ctx, waited)
+		m.task.Waited(waited)
+	}
+	return m.task.Perform(ctx)
+}
+
+func (m *method[T]) travelled(n int) { m.meters.together(m.ctx, n) }
 
 func (m *method[T]) finish(err error) error {
 	m.value, err = m.task.Apply(m.ctx, err)

@@ -36,7 +36,7 @@ var floors = map[string]rule{
 	"driver/pgxdb":              {own: []string{"", "fault"}, foreign: []string{pgx}},
 	"orm":                       {own: []string{"", "fault", "engine", "engine/scan", "orm/mapping"}},
 	"orm/mapping":               {own: []string{"engine/scan"}},
-	"proxy":                     {own: []string{"", "engine", "orm"}},
+	"proxy":                     {own: []string{"", "engine", "orm"}, foreign: []string{otel}},
 	"proxy/httpscope":           {own: []string{"proxy"}},
 	"engine":                    {own: []string{"", "fault", "internal/sqltext", "engine/scan"}},
 	"engine/scan":               {},
