@@ -18,8 +18,8 @@ import (
 
 // word is a row that sqlx and scany read.
 type word struct {
-	ID   int64
-	Text string
+	ID   int64  `db:"id"`
+	Text string `db:"text"`
 }
 
 func words(t *testing.T, db *sql.DB) {
