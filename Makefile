@@ -15,6 +15,8 @@ help: ## List the targets
 .PHONY: test
 test: servers ## Run every test of every module with -race, on real servers
 	@scripts/each-module.sh go test -race -count=1 ./...
+	@echo "== counting allocations, which the race detector adds to"
+	@go test -count=1 -run Alloc ./...
 
 .PHONY: servers
 servers: ## Install the database servers that the tests need, where that is possible

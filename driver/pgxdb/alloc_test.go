@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 )
 
@@ -41,13 +42,13 @@ func TestCallsAllocateLittle(t *testing.T) { //nolint:paralleltest // it counts 
 		{"batch of 100", context.Background(), sendHundred, 12},
 	} {
 		run := func(on dbtx) float64 {
-			return testing.AllocsPerRun(100, func() {
+			return alloctest.PerRun(100, func() {
 				if err := test.perform(test.ctx, on); err != nil {
 					t.Fatal(err)
 				}
 			})
 		}
-		if raw, ours := run(pool.Unwrap()), run(pool); ours > raw+test.ceiling+lost {
+		if raw, ours := run(pool.Unwrap()), run(pool); ours > raw+test.ceiling+alloctest.Lost {
 			t.Errorf("%s: %v allocations, pgx alone has %v", test.name, ours, raw)
 		}
 	}

@@ -28,6 +28,7 @@ var floors = map[string]rule{
 	"fault":                     {},
 	"internal/sqltext":          {},
 	"internal/telemetry":        {own: []string{"", "fault", "internal/sqltext"}, foreign: []string{otel}},
+	"internal/alloctest":        {},
 	"internal/dbtest":           {},
 	"internal/faultproxy":       {},
 	"internal/pgscript":         {foreign: []string{pgx}},
