@@ -67,6 +67,7 @@ type Call struct {
 	verdict   fault.Verdict
 	judged    bool
 	listeners []listener
+	origin    *Call // whose listeners hear of the events of this fork, if it has any
 	lifecycle
 }
 
@@ -216,8 +217,15 @@ func (c *Call) Verdict(err error) fault.Verdict {
 // Event reports e to everyone who registered with [Call.OnEvent]. It costs
 // nothing when nobody did.
 func (c *Call) Event(e Event) {
+	if heir := c.heir.Load(); heir != nil {
+		heir.Event(e) // an interceptor that ran in a fork knows the fork
+		return
+	}
 	for _, l := range c.listeners {
 		l.listen(e)
+	}
+	if c.origin != nil {
+		c.origin.forkEvent(e)
 	}
 }
 
@@ -250,4 +258,4 @@ func (c *Call) deafen(n int) {
 
 // Observed reports whether anyone listens to events, for those whose making
 // costs something.
-func (c *Call) Observed() bool { return len(c.listeners) > 0 }
+func (c *Call) Observed() bool { return len(c.listeners) > 0 || c.origin != nil }

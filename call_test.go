@@ -209,6 +209,38 @@ func TestConcurrentAttemptsWorkOnForks(t *testing.T) {
 	}
 }
 
+// TestTheListenersOfAnAdoptedForkGoWithTheirHooks has a fork's outer hook report
+// an event at the end of the call: to those around it, and no more to those
+// whose own hooks have run.
+func TestTheListenersOfAnAdoptedForkGoWithTheirHooks(t *testing.T) {
+	t.Parallel()
+	call := new(sp.Call)
+	call.Reset(&forkable{forks: new([]*forkable)})
+	var heard []string
+	listen := func(who string, call *sp.Call, hook func()) {
+		call.OnEvent(func(sp.Event) { heard = append(heard, who) })
+		call.OnFinish(func(error) { hook() })
+	}
+	none := func() {}
+	open, err := call.Run(t.Context(), func(context.Context, *sp.Call) error {
+		listen("outside", call, none)
+		fork, _ := call.Fork()
+		listen("around", fork, none)
+		listen("reporter", fork, func() { fork.Event(sp.Event{Kind: sp.EventQueued}) })
+		listen("inside", fork, none)
+		fork.KeepOpen()
+		call.Adopt(fork)
+		return nil
+	})
+	if !open || err != nil {
+		t.Fatal(open, err)
+	}
+	call.Finish(nil)
+	if want := []string{"outside", "around", "reporter"}; !slices.Equal(heard, want) {
+		t.Errorf("%v heard the event, want %v", heard, want)
+	}
+}
+
 func TestAnEmptyChainAllocatesNothing(t *testing.T) {
 	op := &script{}
 	call := new(sp.Call)

@@ -31,12 +31,13 @@ func (c *Call) Fork() (*Call, bool) {
 		operation:    f.Fork(), attempt: c.attempt,
 	}
 	if c.Observed() {
-		fork.OnEvent(c.forkEvent)
+		fork.origin = c
 	}
 	return fork, true
 }
 
-// forkEvent passes on the event of a fork; forks may report at the same time.
+// forkEvent tells the listeners of the call of the event of a fork; forks may
+// report at the same time.
 func (c *Call) forkEvent(e Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -44,13 +45,17 @@ func (c *Call) forkEvent(e Event) {
 }
 
 // Adopt makes the successful outcome of fork the call's own: its hooks, its
-// result, its counts. An open result of the fork finishes the call when it
-// ends.
+// listeners, its result, its counts. An open result of the fork finishes the
+// call when it ends.
 func (c *Call) Adopt(fork *Call) {
 	c.operation.(Forker).Adopt(fork.operation)
 	c.RowsAffected, c.RowsReturned = fork.RowsAffected, fork.RowsReturned
 	c.attempt, c.verdict, c.judged = fork.attempt, fork.verdict, fork.judged
-	c.hooks, fork.hooks = append(c.hooks, fork.hooks...), nil
+	for _, l := range fork.listeners {
+		c.listeners = append(c.listeners, listener{l.listen, len(c.hooks) + l.hooks})
+	}
+	c.hooks = append(c.hooks, fork.hooks...)
+	fork.hooks, fork.listeners = nil, nil
 	c.open = fork.open
 
 	fork.heir.Store(c)

@@ -1,0 +1,174 @@
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/breaker"
+	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/retry"
+	"github.com/sessionproxy/sessionproxy/tracing"
+)
+
+// kit is every interceptor there is, and what can tell whether one of them
+// kept something it should have given back.
+type kit struct {
+	links   map[string]sp.Interceptor
+	limiter *middleware.Limiter
+	breaker *breaker.Breaker
+	spans   balance
+	calls   balance // the finish hooks of the link that is outermost
+	inner   balance // and of the innermost
+	trouble trouble
+}
+
+// balance counts what began and what ended.
+type balance struct{ begun, ended, twice atomic.Int64 }
+
+func (b *balance) check(what string) error {
+	if begun, ended, twice := b.begun.Load(), b.ended.Load(), b.twice.Load(); begun != ended || twice != 0 || begun == 0 {
+		return fmt.Errorf("%d %s began, %d ended, %d of them twice", begun, what, ended, twice)
+	}
+	return nil
+}
+
+// Wrap has the balance count the finish of calls.
+func (b *balance) Wrap(next sp.Handler) sp.Handler {
+	return func(ctx context.Context, call *sp.Call) error {
+		b.begun.Add(1)
+		over := new(atomic.Bool)
+		call.OnFinish(func(error) {
+			b.ended.Add(1)
+			if over.Swap(true) {
+				b.twice.Add(1)
+			}
+		})
+		return next(ctx, call)
+	}
+}
+
+// OnStart and the rest of a span processor have it count spans.
+func (b *balance) OnStart(context.Context, sdktrace.ReadWriteSpan) { b.begun.Add(1) }
+func (b *balance) OnEnd(sdktrace.ReadOnlySpan)                     { b.ended.Add(1) }
+func (b *balance) Shutdown(context.Context) error                  { return nil }
+func (b *balance) ForceFlush(context.Context) error                { return nil }
+
+// What the innermost link can do to a call.
+const (
+	passes        = "passes"
+	failsBefore   = "fails before it is sent"
+	failsAfter    = "fails after it was performed"
+	panicsBefore  = "panics before"
+	panicsAfter   = "panics after"
+	exits         = "ends the goroutine"
+	hangs         = "hangs until its context ends"
+	cancelsCaller = "has the caller give up"
+)
+
+var mischief = []string{passes, passes, passes, failsBefore, failsAfter, panicsBefore, panicsAfter, exits, hangs, cancelsCaller}
+
+// trouble is a link that does the next of its acts to every operation that may
+// fail; an operation that gives something back is left in peace. Queries and
+// BEGIN never panic: database/sql itself loses the connection then.
+type trouble struct {
+	acts []string
+	next atomic.Int64
+	off  atomic.Bool
+	lost atomic.Bool // a query or BEGIN panicked: database/sql itself loses the connection then
+}
+
+// act returns what to do to the next operation.
+func (c *trouble) act(op sp.Op) string {
+	if c.off.Load() || op != sp.OpExec && op != sp.OpQuery && op != sp.OpBegin {
+		return passes
+	}
+	act := c.acts[int(c.next.Add(1))%len(c.acts)]
+	if op != sp.OpExec && (act == panicsBefore || act == panicsAfter || act == exits) {
+		c.lost.Store(true)
+	}
+	return act
+}
+
+type cancelKey struct{}
+
+func (c *trouble) Wrap(next sp.Handler) sp.Handler {
+	reset := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	return func(ctx context.Context, call *sp.Call) error {
+		act := c.act(call.Op)
+		switch act {
+		case failsBefore:
+			return reset
+		case panicsBefore:
+			panic(act)
+		case exits:
+			runtime.Goexit()
+		case hangs:
+			<-ctx.Done()
+			return ctx.Err()
+		case cancelsCaller:
+			ctx.Value(cancelKey{}).(context.CancelFunc)()
+		}
+		err := next(ctx, call)
+		switch act {
+		case failsAfter:
+			return errors.Join(err, reset)
+		case panicsAfter:
+			panic(act)
+		}
+		return err
+	}
+}
+
+// kitNames are the links of a kit.
+var kitNames = []string{
+	"breaker", "comment", "hedge", "limit", "logging", "rate", "read only", "recover", "retry", "slow", "timeout", "tracing",
+}
+
+const openTime = time.Millisecond
+
+func newKit(t testing.TB, timeout time.Duration, acts []string) *kit {
+	k := &kit{trouble: trouble{acts: acts}}
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(&k.spans))
+	t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
+	quiet := slog.New(slog.DiscardHandler)
+	k.limiter = must(middleware.Limit(4))
+	k.breaker = must(breaker.New(breaker.WithConsecutiveFailures(3), breaker.WithOpenTime(openTime)))
+	k.links = map[string]sp.Interceptor{
+		"breaker": k.breaker,
+		"limit":   k.limiter,
+		"comment": must(middleware.Comment(middleware.WithTag("service", "shop"), middleware.WithTraceContext())),
+		"hedge":   must(middleware.Hedge(middleware.WithHedgeDelay(100*time.Microsecond), middleware.WithHedgeBudget(1))),
+		"logging": must(middleware.Logging(quiet)),
+		"rate":    must(middleware.RateLimit(1e6, 1000)),
+		"read only": must(middleware.ReadOnly(middleware.WithReadOnlyIf(func(context.Context) bool {
+			return false
+		}))),
+		"recover": must(middleware.Recover()),
+		"retry":   must(retry.New(retry.WithAttempts(2), retry.WithJitter(func(time.Duration) time.Duration { return 0 }), retry.WithoutBudget())),
+		"slow":    must(middleware.SlowQuery(quiet, time.Nanosecond)),
+		"timeout": must(middleware.Timeout(timeout)),
+		"tracing": must(tracing.New(tracing.WithTracerProvider(provider))),
+	}
+	return k
+}
+
+// chain puts links in the given order, between the counters, with the trouble
+// below them all.
+func (k *kit) chain(order []string) sp.Chain {
+	chain := sp.NewChain(&k.calls)
+	for _, name := range order {
+		chain = chain.Append(k.links[name])
+	}
+	return chain.Append(&k.inner, &k.trouble)
+}
