@@ -21,11 +21,17 @@ func BenchmarkGetHit(b *testing.B) {
 	if err := s.Commit(ctx); err != nil {
 		b.Fatal(err)
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if got, err := orm.Get[Team](ctx, s, int64(4711)); got == nil || err != nil {
-			b.Fatal(got, err)
-		}
+	for name, get := range map[string]func(context.Context, *orm.Session, int64, ...orm.GetOption) (*Team, error){
+		"get": orm.Get[Team, int64], "get one": orm.GetOne[Team, int64],
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if got, err := get(ctx, s, 4711); got == nil || err != nil {
+					b.Fatal(got, err)
+				}
+			}
+		})
 	}
 }
 

@@ -46,7 +46,7 @@ func ForUpdate() GetOption {
 // the session has the object, that is returned, without a look at the database,
 // unless it is expired. A key of several columns is a [Key].
 func Get[T any, K any](ctx context.Context, s *Session, key K, opts ...GetOption) (*T, error) {
-	if s.handler == nil && len(opts) == 0 {
+	if len(opts) == 0 {
 		if obj := hit[T](s, key); obj != nil {
 			return obj, nil
 		}
@@ -62,6 +62,11 @@ func GetTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
 // GetOne is [Get], and a row that does not exist is an error that matches
 // [ErrNoResult].
 func GetOne[T any, K any](ctx context.Context, s *Session, key K, opts ...GetOption) (*T, error) {
+	if len(opts) == 0 {
+		if obj := hit[T](s, key); obj != nil {
+			return obj, nil
+		}
+	}
 	return do(ctx, GetOneTask[T](s, key, opts...))
 }
 
@@ -80,8 +85,12 @@ func GetOneTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
 }
 
 // hit returns an object that the session has and need not read, if the key is
-// of the most frequent kinds. It allocates nothing.
+// of the most frequent kinds and there is no chain to pass. It allocates
+// nothing.
 func hit[T any, K any](s *Session, key K) *T {
+	if s.handler != nil {
+		return nil
+	}
 	var id identity
 	switch k := any(key).(type) {
 	case int:

@@ -476,12 +476,18 @@ func TestAHitAllocatesNothing(t *testing.T) { //nolint:paralleltest // it counts
 	s := orm.NewSession(eng, orm.WithoutExpireOnCommit())
 	team := &Team{ID: 4711, Name: "red"}
 	check(t, s.Add(team), s.Commit(t.Context()))
-	if n := testing.AllocsPerRun(100, func() {
-		if got, err := orm.Get[Team](t.Context(), s, int64(4711)); got != team || err != nil {
-			t.Fatal(got, err)
+	ctx := t.Context()
+	for name, get := range map[string]func() (*Team, error){
+		"get":     func() (*Team, error) { return orm.Get[Team](ctx, s, int64(4711)) },
+		"get one": func() (*Team, error) { return orm.GetOne[Team](ctx, s, int64(4711)) },
+	} {
+		if n := testing.AllocsPerRun(100, func() {
+			if got, err := get(); got != team || err != nil {
+				t.Fatal(got, err)
+			}
+		}); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
 		}
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
 	}
 	check(t, s.Close(t.Context()))
 }
