@@ -1,5 +1,13 @@
 package engine
 
+import (
+	"reflect"
+
+	"github.com/sessionproxy/sessionproxy/engine/internal/raw"
+)
+
+var _ raw.Rows = (*cursor)(nil)
+
 // cursor is a backend's cursor with this package's errors. On a connection, it
 // tells the connection when it is done.
 type cursor struct {
@@ -48,4 +56,20 @@ func (c *cursor) Close() error {
 		c.conn.open = nil
 	}
 	return describe("close rows", c.Cursor.Close())
+}
+
+// Decoder implements [raw.Rows].
+func (c *cursor) Decoder(column int, t reflect.Type) raw.Decode {
+	if rows, ok := c.Cursor.(raw.Rows); ok {
+		return rows.Decoder(column, t)
+	}
+	return nil
+}
+
+// RawValues implements [raw.Rows].
+func (c *cursor) RawValues() [][]byte {
+	if rows, ok := c.Cursor.(raw.Rows); ok && !c.closed {
+		return rows.RawValues()
+	}
+	return nil
 }

@@ -33,13 +33,13 @@ func (s *Session) load(ctx context.Context, typ reflect.Type, l *loading, yield 
 	if err != nil {
 		return err
 	}
+	reader := plan.Reader(cur)
 	for cur.Next() {
 		row := t.New()
-		at := &state{table: t, obj: row}
-		if err := plan.Scan(cur, at.object()); err != nil {
+		if err := reader.ScanAt(row); err != nil {
 			return fmt.Errorf("orm: select from %s: %w", t.FullName(), err)
 		}
-		st := at
+		st := &state{table: t, obj: row}
 		if l.loose {
 			err = s.afterLoad(ctx, st)
 		} else {
@@ -86,9 +86,10 @@ func (l *loading) perform(ctx context.Context) (err error) {
 		return err
 	}
 	l.cols = cols
+	reader := plan.Reader(cur)
 	for cur.Next() {
 		row := l.table.New()
-		if err := plan.Scan(cur, objectAt(l.table, row)); err != nil {
+		if err := reader.ScanAt(row); err != nil {
 			return l.wrap(err)
 		}
 		l.rows = append(l.rows, row)

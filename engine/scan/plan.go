@@ -99,13 +99,15 @@ func (p *Plan[T]) Scan(row Row, dst *T) error {
 func (p *Plan[T]) Append(rows Rows, into []T) ([]T, error) {
 	buf := (*plan)(p).buffer()
 	defer (*plan)(p).release(buf)
+	r := (*plan)(p).reader(rows)
+	r.buf = *buf
 	for rows.Next() {
 		var zero T
 		into = append(into, zero)
-		*buf = p.Targets(&into[len(into)-1], *buf)
-		if err := rows.Scan(*buf...); err != nil {
-			return into[:len(into)-1], p.Explain(err)
+		if err := r.ScanAt(unsafe.Pointer(&into[len(into)-1])); err != nil { //nolint:gosec // the slots are those of a T
+			return into[:len(into)-1], err
 		}
+		*buf = r.buf
 	}
 	return into, rows.Err()
 }
