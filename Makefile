@@ -36,8 +36,9 @@ fuzz: ## Run every fuzz target for FUZZTIME (20s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Compare with raw drivers and with peers: statements, pgx, reading rows
+bench: ## Compare with raw drivers and with peers: statements, each interceptor, pgx, reading rows
 	@go run -C bench ./cmd/table
+	@go run -C bench ./cmd/table -kit
 	@go run -C bench ./cmd/table -pgx
 	@go run -C bench ./cmd/table -scan
 

@@ -11,9 +11,9 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 
-func BenchmarkFake(b *testing.B) { each(b, SQLTables(FakeConnector, Workloads)) }
+func BenchmarkFake(b *testing.B) { each(b, SQLTables(Subjects(), FakeConnector, Workloads)) }
 
-func BenchmarkSQLite(b *testing.B) { each(b, SQLTables(SQLiteConnector, SQLiteWorkloads)) }
+func BenchmarkSQLite(b *testing.B) { each(b, SQLTables(Subjects(), SQLiteConnector, SQLiteWorkloads)) }
 
 func BenchmarkPGX(b *testing.B) {
 	server, err := FakePGX()
@@ -39,11 +39,16 @@ func each(b *testing.B, tables []Table) {
 // that fails is no faster.
 func TestEverySubjectPerformsEveryWorkload(t *testing.T) {
 	t.Parallel()
-	for _, subject := range Subjects() {
-		for _, set := range []struct {
-			connect func(dir string) (driver.Connector, error)
-			loads   []Workload
-		}{{FakeConnector, Workloads}, {SQLiteConnector, SQLiteWorkloads}} {
+	for _, set := range []struct {
+		subjects []Subject
+		connect  func(dir string) (driver.Connector, error)
+		loads    []Workload
+	}{
+		{Subjects(), FakeConnector, Workloads},
+		{Subjects(), SQLiteConnector, SQLiteWorkloads},
+		{KitSubjects(), FakeConnector, KitWorkloads},
+	} {
+		for _, subject := range set.subjects {
 			for _, load := range set.loads {
 				c, err := set.connect(t.TempDir())
 				if err != nil {

@@ -12,7 +12,6 @@ import (
 	nhat "go.nhat.io/otelsql"
 	"go.opentelemetry.io/otel/metric"
 	noopmetric "go.opentelemetry.io/otel/metric/noop"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/trace"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -64,9 +63,6 @@ func perState(state State) []Subject {
 	tp := state.Provider()
 	full := func(limit time.Duration, mp metric.MeterProvider) func(c driver.Connector) (*sql.DB, error) {
 		return func(c driver.Connector) (*sql.DB, error) { return openOurs(c, fullChain(tp, mp, limit)...) }
-	}
-	meters := func() metric.MeterProvider {
-		return sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
 	}
 	return []Subject{
 		{Name: "sqlmw + bare SDK span", State: state, Open: openSqlmw(bareSpan{tracer: tp.Tracer("bench")})},

@@ -32,8 +32,7 @@ type Case struct {
 
 // SQLTables returns the tables of database/sql on a back end. Each measurement
 // opens the database anew.
-func SQLTables(connect func(dir string) (driver.Connector, error), loads []Workload) []Table {
-	subjects := Subjects()
+func SQLTables(subjects []Subject, connect func(dir string) (driver.Connector, error), loads []Workload) []Table {
 	tables := make([]Table, len(loads))
 	for i, load := range loads {
 		tables[i].Name = load.Name

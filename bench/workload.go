@@ -74,7 +74,12 @@ var SQLiteWorkloads = []Workload{
 	}},
 }
 
-func query(ctx context.Context, db *sql.DB, text string, args ...any) error {
+// querier is a database, or a handle of one.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func query(ctx context.Context, db querier, text string, args ...any) error {
 	rows, err := db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return err

@@ -2,7 +2,7 @@
 // subject in turn, several rounds, medians, and what each adds to raw
 // database/sql or raw pgx in the same round.
 //
-//	go run -C bench ./cmd/table [-rounds 5] [-time 200ms] [-sqlite | -pgx | -pgxfake | -scan | -orm] [-only exec] [-subject tracing] [-heap 64]
+//	go run -C bench ./cmd/table [-rounds 5] [-time 200ms] [-sqlite | -kit | -pgx | -pgxfake | -scan | -orm] [-only exec] [-subject tracing] [-heap 64]
 package main
 
 import (
@@ -24,6 +24,7 @@ func main() {
 	flag.IntVar(&c.rounds, "rounds", 5, "rounds of every measurement, of which the median is printed")
 	flag.StringVar(&c.length, "time", "200ms", "length of one measurement")
 	sqlite := flag.Bool("sqlite", false, "measure database/sql on SQLite instead of a fake driver")
+	kit := flag.Bool("kit", false, "measure each interceptor alone, and all of them, on a fake driver")
 	pgx := flag.Bool("pgx", false, "measure pgx, on an in-process back end and on PostgreSQL")
 	pgxfake := flag.Bool("pgxfake", false, "measure pgx on the in-process back end alone")
 	scan := flag.Bool("scan", false, "measure reading rows into structs, on SQLite, an in-process back end and PostgreSQL")
@@ -36,6 +37,8 @@ func main() {
 	defer runtime.KeepAlive(held)
 	backends := []func() (backend, error){sqlBackend(*sqlite)}
 	switch {
+	case *kit:
+		backends = []func() (backend, error){kitBackend}
 	case *scan:
 		backends = []func() (backend, error){
 			scanBackend(bench.ScanSQLite), scanBackend(bench.ScanFakePGX), scanBackend(bench.ScanPGX),
@@ -69,8 +72,16 @@ func sqlBackend(sqlite bool) func() (backend, error) {
 		if sqlite {
 			connect, loads, name = bench.SQLiteConnector, bench.SQLiteWorkloads, "SQLite"
 		}
-		return backend{name: name, tables: bench.SQLTables(connect, loads), close: func() error { return nil }}, nil
+		return backend{name: name, tables: bench.SQLTables(bench.Subjects(), connect, loads), close: func() error { return nil }}, nil
 	}
+}
+
+func kitBackend() (backend, error) {
+	return backend{
+		name:   "an in-memory driver",
+		tables: bench.SQLTables(bench.KitSubjects(), bench.FakeConnector, bench.KitWorkloads),
+		close:  func() error { return nil },
+	}, nil
 }
 
 func pgxBackend(start func() (bench.PGXServer, error)) func() (backend, error) {

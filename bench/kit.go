@@ -1,0 +1,116 @@
+package bench
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"log/slog"
+	"time"
+
+	"github.com/ngrok/sqlmw"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/breaker"
+	"github.com/sessionproxy/sessionproxy/driver/sqldb"
+	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/retry"
+	"github.com/sessionproxy/sessionproxy/tracing"
+)
+
+// KitSubjects returns every interceptor alone, and all of them together.
+func KitSubjects() []Subject {
+	out := []Subject{
+		{Name: "raw database/sql", Open: func(c driver.Connector) (*sql.DB, error) { return sql.OpenDB(c), nil }},
+		{Name: "sqlmw, null interceptor", Open: openSqlmw(sqlmw.NullInterceptor{})},
+		{Name: "empty chain", Open: chainOf()},
+	}
+	for _, l := range lone() {
+		out = append(out, Subject{Name: l.name, Open: chainOf(l.link), Context: l.context})
+	}
+	for _, state := range States {
+		out = append(
+			out,
+			Subject{Name: "tracing", State: state, Open: chainOf(must(tracing.New(tracing.WithTracerProvider(state.Provider()))))},
+			Subject{Name: "the whole kit", State: state, Open: chainOf(wholeKit(state, nil)...), Context: request},
+			Subject{Name: "the whole kit + metrics", State: state, Open: chainOf(wholeKit(state, meters())...), Context: request},
+		)
+	}
+	return out
+}
+
+type loneLink struct {
+	name    string
+	link    sp.Interceptor
+	context func() (context.Context, context.CancelFunc)
+}
+
+func lone() []loneLink {
+	json := func(level slog.Level) *slog.Logger {
+		return slog.New(slog.NewJSONHandler(nowhere{}, &slog.HandlerOptions{Level: level}))
+	}
+	quiet := json(slog.LevelError)
+	return []loneLink{
+		{name: "retry", link: must(retry.New())},
+		{name: "breaker", link: must(breaker.New())},
+		{name: "breaker, slow calls counted", link: must(breaker.New(breaker.WithSlowCalls(time.Second, 0.5)))},
+		{name: "timeout, the caller's deadline is sooner", link: must(middleware.Timeout(time.Hour)), context: request},
+		{name: "timeout, timer made", link: must(middleware.Timeout(time.Second))},
+		{name: "limit", link: must(middleware.Limit(20))},
+		{name: "rate limit", link: must(middleware.RateLimit(1e9, 1000))},
+		{name: "hedge", link: must(middleware.Hedge(middleware.WithHedgeDelay(10 * time.Second)))},
+		{name: "read only, not active", link: must(middleware.ReadOnly(middleware.WithReadOnlyIf(func(context.Context) bool { return false })))},
+		{name: "comment, fixed tags", link: must(middleware.Comment(middleware.WithTag("service", "shop")))},
+		{name: "slow query, fast enough", link: must(middleware.SlowQuery(quiet, time.Hour))},
+		{name: "recover", link: must(middleware.Recover())},
+		{name: "logging, level off", link: must(middleware.Logging(quiet))},
+		{name: "logging, every call as JSON", link: must(middleware.Logging(json(slog.LevelDebug), middleware.WithoutSampling()))},
+		{name: "tracing, metrics only", link: must(tracing.New(tracing.WithTracerProvider(Noop.Provider()), tracing.WithMeterProvider(meters())))},
+	}
+}
+
+// wholeKit is every interceptor, in the order that the README recommends, as
+// a service has them that logs failures and slow queries.
+func wholeKit(state State, mp metric.MeterProvider) []sp.Interceptor {
+	quiet := slog.New(slog.NewJSONHandler(nowhere{}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	chain := fullChain(state.Provider(), mp, time.Hour)
+	return []sp.Interceptor{
+		chain[0],
+		must(middleware.Logging(quiet)),
+		must(middleware.SlowQuery(quiet, time.Hour)),
+		must(middleware.Recover()),
+		chain[1],
+		must(middleware.ReadOnly(middleware.WithReadOnlyIf(func(context.Context) bool { return false }))),
+		must(middleware.RateLimit(1e9, 1000)),
+		must(middleware.Limit(20)),
+		chain[2],
+		must(middleware.Hedge(middleware.WithHedgeDelay(10 * time.Second))),
+		chain[3],
+		must(middleware.Comment(middleware.WithTag("service", "shop"))),
+	}
+}
+
+func meters() metric.MeterProvider {
+	return sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+}
+
+// nowhere is where records go that are only to be made.
+type nowhere struct{}
+
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+
+// KitWorkloads are the operations measured on the fake driver: a write, and a
+// read that is declared to be one, which is what can be hedged, on the handle.
+var KitWorkloads = []Workload{
+	Workloads[0],
+	{"declared read, on the handle", func(db *sql.DB) (func(context.Context) error, error) {
+		var on querier = db
+		if h, err := sqldb.Wrap(db); err == nil {
+			on = h
+		}
+		return func(ctx context.Context) error {
+			return query(sp.WithReadOnly(ctx), on, "SELECT n FROM t WHERE id = $1", int64(1))
+		}, nil
+	}},
+}
