@@ -148,7 +148,7 @@ func (f *folded) columns(qs []engine.Bound) []any {
 // returns the outcomes of what these stand for.
 func (f *folded) outcomes(results pgx.BatchResults, parts [][]engine.Bound) (outs []engine.Outcome, err error) {
 	if _, err := results.Exec(); err != nil {
-		return nil, err
+		return nil, hideArgument(err)
 	}
 	for _, qs := range parts {
 		all, err := next(results, qs[0])
