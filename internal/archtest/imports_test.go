@@ -53,6 +53,7 @@ var floors = map[string]rule{
 	"tracing":                   interceptor,
 	"retry":                     interceptor,
 	"middleware":                interceptor,
+	"middleware/statusz":        {own: interceptor.own},
 	"breaker":                   {own: interceptor.own, foreign: []string{otel, "github.com/sony/gobreaker/v2"}},
 }
 

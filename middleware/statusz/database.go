@@ -1,0 +1,173 @@
+package statusz
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+	"unicode/utf8"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+)
+
+// Bounds of what a page keeps.
+const (
+	maxDatabases = 64
+	maxRead      = 32 << 10  // bytes of a text that are read to describe it
+	maxShown     = 2000      // bytes of a text that are shown
+	cachedTexts  = 1024      // per database
+	cachedBytes  = 512 << 10 // of text, per database
+)
+
+// database is what is known of one database: of one target, less its user.
+type database struct {
+	page    *Page
+	asked   *sp.Target // for which it was made
+	target  sp.Target  // without the user
+	dialect sqltext.Dialect
+	caches  [caches]*sqltext.Cache[*known]
+	ops     [256]atomic.Pointer[known] // by operation
+}
+
+// The caches of a database.
+const (
+	byText     = iota // statements, by their text
+	byPrepared        // preparations, likewise
+	byName            // units of work, by the caller's name
+	caches
+)
+
+// known is what was found out about a text or an operation.
+type known struct {
+	name   string
+	text   string // without literals
+	series atomic.Pointer[series]
+	tried  atomic.Int64 // the window in which a series was looked for
+}
+
+// databases are the databases of a page, and the series of all of them.
+type databases struct {
+	page  *Page
+	known atomic.Pointer[map[sp.Target]*database] // replaced as a whole
+
+	mu     sync.Mutex // held while something new is noted
+	series map[seriesKey]*series
+	rest   map[*database]*series // of the calls for which there was no room
+}
+
+// of returns the database of a target. Targets past the bound share one.
+func (ds *databases) of(t *sp.Target) *database {
+	var key sp.Target
+	if t != nil {
+		key = t.Anonymous()
+	}
+	if known := ds.known.Load(); known != nil {
+		if d, ok := (*known)[key]; ok {
+			return d
+		}
+	}
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	var old map[sp.Target]*database
+	if known := ds.known.Load(); known != nil {
+		old = *known
+	}
+	if d, ok := old[key]; ok {
+		return d
+	}
+	if len(old) >= maxDatabases {
+		key = sp.Target{System: sp.OtherSQL, Namespace: "(others)"}
+		if d, ok := old[key]; ok {
+			return d
+		}
+		t = nil
+	}
+	next := maps.Clone(old)
+	if next == nil {
+		next = map[sp.Target]*database{}
+	}
+	next[key] = ds.make(t, key)
+	ds.known.Store(&next)
+	return next[key]
+}
+
+func (ds *databases) make(asked *sp.Target, target sp.Target) *database {
+	d := &database{page: ds.page, asked: asked, target: target, dialect: sqltext.DialectOf(string(target.System))}
+	for i := range d.caches {
+		d.caches[i] = sqltext.NewCache[*known](cachedTexts, cachedBytes)
+	}
+	return d
+}
+
+// all returns the databases, in no order.
+func (ds *databases) all() map[sp.Target]*database {
+	if known := ds.known.Load(); known != nil {
+		return *known
+	}
+	return nil
+}
+
+// statement returns what is known of the call's text; of a unit of work, of its
+// name; else of its operation. Texts of transaction control say nothing but
+// names of savepoints.
+func (d *database) statement(f *flight) *known {
+	switch {
+	case f.op == sp.OpTransaction && f.operation != "":
+		return d.look(byName, f, f.operation)
+	case f.text == "" || f.op.Transactional():
+		return d.operation(f)
+	case f.op == sp.OpPrepare:
+		return d.look(byPrepared, f, cut(f.text, maxRead))
+	default:
+		return d.look(byText, f, cut(f.text, maxRead))
+	}
+}
+
+// operation returns what is known of calls of an operation without a text.
+func (d *database) operation(f *flight) *known {
+	if k := d.ops[f.op].Load(); k != nil {
+		return k
+	}
+	k := &known{name: f.op.String()}
+	d.find(k, f.op)
+	d.ops[f.op].Store(k)
+	return k
+}
+
+// look looks a text up, and finds out about it if it is new.
+func (d *database) look(in int, f *flight, text string) *known {
+	if k, ok := d.caches[in].Get(d.dialect, text); ok {
+		return k
+	}
+	k := d.describe(in, f.op, text)
+	d.find(k, f.op)
+	d.caches[in].Put(d.dialect, text, k)
+	return k
+}
+
+// describe finds out about a text.
+func (d *database) describe(in int, op sp.Op, text string) *known {
+	if in == byName {
+		return &known{name: op.String() + " " + text}
+	}
+	a := sqltext.Analyse(d.dialect, text)
+	k := &known{name: a.Summary, text: cut(a.Sanitized, maxShown)}
+	switch {
+	case k.name == "":
+		k.name = op.String()
+	case in == byPrepared:
+		k.name = op.String() + " " + k.name
+	}
+	return k
+}
+
+// cut shortens text to at most limit bytes, at the end of a character.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}

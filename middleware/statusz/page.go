@@ -1,0 +1,134 @@
+package statusz
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// Page is an interceptor that watches calls, and an [http.Handler] that shows
+// what it sees. It is made by [New], safe for concurrent use, and may be in
+// several chains, once in each.
+type Page struct {
+	config
+	began     time.Time
+	stripes   []stripe // as many as a power of two
+	databases databases
+	failures  incidents
+	slow      incidents
+	changes   changes
+	marked    atomic.Bool // some chain has an innermost mark
+}
+
+var (
+	_ sp.Interceptor = (*Page)(nil)
+	_ sp.Bystander   = (*Page)(nil)
+)
+
+// New returns a page that nobody can see until it is mounted, and that has
+// nothing to show until it is in a chain. An option with a value out of its
+// range is an error.
+func New(opts ...Option) (*Page, error) {
+	c := defaultConfig()
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.apply(&c); err != nil {
+			return nil, err
+		}
+	}
+	p := &Page{config: c, began: time.Now(), stripes: newStripes()}
+	p.databases = databases{page: p, series: map[seriesKey]*series{}, rest: map[*database]*series{}}
+	return p, nil
+}
+
+// clock returns the time since the page was made, which is how it keeps times.
+func (p *Page) clock() time.Duration { return time.Since(p.began) }
+
+// Unconcerned reports whether the page does not show calls of op: those that
+// do no I/O, and the closing of connections.
+func (*Page) Unconcerned(_ context.Context, op sp.Op) bool { return kindOf(op) == ignored }
+
+// Wrap returns a handler that watches the calls that pass through next.
+func (p *Page) Wrap(next sp.Handler) sp.Handler {
+	h := &handler{Page: p, next: next}
+	return h.handle
+}
+
+// Innermost returns an interceptor for the innermost place of a chain that has
+// the page further out. With it, the page can tell a call that is held by an
+// interceptor, in a queue or in a pause before an attempt, from one that was
+// handed to the driver. It costs a short lock per attempt.
+func (p *Page) Innermost() sp.Interceptor {
+	return sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		p.marked.Store(true)
+		return func(ctx context.Context, call *sp.Call) error {
+			if kindOf(call.Op) != ignored && !call.Step() {
+				p.mark(call)
+			}
+			return next(ctx, call)
+		}
+	})
+}
+
+// mark notes that call has passed all interceptors. A fork of a call can't be
+// found by its address; its events reach the call.
+func (p *Page) mark(call *sp.Call) {
+	if !p.advance(call, beyond(call)) && call.Observed() {
+		call.Event(sp.Event{Kind: eventPerform, Detail: beyond(call).String()})
+	}
+}
+
+// eventPerform is the event by which a fork tells that it was handed to the
+// driver.
+const eventPerform sp.EventKind = "statusz.perform"
+
+// handler is a page around the next handler of one chain.
+type handler struct {
+	*Page
+	next sp.Handler
+	seen atomic.Pointer[database]
+}
+
+func (h *handler) handle(ctx context.Context, call *sp.Call) error {
+	if kindOf(call.Op) == ignored {
+		return h.next(ctx, call)
+	}
+	if call.Step() {
+		return h.step(ctx, call)
+	}
+	f := h.enter(h.database(call.Target), call)
+	call.OnEvent(f.listen) // first, so that it hears until its own hook has run
+	call.OnFinish(f.finish)
+	err := h.next(ctx, call)
+	f.returned(err)
+	return err
+}
+
+// step performs a step of a call that the page has already: what it is doing
+// tells where the call above is.
+func (h *handler) step(ctx context.Context, call *sp.Call) error {
+	if call.Op == sp.OpConnect {
+		h.advance(call.Parent, stageConnecting)
+		defer h.advance(call.Parent, stageDriver)
+		return h.next(ctx, call)
+	}
+	h.advance(call.Parent, stageExecuting)
+	return h.next(ctx, call)
+}
+
+// database returns what is known of t's database. A handle has one target, or
+// two when it learns more about its server.
+func (h *handler) database(t *sp.Target) *database {
+	if d := h.seen.Load(); d != nil && d.asked == t {
+		return d
+	}
+	d := h.databases.of(t)
+	if d.asked == t {
+		h.seen.Store(d)
+	}
+	return d
+}

@@ -1,0 +1,194 @@
+package statusz
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+)
+
+// maxFlights is how many calls in flight are shown one by one, oldest first.
+const maxFlights = 100
+
+// snapshot is what a page has to show at one moment. It is the JSON document,
+// whose keys docs/statusz.md explains.
+type snapshot struct {
+	Title      string         `json:"title"`
+	Time       time.Time      `json:"time"`
+	Up         span           `json:"up_seconds"`
+	Window     span           `json:"window_seconds"`
+	SlowAfter  span           `json:"slow_threshold_seconds"`
+	Statements counts         `json:"statements"`
+	Traffic    []tickView     `json:"traffic"`
+	InFlight   int            `json:"in_flight"`
+	Calls      []flightView   `json:"calls"`
+	Breakers   []circuitView  `json:"breakers"`
+	Changes    []changeView   `json:"breaker_changes"`
+	Failures   []incidentView `json:"failures"`
+	Slow       []incidentView `json:"slow"`
+	Pools      []poolView     `json:"pools"`
+	Limits     []limitView    `json:"limits"`
+	Budgets    []budgetView   `json:"retry_budgets"`
+	Overall    latencyView    `json:"overall"`
+	Latencies  []latencyView  `json:"latencies"`
+	Events     []eventView    `json:"events"`
+}
+
+// counts are numbers of statements.
+type counts struct {
+	Calls    int64 `json:"calls"`
+	Failed   int64 `json:"failed"`
+	Canceled int64 `json:"canceled"`
+}
+
+func (c *counts) add(t *tick) {
+	c.Calls += t.calls
+	c.Failed += t.failed
+	c.Canceled += t.canceled
+}
+
+// tickView is what was counted in an interval.
+type tickView struct {
+	Start time.Time `json:"start"`
+	counts
+}
+
+// flightView is a call in flight.
+type flightView struct {
+	Age     span   `json:"age_seconds"`
+	Stage   string `json:"stage"`
+	InStage span   `json:"stage_seconds"`
+	Op      string `json:"operation"`
+	Summary string `json:"summary"`
+	Text    string `json:"text,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Target  string `json:"target"`
+	Attempt int    `json:"attempt"`
+	Paused  span   `json:"paused_seconds"`
+	Queued  span   `json:"queued_seconds"`
+	Nested  bool   `json:"in_transaction"`
+}
+
+// snapshot takes a snapshot.
+func (p *Page) snapshot() *snapshot {
+	now := p.clock()
+	s := &snapshot{
+		Title: p.title, Time: p.at(now), Up: span(now), Window: span(covered(now)), SlowAfter: span(p.slowAfter),
+		Pools: p.poolViews(), Limits: p.limitViews(), Budgets: p.budgetViews(), Breakers: p.circuitViews(now),
+	}
+	p.survey(s, now)
+	for _, c := range p.changes.copy() {
+		s.Changes = append(s.Changes, changeView{At: p.at(c.at), Ago: span(now - c.at), Target: c.database.name(), State: c.state})
+	}
+	s.Failures, s.Slow = p.incidentViews(&p.failures, now), p.incidentViews(&p.slow, now)
+	s.Overall, s.Latencies = p.latencyViews(now)
+	return s
+}
+
+// at returns the time of day.
+func (p *Page) at(d time.Duration) time.Time { return p.began.Add(d).Round(0).UTC() }
+
+// name returns the name of the database.
+func (d *database) name() string { return d.target.String() }
+
+// survey reads what the stripes hold.
+func (p *Page) survey(s *snapshot, now time.Duration) {
+	var flying []flight
+	var slots [ticks]tick
+	events := map[eventKey]*tally{}
+	current := int64(now / interval)
+	p.eachStripe(func(st *stripe) {
+		for f := st.active; f != nil; f = f.next {
+			flying = append(flying, *f)
+		}
+		for i := range st.slots {
+			if t := &st.slots[i]; t.number > current-ticks && t.number <= current {
+				slots[i].merge(t)
+			}
+		}
+		s.Statements.add(&st.total)
+		for key, t := range st.events {
+			t.turn(now)
+			gather(events, key, t)
+		}
+	})
+	for n := max(current-ticks+1, 0); n <= current; n++ {
+		v := tickView{Start: p.at(time.Duration(n) * interval)}
+		v.add(&slots[n%ticks])
+		s.Traffic = append(s.Traffic, v)
+	}
+	s.InFlight = len(flying)
+	slices.SortFunc(flying, func(a, b flight) int { return cmp.Compare(a.began, b.began) })
+	for i := range flying[:min(len(flying), maxFlights)] {
+		s.Calls = append(s.Calls, p.flightView(&flying[i], now))
+	}
+	s.Events = eventViews(events, now)
+}
+
+// flightView describes a copy of an entry.
+func (p *Page) flightView(f *flight, now time.Duration) flightView {
+	v := flightView{
+		Age: span(now - f.began), Stage: f.stage.String(), InStage: span(now - f.since),
+		Op: f.op.String(), Summary: f.op.String(), Name: f.operation, Target: f.database.name(),
+		Attempt: f.attempts + 1, Paused: span(f.paused), Queued: span(f.queued), Nested: f.inTx || f.inUnit,
+	}
+	if f.stage == stageBackoff && now-f.since > f.pause {
+		// The pause is over, and nobody tells what the attempt is doing.
+		v.Stage, v.InStage = stageRunning.String(), span(now-f.since-f.pause)
+	}
+	if f.text == "" || f.op.Transactional() {
+		return v
+	}
+	text := cut(f.text, maxRead)
+	if s := sqltext.Summary(f.database.dialect, text); s != "" {
+		v.Summary = s
+	}
+	if p.text {
+		v.Text = cut(sqltext.Sanitize(f.database.dialect, text), maxShown)
+	}
+	return v
+}
+
+// merge adds what another stripe has counted in the interval.
+func (t *tick) merge(o *tick) {
+	t.calls += o.calls
+	t.failed += o.failed
+	t.canceled += o.canceled
+}
+
+// eventView is a sort of events.
+type eventView struct {
+	Kind   sp.EventKind `json:"kind"`
+	Detail string       `json:"detail,omitempty"`
+	Count  int64        `json:"count"`
+	Mean   span         `json:"mean_delay_seconds"`
+	Max    span         `json:"max_delay_seconds"`
+	Ago    span         `json:"last_seconds_ago"`
+}
+
+// gather adds what a stripe has counted of a sort of events.
+func gather(all map[eventKey]*tally, key eventKey, t *tally) {
+	known := all[key]
+	if known == nil {
+		known = &tally{}
+		all[key] = known
+	}
+	known.parts[0].add(t.parts[0])
+	known.parts[0].add(t.parts[1])
+	known.last = max(known.last, t.last)
+}
+
+// eventViews lists the events, the most frequent first.
+func eventViews(all map[eventKey]*tally, now time.Duration) (out []eventView) {
+	for key, t := range all {
+		if c := t.parts[0]; c.n > 0 {
+			out = append(out, eventView{key.kind, key.detail, c.n, span(c.sum) / span(c.n), span(c.max), span(now - t.last)})
+		}
+	}
+	slices.SortFunc(out, func(a, b eventView) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Detail, b.Detail))
+	})
+	return out
+}
