@@ -36,6 +36,8 @@ type config struct {
 	canceled bool // a call that its caller cancelled is a failure
 	messages bool
 	rows     bool
+
+	transactions bool // those that are begun by hand have spans
 }
 
 // textMode says how the text of statements is recorded.

@@ -85,6 +85,7 @@ type span struct {
 	mu          sync.Mutex
 	attributes  []attribute.KeyValue
 	events      []event
+	links       []trace.SpanID
 	status      codes.Code
 	description string
 	ends        int
@@ -124,7 +125,6 @@ func (s *span) IsRecording() bool {
 
 func (s *span) SpanContext() trace.SpanContext { return s.context }
 func (s *span) SetName(name string)            { s.change(func() { s.name = name }) }
-func (s *span) AddLink(trace.Link)             {}
 func (s *span) RecordError(err error, _ ...trace.EventOption) {
 	s.AddEvent("exception", trace.WithAttributes(attribute.String("exception.message", err.Error())))
 }
@@ -133,6 +133,10 @@ func (s *span) TracerProvider() trace.TracerProvider { return s.r }
 func (s *span) AddEvent(name string, opts ...trace.EventOption) {
 	cfg := trace.NewEventConfig(opts...)
 	s.change(func() { s.events = append(s.events, event{name, cfg.Attributes()}) })
+}
+
+func (s *span) AddLink(l trace.Link) {
+	s.change(func() { s.links = append(s.links, l.SpanContext.SpanID()) })
 }
 
 func (s *span) SetStatus(code codes.Code, description string) {

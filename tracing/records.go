@@ -36,15 +36,21 @@ const maxTargets = 64
 
 // of returns the record for a call.
 func (r *records) of(t *Tracing, call *sp.Call) *record {
-	d := r.last.Load()
-	if d == nil || d.target != call.Target {
-		d = r.find(call.Target)
-		r.last.Store(d)
-	}
+	d := r.destination(call.Target)
 	if form := formOf(call); form != noText {
 		return d.byText(t, form, call.Op, call.Text)
 	}
 	return d.byOp(t, call.Op)
+}
+
+// destination returns the records of a target.
+func (r *records) destination(target *sp.Target) *destination {
+	d := r.last.Load()
+	if d == nil || d.target != target {
+		d = r.find(target)
+		r.last.Store(d)
+	}
+	return d
 }
 
 func (r *records) find(target *sp.Target) *destination {

@@ -17,11 +17,24 @@ func (t *Tracing) spanName(ctx context.Context, call *sp.Call, r *record) string
 			return name
 		}
 	}
-	// A connection is opened and taken for whatever call happens to need one.
-	if call.Marks.Operation != "" && call.Op != sp.OpConnect && call.Op != sp.OpAcquire {
+	if call.Marks.Operation != "" && t.named[call.Op] {
 		return call.Marks.Operation
 	}
 	return r.name
+}
+
+// takesName reports whether the span of a call of op is named by the mark of
+// its context. A connection is opened and taken for whatever call happens to
+// need one, and BEGIN leaves the name to the span of its transaction.
+func (c *config) takesName(op sp.Op) bool {
+	switch op {
+	case sp.OpConnect, sp.OpAcquire:
+		return false
+	case sp.OpBegin:
+		return !c.transactions
+	default:
+		return true
+	}
 }
 
 // describeStart adds what only a recorded span needs, and what changes from
@@ -49,12 +62,17 @@ func (o *observation) onEvent(e sp.Event) {
 // describeEnd adds what is known at the end.
 func (o *observation) describeEnd(f failure) {
 	o.describeRows()
+	describeFailure(o.span, f, o.tracing.cfg.messages)
+}
+
+// describeFailure says on a span with what failure it ended, if any.
+func describeFailure(span trace.Span, f failure, message bool) {
 	if !f.failed {
 		return
 	}
 	class := []attribute.KeyValue{faultClassKey.String(f.class.String())}
-	o.span.SetAttributes(concat(f.attributes(), class)...)
-	o.span.SetStatus(codes.Error, f.description(o.tracing.cfg.messages))
+	span.SetAttributes(concat(f.attributes(), class)...)
+	span.SetStatus(codes.Error, f.description(message))
 }
 
 // describeRows adds the number of rows, if it is wanted.

@@ -18,6 +18,7 @@ type Tracing struct {
 	metrics *instruments // nil: no metrics
 	times   *poolTimes   // nil: not recorded
 	plan    [256]plan    // by operation
+	named   [256]bool    // by operation: spans are named by marks
 
 	observations sync.Pool
 }
@@ -54,7 +55,7 @@ func New(opts ...Option) (*Tracing, error) {
 	}
 	t.observations.New = t.newObservation
 	for op := range t.plan {
-		t.plan[op] = cfg.planFor(sp.Op(op))
+		t.plan[op], t.named[op] = cfg.planFor(sp.Op(op)), cfg.takesName(sp.Op(op))
 	}
 	return t, nil
 }
@@ -100,6 +101,9 @@ func (t *Tracing) Wrap(next sp.Handler) sp.Handler {
 		next = t.times.wrap(next)
 	}
 	h := &handler{Tracing: t, next: next}
+	if t.cfg.transactions && t.plan[sp.OpTransaction] != planNone {
+		h.transactions = &transactions{open: make(map[trace.TraceID][]*transaction)}
+	}
 	return h.handle
 }
 
@@ -121,6 +125,8 @@ type handler struct {
 	*Tracing
 	next    sp.Handler
 	records records
+
+	transactions *transactions // nil: no spans of them
 }
 
 // handle decides what the call gets: a span, a measurement, both or neither.
@@ -154,8 +160,15 @@ func (h *handler) observe(ctx context.Context, call *sp.Call, span, measured boo
 	var s trace.Span
 	recording := false
 	if span {
+		var link *transaction
+		if h.transactions != nil {
+			ctx, link = h.enter(ctx, call)
+		}
 		ctx, s = h.tracer.Start(ctx, h.spanName(ctx, call, r), r.start...) //nolint:spancheck // ended by the finish hook
 		recording = isRecording(s)
+		if link != nil {
+			s.AddLink(trace.Link{SpanContext: link.span.SpanContext()})
+		}
 		if !measured && !recording {
 			// Nothing is told of the call, so it does not matter when it ends.
 			err := h.next(ctx, call)

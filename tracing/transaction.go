@@ -1,0 +1,130 @@
+package tracing
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// WithTransactionSpans makes an INTERNAL span of each transaction that its
+// caller begins and ends by hand, from BEGIN until it has ended, like the one
+// that a unit of work has always. It is called "transaction", or as
+// [sp.WithOperation] says at BEGIN, and has no measurement of its own. The
+// default is to make none.
+//
+// Nothing but its context tells to which transaction a statement belongs. One
+// whose context holds the span that was there at BEGIN becomes a child of the
+// transaction. One with another span of the same trace keeps that as its
+// parent and gets a link to the transaction. Where several transactions of the
+// handle could be meant, there is neither, and none for a statement of another
+// trace.
+func WithTransactionSpans() Option {
+	return optionFunc(func(c *config) error {
+		c.transactions = true
+		return nil
+	})
+}
+
+// transactions are the open transactions of a handle, by trace.
+type transactions struct {
+	mu   sync.Mutex
+	open map[trace.TraceID][]*transaction
+}
+
+// transaction is an open transaction that has a span.
+type transaction struct {
+	span  trace.Span
+	trace trace.TraceID
+	under trace.SpanID // the span that was in the context of BEGIN
+}
+
+// enter returns the context for a call's span: that of its transaction if the
+// call begins one or if its context leads to one. Otherwise link is the
+// transaction that the span is to be linked with, or nil.
+func (h *handler) enter(ctx context.Context, call *sp.Call) (inside context.Context, link *transaction) {
+	switch {
+	case call.Op != sp.OpBegin && !call.InTx, inUnit(call):
+		return ctx, nil
+	case call.Op == sp.OpBegin:
+		return h.beginTransaction(ctx, call), nil
+	}
+	tx, child := h.transactions.find(trace.SpanContextFromContext(ctx))
+	if child {
+		return trace.ContextWithSpan(ctx, tx.span), nil
+	}
+	return ctx, tx
+}
+
+// inUnit reports whether the call belongs to a unit of work on its database,
+// whose span it is a child of.
+func inUnit(call *sp.Call) bool {
+	unit := call.Unit()
+	return unit != nil && (unit.Target == call.Target || unit.Target.String() == call.Target.String())
+}
+
+// beginTransaction starts the span of the transaction that the call begins,
+// which ends with the call.
+func (h *handler) beginTransaction(ctx context.Context, call *sp.Call) context.Context {
+	under := trace.SpanContextFromContext(ctx).SpanID()
+	r := h.records.destination(call.Target).byOp(h.Tracing, sp.OpTransaction)
+	name := r.name
+	if call.Marks.Operation != "" {
+		name = call.Marks.Operation
+	}
+	ctx, span := h.tracer.Start(ctx, name, r.start...) //nolint:spancheck // ended by the finish hook
+	if !isRecording(span) {
+		span.End()
+		return ctx
+	}
+	tx := &transaction{span: span, trace: span.SpanContext().TraceID(), under: under}
+	h.transactions.add(tx)
+	call.OnFinish(func(err error) {
+		h.transactions.remove(tx)
+		if err != nil {
+			describeFailure(span, h.judge(ctx, call, err), h.cfg.messages)
+		}
+		span.End()
+	})
+	return ctx //nolint:spancheck // ended by the finish hook
+}
+
+// find returns the transaction that a statement with this span in its context
+// belongs to, or nil, and whether it was begun under that very span.
+func (t *transactions) find(at trace.SpanContext) (tx *transaction, child bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := t.open[at.TraceID()]
+	for _, candidate := range all {
+		if candidate.under != at.SpanID() {
+			continue
+		}
+		if child {
+			return nil, false
+		}
+		tx, child = candidate, true
+	}
+	if !child && len(all) == 1 {
+		tx = all[0]
+	}
+	return tx, child
+}
+
+func (t *transactions) add(tx *transaction) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.open[tx.trace] = append(t.open[tx.trace], tx)
+}
+
+func (t *transactions) remove(tx *transaction) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rest := slices.DeleteFunc(t.open[tx.trace], func(other *transaction) bool { return other == tx })
+	if len(rest) == 0 {
+		delete(t.open, tx.trace)
+		return
+	}
+	t.open[tx.trace] = rest
+}
