@@ -55,6 +55,8 @@ type lane struct {
 	max      atomic.Int64 // ns
 	failed   atomic.Uint32
 	canceled atomic.Uint32
+
+	_ [64]byte // neighbours do not share a cache line
 }
 
 func (h *histogram) record(n int, took time.Duration, o outcome) {

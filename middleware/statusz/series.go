@@ -22,8 +22,10 @@ type series struct {
 
 	gone   atomic.Bool  // it gave way to another
 	number atomic.Int64 // of the window at work, from the page's making
-	parts  [2]histogram // of windows with even and with odd numbers
 	mu     sync.Mutex   // held while a window begins
+
+	_     [64]byte     // what is read does not share a cache line with what is counted
+	parts [2]histogram // of windows with even and with odd numbers
 }
 
 func newSeries(d *database, op sp.Op, name string, now time.Duration) *series {

@@ -48,7 +48,7 @@ const (
 
 var errDriver = errors.New("driver failed over 'hunter2'")
 
-func newPage(t *testing.T, opts ...statusz.Option) *statusz.Page {
+func newPage(t testing.TB, opts ...statusz.Option) *statusz.Page {
 	t.Helper()
 	p, err := statusz.New(opts...)
 	if err != nil {
