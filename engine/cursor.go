@@ -12,7 +12,8 @@ var _ raw.Rows = (*cursor)(nil)
 // tells the connection when it is done.
 type cursor struct {
 	Cursor
-	conn   *Conn // nil if the cursor has a connection to itself
+	raw    raw.Rows // the same, once it was asked for a decoder
+	conn   *Conn    // nil if the cursor has a connection to itself
 	closed bool
 }
 
@@ -60,16 +61,18 @@ func (c *cursor) Close() error {
 
 // Decoder implements [raw.Rows].
 func (c *cursor) Decoder(column int, t reflect.Type) raw.Decode {
-	if rows, ok := c.Cursor.(raw.Rows); ok {
-		return rows.Decoder(column, t)
+	rows, ok := c.Cursor.(raw.Rows)
+	if !ok {
+		return nil
 	}
-	return nil
+	c.raw = rows
+	return rows.Decoder(column, t)
 }
 
 // RawValues implements [raw.Rows].
 func (c *cursor) RawValues() [][]byte {
-	if rows, ok := c.Cursor.(raw.Rows); ok && !c.closed {
-		return rows.RawValues()
+	if c.raw == nil || c.closed {
+		return nil
 	}
-	return nil
+	return c.raw.RawValues()
 }

@@ -49,7 +49,7 @@ func (c *change) copyBack(cols []int) {
 func (c *change) inserted(s *Session) {
 	st := c.st
 	cols := c.filledIn()
-	c.copyBack(cols)
+	c.copyBack(*cols)
 	st.status, st.snapshot, st.expired = persistent, c.sent, c.unread
 	s.objects.identify(st, identityOf(st.table, c.sent))
 	st.zeroed, st.insert = cols, nil
@@ -60,13 +60,13 @@ func (c *change) inserted(s *Session) {
 
 // filledIn are the columns that the database, a relation or the session has
 // filled in: they were zero in the object.
-func (c *change) filledIn() []int {
+func (c *change) filledIn() *[]int {
 	t := c.st.table
 	key, v := t.Key[0], t.Version
 	byID := key.Auto && len(c.shape.returning) == 0 && key.Zero(c.st.obj)
 	counted := v != nil && v.Zero(c.st.obj)
 	if !byID && !counted && len(c.filled) == 0 {
-		return c.shape.returning // shared by all of its shape
+		return &c.shape.returning // shared by all of its shape
 	}
 	cols := slices.Clone(c.shape.returning)
 	if byID {
@@ -75,7 +75,8 @@ func (c *change) filledIn() []int {
 	if counted {
 		cols = append(cols, v.Index)
 	}
-	return append(cols, c.filled...)
+	cols = append(cols, c.filled...)
+	return &cols
 }
 
 func (c *change) updated(s *Session) {

@@ -127,7 +127,7 @@ func (p *plan) snapshot(st *state) unsafe.Pointer {
 	if p.newOf != st.table || p.made < 64 {
 		p.newOf, p.newSnapshot = st.table, st.table.New
 		if p.made >= 64 {
-			p.newSnapshot = st.table.NewBlock(32)
+			p.newSnapshot = st.table.Blocks(32)
 		}
 	}
 	out := p.newSnapshot()

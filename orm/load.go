@@ -86,9 +86,9 @@ func (l *loading) perform(ctx context.Context) (err error) {
 		return err
 	}
 	l.cols = cols
-	reader := plan.Reader(cur)
+	reader, fresh := plan.Reader(cur), l.table.Blocks(blockRows)
 	for cur.Next() {
-		row := l.table.New()
+		row := fresh()
 		if err := reader.ScanAt(row); err != nil {
 			return l.wrap(err)
 		}
@@ -119,8 +119,7 @@ func (l *loading) apply(ctx context.Context) ([]*state, error) {
 		return out, nil
 	}
 	l.s.objects.room(l.table, len(l.rows))
-	n := min(max(1, len(l.rows)/4), 32)
-	maker := blocks{snapshots: l.table.NewBlock(n), n: n}
+	maker := blocks{snapshots: l.table.Blocks(blockStates), n: max(1, min(blockStates, len(l.rows)/4))}
 	for i, row := range l.rows {
 		st, err := l.s.take(ctx, l.table, row, l.cols, l.populate, &maker)
 		if err != nil {
@@ -154,6 +153,13 @@ func objectsTask[T any](
 	}
 	return task
 }
+
+// Objects that are read together are made in blocks, of as many at most. Who
+// keeps one keeps its block.
+const (
+	blockRows   = 8
+	blockStates = 32 // what only the session knows
+)
 
 // blocks makes states and snapshots, several at a time. A nil one makes them
 // one by one.

@@ -112,4 +112,9 @@ func (t Tasks) Invalidate() *Task[Nothing] {
 }
 
 // letGo forgets all objects.
-func (s *Session) letGo() { s.objects = newObjects() }
+func (s *Session) letGo() {
+	for st := range s.objects.all() {
+		st.dropped = true
+	}
+	s.objects = newObjects()
+}

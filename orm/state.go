@@ -22,17 +22,17 @@ const (
 type state struct {
 	table    *mapping.Table
 	obj      unsafe.Pointer
-	status   status
-	marked   bool           // to be deleted by the next flush
-	id       identity       // of a persistent or deleted object
 	snapshot unsafe.Pointer // the row as it was last seen; nil while pending
-	dropped  bool           // it has left the session
-	expired  bool           // the snapshot is only a baseline: the row may have changed
+	id       identity       // of a persistent or deleted object
 	order    int            // of its addition
 	links    []link         // of its relations; nil: nothing known
+	status   status
+	marked   bool // to be deleted by the next flush
+	dropped  bool // it has left the session
+	expired  bool // the snapshot is only a baseline: the row may have changed
 
 	in     *transaction // became pending or persistent in it, or nil
-	zeroed []int        // columns that were zero before a flush filled them in
+	zeroed *[]int       // columns that were zero before a flush filled them in, or nil
 	insert *change      // its INSERT, until that is applied
 }
 
@@ -44,15 +44,18 @@ func (st *state) modified() bool {
 
 // objects are the objects of a session.
 type objects struct {
-	places index
-	list   []*state // the same in the order of their addition, with holes
+	list   []*state // in the order of their addition, with holes
+	live   int      // those that are no holes
+	places index    // the first of the list; the others when one is looked for
+	placed int      // how many they are
 	tables map[*mapping.Table]*index
 	added  int
 
-	related bool // some have relations
-	hooked  bool // some have hooks that come before a flush
-	told    bool // some have hooks that come after it
-	owning  bool // some have relations that own what they hold
+	latest  *mapping.Table // of the object that was added last
+	related bool           // some have relations
+	hooked  bool           // some have hooks that come before a flush
+	told    bool           // some have hooks that come after it
+	owning  bool           // some have relations that own what they hold
 }
 
 func newObjects() objects {
@@ -60,7 +63,24 @@ func newObjects() objects {
 }
 
 // at returns the state of an object, or nil.
-func (o *objects) at(obj unsafe.Pointer) *state { return o.places.get(placeOf(obj)) }
+func (o *objects) at(obj unsafe.Pointer) *state {
+	if o.placed < len(o.list) {
+		o.place()
+	}
+	return o.places.get(placeOf(obj))
+}
+
+// place notes where the objects are that were added since it was last called.
+// Who only reads never asks.
+func (o *objects) place() {
+	o.places.room(len(o.list) - o.placed)
+	for _, st := range o.list[o.placed:] {
+		if !st.dropped {
+			o.places.put(st)
+		}
+	}
+	o.placed = len(o.list)
+}
 
 // find returns the persistent object of a key, or nil.
 func (o *objects) find(t *mapping.Table, id identity) *state { return o.tables[t].get(id) }
@@ -101,7 +121,7 @@ func (o *objects) expect(changes []*change) {
 // room makes room for n rows that were read.
 func (o *objects) room(t *mapping.Table, n int) {
 	o.keys(t).room(n)
-	o.places.room(n)
+	o.list = slices.Grow(o.list, n)
 }
 
 // forget takes an object out of the identity map.
@@ -115,27 +135,38 @@ func (o *objects) remove(st *state) {
 
 // add puts a state into the session.
 func (o *objects) add(st *state) {
+	if st.table != o.latest {
+		o.latest = st.table
+		o.learn(st.table)
+	}
 	o.added++
-	o.related = o.related || len(st.table.Relations()) > 0
-	o.owning = o.owning || o.related && slices.ContainsFunc(st.table.Relations(), func(r *mapping.Relation) bool {
+	o.live++
+	st.order = o.added
+	o.list = append(o.list, st)
+}
+
+// learn notes what a table's objects need.
+func (o *objects) learn(t *mapping.Table) {
+	o.related = o.related || len(t.Relations()) > 0
+	o.owning = o.owning || slices.ContainsFunc(t.Relations(), func(r *mapping.Relation) bool {
 		return r.Cascade&mapping.CascadeOrphan != 0
 	})
-	h := hooksOf(st.table)
+	h := hooksOf(t)
 	o.hooked, o.told = o.hooked || h.before(), o.told || h.after
-	st.order = o.added
-	o.places.put(st)
-	o.list = append(o.list, st)
 }
 
 // drop takes an object out of the session; its key stays.
 func (o *objects) drop(st *state) {
-	if o.at(st.obj) != st {
+	if st.dropped {
 		return
 	}
 	o.places.remove(st)
+	o.live--
 	st.dropped = true
-	if n := o.places.n; len(o.list) > 2*n+16 {
+	if len(o.list) > 2*o.live+16 {
+		o.place()
 		o.list = slices.DeleteFunc(o.list, func(st *state) bool { return st.dropped })
+		o.placed = len(o.list)
 	}
 }
 

@@ -203,7 +203,10 @@ func (s *Session) undo(t *transaction, all bool) {
 			continue
 		}
 		s.objects.remove(st)
-		for _, i := range st.zeroed {
+		if st.zeroed == nil {
+			continue
+		}
+		for _, i := range *st.zeroed {
 			st.table.Columns[i].SetZero(st.obj)
 		}
 	}

@@ -17,10 +17,10 @@ var _ raw.Rows = (*cursor)(nil)
 // Decoder implements [raw.Rows].
 func (c *cursor) Decoder(column int, t reflect.Type) raw.Decode {
 	fields := c.rows.FieldDescriptions()
-	if column >= len(fields) || fields[column].Format != pgtype.BinaryFormatCode {
+	if column >= len(fields) {
 		return nil
 	}
-	return decoderOf(fields[column].DataTypeOID, t)
+	return decoderOf(fields[column].DataTypeOID, fields[column].Format, t)
 }
 
 // RawValues implements [raw.Rows].
@@ -31,8 +31,8 @@ func (c *cursor) RawValues() [][]byte {
 	return c.rows.RawValues()
 }
 
-// decoders decode the types that are frequent, each into the types of Go of
-// which every value fits. pgx knows the others.
+// decoders decode the types that are frequent, in binary form, each into types
+// of Go that take all values. pgx knows the others.
 var decoders = map[uint32]map[reflect.Type]raw.Decode{
 	pgtype.BoolOID:    {reflect.TypeFor[bool](): decodeBool},
 	pgtype.Int2OID:    {reflect.TypeFor[int16](): decodeInt2[int16], reflect.TypeFor[int32](): decodeInt2[int32], reflect.TypeFor[int64](): decodeInt2[int64], reflect.TypeFor[int](): decodeInt2[int]},
@@ -40,9 +40,9 @@ var decoders = map[uint32]map[reflect.Type]raw.Decode{
 	pgtype.Int8OID:    {reflect.TypeFor[int64](): decodeInt8[int64], reflect.TypeFor[int](): decodeInt8[int]},
 	pgtype.Float4OID:  {reflect.TypeFor[float32](): decodeFloat4[float32], reflect.TypeFor[float64](): decodeFloat4[float64]},
 	pgtype.Float8OID:  {reflect.TypeFor[float64](): decodeFloat8},
-	pgtype.TextOID:    {reflect.TypeFor[string](): decodeText},
-	pgtype.VarcharOID: {reflect.TypeFor[string](): decodeText},
-	pgtype.BPCharOID:  {reflect.TypeFor[string](): decodeText},
+	pgtype.TextOID:    texts,
+	pgtype.VarcharOID: texts,
+	pgtype.BPCharOID:  texts,
 	pgtype.ByteaOID:   {reflect.TypeFor[[]byte](): decodeBytea},
 	pgtype.UUIDOID:    {reflect.TypeFor[[16]byte](): decodeUUID},
 
@@ -50,13 +50,23 @@ var decoders = map[uint32]map[reflect.Type]raw.Decode{
 	pgtype.TimestamptzOID: {reflect.TypeFor[time.Time](): decodeTimestamptz},
 }
 
-// decoderOf returns how binary values of a type get into fields of type t, or
+// texts decode what is the same in text and in binary form. pgx asks for text.
+var texts = map[reflect.Type]raw.Decode{reflect.TypeFor[string](): decodeText}
+
+// decoderOf returns how values of a type and form get into fields of type t, or
 // into what such fields point to.
-func decoderOf(oid uint32, t reflect.Type) raw.Decode {
-	if t.Kind() != reflect.Pointer {
-		return decoders[oid][t]
+func decoderOf(oid uint32, format int16, t reflect.Type) raw.Decode {
+	known := decoders[oid]
+	if format != pgtype.BinaryFormatCode {
+		if known[reflect.TypeFor[string]()] == nil {
+			return nil
+		}
+		known = texts
 	}
-	elem := decoders[oid][t.Elem()]
+	if t.Kind() != reflect.Pointer {
+		return known[t]
+	}
+	elem := known[t.Elem()]
 	if elem == nil {
 		return nil
 	}

@@ -39,25 +39,25 @@ func number(size int, n int64) []byte {
 func targets(oid uint32) (out []reflect.Type) {
 	for t := range decoders[oid] {
 		out = append(out, t)
-		if p := reflect.PointerTo(t); decoderOf(oid, p) != nil {
+		if p := reflect.PointerTo(t); decoderOf(oid, pgtype.BinaryFormatCode, p) != nil {
 			out = append(out, p)
 		}
 	}
 	return out
 }
 
-// sameAsPGX decodes a value into a field that held something, and compares with
-// what pgx makes of it. It reports whether the value was decoded.
-func sameAsPGX(t *testing.T, oid uint32, typ reflect.Type, value []byte) bool {
+// sameAsPGX decodes a value, and compares with what pgx makes of it. It reports
+// whether the value was decoded.
+func sameAsPGX(t *testing.T, oid uint32, format int16, typ reflect.Type, value []byte) bool {
 	t.Helper()
 	got, want := reflect.New(typ), reflect.New(typ)
-	if !decoderOf(oid, typ)(got.UnsafePointer(), value) {
+	if !decoderOf(oid, format, typ)(got.UnsafePointer(), value) {
 		if !got.Elem().IsZero() {
 			t.Errorf("type %d into %s: %v was left to pgx, and the field became %v", oid, typ, value, got.Elem())
 		}
 		return false
 	}
-	if err := pgtype.NewMap().Scan(oid, pgtype.BinaryFormatCode, value, want.Interface()); err != nil {
+	if err := pgtype.NewMap().Scan(oid, format, value, want.Interface()); err != nil {
 		t.Errorf("type %d into %s: %v became %v, pgx says %v", oid, typ, value, got.Elem(), err)
 	}
 	if x, y := got.Elem().Interface(), want.Elem().Interface(); !reflect.DeepEqual(x, y) && !bothNaN(x, y) {
@@ -80,12 +80,26 @@ func TestFrequentValuesAreDecodedAsPGXDoes(t *testing.T) {
 	for oid := range decoders {
 		for _, typ := range targets(oid) {
 			for _, value := range values[oid] {
-				if !sameAsPGX(t, oid, typ, value) {
+				if !sameAsPGX(t, oid, pgtype.BinaryFormatCode, typ, value) {
 					t.Errorf("type %d into %s: %v was not decoded", oid, typ, value)
 				}
 			}
-			if null := sameAsPGX(t, oid, typ, nil); null != (typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice) {
+			if null := sameAsPGX(t, oid, pgtype.BinaryFormatCode, typ, nil); null != (typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice) {
 				t.Errorf("type %d into %s: NULL was decoded: %t", oid, typ, null)
+			}
+		}
+	}
+}
+
+func TestTextsAreDecodedInEitherForm(t *testing.T) {
+	t.Parallel()
+	for oid := range decoders {
+		for _, typ := range targets(oid) {
+			isText := oid == pgtype.TextOID || oid == pgtype.VarcharOID || oid == pgtype.BPCharOID
+			if known := decoderOf(oid, pgtype.TextFormatCode, typ) != nil; known != isText {
+				t.Errorf("type %d into %s: it is decoded in text form: %t", oid, typ, known)
+			} else if known {
+				sameAsPGX(t, oid, pgtype.TextFormatCode, typ, []byte("n\u00e4ive"))
 			}
 		}
 	}
@@ -95,7 +109,7 @@ func TestTimesBeyondReasonAreLeftToPGX(t *testing.T) {
 	t.Parallel()
 	for _, micros := range []int64{math.MaxInt64, math.MinInt64, math.MaxInt64 - 1, maxMicros + 1, minMicros - 1} {
 		for _, oid := range []uint32{pgtype.TimestampOID, pgtype.TimestamptzOID} {
-			if sameAsPGX(t, oid, reflect.TypeFor[time.Time](), number(8, micros)) {
+			if sameAsPGX(t, oid, pgtype.BinaryFormatCode, reflect.TypeFor[time.Time](), number(8, micros)) {
 				t.Errorf("%d microseconds were decoded", micros)
 			}
 		}
@@ -111,7 +125,7 @@ func FuzzDecoders(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, oid uint32, value []byte) {
 		for _, typ := range targets(oid) {
-			sameAsPGX(t, oid, typ, value)
+			sameAsPGX(t, oid, pgtype.BinaryFormatCode, typ, value)
 		}
 	})
 }

@@ -372,3 +372,35 @@ func TestOptionsMayHoldCommasInParentheses(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+func TestBlocksMakeObjectsOfTheirOwn(t *testing.T) { //nolint:paralleltest // it counts allocations
+	type page struct {
+		ID   int64
+		Text *string
+	}
+	const n = 100
+	table := of[page](t)
+	fresh := table.Blocks(8)
+	made := map[*page]bool{}
+	for i := range n {
+		p := (*page)(fresh())
+		if p.ID != 0 || p.Text != nil || made[p] {
+			t.Fatalf("object %d is %+v, or one that was made before", i, p)
+		}
+		p.ID, p.Text = int64(i), new("text")
+		made[p] = true
+	}
+	for p := range made {
+		if *p.Text != "text" {
+			t.Errorf("%+v", p)
+		}
+	}
+	if got := testing.AllocsPerRun(10, func() {
+		fresh := table.Blocks(8)
+		for range n {
+			fresh()
+		}
+	}); got > 50 {
+		t.Errorf("%v allocations for %d objects", got, n)
+	}
+}

@@ -19,17 +19,25 @@ func (t *Table) Snapshot(obj unsafe.Pointer) unsafe.Pointer {
 	return out
 }
 
-// NewBlock returns a function that returns new objects like [Table.New], made n
-// at a time: they are freed together.
-func (t *Table) NewBlock(n int) func() unsafe.Pointer {
-	var block reflect.Value
-	left := 0
+// Blocks returns a function that returns new objects like [Table.New], made
+// several at a time: they are freed together. Of few objects each is made by
+// itself, of many n at most.
+func (t *Table) Blocks(n int) func() unsafe.Pointer {
+	var next unsafe.Pointer
+	list, size := reflect.SliceOf(t.Type), t.Type.Size()
+	made, left := 0, 0
 	return func() unsafe.Pointer {
-		if left == 0 {
-			block, left = reflect.MakeSlice(reflect.SliceOf(t.Type), n, n), n
+		made++
+		if left > 0 {
+			next = unsafe.Add(next, size)
+			left--
+			return next
 		}
-		left--
-		return block.Index(left).Addr().UnsafePointer()
+		if n := min(n, made/4); n > 1 {
+			next, left = reflect.MakeSlice(list, n, n).UnsafePointer(), n-1
+			return next
+		}
+		return t.New()
 	}
 }
 
