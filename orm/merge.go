@@ -46,10 +46,11 @@ type merger struct {
 // is a new object, to be inserted. obj itself stays outside of the session.
 //
 // All columns are copied that the database does not fill in. One that it fills
-// in if it is left out counts as not set while it is zero, and so does a version;
-// a version that is set and is not that of the row is a [*StaleDataError]. What
-// relations with cascade:merge hold is merged too, and replaces what they held;
-// a relation that is nil is left alone.
+// in if it is left out counts as not set while it is zero, and so do a version
+// and the foreign key of a relation that is merged. A version that is set and is
+// not that of the row is a [*StaleDataError]. What relations with cascade:merge
+// hold is merged too, and replaces what they held; a relation that is nil is
+// left alone.
 func Merge[T any](ctx context.Context, s *Session, obj *T, opts ...MergeOption) (*T, error) {
 	return do(ctx, MergeTask(s, obj, opts...))
 }
@@ -75,7 +76,7 @@ func MergeTask[T any](s *Session, obj *T, opts ...MergeOption) *Task[*T] {
 		if err := s.begun(); err != nil {
 			return nil, err
 		}
-		st, err := m.merge(ctx, t, p)
+		st, err := m.merge(ctx, t, p, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +84,9 @@ func MergeTask[T any](s *Session, obj *T, opts ...MergeOption) *Task[*T] {
 	})
 }
 
-func (m *merger) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointer) (*state, error) {
+// merge merges an object that a relation holds; by is nil for the one that was
+// given.
+func (m *merger) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointer, by *mapping.Relation) (*state, error) {
 	if st := m.merged[from]; st != nil {
 		return st, nil
 	}
@@ -101,7 +104,7 @@ func (m *merger) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointe
 		return nil, &StaleDataError{Table: t.FullName(), Key: keyOf(t, from)}
 	}
 	for _, c := range t.Columns {
-		if m.copies(c, from, top) && (!c.PK || st.status == pending) {
+		if m.copies(c, from, top) && (!c.PK || st.status == pending) && !(c.Zero(from) && m.refers(t, c, from, by)) {
 			c.Copy(st.obj, from)
 		}
 	}
@@ -160,6 +163,21 @@ func (m *merger) copies(c *mapping.Column, from unsafe.Pointer, top bool) bool {
 	return !top || m.wants(c.Field, c.Name)
 }
 
+// refers reports whether a column is a foreign key that a relation speaks for:
+// the one that holds the object, or one of its own. While it is zero, it counts
+// as not set.
+func (m *merger) refers(t *mapping.Table, c *mapping.Column, from unsafe.Pointer, by *mapping.Relation) bool {
+	if by != nil && (by.Kind == mapping.HasOne || by.Kind == mapping.HasMany) && slices.Contains(by.Remote, c) {
+		return true
+	}
+	for _, r := range t.Relations() {
+		if r.Kind == mapping.BelongsTo && r.Cascade&mapping.CascadeMerge != 0 && !r.Nil(from) && slices.Contains(r.Local, c) {
+			return true
+		}
+	}
+	return false
+}
+
 func (m *merger) wants(field, column string) bool {
 	return m.fields == nil || slices.Contains(m.fields, field) || column != "" && slices.Contains(m.fields, column)
 }
@@ -173,7 +191,7 @@ func (m *merger) relation(ctx context.Context, st *state, r *mapping.Relation, f
 	}
 	var held []unsafe.Pointer
 	for _, p := range r.AppendMembers(nil, from) {
-		other, err := m.merge(ctx, r.Other, p)
+		other, err := m.merge(ctx, r.Other, p, r)
 		if err != nil {
 			return err
 		}

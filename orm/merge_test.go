@@ -81,6 +81,43 @@ func TestMergeReplacesWhatARelationHolds(t *testing.T) {
 	})
 }
 
+// What holds an object says what it belongs to: a foreign key that was left out
+// takes nothing away.
+func TestMergeLeavesKeysToTheirRelations(t *testing.T) {
+	withLibrary(t, func(t *testing.T, db database) {
+		old := db.session(t, orm.WithoutExpireOnCommit())
+		a, b := novel(t, old), &Author{Name: "bob"}
+		check(t, old.Add(b), old.Commit(t.Context()))
+		d, book := a.Drafts[0], a.Books[0]
+		s := db.session(t, orm.WithoutExpireOnCommit())
+		got := must(orm.Merge(t.Context(), s, &Author{
+			ID: a.ID, Name: "eve", Profile: &Profile{ID: a.Profile.ID, Text: "reborn"},
+			Books: []*Book{{ID: book.ID, Title: "uno"}, {ID: a.Books[1].ID, Title: "due"}}, Drafts: []*Draft{{ID: d.ID, Title: "tre"}},
+		}))
+		check(t, s.Commit(t.Context()))
+		if len(got.Drafts) != 1 || *got.Drafts[0].AuthorID != a.ID || got.Books[0].AuthorID != a.ID || got.Profile.AuthorID != a.ID {
+			t.Errorf("merged with what it holds: %+v", got)
+		}
+		if n := db.count(t, `SELECT count(*) FROM draft d JOIN book b ON b.author_id = d.author_id JOIN profile p ON p.author_id = d.author_id
+			WHERE d.title = 'tre' AND b.title IN ('uno', 'due') AND p.text = 'reborn'`); n != 2 {
+			t.Errorf("%d rows", n)
+		}
+		check(t, s.Commit(t.Context()))
+
+		moved := must(orm.Merge(t.Context(), s, &Draft{ID: d.ID, Title: "tre", Author: &Author{ID: b.ID, Name: "bob"}}))
+		check(t, s.Commit(t.Context()))
+		if *moved.AuthorID != b.ID || db.count(t, "SELECT author_id FROM draft") != int(b.ID) {
+			t.Errorf("merged with another author: %+v", moved)
+		}
+		check(t, s.Commit(t.Context()))
+		must(orm.Merge(t.Context(), s, &Draft{ID: d.ID, Title: "tre"}))
+		check(t, s.Commit(t.Context()))
+		if n := db.count(t, "SELECT count(*) FROM draft WHERE author_id IS NULL"); n != 1 {
+			t.Error("without a relation the key that was left out is no key")
+		}
+	})
+}
+
 // Note counts what it is told, and writes a line for each change.
 type Note struct {
 	ID   int64
