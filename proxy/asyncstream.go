@@ -24,7 +24,7 @@ func (a *AsyncSession) StreamScalars(ctx context.Context, st engine.Statement, o
 // openIn opens a stream in a session.
 func openIn[T any](ctx context.Context, a *AsyncSession, op sp.Op, how func(conn *engine.Conn) opening[T]) Future[Stream[T]] {
 	an := newAnswer(a.queue, a.waiting)
-	an.nested = an.inside(ctx)
+	an.nested, an.caller = an.inside(ctx), ctx
 	f := submit(ctx, a, orm.ConnTask(a.core, op, func(ctx context.Context, conn *engine.Conn) (Stream[T], error) {
 		return how(conn).perform(an)(ctx)
 	}))

@@ -15,14 +15,16 @@ import (
 // connection is held, until the stream has ended. So there is one goroutine at
 // a time on the connection, and none while nobody reads.
 type answer struct {
-	queue  *queue // of its reads
-	ledger ledger // of its reads
-	conn   *queue // the connection's; nil if the stream has it to itself
-	nested bool   // opened by an operation of the connection, which uses it meanwhile
+	queue  *queue          // of its reads
+	ledger ledger          // of its reads
+	conn   *queue          // the connection's; nil if the stream has it to itself
+	nested bool            // opened by an operation of the connection, which uses it meanwhile
+	caller context.Context //nolint:containedctx // what a stream of a session ends with; else it is the context it is opened in
 
 	stream *engine.Stream // set when the stream is open
 	cancel context.CancelCauseFunc
 	stop   func() bool // of watching its context
+	unbind func() bool // of watching caller; nil without one
 	opened <-chan struct{}
 	opener func(ctx context.Context) error // awaits opened
 
@@ -43,11 +45,12 @@ func newAnswer(conn *queue, reads int) *answer {
 // open opens the stream, as an operation of the connection. The stream ends
 // with ctx, unless the connection is in use by then: the next read finds out.
 func (a *answer) open(ctx context.Context, run func(ctx context.Context) (*engine.Stream, error)) (err error) {
-	ctx, a.cancel = context.WithCancelCause(ctx)
+	ctx, opened := a.live(ctx)
 	defer func() {
+		opened()
 		if a.stream == nil { // also if run panics
 			a.over.Store(true)
-			a.cancel(nil)
+			a.forget()
 		}
 		a.queue.release()
 	}()
@@ -66,13 +69,37 @@ func (a *answer) open(ctx context.Context, run func(ctx context.Context) (*engin
 	return nil
 }
 
+// live returns the context that the stream lives in, made of the one it is
+// opened in, and a function that is called when it is open. The method of a
+// session that opens a stream is over when it is open, and interceptors end
+// their contexts then: what was made for the method governs the opening alone.
+func (a *answer) live(ctx context.Context) (life context.Context, opened func()) {
+	if a.caller == nil {
+		life, a.cancel = context.WithCancelCause(ctx)
+		return life, func() {}
+	}
+	life, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	a.cancel = cancel
+	a.unbind = context.AfterFunc(a.caller, func() { cancel(context.Cause(a.caller)) })
+	leave := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	return life, func() { leave() }
+}
+
+// forget ends what live began.
+func (a *answer) forget() {
+	if a.unbind != nil {
+		a.unbind()
+	}
+	a.cancel(nil)
+}
+
 // free lets the connection go on.
 func (a *answer) free() {
 	if a.stream == nil || a.over.Swap(true) {
 		return
 	}
 	a.stop()
-	a.cancel(nil)
+	a.forget()
 	if a.conn != nil {
 		a.conn.release()
 	}
