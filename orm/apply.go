@@ -1,6 +1,9 @@
 package orm
 
-import "slices"
+import (
+	"slices"
+	"unsafe"
+)
 
 // apply writes what came of the changes into the objects and the session.
 func (p *plan) apply(s *Session) {
@@ -23,6 +26,9 @@ func (p *plan) apply(s *Session) {
 	}
 	for _, l := range p.settled {
 		l.settle()
+		if l.st.in != s.tx {
+			s.tx.touch(l.st, nil)
+		}
 	}
 	if !s.objects.related {
 		return
@@ -87,6 +93,10 @@ func (c *change) updated(s *Session) {
 		v.Copy(st.obj, c.sent)
 	}
 	id := identityOf(st.table, c.sent)
+	var before unsafe.Pointer
+	if st.table.Version != nil || id != st.id {
+		before = c.where
+	}
 	switch old := c.replaces; {
 	case old != nil: // the row has another object now
 		s.gone(old)
@@ -104,7 +114,7 @@ func (c *change) updated(s *Session) {
 	}
 	st.snapshot = c.sent
 	st.expired = st.expired || c.unread
-	s.tx.modified[st] = true
+	s.tx.touch(st, before)
 }
 
 // gone notes that the row of an object is deleted.

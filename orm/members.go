@@ -218,8 +218,9 @@ func (s *Session) ExpungeAll() {
 
 // Expire makes the session read an object again when it is asked for it, with
 // those that cascade:refresh goes to. Changes made to the object until now are
-// not sent; those made from now on are. The fields keep their values. If fields
-// are named, only changes of these are forgotten. An object that is not
+// not sent; those made from now on are. The fields keep their values, but for a
+// key or a version that was changed: it is that of the row again. If fields are
+// named, only changes of these are forgotten. An object that is not
 // persistent, and a field that it has not, are errors that match
 // [ErrInvalidState].
 func (s *Session) Expire(obj any, fields ...string) error {
@@ -265,11 +266,23 @@ func (s *Session) expireAll() {
 	}
 }
 
-// expire makes what the object says now the baseline of what is a change.
+// expire makes what the object says now the baseline of what is a change. What
+// its row is found by stays that of the row, in the object too.
 func (st *state) expire() {
+	st.restore(st.snapshot)
 	st.table.CopyAll(st.snapshot, st.obj)
 	st.settle(false)
 	st.expired = true
+}
+
+// restore makes the key and the version of the object those of a row.
+func (st *state) restore(row unsafe.Pointer) {
+	for _, c := range st.table.Key {
+		c.Copy(st.obj, row)
+	}
+	if v := st.table.Version; v != nil {
+		v.Copy(st.obj, row)
+	}
 }
 
 // expireFields is expire for some of the fields, by their names or those of
@@ -278,6 +291,8 @@ func (st *state) expireFields(fields []string) error {
 	for _, name := range fields {
 		c, r := st.table.Field(name), st.table.Relation(name)
 		switch {
+		case c != nil && (c.PK || c.Version):
+			c.Copy(st.obj, st.snapshot)
 		case c != nil:
 			c.Copy(st.snapshot, st.obj)
 		case r != nil:

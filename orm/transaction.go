@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"time"
+	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
@@ -15,10 +16,10 @@ type transaction struct {
 	outer *transaction
 	tx    *engine.Tx // the savepoint; nil: the transaction itself
 
-	added    []*state            // became pending or persistent in it, unless they say otherwise
-	deleted  map[*state]bool     // became deleted in it
-	modified map[*state]bool     // were flushed in it
-	keys     map[*state]identity // the keys of those that got another one
+	added    []*state                  // became pending or persistent in it, unless they say otherwise
+	deleted  map[*state]bool           // became deleted in it
+	modified map[*state]unsafe.Pointer // were flushed in it: the row before that, if its key or version was changed; or nil
+	keys     map[*state]identity       // the keys of those that got another one
 }
 
 func newTransaction(outer *transaction) *transaction {
@@ -33,7 +34,7 @@ func (t *transaction) clear() {
 		st.in = nil
 	}
 	t.added, t.deleted = nil, map[*state]bool{}
-	t.modified, t.keys = map[*state]bool{}, map[*state]identity{}
+	t.modified, t.keys = map[*state]unsafe.Pointer{}, map[*state]identity{}
 }
 
 // InTransaction reports whether a transaction has begun, also if nothing has
@@ -165,6 +166,14 @@ func (t *transaction) add(st *state) {
 	t.added = append(t.added, st)
 }
 
+// touch notes that an object was flushed in the transaction. row is what its row
+// was before, if its key or its version was changed.
+func (t *transaction) touch(st *state, row unsafe.Pointer) {
+	if t.modified[st] == nil {
+		t.modified[st] = row
+	}
+}
+
 // merge hands what a savepoint knows to the transaction around it.
 func (t *transaction) merge() *transaction {
 	outer := t.outer
@@ -176,8 +185,8 @@ func (t *transaction) merge() *transaction {
 	for st := range t.deleted {
 		outer.deleted[st] = true
 	}
-	for st := range t.modified {
-		outer.modified[st] = true
+	for st, row := range t.modified {
+		outer.touch(st, row)
 	}
 	for st, id := range t.keys {
 		if _, known := outer.keys[st]; !known {
@@ -214,9 +223,9 @@ func (s *Session) undo(t *transaction, all bool) {
 		if st.in == t {
 			continue
 		}
-		st.status, st.marked = persistent, false
+		st.status = persistent
 		s.objects.identify(st, st.id)
-		st.expired = true
+		st.expire()
 	}
 	for st, id := range t.keys {
 		if s.objects.at(st.obj) != nil {
@@ -224,12 +233,19 @@ func (s *Session) undo(t *transaction, all bool) {
 			s.objects.identify(st, id)
 		}
 	}
-	for st := range t.modified {
-		st.expired = true
+	for st, row := range t.modified {
+		if st.in == t {
+			continue
+		}
+		if row != nil {
+			st.restore(row)
+			st.table.CopyAll(st.snapshot, st.obj)
+		}
+		st.expire()
 	}
 	for st := range s.objects.all() {
 		st.marked = false
-		if all && st.status == persistent {
+		if all && st.status == persistent || st.modified() {
 			st.expire()
 		}
 	}
