@@ -124,10 +124,10 @@ func (s *Session) pass(ctx context.Context, op sp.Op, inTx bool, do func(ctx con
 		err = fmt.Errorf("orm: %s: an interceptor returned without an error and without calling the next handler", op)
 	}
 	c.do, c.performed = nil, false
-	c.Reset(c)
-	if !op.Local() { // a context that knows the call may still be about
+	if !op.Local() { // a context that knows the call may still be about, such as that of COMMIT
 		return err
 	}
+	c.Reset(c)
 	sessionCalls.Put(c)
 	return err
 }
