@@ -3,6 +3,8 @@ package integration_test
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -11,7 +13,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
+	_ "github.com/sessionproxy/sessionproxy/engine/mysql"
+	_ "github.com/sessionproxy/sessionproxy/engine/sqlite"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
+	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -132,4 +138,68 @@ func TestATransactionOfPGXHasASpan(t *testing.T) {
 	}
 	checkTransaction(t, rest, "BEGIN "+server.Name, "INSERT users",
 		"SAVEPOINT "+server.Name, "SELECT users", "ROLLBACK "+server.Name, "COMMIT "+server.Name)
+}
+
+// Parcel is what a session keeps.
+type Parcel struct {
+	ID     int64 `orm:",pk,noauto"`
+	Weight int64
+}
+
+// engineURLs are fresh databases of every dialect.
+var engineURLs = map[string]func(t testing.TB) string{
+	"PostgreSQL": func(t testing.TB) string { return dbtest.Postgres(t).Database(t).URL() },
+	"MariaDB":    func(t testing.TB) string { return dbtest.MariaDB(t).Database(t).URL() },
+	"SQLite":     func(t testing.TB) string { return "sqlite:" + dbtest.SQLite(t) },
+}
+
+func TestATransactionOfASessionHasASpan(t *testing.T) {
+	t.Parallel()
+	for name, url := range engineURLs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, ctx := transactionSpans(t)
+			eng := must(engine.Open(t.Context(), url(t), engine.WithChain(sp.NewChain(c.tracing))))
+			defer eng.Dispose() //nolint:errcheck // of no concern here
+			if err := orm.CreateAll(t.Context(), eng, (*Parcel)(nil)); err != nil {
+				t.Fatal(err)
+			}
+			c.take()
+			s := orm.NewSession(eng)
+			must(orm.Get[Parcel](ctx, s, 1))
+			if err := errors.Join(s.Add(&Parcel{ID: 1}), s.Flush(ctx), s.Commit(ctx), s.Close(ctx)); err != nil {
+				t.Fatal(err)
+			}
+			checkSession(t, c.take(), trace.SpanContextFromContext(ctx).SpanID())
+		})
+	}
+}
+
+// checkSession holds that the transaction is a child of the request, and each
+// statement one of its method, with a link to the transaction; but COMMIT, on
+// database/sql, is a child of the transaction.
+func checkSession(t *testing.T, spans tracetest.SpanStubs, request trace.SpanID) {
+	t.Helper()
+	all := named(spans, "transaction")
+	if len(all) != 1 || all[0].Parent.SpanID() != request {
+		t.Fatalf("spans %v, want one of a transaction, a child of the request's", names(spans))
+	}
+	tx := all[0].SpanContext.SpanID()
+	for prefix, method := range map[string]string{"SELECT": "session.get", "INSERT": "session.flush", "COMMIT": "session.commit"} {
+		parent := named(spans, method)[0].SpanContext.SpanID()
+		n := 0
+		for _, s := range spans {
+			if !strings.HasPrefix(s.Name, prefix) {
+				continue
+			}
+			n++
+			linked := len(s.Links) == 1 && s.Links[0].SpanContext.SpanID() == tx
+			if (s.Parent.SpanID() != parent || !linked) && (prefix != "COMMIT" || s.Parent.SpanID() != tx) {
+				t.Errorf("%s: parent %v, links %v", s.Name, s.Parent.SpanID(), s.Links)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d spans of %s among %v", n, prefix, names(spans))
+		}
+	}
 }

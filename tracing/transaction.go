@@ -20,7 +20,8 @@ import (
 // transaction. One with another span of the same trace keeps that as its
 // parent and gets a link to the transaction. Where several transactions of the
 // handle could be meant, there is neither, and none for a statement of another
-// trace.
+// trace. The statements of a session are children of its methods; the
+// transaction that one of them begins is beside it, and linked with.
 func WithTransactionSpans() Option {
 	return optionFunc(func(c *config) error {
 		c.transactions = true
@@ -46,13 +47,19 @@ type transaction struct {
 // transaction that the span is to be linked with, or nil.
 func (h *handler) enter(ctx context.Context, call *sp.Call) (inside context.Context, link *transaction) {
 	switch {
+	case call.Op.Session():
+		return withCaller(ctx), nil
 	case call.Op != sp.OpBegin && !call.InTx, inUnit(call):
 		return ctx, nil
 	case call.Op == sp.OpBegin:
 		return h.beginTransaction(ctx, call), nil
 	}
-	tx, child := h.transactions.find(trace.SpanContextFromContext(ctx))
-	if child {
+	span := trace.SpanFromContext(ctx)
+	tx, child := h.transactions.find(span.SpanContext())
+	// database/sql ends a transaction with the context of its BEGIN, which a
+	// session's method may have given it that is long over.
+	ended := tx != nil && (call.Op == sp.OpCommit || call.Op == sp.OpRollback) && !span.IsRecording()
+	if child || ended {
 		return trace.ContextWithSpan(ctx, tx.span), nil
 	}
 	return ctx, tx
@@ -68,6 +75,9 @@ func inUnit(call *sp.Call) bool {
 // beginTransaction starts the span of the transaction that the call begins,
 // which ends with the call.
 func (h *handler) beginTransaction(ctx context.Context, call *sp.Call) context.Context {
+	if caller := callerOf(ctx, call); caller != nil {
+		ctx = trace.ContextWithSpan(ctx, caller)
+	}
 	under := trace.SpanContextFromContext(ctx).SpanID()
 	r := h.records.destination(call.Target).byOp(h.Tracing, sp.OpTransaction)
 	name := r.name
@@ -89,6 +99,29 @@ func (h *handler) beginTransaction(ctx context.Context, call *sp.Call) context.C
 		span.End()
 	})
 	return ctx //nolint:spancheck // ended by the finish hook
+}
+
+// callerKey is the key of the span around a session's method.
+type callerKey struct{}
+
+// withCaller keeps the span in ctx for the transaction that a session's method
+// may begin, which outlives the method.
+func withCaller(ctx context.Context) context.Context {
+	span := trace.SpanFromContext(ctx)
+	if ctx.Value(callerKey{}) != nil || !span.SpanContext().IsValid() {
+		return ctx
+	}
+	return context.WithValue(ctx, callerKey{}, span)
+}
+
+// callerOf returns the span around the session's method that begins the
+// transaction, or nil.
+func callerOf(ctx context.Context, call *sp.Call) trace.Span {
+	if call.Parent == nil || call.Parent.Level != sp.LevelSession {
+		return nil
+	}
+	caller, _ := ctx.Value(callerKey{}).(trace.Span)
+	return caller
 }
 
 // find returns the transaction that a statement with this span in its context

@@ -202,6 +202,46 @@ func TestUnitOfWorkHasNoSecondTransactionSpan(t *testing.T) {
 	}
 }
 
+func TestTransactionOfASessionIsBesideItsMethods(t *testing.T) {
+	t.Parallel()
+	x := newTxHandle(t)
+	ctx, request := x.caller(t.Context(), "request")
+	method := func(op sp.Op, do func(ctx context.Context)) {
+		c := doing(call(op, ""), func(ctx context.Context, c *sp.Call) error {
+			do(sp.ContextWithCall(ctx, c))
+			return nil
+		})
+		c.Bind(ctx)
+		if _, err := c.Run(ctx, x.h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var begun *sp.Call
+	var old context.Context
+	method(sp.OpSessionGet, func(ctx context.Context) {
+		old, begun = ctx, x.begin(t, ctx)
+		x.exec(t, ctx, sp.OpQuery, "SELECT a FROM t")
+	})
+	method(sp.OpSessionCommit, func(ctx context.Context) {
+		x.exec(t, ctx, sp.OpExec, "DELETE FROM t")
+		x.exec(t, old, sp.OpCommit, "") // as database/sql does
+		begun.Finish(nil)
+	})
+	tx := x.of(t, "transaction")
+	if tx.parent != request.context.SpanID() || tx.ends != 1 {
+		t.Errorf("the transaction's parent is %v, it ended %d times", tx.parent, tx.ends)
+	}
+	if s := x.of(t, "COMMIT shop|public"); s.parent != tx.context.SpanID() {
+		t.Errorf("COMMIT with the context of a method that is over has the parent %v", s.parent)
+	}
+	for name, parent := range map[string]string{"SELECT t": "session.get", "DELETE t": "session.commit"} {
+		s := x.of(t, name)
+		if s.parent != x.of(t, parent).context.SpanID() || len(s.links) != 1 || s.links[0] != tx.context.SpanID() {
+			t.Errorf("%s: parent %v, links %v", name, s.parent, s.links)
+		}
+	}
+}
+
 func TestTransactionSpansAreMadeOnRequestOnly(t *testing.T) {
 	t.Parallel()
 	begin := func() *sp.Call {
