@@ -66,20 +66,26 @@ type Call struct {
 	attempt   int
 	verdict   fault.Verdict
 	judged    bool
-	listeners []listener
 	origin    *Call // whose listeners hear of the events of this fork, if it has any
 	lifecycle
 }
 
 // lifecycle is the part of a call that says when it ends.
 type lifecycle struct {
-	hooks []func(error)
+	hooks []hook
 	open  bool // the operation's result outlives its handler
 
 	state  atomic.Uint32        // one of the stages below
 	endErr error                // set before ended
 	heir   atomic.Pointer[Call] // the call that adopted this fork
 	mu     sync.Mutex           // one event of a fork at a time
+}
+
+// hook is what was registered to hear of the end of a call, of its events, or
+// of both.
+type hook struct {
+	finish func(error)
+	listen func(Event)
 }
 
 // The stages of a call whose result is open. Its handlers and its result may
@@ -128,11 +134,10 @@ func Perform(ctx context.Context, call *Call) error {
 // Reset makes a call out of a new or a pooled value: it clears everything and
 // sets the operation. Attachments call it before they describe the call.
 func (c *Call) Reset(op Operation) {
-	hooks, listeners := c.hooks[:0], c.listeners[:0]
-	clear(c.listeners)
+	hooks := c.hooks[:0]
 	*c = Call{}
 	c.operation, c.RowsAffected = op, -1
-	c.hooks, c.listeners = hooks, listeners
+	c.hooks = hooks
 }
 
 // Bind reads the marks and the call above from ctx.
@@ -221,8 +226,10 @@ func (c *Call) Event(e Event) {
 		heir.Event(e) // an interceptor that ran in a fork knows the fork
 		return
 	}
-	for _, l := range c.listeners {
-		l.listen(e)
+	for i := range c.hooks {
+		if listen := c.hooks[i].listen; listen != nil {
+			listen(e)
+		}
 	}
 	if c.origin != nil {
 		c.origin.forkEvent(e)
@@ -234,28 +241,21 @@ func (c *Call) Event(e Event) {
 // same interceptor, has run, or the attempt in which it was registered has
 // failed. On forks of the call it is called from several goroutines, one at a
 // time.
-func (c *Call) OnEvent(listen func(Event)) {
-	c.listeners = append(c.listeners, listener{listen, len(c.hooks)})
-}
+func (c *Call) OnEvent(listen func(Event)) { c.hooks = append(c.hooks, hook{listen: listen}) }
 
-// listener is a registered function, and how many finish hooks there were
-// before it: it goes when the next one has run.
-type listener struct {
-	listen func(Event)
-	hooks  int
-}
-
-// deafen drops the listeners that were registered when there were n hooks or
-// more.
-func (c *Call) deafen(n int) {
-	i := len(c.listeners)
-	for i > 0 && c.listeners[i-1].hooks >= n {
-		i--
-		c.listeners[i] = listener{}
-	}
-	c.listeners = c.listeners[:i]
+// Watch is [Call.OnEvent] and [Call.OnFinish] in one, for less: listen is called
+// until finish runs.
+func (c *Call) Watch(listen func(Event), finish func(err error)) {
+	c.hooks = append(c.hooks, hook{finish, listen})
 }
 
 // Observed reports whether anyone listens to events, for those whose making
 // costs something.
-func (c *Call) Observed() bool { return len(c.listeners) > 0 || c.origin != nil }
+func (c *Call) Observed() bool {
+	for i := range c.hooks {
+		if c.hooks[i].listen != nil {
+			return true
+		}
+	}
+	return c.origin != nil
+}

@@ -89,8 +89,10 @@ func TestTheVerdictIsComputedOncePerAttempt(t *testing.T) {
 
 func TestEventsReachEveryListener(t *testing.T) {
 	t.Parallel()
+	observed := false
 	call, _ := newCall(func(_ context.Context, c *sp.Call) error {
 		c.Event(sp.Event{Kind: sp.EventQueued})
+		observed = c.Observed()
 		return nil
 	})
 	if call.Observed() {
@@ -99,19 +101,20 @@ func TestEventsReachEveryListener(t *testing.T) {
 	var seen []sp.EventKind
 	listen := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
 		return func(ctx context.Context, call *sp.Call) error {
-			call.OnEvent(func(e sp.Event) { seen = append(seen, e.Kind) })
+			if seen = append(seen, "called"); len(seen) == 1 {
+				call.OnEvent(func(e sp.Event) { seen = append(seen, e.Kind) })
+			} else {
+				call.Watch(func(e sp.Event) { seen = append(seen, e.Kind) }, func(error) { seen = append(seen, "finished") })
+			}
 			return next(ctx, call)
 		}
 	})
 	if _, err := call.Run(t.Context(), sp.NewChain(listen, listen).Then(sp.Perform)); err != nil {
 		t.Fatal(err)
 	}
-	if len(seen) != 2 || !call.Observed() {
-		t.Errorf("listeners saw %v, want the event twice", seen)
-	}
-	call.Reset(&script{})
-	if call.Observed() {
-		t.Error("a pooled call kept its listeners")
+	want := []sp.EventKind{"called", "called", sp.EventQueued, sp.EventQueued, "finished"}
+	if !slices.Equal(seen, want) || !observed || call.Observed() {
+		t.Errorf("%v, observed %v and then %v; want %v, observed until the end", seen, observed, call.Observed(), want)
 	}
 }
 

@@ -10,7 +10,7 @@ import "context"
 // order of their registration, also when the caller's context is cancelled and
 // when a handler panics; for rows, on the goroutine that closes them. A hook
 // must not panic or block.
-func (c *Call) OnFinish(hook func(err error)) { c.hooks = append(c.hooks, hook) }
+func (c *Call) OnFinish(finish func(err error)) { c.hooks = append(c.hooks, hook{finish: finish}) }
 
 // KeepOpen says that the call's result lives on after the handler returns.
 // Operations call it from Do, once the result exists; the call is then
@@ -118,11 +118,12 @@ func (c *Call) end(err error) {
 // dropped before it runs, so that none can run twice.
 func (c *Call) unwind(base int, err error) {
 	for n := len(c.hooks) - 1; n >= base; n-- {
-		hook := c.hooks[n]
-		c.hooks[n] = nil
+		finish := c.hooks[n].finish
+		c.hooks[n] = hook{}
 		c.hooks = c.hooks[:n]
-		hook(err)
-		c.deafen(n)
+		if finish != nil {
+			finish(err)
+		}
 	}
 }
 
@@ -146,12 +147,11 @@ func (c *Call) discard() {
 func (c *Call) Try(ctx context.Context, next Handler) error {
 	c.attempt++
 	c.judged = false
-	base, heard := len(c.hooks), len(c.listeners)
+	base := len(c.hooks)
 	err := next(ctx, c)
 	if err != nil {
 		c.discard()
 		c.unwind(base, err)
-		c.listeners = c.listeners[:min(heard, len(c.listeners))]
 	}
 	return err
 }

@@ -51,11 +51,7 @@ func (c *Call) Adopt(fork *Call) {
 	c.operation.(Forker).Adopt(fork.operation)
 	c.RowsAffected, c.RowsReturned = fork.RowsAffected, fork.RowsReturned
 	c.attempt, c.verdict, c.judged = fork.attempt, fork.verdict, fork.judged
-	for _, l := range fork.listeners {
-		c.listeners = append(c.listeners, listener{l.listen, len(c.hooks) + l.hooks})
-	}
-	c.hooks = append(c.hooks, fork.hooks...)
-	fork.hooks, fork.listeners = nil, nil
+	c.hooks, fork.hooks = append(c.hooks, fork.hooks...), nil
 	c.open = fork.open
 
 	fork.heir.Store(c)

@@ -41,7 +41,6 @@ func (c *config) takesName(op sp.Op) bool {
 // call to call.
 func (o *observation) describeStart() {
 	call, span := o.call, o.span
-	call.OnEvent(o.listen)
 	if call.Op == sp.OpBatch && call.BatchSize != 1 {
 		span.SetAttributes(semconv.DBOperationBatchSize(call.BatchSize))
 	}

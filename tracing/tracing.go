@@ -186,7 +186,11 @@ func (h *handler) observe(ctx context.Context, call *sp.Call, span, measured boo
 		o.measured = true
 		o.startClock()
 	}
-	call.OnFinish(o.finish)
+	if recording {
+		call.Watch(o.listen, o.finish)
+	} else {
+		call.OnFinish(o.finish)
+	}
 	err := h.next(ctx, call)
 	if call.Op.Lasting() {
 		// The call lasts until the transaction ends, its BEGIN until now.

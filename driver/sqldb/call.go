@@ -53,7 +53,7 @@ func (s *stmtCall) free() {
 		s.handle, s.stmtQueryer, s.args = nil, nil, nil
 		s.performed, s.raw, s.rowsCtx = false, nil, nil
 		if s.ownRows.raw != nil {
-			s.ownRows = rows{}
+			s.ownRows.forget()
 		}
 	default:
 		s.work = work{}
