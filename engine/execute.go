@@ -43,13 +43,9 @@ func (c *Conn) ExecuteBatch(ctx context.Context, sts ...Statement) ([]*Result, e
 }
 
 func (c *Conn) batch(ctx context.Context, sts []Statement) ([]Outcome, error) {
-	qs := make([]Bound, len(sts))
-	for i, st := range sts {
-		q, err := bind(c.Dialect(), st)
-		if err != nil {
-			return nil, describe("execute", &BatchError{Index: i, Err: err})
-		}
-		qs[i] = q
+	qs, err := bindAll(c.Dialect(), sts)
+	if err != nil {
+		return nil, describe("execute", err)
 	}
 	if err := c.prepare(ctx); err != nil || len(qs) == 0 {
 		return nil, err

@@ -40,13 +40,38 @@ type Executor interface {
 }
 
 // bind renders a statement and reads what it does.
-func bind(d *Dialect, st Statement) (Bound, error) {
+func bind(d *Dialect, st Statement) (Bound, error) { return bindAfter(d, st, nil) }
+
+// bindAll binds statements. One that can't be rendered is a [BatchError].
+func bindAll(d *Dialect, sts []Statement) ([]Bound, error) {
+	qs := make([]Bound, len(sts))
+	var before *Bound
+	for i, st := range sts {
+		q, err := bindAfter(d, st, before)
+		if err != nil {
+			return nil, &BatchError{Index: i, Err: err}
+		}
+		qs[i] = q
+		before = &qs[i]
+	}
+	return qs, nil
+}
+
+// bindAfter is bind for a statement behind another one, or nil. If they have the
+// same text they do the same: those that are too long to be kept, such as an
+// INSERT of many rows, come one after the other.
+func bindAfter(d *Dialect, st Statement, before *Bound) (Bound, error) {
 	if st == nil {
 		return Bound{}, fmt.Errorf("engine: render: the statement is nil")
 	}
 	text, args, err := st.Render(d)
 	if err != nil {
 		return Bound{}, fmt.Errorf("engine: render: %w", err)
+	}
+	if before != nil && before.Text == text {
+		q := *before
+		q.Args = args
+		return q, nil
 	}
 	v := verbOf(sqltext.DialectOf(string(d.System)), text)
 	return Bound{Text: text, Args: args, Rows: v.rows, ReadOnly: v.readOnly, Cursor: v.cursor, Inserts: v.inserts, Data: v.data}, nil

@@ -57,7 +57,8 @@ func (c *change) inserted(s *Session) {
 	cols := c.filledIn()
 	c.copyBack(*cols)
 	st.status, st.snapshot, st.expired = persistent, c.sent, c.unread
-	s.objects.identify(st, identityOf(st.table, c.sent))
+	st.id = identityOf(st.table, c.sent)
+	s.objects.keys(st.table).put(st)
 	st.zeroed, st.insert = cols, nil
 	if st.in == nil {
 		s.tx.add(st)

@@ -62,17 +62,25 @@ type shape struct {
 type arguments struct {
 	list   []any
 	arrays bool
+	refs   bool // pointers to values will do
 	err    error
 }
 
 func (a *arguments) add(obj unsafe.Pointer, cols ...*mapping.Column) {
 	for _, c := range cols {
-		v, err := c.Value(obj, a.arrays)
+		v, err := a.of(obj, c)
 		if err != nil && a.err == nil {
 			a.err = err
 		}
 		a.list = append(a.list, v)
 	}
+}
+
+func (a *arguments) of(obj unsafe.Pointer, c *mapping.Column) (any, error) {
+	if a.refs {
+		return c.Ref(obj)
+	}
+	return c.Value(obj, a.arrays)
 }
 
 func (a *arguments) addAt(obj unsafe.Pointer, t *mapping.Table, cols []int) {
@@ -241,11 +249,10 @@ func (p *plan) update(c *change, cols []int) (*change, error) {
 // shapeOf returns the shape of a statement. It is made once.
 func (p *plan) shapeOf(kind changeKind, t *mapping.Table, cols, returning []int) *shape {
 	p.cols, p.returning = cols[:0], returning[:0]
-	x := textsOf(p.dialect, t)
-	if last := p.last; last != nil && p.lastOf == x && p.lastKind == kind && slices.Equal(last.cols, cols) && slices.Equal(last.returning, returning) {
+	if last := p.last; last != nil && p.lastOf == t && p.lastKind == kind && slices.Equal(last.cols, cols) && slices.Equal(last.returning, returning) {
 		return last
 	}
-	p.lastOf, p.lastKind, p.last = x, kind, x.shape(kind, cols, returning)
+	p.lastOf, p.lastKind, p.last = t, kind, textsOf(p.dialect, t).shape(kind, cols, returning)
 	return p.last
 }
 

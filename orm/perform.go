@@ -83,6 +83,7 @@ func (p *plan) group(changes []*change) ([]group, error) {
 			g.text = textsOf(p.dialect, changes[0].st.table).insert(changes[0].shape, n)
 		}
 		args := arguments{arrays: hasArrays(p.dialect)}
+		args.refs = args.arrays && n >= someRows // the engine makes arrays of them
 		if s := changes[0].shape; s != nil {
 			args.list = make([]any, 0, n*(len(s.cols)+2))
 		}

@@ -31,7 +31,7 @@ type plan struct {
 
 	cols, returning []int // room for the columns of a change
 	last            *shape
-	lastOf          *texts
+	lastOf          *mapping.Table
 	lastKind        changeKind
 }
 

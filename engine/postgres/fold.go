@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -134,28 +133,4 @@ var arrayTypes = map[uint32]string{
 	pgtype.TextOID: "text", pgtype.VarcharOID: "varchar", pgtype.BPCharOID: "bpchar", pgtype.ByteaOID: "bytea",
 	pgtype.DateOID: "date", pgtype.TimestampOID: "timestamp", pgtype.TimestamptzOID: "timestamptz",
 	pgtype.UUIDOID: "uuid", pgtype.JSONOID: "json", pgtype.JSONBOID: "jsonb",
-}
-
-// fits reports whether pgx writes a value as an element of an array, and as
-// what it is by itself: it takes more for a parameter than for an element.
-func fits(oid uint32, v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case bool:
-		return oid == pgtype.BoolOID
-	case int64:
-		return oid == pgtype.Int8OID || oid == pgtype.Int4OID && v == int64(int32(v)) || oid == pgtype.Int2OID && v == int64(int16(v)) //nolint:gosec // the test
-	case float64:
-		return oid == pgtype.Float4OID || oid == pgtype.Float8OID
-	case string:
-		return oid == pgtype.TextOID || oid == pgtype.VarcharOID || oid == pgtype.BPCharOID || oid == pgtype.JSONOID || oid == pgtype.JSONBOID
-	case []byte:
-		return oid == pgtype.ByteaOID
-	case [16]byte:
-		return oid == pgtype.UUIDOID
-	case time.Time:
-		return oid == pgtype.DateOID || oid == pgtype.TimestampOID || oid == pgtype.TimestamptzOID
-	}
-	return false
 }

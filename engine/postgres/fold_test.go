@@ -117,7 +117,7 @@ func TestFoldedValuesAreWhatTheyAreByThemselves(t *testing.T) {
 	t.Parallel()
 	const columns = `(a bool, b int2, c int4, d int8, e float4, f float8, g text, h varchar(9), i char(9), j bytea,
 		k date, l timestamp, m timestamptz, n uuid, o json, p jsonb)`
-	e, sent := openFolding(t, "", "CREATE TABLE folded "+columns, "CREATE TABLE single "+columns)
+	e, sent := openFolding(t, "", "CREATE TABLE folded "+columns, "CREATE TABLE single "+columns, "CREATE TABLE pointed "+columns)
 	at := time.Date(2024, 2, 29, 12, 30, 0, 123456000, time.FixedZone("", 3600))
 	sets := many(256, func(i int) []any {
 		if i%5 == 4 {
@@ -141,13 +141,49 @@ func TestFoldedValuesAreWhatTheyAreByThemselves(t *testing.T) {
 	insert("folded", sets)
 	insert("single", sets[:128])
 	insert("single", sets[128:])
-	if got, want := sent.take(), []string{"prepare", "folded", "batch of 128", "batch of 128"}; !slices.Equal(got, want) {
+	insert("pointed", many(len(sets), func(i int) []any { return pointers(sets[i], sets[0]) }))
+	if got, want := sent.take(), []string{"prepare", "folded", "batch of 128", "batch of 128", "prepare", "folded"}; !slices.Equal(got, want) {
 		t.Errorf("sent %q, want %q", got, want)
 	}
-	folded, single := column[string](t, e, "SELECT folded::text FROM folded"), column[string](t, e, "SELECT single::text FROM single")
-	if !slices.Equal(folded, single) {
-		t.Errorf("folded %q\nsingle %q", folded, single)
+	single := column[string](t, e, "SELECT single::text FROM single")
+	for _, table := range []string{"folded", "pointed"} {
+		if got := column[string](t, e, "SELECT "+table+"::text FROM "+table); !slices.Equal(got, single) {
+			t.Errorf("%s %q\nsingle %q", table, got, single)
+		}
 	}
+}
+
+// pointers returns pointers to values, nil ones for NULL, of which another row
+// tells the types. Small integers are of types of their own.
+func pointers(values, types []any) []any {
+	out := slices.Clone(values)
+	for i, v := range values {
+		switch types[i].(type) {
+		case bool:
+			out[i] = pointer[bool](v)
+		case int64:
+			out[i] = pointer[int64](v)
+			if n, ok := v.(int64); ok && i == 1 {
+				out[i] = new(int16(n)) //nolint:gosec // it is small
+			} else if ok && i == 2 {
+				out[i] = new(int32(n)) //nolint:gosec // it is small
+			}
+		case float64:
+			out[i] = pointer[float64](v)
+		case string:
+			out[i] = pointer[string](v)
+		case time.Time:
+			out[i] = pointer[time.Time](v)
+		}
+	}
+	return out
+}
+
+func pointer[T any](v any) *T {
+	if v == nil {
+		return nil
+	}
+	return new(v.(T))
 }
 
 // TestWhatCantBeFoldedIsSentAsItIs has values and columns that an array would
@@ -165,6 +201,7 @@ func TestWhatCantBeFoldedIsSentAsItIs(t *testing.T) {
 		"INSERT INTO t (n) VALUES (?) ON CONFLICT (n) DO UPDATE SET n = 1": func(int) any { return int64(1) },
 		"INSERT INTO t (n, s) VALUES (30000 + ?, 'a')":                     func(i int) any { return int64(i) },
 		"INSERT INTO t VALUES (DEFAULT, ?)":                                func(i int) any { return int64(20_000 + i) },
+		"INSERT INTO t (price) VALUES (?::numeric)":                        func(i int) any { return new(float64(i + 1)) },
 	} {
 		res, err := e.ExecuteMany(t.Context(), engine.Text(text), many(300, func(i int) []any { return []any{arg(i)} })...)
 		if err != nil || res.RowsAffected() != 300 {
@@ -174,7 +211,7 @@ func TestWhatCantBeFoldedIsSentAsItIs(t *testing.T) {
 			t.Errorf("%s: sent %q", text, got)
 		}
 	}
-	if got, want := column[int](t, e, "SELECT count(*) FROM t WHERE tags[1] IS NOT NULL OR s IS NOT NULL OR m = 'glad' OR price > 0"), []int{1500}; !slices.Equal(got, want) {
+	if got, want := column[int](t, e, "SELECT count(*) FROM t WHERE tags[1] IS NOT NULL OR s IS NOT NULL OR m = 'glad' OR price > 0"), []int{1800}; !slices.Equal(got, want) {
 		t.Errorf("%d rows, want %d", got, want)
 	}
 

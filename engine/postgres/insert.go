@@ -7,7 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 )
@@ -139,7 +138,7 @@ func (c *conn) insertFolded(ctx context.Context, fd *folded, qs []engine.Bound) 
 func (f *folded) columns(qs []engine.Bound) []any {
 	args := make([]any, f.values)
 	for i := range args {
-		args[i] = column{qs, f, i}
+		args[i] = &column{qs: qs, fd: f, i: i}
 	}
 	return args
 }
@@ -194,27 +193,6 @@ func lasting(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return errors.Is(err, errRows) || ok && (pg.Code[:2] == "42" || pg.Code[:2] == "0A")
 }
-
-// column is a column of the rows of several statements, as an array. It
-// implements [pgtype.ArrayGetter].
-type column struct {
-	qs []engine.Bound
-	fd *folded
-	i  int
-}
-
-// Dimensions implements [pgtype.ArrayGetter].
-func (c column) Dimensions() []pgtype.ArrayDimension {
-	return []pgtype.ArrayDimension{{Length: int32(len(c.qs) * c.fd.rows), LowerBound: 1}} //nolint:gosec // bounded by maxFold and pgx
-}
-
-// Index implements [pgtype.ArrayGetter].
-func (c column) Index(row int) any {
-	return c.qs[row/c.fd.rows].Args[row%c.fd.rows*c.fd.values+c.i]
-}
-
-// IndexType implements [pgtype.ArrayGetter]: elements are of any type.
-func (c column) IndexType() any { return nil }
 
 // part is a part of the rows of a block.
 type part struct {

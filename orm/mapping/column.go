@@ -57,6 +57,7 @@ type Column struct {
 	noAuto     bool
 	offset     uintptr
 	load       func(p unsafe.Pointer) any
+	ref        func(p unsafe.Pointer) any // nil: as load
 	equal      func(a, b unsafe.Pointer) bool
 	clone      func(dst, src unsafe.Pointer)
 }
@@ -195,7 +196,7 @@ func (c *Column) classify() error {
 	if c.JSON {
 		c.load = loadAny(t)
 	} else {
-		c.load = loadFor(t)
+		c.load, c.ref = loadFor(t), refFor(t)
 	}
 	c.equal, c.clone = equalFor(t), cloneFor(t)
 	return nil

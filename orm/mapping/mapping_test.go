@@ -404,3 +404,54 @@ func TestBlocksMakeObjectsOfTheirOwn(t *testing.T) { //nolint:paralleltest // it
 		t.Errorf("%v allocations for %d objects", got, n)
 	}
 }
+
+func TestRefsAreTheValues(t *testing.T) { //nolint:paralleltest // it counts allocations
+	type level int16
+	type thing struct {
+		ID    int64
+		Name  string
+		Level level
+		Note  *string
+		None  *string
+		Price float64
+		At    *time.Time
+		Byte  uint8
+		Data  []byte
+		Tags  []string
+		When  sql.Null[time.Time]
+		Doc   map[string]int `orm:",json"`
+	}
+	table := of[thing](t)
+	note, now := "note", time.Now()
+	o := &thing{7, "name", 3, &note, nil, 1.5, &now, 9, []byte("x"), []string{"y"}, sql.Null[time.Time]{}, map[string]int{"a": 1}}
+	for field, want := range map[string]any{
+		"Name": &o.Name, "Level": (*int16)(&o.Level), "Note": o.Note, "None": nil, "Price": &o.Price, "At": o.At,
+		"Byte": int64(9), "Data": o.Data, "Tags": o.Tags, "When": o.When, "Doc": `{"a":1}`,
+	} {
+		c := column(t, table, field)
+		got, err := c.Ref(at(o))
+		same := reflect.DeepEqual(got, want)
+		if p := reflect.ValueOf(want); same && p.Kind() == reflect.Pointer {
+			same = p.Pointer() == reflect.ValueOf(got).Pointer() // it is the value, not a copy
+		}
+		if err != nil || !same {
+			t.Errorf("%s: %#v, %v, want %#v", field, got, err, want)
+		}
+	}
+	name := column(t, table, "Name")
+	if n := testing.AllocsPerRun(100, func() { _, _ = name.Ref(at(o)) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// column returns the column of a field.
+func column(t *testing.T, table *mapping.Table, field string) *mapping.Column {
+	t.Helper()
+	for _, c := range table.Columns {
+		if c.Field == field {
+			return c
+		}
+	}
+	t.Fatalf("%s has no field %s", table.FullName(), field)
+	return nil
+}
