@@ -182,3 +182,25 @@ func newReserve(left, whole int) meter {
 	m.Full = m.Width < 20
 	return m
 }
+
+// circuitRow is a row of the table of breakers.
+type circuitRow struct {
+	circuitView
+	History []changeView // the latest first
+}
+
+// maxHistory is how many changes of a circuit the page shows; JSON has more.
+const maxHistory = 6
+
+func circuitRows(s *snapshot) (rows []circuitRow) {
+	for _, c := range s.Breakers {
+		row := circuitRow{circuitView: c}
+		for _, change := range s.Changes {
+			if change.Target == c.Target && len(row.History) < maxHistory {
+				row.History = append(row.History, change)
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

@@ -148,7 +148,7 @@ func (d *database) look(in int, f *flight, text string) *known {
 // describe finds out about a text.
 func (d *database) describe(in int, op sp.Op, text string) *known {
 	if in == byName {
-		return &known{name: op.String() + " " + text}
+		return &known{name: unitName(text)}
 	}
 	a := sqltext.Analyse(d.dialect, text)
 	k := &known{name: a.Summary, text: cut(a.Sanitized, maxShown)}
@@ -160,6 +160,9 @@ func (d *database) describe(in int, op sp.Op, text string) *known {
 	}
 	return k
 }
+
+// unitName returns the summary of a unit of work with the caller's name for it.
+func unitName(operation string) string { return sp.OpTransaction.String() + " " + operation }
 
 // cut shortens text to at most limit bytes, at the end of a character.
 func cut(text string, limit int) string {

@@ -18,7 +18,8 @@ type flight struct {
 	// The rest is written with the stripe's lock. What describe writes is read
 	// without it by the call's own goroutine.
 	next, prev *flight
-	call       *sp.Call
+	call       *sp.Call // an address, to find it by
+	parent     *sp.Call // likewise
 	database   *database
 	op         sp.Op
 	text       string
@@ -42,14 +43,14 @@ type account struct {
 
 // describe notes what a call is. Every field is set or was cleared.
 func (f *flight) describe(d *database, call *sp.Call, now time.Duration) {
-	f.call, f.database, f.op, f.text = call, d, call.Op, call.Text
+	f.call, f.parent, f.database, f.op, f.text = call, call.Parent, d, call.Op, call.Text
 	f.operation, f.inTx, f.inUnit = call.Marks.Operation, call.InTx, call.Unit() != nil
 	f.began, f.since = now, now
 }
 
 // clear forgets the call.
 func (f *flight) clear() {
-	f.call, f.database, f.text, f.operation = nil, nil, "", ""
+	f.call, f.parent, f.database, f.text, f.operation = nil, nil, nil, "", ""
 	f.account = account{}
 	f.stage, f.pause, f.recorded = stageRunning, 0, false
 }

@@ -38,6 +38,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"clock":   func(t time.Time) string { return t.Format("15:04:05") },
 	"label":   label,
 	"list":    func(failed bool, of []incidentView) incidentList { return incidentList{failed, of} },
+	"named":   named,
 	"meter":   newMeter,
 	"reserve": newReserve,
 }).Parse(pageText))
@@ -45,13 +46,16 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 // document is what the page is rendered from.
 type document struct {
 	*snapshot
-	Style   template.HTML
-	Script  template.HTML
-	Refresh int64 // ms
-	Chart   chart
-	Rows    []latencyRow
-	Bars    []poolBar
-	Alarms  []circuitView // that are not closed
+	Style        template.HTML
+	Script       template.HTML
+	Refresh      int64 // ms
+	Chart        chart
+	Rows         []latencyRow
+	Bars         []poolBar
+	Circuits     []circuitRow
+	Alarms       []circuitView // that are not closed
+	Stages       []stageCount
+	Flying, More []flightRow // those shown at once, and the others
 }
 
 func (p *Page) writeHTML(to *bytes.Buffer, s *snapshot) error {
@@ -63,7 +67,10 @@ func (p *Page) writeHTML(to *bytes.Buffer, s *snapshot) error {
 		Chart:    newChart(s),
 		Rows:     latencyRows(s),
 		Bars:     poolBars(s),
+		Circuits: circuitRows(s),
+		Stages:   stageCounts(s),
 	}
+	d.Flying, d.More = flightRows(s)
 	for _, c := range s.Breakers {
 		if c.State != "closed" {
 			d.Alarms = append(d.Alarms, c)
@@ -90,6 +97,14 @@ func toInt(n any) int64 {
 	default:
 		return 0
 	}
+}
+
+// named returns the caller's name for a call, if the summary does not say it.
+func named(name, summary string) string {
+	if strings.HasSuffix(summary, name) {
+		return ""
+	}
+	return name
 }
 
 // label returns what people read for a name: words with spaces.

@@ -6,11 +6,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
-
-// maxFlights is how many calls in flight are shown one by one, oldest first.
-const maxFlights = 100
 
 // snapshot is what a page has to show at one moment. It is the JSON document,
 // whose keys docs/statusz.md explains.
@@ -53,22 +49,6 @@ func (c *counts) add(t *tick) {
 type tickView struct {
 	Start time.Time `json:"start"`
 	counts
-}
-
-// flightView is a call in flight.
-type flightView struct {
-	Age     span   `json:"age_seconds"`
-	Stage   string `json:"stage"`
-	InStage span   `json:"stage_seconds"`
-	Op      string `json:"operation"`
-	Summary string `json:"summary"`
-	Text    string `json:"text,omitempty"`
-	Name    string `json:"name,omitempty"`
-	Target  string `json:"target"`
-	Attempt int    `json:"attempt"`
-	Paused  span   `json:"paused_seconds"`
-	Queued  span   `json:"queued_seconds"`
-	Nested  bool   `json:"in_transaction"`
 }
 
 // snapshot takes a snapshot.
@@ -120,35 +100,8 @@ func (p *Page) survey(s *snapshot, now time.Duration) {
 		s.Traffic = append(s.Traffic, v)
 	}
 	s.InFlight = len(flying)
-	slices.SortFunc(flying, func(a, b flight) int { return cmp.Compare(a.began, b.began) })
-	for i := range flying[:min(len(flying), maxFlights)] {
-		s.Calls = append(s.Calls, p.flightView(&flying[i], now))
-	}
+	s.Calls = p.flightViews(flying, now)
 	s.Events = eventViews(events, now)
-}
-
-// flightView describes a copy of an entry.
-func (p *Page) flightView(f *flight, now time.Duration) flightView {
-	v := flightView{
-		Age: span(now - f.began), Stage: f.stage.String(), InStage: span(now - f.since),
-		Op: f.op.String(), Summary: f.op.String(), Name: f.operation, Target: f.database.name(),
-		Attempt: f.attempts + 1, Paused: span(f.paused), Queued: span(f.queued), Nested: f.inTx || f.inUnit,
-	}
-	if f.stage == stageBackoff && now-f.since > f.pause {
-		// The pause is over, and nobody tells what the attempt is doing.
-		v.Stage, v.InStage = stageRunning.String(), span(now-f.since-f.pause)
-	}
-	if f.text == "" || f.op.Transactional() {
-		return v
-	}
-	text := cut(f.text, maxRead)
-	if s := sqltext.Summary(f.database.dialect, text); s != "" {
-		v.Summary = s
-	}
-	if p.text {
-		v.Text = cut(sqltext.Sanitize(f.database.dialect, text), maxShown)
-	}
-	return v
 }
 
 // merge adds what another stripe has counted in the interval.
