@@ -22,8 +22,7 @@ const (
 // database is what is known of one database: of one target, less its user.
 type database struct {
 	page    *Page
-	asked   *sp.Target // for which it was made
-	target  sp.Target  // without the user
+	target  sp.Target // without the user
 	dialect sqltext.Dialect
 	caches  [caches]*sqltext.Cache[*known]
 	ops     [256]atomic.Pointer[known] // by operation
@@ -55,56 +54,48 @@ type databases struct {
 	rest   map[*database]*series // of the calls for which there was no room
 }
 
+// others is the target that stands for those past the bound.
+var others = sp.Target{System: sp.OtherSQL, Namespace: "(others)"}
+
 // of returns the database of a target. Targets past the bound share one.
 func (ds *databases) of(t *sp.Target) *database {
 	var key sp.Target
 	if t != nil {
 		key = t.Anonymous()
 	}
-	if known := ds.known.Load(); known != nil {
-		if d, ok := (*known)[key]; ok {
-			return d
-		}
+	if d := ds.find(key); d != nil {
+		return d
 	}
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
-	var old map[sp.Target]*database
-	if known := ds.known.Load(); known != nil {
-		old = *known
-	}
-	if d, ok := old[key]; ok {
+	if d := ds.find(key); d != nil {
 		return d
 	}
-	if len(old) >= maxDatabases {
-		key = sp.Target{System: sp.OtherSQL, Namespace: "(others)"}
-		if d, ok := old[key]; ok {
-			return d
-		}
-		t = nil
+	old := *ds.known.Load()
+	if len(old) == maxDatabases {
+		key = others
 	}
 	next := maps.Clone(old)
-	if next == nil {
-		next = map[sp.Target]*database{}
-	}
-	next[key] = ds.make(t, key)
+	next[key] = ds.make(key)
 	ds.known.Store(&next)
 	return next[key]
 }
 
-func (ds *databases) make(asked *sp.Target, target sp.Target) *database {
-	d := &database{page: ds.page, asked: asked, target: target, dialect: sqltext.DialectOf(string(target.System))}
+// find returns the database of a target, if it needs no other to be made.
+func (ds *databases) find(key sp.Target) *database {
+	known := *ds.known.Load()
+	if d := known[key]; d != nil || len(known) <= maxDatabases {
+		return d
+	}
+	return known[others]
+}
+
+func (ds *databases) make(target sp.Target) *database {
+	d := &database{page: ds.page, target: target, dialect: sqltext.DialectOf(string(target.System))}
 	for i := range d.caches {
 		d.caches[i] = sqltext.NewCache[*known](cachedTexts, cachedBytes)
 	}
 	return d
-}
-
-// all returns the databases, in no order.
-func (ds *databases) all() map[sp.Target]*database {
-	if known := ds.known.Load(); known != nil {
-		return *known
-	}
-	return nil
 }
 
 // statement returns what is known of the call's text; of a unit of work, of its

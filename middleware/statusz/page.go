@@ -42,6 +42,7 @@ func New(opts ...Option) (*Page, error) {
 	}
 	p := &Page{config: c, began: time.Now(), stripes: newStripes()}
 	p.databases = databases{page: p, series: map[seriesKey]*series{}, rest: map[*database]*series{}}
+	p.databases.known.Store(&map[sp.Target]*database{})
 	return p, nil
 }
 
@@ -89,9 +90,21 @@ const eventPerform sp.EventKind = "statusz.perform"
 // handler is a page around the next handler of one chain.
 type handler struct {
 	*Page
-	next sp.Handler
-	seen atomic.Pointer[database]
+	next  sp.Handler
+	seen  atomic.Pointer[sighting]
+	moves atomic.Int32
 }
+
+// sighting is a target that was seen last, and its database.
+type sighting struct {
+	target   *sp.Target
+	database *database
+}
+
+// maxMoves is how often a handler follows a change of target, which costs an
+// allocation. A handle has one target, or two when it learns more about its
+// server; one with more of them looks each up.
+const maxMoves = 8
 
 func (h *handler) handle(ctx context.Context, call *sp.Call) error {
 	if kindOf(call.Op) == ignored {
@@ -120,15 +133,15 @@ func (h *handler) step(ctx context.Context, call *sp.Call) error {
 	return h.next(ctx, call)
 }
 
-// database returns what is known of t's database. A handle has one target, or
-// two when it learns more about its server.
+// database returns what is known of t's database.
 func (h *handler) database(t *sp.Target) *database {
-	if d := h.seen.Load(); d != nil && d.asked == t {
-		return d
+	if seen := h.seen.Load(); seen != nil && seen.target == t {
+		return seen.database
 	}
 	d := h.databases.of(t)
-	if d.asked == t {
-		h.seen.Store(d)
+	if h.moves.Load() < maxMoves {
+		h.moves.Add(1)
+		h.seen.Store(&sighting{t, d})
 	}
 	return d
 }

@@ -217,7 +217,7 @@ func (p *Page) budgetViews() (out []budgetView) {
 	if len(p.budgets) == 0 {
 		return nil
 	}
-	databases := slices.SortedFunc(maps.Values(p.databases.all()), func(a, b *database) int {
+	databases := slices.SortedFunc(maps.Values(*p.databases.known.Load()), func(a, b *database) int {
 		return cmp.Compare(a.name(), b.name())
 	})
 	for _, b := range p.budgets {

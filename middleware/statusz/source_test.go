@@ -1,0 +1,163 @@
+package statusz_test
+
+import (
+	"iter"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/breaker"
+	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/statusz"
+	"github.com/sessionproxy/sessionproxy/retry"
+)
+
+func TestOptionsOutOfRangeAreRefused(t *testing.T) {
+	t.Parallel()
+	none := func() iter.Seq[breaker.Status] { return nil }
+	for want, o := range map[string]statusz.Option{
+		`WithTitle("")`:           statusz.WithTitle(""),
+		"WithSlowThreshold(0s)":   statusz.WithSlowThreshold(0),
+		"WithSlowThreshold(-1ns)": statusz.WithSlowThreshold(-1),
+		"WithRefresh(-1s)":        statusz.WithRefresh(-time.Second),
+		"WithRefresh(99ms)":       statusz.WithRefresh(99 * time.Millisecond),
+		"WithBreakers: want two":  statusz.WithBreakers(none, nil),
+		"WithBudget(nil)":         statusz.WithBudget(nil, 1),
+		"WithBudget(…, 0)":        statusz.WithBudget(func(*sp.Target) int { return 0 }, 0),
+		"WithLimit(nil)":          statusz.WithLimit(nil),
+		`WithPool("")`:            statusz.WithPool("", func() sp.PoolStats { return sp.PoolStats{} }),
+		`WithPool("a", nil)`:      statusz.WithPool("a", nil),
+	} {
+		if p, err := statusz.New(o); err == nil || p != nil || !strings.HasPrefix(err.Error(), "statusz: "+want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if _, err := statusz.New(nil, statusz.WithRefresh(0)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPoolsShowWhatTheyTell(t *testing.T) {
+	t.Parallel()
+	p := newPage(t,
+		statusz.WithPool("orders", func() sp.PoolStats { return sp.PoolStats{Used: 3, Idle: 1, Max: 4, Pending: 2, Timeouts: 7} }),
+		statusz.WithPool("open", func() sp.PoolStats {
+			return sp.PoolStats{Used: 3, Max: sp.Unknown, Pending: sp.Unknown, Timeouts: sp.Unknown}
+		}))
+	s := look(t, p)
+	if len(s.Pools) != 2 || s.Pools[0]["pending"] != 2.0 || s.Pools[0]["timeouts"] != 7.0 || s.Pools[0]["max"] != 4.0 {
+		t.Fatalf("%v", s.Pools)
+	}
+	if _, told := s.Pools[1]["max"]; told || s.Pools[1]["used"] != 3.0 || s.Pools[1]["idle"] != 0.0 {
+		t.Errorf("%v", s.Pools[1])
+	}
+	if body := get(p, http.MethodGet, "/").Body.String(); strings.Contains(body, "-1") || !strings.Contains(body, ">orders<") {
+		t.Error("the page shows an unknown count, or no pool")
+	}
+}
+
+func TestLimitsOfTheMiddlewareAreShown(t *testing.T) {
+	t.Parallel()
+	limit, err := middleware.Limit(2, middleware.WithName("shop"), middleware.WithQueue(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPage(t, statusz.WithLimit(func() statusz.Limit { return statusz.Limit(limit.Stats()) }))
+	c := newCall(opens, sp.OpQuery, "SELECT 1")
+	if _, err := c.Run(t.Context(), sp.NewChain(p, limit).Then(sp.Perform)); err != nil {
+		t.Fatal(err)
+	}
+	l := look(t, p).Limits[0]
+	if l["name"] != "shop" || l["limit"] != 2.0 || l["in_use"] != 1.0 || l["queue"] != 5.0 || l["waiting"] != 0.0 || l["rejected"] != 0.0 {
+		t.Errorf("%v", l)
+	}
+	c.Finish(nil)
+	if l := look(t, p).Limits[0]; l["in_use"] != 0.0 {
+		t.Errorf("%v", l)
+	}
+}
+
+func TestBudgetsAreShownByDatabase(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		budget, err := retry.NewBudget(retry.WithCapacity(20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		retrier, err := retry.New(retry.WithBudget(budget))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := newPage(t, statusz.WithBudget(budget.Remaining, 20))
+		c := newCall(returns(serialization), sp.OpTransaction, "")
+		c.Scope = sp.ScopePool
+		_, _ = c.Run(t.Context(), sp.NewChain(p, retrier).Then(sp.Perform))
+		s := look(t, p)
+		if len(s.Budgets) != 1 || s.Budgets[0].Target != "postgresql://db1:5432/orders" || s.Budgets[0].Capacity != 20 ||
+			s.Budgets[0].Remaining >= 20 || s.Budgets[0].Remaining != budget.Remaining(orders) {
+			t.Errorf("%+v", s.Budgets)
+		}
+		if len(s.Failures) != 1 || s.Failures[0].Attempts < 2 {
+			t.Errorf("%+v", s.Failures)
+		}
+	})
+}
+
+// TestBreakersTellTheirStateAndHistory has a circuit open, and holds that a page
+// that was given the breaker tells more of it than one that hears of it.
+func TestBreakersTellTheirStateAndHistory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		brk, err := breaker.New(breaker.WithConsecutiveFailures(3), breaker.WithOpenTime(10*time.Second), breaker.WithProbes(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		asks, hears := newPage(t, statusz.WithBreakers(brk.States, describeBreaker)), newPage(t)
+		call := func(err error) {
+			c := newCall(returns(err), sp.OpExec, "")
+			c.Scope = sp.ScopePool
+			_, _ = c.Run(t.Context(), sp.NewChain(asks, hears, brk).Then(sp.Perform))
+		}
+		for range 3 {
+			call(pgError("08006"))
+		}
+		time.Sleep(4 * time.Second)
+		s := look(t, asks)
+		if len(s.Breakers) != 1 || s.Breakers[0].State != "open" || s.Breakers[0].For != 4 || s.Breakers[0].RetryAfter != 6 ||
+			s.Breakers[0].Cause != fault.ClassConnectionLost.String() || s.Breakers[0].Target != "postgresql://db1:5432/orders" {
+			t.Errorf("asked: %+v", s.Breakers)
+		}
+		s = look(t, hears)
+		if len(s.Breakers) != 1 || s.Breakers[0].State != "open" || s.Breakers[0].For != 4 {
+			t.Errorf("heard: %+v", s.Breakers)
+		}
+		time.Sleep(7 * time.Second)
+		call(nil)
+		for _, p := range []*statusz.Page{asks, hears} {
+			s := look(t, p)
+			var history []string
+			for _, c := range s.Changes {
+				history = append(history, c.State)
+			}
+			if s.Breakers[0].State != "closed" || !slices.Equal(history, []string{"closed", "half_open", "open"}) {
+				t.Errorf("%+v, %v", s.Breakers, history)
+			}
+		}
+	})
+}
+
+func TestChangesAreBounded(t *testing.T) {
+	t.Parallel()
+	p := newPage(t)
+	for i := range 50 {
+		run(t, returns(nil), sp.OpExec, "", p, event(sp.Event{Kind: sp.EventBreaker, Detail: "s" + string(rune('A'+i))}, 0))
+	}
+	if c := look(t, p).Changes; len(c) != 30 || c[0].State != "sr" || c[29].State != "sU" {
+		t.Errorf("%d changes, %+v", len(c), c)
+	}
+}
