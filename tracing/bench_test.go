@@ -2,9 +2,12 @@ package tracing_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
+	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/tracing"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -101,7 +104,7 @@ func repeated(tb testing.TB, opts ...tracing.Option) func() {
 //nolint:paralleltest // AllocsPerRun counts what others allocate
 func TestObservingAllocatesNothingUnlessSampled(t *testing.T) {
 	for _, s := range states {
-		if got := testing.AllocsPerRun(1000, repeated(t, s.opts...)); got > s.allocs {
+		if got := alloctest.PerRun(1000, repeated(t, s.opts...)); got > s.allocs+alloctest.Lost {
 			t.Errorf("%s: %v allocations, want at most %v", s.name, got, s.allocs)
 		}
 	}
@@ -118,6 +121,71 @@ func BenchmarkExec(b *testing.B) {
 	for _, s := range states {
 		b.Run(s.name, func(b *testing.B) {
 			f := repeated(b, s.opts...)
+			b.ReportAllocs()
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+}
+
+// openStates are the states of a service whose results are watched, with the
+// allocations that this package may make for a query and a transaction.
+var openStates = []struct {
+	name   string
+	op     sp.Op
+	opts   []tracing.Option
+	allocs float64
+}{
+	{"query", sp.OpQuery, nil, 0},
+	{"query, leak detection", sp.OpQuery, []tracing.Option{tracing.WithLeakDetection(time.Hour, slog.New(slog.DiscardHandler))}, 0},
+	{"transaction", sp.OpBegin, nil, 0},
+	{"transaction, with a span", sp.OpBegin, []tracing.Option{tracing.WithTransactionSpans()}, 4},
+}
+
+// kept is an operation whose result stays open.
+type kept struct{}
+
+func (kept) Do(_ context.Context, call *sp.Call) error {
+	call.KeepOpen()
+	return nil
+}
+
+// repeatedOpen returns a function that runs a call of op, and closes what it
+// has opened.
+func repeatedOpen(tb testing.TB, op sp.Op, opts ...tracing.Option) func() {
+	tb.Helper()
+	tr, err := tracing.New(append([]tracing.Option{tracing.WithTracerProvider(cheap{recording: true})}, opts...)...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx, c, h := tb.Context(), new(sp.Call), tr.Wrap(sp.Perform)
+	return func() {
+		c.Reset(kept{})
+		c.Op, c.Target = op, orders
+		if op == sp.OpQuery {
+			c.Text = statement
+		}
+		if open, err := c.Run(ctx, h); !open || err != nil {
+			tb.Fatal(open, err)
+		}
+		c.Finish(nil)
+	}
+}
+
+//nolint:paralleltest // AllocsPerRun counts what others allocate
+func TestWatchingResultsAllocatesNothing(t *testing.T) {
+	for _, s := range openStates {
+		if got := alloctest.PerRun(1000, repeatedOpen(t, s.op, s.opts...)); got > s.allocs+alloctest.Lost {
+			t.Errorf("%s: %v allocations, want at most %v", s.name, got, s.allocs)
+		}
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	for _, s := range openStates {
+		b.Run(s.name, func(b *testing.B) {
+			f := repeatedOpen(b, s.op, s.opts...)
 			b.ReportAllocs()
 			for b.Loop() {
 				f()

@@ -33,7 +33,9 @@ type measurement struct {
 
 func (m *meter) Meter(name string, _ ...metric.MeterOption) metric.Meter {
 	m.scope = name
-	m.boundaries, m.units = map[string][]float64{}, map[string]string{}
+	if m.units == nil {
+		m.boundaries, m.units = map[string][]float64{}, map[string]string{}
+	}
 	return instrumentMaker{m: m}
 }
 
@@ -60,6 +62,25 @@ func (i instrumentMaker) Int64Histogram(name string, opts ...metric.Int64Histogr
 	return intHistogram{name: name, m: i.m}, nil
 }
 
+func (i instrumentMaker) Int64UpDownCounter(name string, opts ...metric.Int64UpDownCounterOption) (metric.Int64UpDownCounter, error) {
+	if name == i.m.fail {
+		return nil, errors.New("no such instrument")
+	}
+	i.m.units[name] = metric.NewInt64UpDownCounterConfig(opts...).Unit()
+	return upDownCounter{name: name, m: i.m}, nil
+}
+
+type upDownCounter struct {
+	noop.Int64UpDownCounter
+	name string
+	m    *meter
+}
+
+func (c upDownCounter) Add(ctx context.Context, v int64, opts ...metric.AddOption) {
+	cfg := metric.NewAddConfig(opts)
+	c.m.add(ctx, c.name, float64(v), cfg.Attributes())
+}
+
 type floatHistogram struct {
 	noop.Float64Histogram
 	name string
@@ -84,9 +105,13 @@ func (h intHistogram) Record(ctx context.Context, v int64, opts ...metric.Record
 
 func (m *meter) record(ctx context.Context, name string, v float64, opts []metric.RecordOption) {
 	cfg := metric.NewRecordConfig(opts)
+	m.add(ctx, name, v, cfg.Attributes())
+}
+
+func (m *meter) add(ctx context.Context, name string, v float64, attributes attribute.Set) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.values = append(m.values, measurement{name, v, cfg.Attributes(), trace.SpanContextFromContext(ctx)})
+	m.values = append(m.values, measurement{name, v, attributes, trace.SpanContextFromContext(ctx)})
 }
 
 // all returns the measurements of an instrument.

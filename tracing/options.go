@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"go.opentelemetry.io/otel"
@@ -38,6 +40,9 @@ type config struct {
 	rows     bool
 
 	transactions bool // those that are begun by hand have spans
+
+	leakThreshold time.Duration // 0: open results are not watched
+	leakLogger    *slog.Logger
 }
 
 // textMode says how the text of statements is recorded.

@@ -17,6 +17,7 @@ type Tracing struct {
 	tracer  trace.Tracer // nil: no spans
 	metrics *instruments // nil: no metrics
 	times   *poolTimes   // nil: not recorded
+	leaks   *leaks       // nil: open results are not watched
 	plan    [256]plan    // by operation
 	named   [256]bool    // by operation: spans are named by marks
 
@@ -52,6 +53,12 @@ func New(opts ...Option) (*Tracing, error) {
 	}
 	if err := t.makeInstruments(); err != nil {
 		return nil, err
+	}
+	if cfg.leakThreshold > 0 {
+		var err error
+		if t.leaks, err = newLeaks(cfg); err != nil {
+			return nil, fmt.Errorf("tracing: creating the instruments: %w", err)
+		}
 	}
 	t.observations.New = t.newObservation
 	for op := range t.plan {
@@ -94,13 +101,16 @@ func (c *config) planFor(op sp.Op) plan {
 // Wrap returns a handler that observes the calls that pass through it. With
 // spans and metrics off it is next itself.
 func (t *Tracing) Wrap(next sp.Handler) sp.Handler {
-	if t.tracer == nil && t.metrics == nil {
+	if t.tracer == nil && t.metrics == nil && t.leaks == nil {
 		return next
 	}
-	if t.times != nil {
-		next = t.times.wrap(next)
-	}
 	h := &handler{Tracing: t, next: next}
+	if t.times != nil {
+		h.next = t.times.wrap(h.next)
+	}
+	if t.leaks != nil {
+		h.next = t.leaks.wrap(h, h.next)
+	}
 	if t.cfg.transactions && t.plan[sp.OpTransaction] != planNone {
 		h.transactions = &transactions{open: make(map[trace.TraceID][]*transaction)}
 	}
@@ -111,6 +121,9 @@ func (t *Tracing) Wrap(next sp.Handler) sp.Handler {
 // a measurement, whatever they are: see [sp.Bystander].
 func (t *Tracing) Unconcerned(ctx context.Context, op sp.Op) bool {
 	plan := t.plan[op]
+	if t.leaks != nil && leaksResult(op) {
+		return false
+	}
 	if plan == planNone {
 		return true
 	}
