@@ -102,6 +102,13 @@ func TestStagesOfACall(t *testing.T) {
 			13 * time.Second, "running", 3,
 		},
 		{
+			"after a pause, in a queue", sp.OpQuery, sp.ScopeConn,
+			func(p *statusz.Page) []sp.Interceptor {
+				return []sp.Interceptor{retry, event(sp.Event{Kind: "other"}, time.Minute), p.Innermost()}
+			},
+			13 * time.Second, "pipeline", 3,
+		},
+		{
 			"after a pause, with a mark", sp.OpQuery, sp.ScopeConn,
 			func(p *statusz.Page) []sp.Interceptor { return []sp.Interceptor{retry, p.Innermost()} },
 			13 * time.Second, "executing", 3,

@@ -67,8 +67,8 @@ func (p *Page) flightView(f *flight, depth int, now time.Duration) flightView {
 		Attempt: f.attempts + 1, Paused: span(f.paused), Queued: span(f.queued), Nested: f.inTx || f.inUnit, Depth: depth,
 	}
 	if f.stage == stageBackoff && now-f.since > f.pause {
-		// The pause is over, and nobody tells what the attempt is doing.
-		v.Stage, v.InStage = stageRunning.String(), span(now-f.since-f.pause)
+		// The pause is over, and the next attempt has not come to the driver yet.
+		v.Stage, v.InStage = p.beginning().String(), span(now-f.since-f.pause)
 	}
 	switch {
 	case f.op == sp.OpTransaction && f.operation != "":

@@ -75,6 +75,14 @@ func (p *Page) Innermost() sp.Interceptor {
 	})
 }
 
+// beginning returns the stage of a call, or an attempt, that has begun.
+func (p *Page) beginning() stage {
+	if p.marked.Load() {
+		return stagePipeline
+	}
+	return stageRunning
+}
+
 // mark notes that call has passed all interceptors. A fork of a call can't be
 // found by its address; its events reach the call.
 func (p *Page) mark(call *sp.Call) {

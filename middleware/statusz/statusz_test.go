@@ -140,6 +140,7 @@ type shownCall struct {
 	Target  string  `json:"target"`
 	Attempt int     `json:"attempt"`
 	Nested  bool    `json:"in_transaction"`
+	Depth   int     `json:"depth"`
 }
 
 type shownTrouble struct {

@@ -56,9 +56,7 @@ func (p *Page) enter(d *database, call *sp.Call) *flight {
 		f.finish, f.listen = f.onFinish, f.onEvent
 	}
 	f.describe(d, call, now)
-	if p.marked.Load() {
-		f.stage = stagePipeline
-	}
+	f.stage = p.beginning()
 	if f.next = s.active; f.next != nil {
 		f.next.prev = f
 	}
