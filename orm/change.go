@@ -58,12 +58,27 @@ type shape struct {
 	text      string
 }
 
-// arguments collects the arguments of a statement.
+// arguments collects the arguments of statements, one after the other.
 type arguments struct {
 	list   []any
+	taken  int // of the list: by statements before
 	arrays bool
 	refs   bool // pointers to values will do
 	err    error
+}
+
+// room makes room for a statement of n arguments, and for others behind it.
+func (a *arguments) room(n, others int) {
+	if cap(a.list)-len(a.list) < n {
+		a.list, a.taken = make([]any, 0, max(n, min(n*others, 512))), 0
+	}
+}
+
+// take returns the arguments of a statement.
+func (a *arguments) take() []any {
+	out := a.list[a.taken:len(a.list):len(a.list)]
+	a.taken = len(a.list)
+	return out
 }
 
 func (a *arguments) add(obj unsafe.Pointer, cols ...*mapping.Column) {
@@ -347,6 +362,15 @@ func (c *change) bind(a *arguments) error {
 		}
 	}
 	return a.err
+}
+
+// width returns about how many arguments bind appends.
+func (c *change) width() int {
+	n := len(c.st.table.Key) + 1
+	if c.shape != nil {
+		n += len(c.shape.cols)
+	}
+	return n
 }
 
 // rowOf returns the row of an object as it is in the database by now.

@@ -55,7 +55,10 @@ func uniqueValues(written, gone []*change) map[uniqueValue]bool {
 			continue
 		}
 		for _, c := range w.st.table.Columns {
-			if v := valueKey(w.sent, c); c.Unique && v != "" {
+			if !c.Unique {
+				continue
+			}
+			if v := valueKey(w.sent, c); v != "" {
 				if out == nil {
 					out = map[uniqueValue]bool{}
 				}

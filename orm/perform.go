@@ -75,28 +75,39 @@ const (
 // group binds the changes and puts those together that one INSERT can write.
 func (p *plan) group(changes []*change) ([]group, error) {
 	groups := make([]group, 0, len(changes))
+	args := arguments{arrays: hasArrays(p.dialect)}
+	run := 0 // how many changes at the start are the same
 	for len(changes) > 0 {
+		if run == 0 {
+			run = alike(changes)
+		}
 		n := p.rows(changes)
+		args.refs = args.arrays && (n >= someRows || run >= someRows && changes[0].kind != inserts) // the engine makes arrays of them
+		args.room(n*changes[0].width(), run)
 		g := group{changes: changes[:n]}
 		g.text = changes[0].text
 		if n > 1 {
 			g.text = textsOf(p.dialect, changes[0].st.table).insert(changes[0].shape, n)
-		}
-		args := arguments{arrays: hasArrays(p.dialect)}
-		args.refs = args.arrays && n >= someRows // the engine makes arrays of them
-		if s := changes[0].shape; s != nil {
-			args.list = make([]any, 0, n*(len(s.cols)+2))
 		}
 		for _, c := range changes[:n] {
 			if err := c.bind(&args); err != nil {
 				return nil, c.failed(err)
 			}
 		}
-		g.args = args.list
+		g.args = args.take()
 		groups = append(groups, g)
-		changes = changes[n:]
+		changes, run = changes[n:], max(0, run-n)
 	}
 	return groups, nil
+}
+
+// alike returns how many changes at the start write the same statement.
+func alike(changes []*change) int {
+	n := 1
+	for n < len(changes) && changes[n].text == changes[0].text && changes[n].kind == changes[0].kind {
+		n++
+	}
+	return n
 }
 
 // rows returns how many of the changes at the start make one statement.

@@ -265,6 +265,54 @@ func TestARowThatOthersChangedIsStale(t *testing.T) {
 	})
 }
 
+// TestOneOfManyRowsIsStale has as many changes as the database takes together.
+func TestOneOfManyRowsIsStale(t *testing.T) {
+	onEach(t, func(t *testing.T, db database) {
+		const n = 100
+		s := db.session(t)
+		team := &Team{Name: "red"}
+		check(t, s.Add(team), s.Flush(t.Context()))
+		for i := range n {
+			check(t, s.Add(&Player{TeamID: team.ID, Name: "ann", Score: float64(i)}))
+		}
+		check(t, s.Commit(t.Context()))
+		load := func() []*Player { return must(orm.From[Player]().OrderBy("id").All(t.Context(), s)) }
+		change := func(name string) []*Player {
+			players := load()
+			for _, p := range players {
+				p.Name = name
+			}
+			return players
+		}
+		players := change("bob")
+		check(t, s.Commit(t.Context()))
+		if got := db.count(t, "SELECT count(*) FROM player WHERE name = 'bob' AND version = 2"); got != n {
+			t.Fatalf("%d players were changed", got)
+		}
+		load()
+		check(t, s.Commit(t.Context())) // nothing is locked
+		check(t, second(db.Execute(t.Context(), engine.Text("UPDATE player SET version = 7 WHERE id = ?", players[60].ID))))
+		for _, p := range players {
+			p.Name = "eve"
+		}
+		stale, ok := errors.AsType[*orm.StaleDataError](s.Commit(t.Context()))
+		if !ok || stale.Rows != 0 || len(stale.Key) != 1 || stale.Key[0] != players[60].ID {
+			t.Fatalf("%+v", stale)
+		}
+		check(t, s.Rollback(t.Context()))
+		if got := db.count(t, "SELECT count(*) FROM player WHERE name = 'eve'"); got != 0 {
+			t.Errorf("%d players were changed", got)
+		}
+		for _, p := range load() {
+			check(t, s.Delete(t.Context(), p))
+		}
+		check(t, s.Commit(t.Context()))
+		if got := db.count(t, "SELECT count(*) FROM player"); got != 0 {
+			t.Errorf("%d players are left", got)
+		}
+	})
+}
+
 func TestExpiredObjectsAreReadWhenAskedFor(t *testing.T) {
 	onEach(t, func(t *testing.T, db database) {
 		s := db.session(t)

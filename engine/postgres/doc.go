@@ -51,4 +51,10 @@
 // less than half of the time, and still gives one outcome for each. It is sent
 // within a savepoint. Should a row be refused, or skipped by a trigger, the
 // statements are sent again as they are. Triggers for each statement fire once.
+//
+// So do 64 or more of the same UPDATE … SET a = $1, … WHERE id = $2 AND …, or
+// DELETE like it, without RETURNING, if no two of them have the same keys: those
+// columns behind WHERE, integers, texts or UUIDs, that are not assigned. Rows
+// are locked in the order of the statements before the first is changed. Should
+// a statement find no row, they are sent again as they are.
 package postgres

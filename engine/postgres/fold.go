@@ -10,11 +10,12 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// folded is an INSERT, rewritten for many rows.
+// folded is an INSERT, UPDATE or DELETE, rewritten for many rows.
 type folded struct {
-	head, tail string // what stands before and behind VALUES
-	values     int    // of a row
-	rows       int    // that the text inserts
+	change     *changing // nil of an INSERT
+	head, tail string    // of an INSERT: what stands before and behind VALUES
+	values     int       // of a row
+	rows       int       // that the text inserts
 	types      []uint32
 	text       string // with arrays; empty until the types are known
 }
@@ -55,21 +56,22 @@ func (f *folds) keep(text string, fd *folded) {
 
 const (
 	namePattern  = `(?:"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*)`
+	tablePattern = namePattern + `(?:\.` + namePattern + `)?`
 	namesPattern = namePattern + `(?:\s*,\s*` + namePattern + `)*`
 )
 
 var (
-	headPattern = regexp.MustCompile(`(?i)^\s*INSERT\s+INTO\s+` + namePattern + `(?:\.` + namePattern + `)?\s*\(\s*` + namesPattern + `\s*\)\s*VALUES\s*`)
+	headPattern = regexp.MustCompile(`(?i)^\s*INSERT\s+INTO\s+` + tablePattern + `\s*\(\s*` + namesPattern + `\s*\)\s*VALUES\s*`)
 	tailPattern = regexp.MustCompile(`(?i)^\s*(?:RETURNING\s+(?:` + namesPattern + `|\*)\s*)?$`)
 	verbPattern = regexp.MustCompile(`(?i)VALUES\s*$`)
 )
 
 // takeApart takes an INSERT apart whose values are all parameters, in their
-// order; nil if the text is none.
+// order, or an UPDATE or DELETE like it; nil if the text is none.
 func takeApart(text string) *folded {
 	head := headPattern.FindString(text)
 	if head == "" {
-		return nil
+		return takeChangeApart(text)
 	}
 	fd := &folded{head: head[:verbPattern.FindStringIndex(head)[0]]}
 	rest, params := text[len(head):], 0
@@ -106,9 +108,9 @@ func tuple(text string, before int) (n int, behind string, ok bool) {
 	return 0, "", false
 }
 
-// typed returns the INSERT for arrays of these types. The rows are sorted before
-// keys and defaults are made, so that these follow the order of the arrays, and
-// so do the rows that come back.
+// typed returns the statement for arrays of these types; nil if it can't be had.
+// The rows of an INSERT are sorted before keys and defaults are made, so that
+// these follow the order of the arrays, and so do the rows that come back.
 func (f *folded) typed(types []uint32) *folded {
 	arrays, names := make([]string, len(types)), make([]string, len(types))
 	for i, oid := range types {
@@ -120,6 +122,13 @@ func (f *folded) typed(types []uint32) *folded {
 	}
 	out := *f
 	out.types = types
+	if c := f.change; c != nil {
+		if !c.keyed(types) {
+			return nil
+		}
+		out.text = c.typed(arrays, names)
+		return &out
+	}
 	columns := strings.Join(names, ", ")
 	out.text = fmt.Sprintf("%sSELECT %s FROM unnest(%s) WITH ORDINALITY AS v (%[2]s, n) ORDER BY n %[4]s", f.head, columns, strings.Join(arrays, ", "), f.tail)
 	return &out

@@ -11,39 +11,44 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine"
 )
 
-// A run of the same INSERT in a transaction is folded into one statement whose
-// arguments are arrays, which takes less than half of the time.
+// A run of the same INSERT, UPDATE or DELETE in a transaction is folded into one
+// statement whose arguments are arrays, which takes less than half of the time.
 const (
-	minFold  = 256    // fewer rows are not worth a savepoint, which takes a round trip to release
-	foldRows = 1024   // of one statement: arrays that are longer are slower to write
-	maxFold  = 16_384 // rows on the way at once
+	minFold    = 256    // fewer rows are not worth a savepoint, which takes a round trip to release
+	minChanges = 64     // likewise, of an UPDATE or DELETE, which gains more
+	foldRows   = 1024   // of one statement: arrays that are longer are slower to write
+	maxFold    = 16_384 // rows on the way at once
 )
 
 // savepoint is what a folded statement that fails goes back to.
 const savepoint = "engine_fold"
 
-// alike returns how many of the first statements are the same INSERT, if
-// together they have enough rows to be folded, else 0.
+// alike returns how many of the first statements are the same one, if together
+// they have enough rows to be folded, else 0.
 func (c *conn) alike(qs []engine.Bound) int {
 	first := &qs[0]
-	if c.tx == nil || c.backend.config.ConnConfig.StatementCacheCapacity == 0 || !first.Inserts {
+	if c.tx == nil || c.backend.config.ConnConfig.StatementCacheCapacity == 0 || !first.Data || !first.Inserts && first.Rows {
 		return 0
+	}
+	enough := minFold
+	if !first.Inserts {
+		enough = minChanges
 	}
 	n := 1
 	for n < min(len(qs), maxFold) && qs[n].Text == first.Text {
 		n++
 	}
-	if n*len(first.Args) < minFold {
+	if n*len(first.Args) < enough {
 		return 0
 	}
 	fd := c.backend.folds.get(first.Text)
-	if fd == nil || n*fd.rows < minFold {
+	if fd == nil || n*fd.rows < enough {
 		return 0
 	}
 	return min(n, max(1, maxFold/fd.rows))
 }
 
-// foldedOf returns an INSERT that was taken apart for arrays; nil if it can't be
+// foldedOf returns a statement that was taken apart for arrays; nil if it can't be
 // had. The server is asked for the types of its columns the first time.
 func (c *conn) foldedOf(ctx context.Context, text string) (*folded, error) {
 	fd := c.backend.folds.get(text)
@@ -63,17 +68,17 @@ func (c *conn) foldedOf(ctx context.Context, text string) (*folded, error) {
 	return fd, nil
 }
 
-// insert inserts the rows of statements that are the same with one of them. If
-// that can't be done, or the server refuses a row, they are sent as they are:
-// then it tells which.
-func (c *conn) insert(ctx context.Context, qs []engine.Bound, outs []engine.Outcome) ([]engine.Outcome, error) {
+// fold does what statements that are the same do with one of them. If that
+// can't be done, or the server refuses a row, they are sent as they are: then it
+// tells which.
+func (c *conn) fold(ctx context.Context, qs []engine.Bound, outs []engine.Outcome) ([]engine.Outcome, error) {
 	first := len(outs)
 	fd, err := c.foldedOf(ctx, qs[0].Text)
 	if err != nil {
 		return outs, &engine.BatchError{Index: first, Err: err}
 	}
 	if fd != nil && fd.takes(qs) {
-		all, err := c.insertFolded(ctx, fd, qs)
+		all, err := c.sendFolded(ctx, fd, qs)
 		if err == nil {
 			return append(outs, all...), nil
 		}
@@ -95,7 +100,8 @@ func (c *conn) insert(ctx context.Context, qs []engine.Bound, outs []engine.Outc
 	return outs, nil
 }
 
-// takes reports whether all values can be elements of arrays.
+// takes reports whether all values can be elements of arrays, and the statements
+// do not meddle with each other.
 func (f *folded) takes(qs []engine.Bound) bool {
 	for _, q := range qs {
 		if len(q.Args) != f.values*f.rows {
@@ -107,16 +113,16 @@ func (f *folded) takes(qs []engine.Bound) bool {
 			}
 		}
 	}
-	return true
+	return f.change == nil || f.change.distinct(qs)
 }
 
 // errRows is what becomes of a folded statement that a trigger or a rule has
 // kept from inserting every row: nothing tells which ones are missing.
 var errRows = errors.New("the statement has not inserted all rows")
 
-// insertFolded inserts the rows of statements, within a savepoint that it
-// leaves open if it fails.
-func (c *conn) insertFolded(ctx context.Context, fd *folded, qs []engine.Bound) ([]engine.Outcome, error) {
+// sendFolded sends what stands for statements, within a savepoint that it leaves
+// open if it fails.
+func (c *conn) sendFolded(ctx context.Context, fd *folded, qs []engine.Bound) ([]engine.Outcome, error) {
 	batch := &pgx.Batch{}
 	batch.Queue("SAVEPOINT " + savepoint)
 	parts := slices.Collect(slices.Chunk(qs, max(1, foldRows/fd.rows)))
@@ -150,6 +156,14 @@ func (f *folded) outcomes(results pgx.BatchResults, parts [][]engine.Bound) (out
 		return nil, hideArgument(err)
 	}
 	for _, qs := range parts {
+		if f.change != nil {
+			part, err := changesOf(results, len(qs))
+			if err != nil {
+				return nil, err
+			}
+			outs = append(outs, part...)
+			continue
+		}
 		all, err := next(results, qs[0])
 		if err != nil {
 			return nil, err
@@ -175,13 +189,13 @@ func (f *folded) outcomes(results pgx.BatchResults, parts [][]engine.Bound) (out
 func refused(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
-		return errors.Is(err, errRows)
+		return errors.Is(err, errRows) || errors.Is(err, errMissed)
 	}
 	if _, early := errors.AsType[pgx.ErrPreprocessingBatch](err); early {
 		return false
 	}
 	switch pg.Code[:2] {
-	case "22", "23", "42", "44", "0A", "P0": // data, integrity, syntax, CHECK OPTION, unsupported, PL/pgSQL
+	case "22", "23", "27", "42", "44", "0A", "P0": // data, integrity, triggers, syntax, CHECK OPTION, unsupported, PL/pgSQL
 		return true
 	}
 	return false

@@ -60,7 +60,7 @@ func (c *conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, 
 		var err error
 		rest := qs[len(outs):]
 		if n := c.alike(rest); n > 0 {
-			outs, err = c.insert(ctx, rest[:n], outs)
+			outs, err = c.fold(ctx, rest[:n], outs)
 		} else if part := c.together(rest); len(part) > 1 {
 			outs, err = c.send(ctx, part, outs)
 		} else {
