@@ -31,7 +31,8 @@ type flightView struct {
 
 // flightViews describes copies of entries: the oldest first, each followed by
 // the calls that it is waiting for.
-func (p *Page) flightViews(flying []flight, now time.Duration) (out []flightView) {
+func (p *Page) flightViews(flying []flight, now time.Duration) []flightView {
+	out := []flightView{}
 	slices.SortFunc(flying, func(a, b flight) int { return cmp.Compare(a.began, b.began) })
 	known := map[*sp.Call]bool{}
 	for i := range flying {

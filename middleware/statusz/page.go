@@ -25,6 +25,7 @@ type Page struct {
 var (
 	_ sp.Interceptor = (*Page)(nil)
 	_ sp.Bystander   = (*Page)(nil)
+	_ sp.Bystander   = innermost{}
 )
 
 // New returns a page that nobody can see until it is mounted, and that has
@@ -63,16 +64,25 @@ func (p *Page) Wrap(next sp.Handler) sp.Handler {
 // the page further out. With it, the page can tell a call that is held by an
 // interceptor, in a queue or in a pause before an attempt, from one that was
 // handed to the driver. It costs a short lock per attempt.
-func (p *Page) Innermost() sp.Interceptor {
-	return sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
-		p.marked.Store(true)
-		return func(ctx context.Context, call *sp.Call) error {
-			if kindOf(call.Op) != ignored && !call.Step() {
-				p.mark(call)
-			}
-			return next(ctx, call)
+func (p *Page) Innermost() sp.Interceptor { return innermost{p} }
+
+// innermost tells a page what comes to the end of the pipeline.
+type innermost struct{ page *Page }
+
+// Wrap returns a handler that notes calls before they go to next, the core.
+func (i innermost) Wrap(next sp.Handler) sp.Handler {
+	i.page.marked.Store(true)
+	return func(ctx context.Context, call *sp.Call) error {
+		if kindOf(call.Op) != ignored && !call.Step() {
+			i.page.mark(call)
 		}
-	})
+		return next(ctx, call)
+	}
+}
+
+// Unconcerned reports what the page's method does.
+func (i innermost) Unconcerned(ctx context.Context, op sp.Op) bool {
+	return i.page.Unconcerned(ctx, op)
 }
 
 // beginning returns the stage of a call, or an attempt, that has begun.

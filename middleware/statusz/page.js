@@ -8,15 +8,20 @@
 	const opened = () => new Set([...document.querySelectorAll("details[open]")].map((d) => d.dataset.key));
 
 	// replace puts what was fetched in the place of what is shown, with the same
-	// statements unfolded.
+	// statements unfolded and the focus where it was.
 	const replace = (text) => {
 		const next = new DOMParser().parseFromString(text, "text/html");
 		const keep = opened();
+		const focused = document.activeElement?.parentElement?.dataset.key;
 		for (const d of next.querySelectorAll("details")) {
 			d.open = keep.has(d.dataset.key);
 		}
 		document.title = next.title;
 		main().replaceWith(document.adoptNode(next.querySelector("main")));
+		if (focused !== undefined) {
+			const details = [...document.querySelectorAll("details")].find((d) => d.dataset.key === focused);
+			details?.querySelector("summary").focus({ preventScroll: true });
+		}
 	};
 
 	// A reader who marks text, or looks elsewhere, is not disturbed.

@@ -14,7 +14,7 @@ type seriesKey struct {
 	name     string
 }
 
-// of returns the series that calls of k are counted in. A series that gave way
+// seriesOf returns the series that calls of k are counted in. A series that gave way
 // is replaced, and one that stands for many is left as soon as there is room.
 func (d *database) seriesOf(k *known, op sp.Op, now time.Duration) *series {
 	s := k.series.Load()

@@ -60,12 +60,13 @@ func (s *series) begin(number int64) {
 
 // recent returns what was counted in the window at work and the one before.
 func (s *series) recent(now time.Duration) (d distribution) {
-	switch int64(now/window) - s.number.Load() {
-	case 0:
+	number := s.number.Load()
+	switch behind := int64(now/window) - number; {
+	case behind <= 0: // less than 0 if the next window began after now was read
 		d.add(&s.parts[0])
 		d.add(&s.parts[1])
-	case 1:
-		d.add(&s.parts[s.number.Load()%2])
+	case behind == 1:
+		d.add(&s.parts[number%2])
 	}
 	return d
 }

@@ -54,6 +54,9 @@ func TestFormatIsNegotiated(t *testing.T) {
 			t.Errorf("%s with Accept %q: body %.40q", c.url, c.accept, w.Body)
 		}
 	}
+	if body := get(p, http.MethodGet, "/?format=json").Body.String(); strings.Contains(body, "null") {
+		t.Errorf("a list is null: %s", body)
+	}
 	if w := get(p, http.MethodGet, "/?format=xml"); w.Code != http.StatusBadRequest {
 		t.Errorf("an unknown format: %d", w.Code)
 	}

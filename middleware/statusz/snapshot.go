@@ -1,12 +1,6 @@
 package statusz
 
-import (
-	"cmp"
-	"slices"
-	"time"
-
-	sp "github.com/sessionproxy/sessionproxy"
-)
+import "time"
 
 // snapshot is what a page has to show at one moment. It is the JSON document,
 // whose keys docs/statusz.md explains.
@@ -56,12 +50,9 @@ func (p *Page) snapshot() *snapshot {
 	now := p.clock()
 	s := &snapshot{
 		Title: p.title, Time: p.at(now), Up: span(now), Window: span(covered(now)), SlowAfter: span(p.slowAfter),
-		Pools: p.poolViews(), Limits: p.limitViews(), Budgets: p.budgetViews(), Breakers: p.circuitViews(now),
+		Pools: p.poolViews(), Limits: p.limitViews(), Budgets: p.budgetViews(), Breakers: p.circuitViews(now), Changes: p.changeViews(now),
 	}
 	p.survey(s, now)
-	for _, c := range p.changes.copy() {
-		s.Changes = append(s.Changes, changeView{At: p.at(c.at), Ago: span(now - c.at), Target: c.database.name(), State: c.state})
-	}
 	s.Failures, s.Slow = p.incidentViews(&p.failures, now), p.incidentViews(&p.slow, now)
 	s.Overall, s.Latencies = p.latencyViews(now)
 	return s
@@ -77,7 +68,7 @@ func (d *database) name() string { return d.target.String() }
 func (p *Page) survey(s *snapshot, now time.Duration) {
 	var flying []flight
 	var slots [ticks]tick
-	events := map[eventKey]*tally{}
+	events := map[eventKey]*eventSum{}
 	current := int64(now / interval)
 	p.eachStripe(func(st *stripe) {
 		for f := st.active; f != nil; f = f.next {
@@ -91,7 +82,10 @@ func (p *Page) survey(s *snapshot, now time.Duration) {
 		s.Statements.add(&st.total)
 		for key, t := range st.events {
 			t.turn(now)
-			gather(events, key, t)
+			if events[key] == nil {
+				events[key] = &eventSum{}
+			}
+			events[key].add(t)
 		}
 	})
 	for n := max(current-ticks+1, 0); n <= current; n++ {
@@ -109,39 +103,4 @@ func (t *tick) merge(o *tick) {
 	t.calls += o.calls
 	t.failed += o.failed
 	t.canceled += o.canceled
-}
-
-// eventView is a sort of events.
-type eventView struct {
-	Kind   sp.EventKind `json:"kind"`
-	Detail string       `json:"detail,omitempty"`
-	Count  int64        `json:"count"`
-	Mean   span         `json:"mean_delay_seconds"`
-	Max    span         `json:"max_delay_seconds"`
-	Ago    span         `json:"last_seconds_ago"`
-}
-
-// gather adds what a stripe has counted of a sort of events.
-func gather(all map[eventKey]*tally, key eventKey, t *tally) {
-	known := all[key]
-	if known == nil {
-		known = &tally{}
-		all[key] = known
-	}
-	known.parts[0].add(t.parts[0])
-	known.parts[0].add(t.parts[1])
-	known.last = max(known.last, t.last)
-}
-
-// eventViews lists the events, the most frequent first.
-func eventViews(all map[eventKey]*tally, now time.Duration) (out []eventView) {
-	for key, t := range all {
-		if c := t.parts[0]; c.n > 0 {
-			out = append(out, eventView{key.kind, key.detail, c.n, span(c.sum) / span(c.n), span(c.max), span(now - t.last)})
-		}
-	}
-	slices.SortFunc(out, func(a, b eventView) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Detail, b.Detail))
-	})
-	return out
 }

@@ -32,7 +32,11 @@ func newStripes() []stripe {
 	for n < 2*runtime.GOMAXPROCS(0) && n < 128 {
 		n *= 2
 	}
-	return make([]stripe, n)
+	stripes := make([]stripe, n)
+	for i := range stripes {
+		stripes[i].events = map[eventKey]*tally{}
+	}
+	return stripes
 }
 
 // stripeOf returns the number of the stripe that a call's address falls into.

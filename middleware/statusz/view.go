@@ -30,7 +30,8 @@ type incidentView struct {
 	Nested  bool      `json:"in_transaction"`
 }
 
-func (p *Page) incidentViews(of *incidents, now time.Duration) (out []incidentView) {
+func (p *Page) incidentViews(of *incidents, now time.Duration) []incidentView {
+	out := []incidentView{}
 	for _, i := range of.copy() {
 		v := incidentView{
 			Summary: i.name, Name: i.operation, Target: i.database.name(), Error: i.kind,
@@ -75,6 +76,7 @@ type bucketView struct {
 // latencyViews returns the latencies of all statements, and of the calls that
 // are alike, those first on which most time was spent.
 func (p *Page) latencyViews(now time.Duration) (overall latencyView, out []latencyView) {
+	out = []latencyView{}
 	var all distribution
 	for _, s := range p.databases.allSeries() {
 		d := s.recent(now)
@@ -99,7 +101,7 @@ func (p *Page) latencyViews(now time.Duration) (overall latencyView, out []laten
 func (d *distribution) view() latencyView {
 	v := latencyView{
 		Count: d.count, Failed: d.failed, Canceled: d.canceled, Total: span(d.sum), Mean: span(d.mean()), Max: span(d.max),
-		P50: span(d.quantile(0.5)), P95: span(d.quantile(0.95)), P99: span(d.quantile(0.99)),
+		P50: span(d.quantile(0.5)), P95: span(d.quantile(0.95)), P99: span(d.quantile(0.99)), Histogram: []bucketView{},
 	}
 	for b, n := range d.buckets {
 		if n > 0 {
@@ -129,8 +131,18 @@ type changeView struct {
 	State  string    `json:"state"`
 }
 
+// changeViews returns the latest changes, the latest first.
+func (p *Page) changeViews(now time.Duration) []changeView {
+	out := []changeView{}
+	for _, c := range p.changes.copy() {
+		out = append(out, changeView{At: p.at(c.at), Ago: span(now - c.at), Target: c.database.name(), State: c.state})
+	}
+	return out
+}
+
 // circuitViews asks the breakers; without one it tells what calls have told.
-func (p *Page) circuitViews(now time.Duration) (out []circuitView) {
+func (p *Page) circuitViews(now time.Duration) []circuitView {
+	out := []circuitView{}
 	if len(p.circuits) == 0 {
 		return p.toldCircuits(now)
 	}
@@ -151,7 +163,8 @@ func (p *Page) circuitViews(now time.Duration) (out []circuitView) {
 }
 
 // toldCircuits returns the last state of each circuit that calls have told of.
-func (p *Page) toldCircuits(now time.Duration) (out []circuitView) {
+func (p *Page) toldCircuits(now time.Duration) []circuitView {
+	out := []circuitView{}
 	told := map[*database]bool{}
 	for _, c := range p.changes.copy() {
 		if told[c.database] {
@@ -175,7 +188,8 @@ type poolView struct {
 	Timeouts *int64 `json:"timeouts,omitempty"`
 }
 
-func (p *Page) poolViews() (out []poolView) {
+func (p *Page) poolViews() []poolView {
+	out := []poolView{}
 	told := func(n int64) *int64 {
 		if n == sp.Unknown {
 			return nil
@@ -199,7 +213,8 @@ type limitView struct {
 	Rejected int64  `json:"rejected"`
 }
 
-func (p *Page) limitViews() (out []limitView) {
+func (p *Page) limitViews() []limitView {
+	out := []limitView{}
 	for _, stats := range p.limits {
 		out = append(out, limitView(stats()))
 	}
@@ -213,9 +228,10 @@ type budgetView struct {
 	Capacity  int    `json:"capacity"`
 }
 
-func (p *Page) budgetViews() (out []budgetView) {
+func (p *Page) budgetViews() []budgetView {
+	out := []budgetView{}
 	if len(p.budgets) == 0 {
-		return nil
+		return out
 	}
 	databases := slices.SortedFunc(maps.Values(*p.databases.known.Load()), func(a, b *database) int {
 		return cmp.Compare(a.name(), b.name())

@@ -107,6 +107,35 @@ func TestEventsAreOfTheLastWindows(t *testing.T) {
 	})
 }
 
+// TestEventsAreBounded floods the page with details that come once, and holds
+// that it hears what comes later.
+func TestEventsAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPage(t)
+		h := func(detail string) sp.Handler {
+			return sp.NewChain(p, event(sp.Event{Kind: "custom", Detail: detail}, 0)).Then(sp.Perform)
+		}
+		c := new(sp.Call) // one, so that all events are heard at one place
+		call := func(detail string) {
+			c.Reset(returns(nil))
+			c.Op, c.Target = sp.OpExec, orders
+			_, _ = c.Run(t.Context(), h(detail))
+		}
+		for i := range 100 {
+			call(fmt.Sprint("once ", i))
+		}
+		if s := look(t, p); len(s.Events) != 64 {
+			t.Errorf("%d sorts of events", len(s.Events))
+		}
+		time.Sleep(11 * time.Minute)
+		call("late")
+		if s := look(t, p); len(s.Events) != 1 || s.Events[0].Detail != "late" {
+			t.Errorf("after the flood: %+v", s.Events)
+		}
+	})
+}
+
 // TestSummariesAreBounded floods the page with statements of different tables,
 // as migrations do, and holds that those of later are counted again.
 func TestSummariesAreBounded(t *testing.T) {
