@@ -17,6 +17,7 @@ const (
 	delayKey      = attribute.Key("sessionproxy.delay") // in seconds
 	detailKey     = attribute.Key("sessionproxy.detail")
 	faultClassKey = attribute.Key("sessionproxy.fault.class")
+	waitTimeKey   = attribute.Key("sessionproxy.queue.wait_time") // in seconds
 )
 
 // targetName returns the {target} of a span's name: the namespace, else the

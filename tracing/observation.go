@@ -16,10 +16,11 @@ type observation struct {
 	record  *record
 	ctx     context.Context //nolint:containedctx // that of the call, needed when it ends
 
-	span      trace.Span // nil: none
-	recording bool       // the span is being recorded
-	measured  bool       // a duration is recorded
-	started   time.Time  // unset if the span's own clock is used
+	span      trace.Span    // nil: none
+	recording bool          // the span is being recorded
+	measured  bool          // a duration is recorded
+	started   time.Time     // unset if the span's own clock is used
+	waited    time.Duration // in queues, so far
 	ended     bool
 
 	finish func(error)    // the method onFinish, bound once
@@ -48,7 +49,7 @@ func (o *observation) onFinish(err error) {
 	// One by one: clearing it as a whole costs more.
 	o.ctx, o.call, o.record, o.span = nil, nil, nil, nil
 	o.recording, o.measured, o.ended = false, false, false
-	o.started = time.Time{}
+	o.started, o.waited = time.Time{}, 0
 	o.tracing.observations.Put(o)
 }
 

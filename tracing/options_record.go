@@ -38,8 +38,8 @@ func WithQueryTextLimit(n int) Option {
 }
 
 // WithQueryParameters records the values of these arguments on spans, as
-// db.query.parameter.<key>. A key is a named argument's name, or the index of
-// a positional one, from 0, in decimal. Values can be personal data: none is
+// db.query.parameter.<key>. A key is a named argument's name, also of one in
+// pgx.NamedArgs, or the index of a positional one, from 0, in decimal. Values can be personal data: none is
 // recorded by default, and never those of a batch. An empty key is an error.
 func WithQueryParameters(keys ...string) Option {
 	return optionFunc(func(c *config) error {

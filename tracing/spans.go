@@ -55,6 +55,10 @@ func (o *observation) describeStart() {
 // onEvent adds an event to the span. The finish hook, registered next, puts the
 // observation back into its pool, and no event comes after it.
 func (o *observation) onEvent(e sp.Event) {
+	if e.Kind == sp.EventQueued {
+		o.waited += e.Delay
+		o.span.SetAttributes(waitTimeKey.Float64(o.waited.Seconds()))
+	}
 	o.span.AddEvent(string(e.Kind), trace.WithAttributes(eventAttributes(e)...))
 }
 

@@ -229,6 +229,28 @@ func TestInsideARetryEveryAttemptIsASpan(t *testing.T) {
 	}
 }
 
+func TestTimeInQueuesIsAdded(t *testing.T) {
+	t.Parallel()
+	r := &recorder{}
+	tr := newTracing(t, r)
+	c := doing(call(sp.OpExec, "DELETE FROM t"), func(_ context.Context, c *sp.Call) error {
+		c.Event(sp.Event{Kind: sp.EventQueued, Delay: 250 * time.Millisecond, Detail: "limit"})
+		c.Event(sp.Event{Kind: sp.EventRetry, Delay: time.Hour})
+		c.Event(sp.Event{Kind: sp.EventQueued, Delay: time.Second, Detail: "pool"})
+		return nil
+	})
+	if _, err := run(t.Context(), c, tr); err != nil {
+		t.Fatal(err)
+	}
+	if s := only(t, r); s.attr("sessionproxy.queue.wait_time") != "1.25" || len(s.events) != 3 {
+		t.Errorf("got\n%s", s.dump())
+	}
+	_, _ = run(t.Context(), call(sp.OpExec, "DELETE FROM t"), tr)
+	if s := r.all()[1]; s.attr("sessionproxy.queue.wait_time") != "" {
+		t.Errorf("a call that has not waited:\n%s", s.dump())
+	}
+}
+
 func TestStepsOfACallMakeNoSpansButTheOpeningOfAConnection(t *testing.T) {
 	t.Parallel()
 	r, m := &recorder{}, &meter{}
