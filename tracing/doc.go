@@ -22,9 +22,15 @@
 // One CLIENT span for each call that goes to the database, and one INTERNAL
 // span for each method of a session that may do so and for each unit of work.
 // A query's span ends when its rows are closed. The span of a BEGIN ends when
-// the transaction has begun. Steps of a call, such as the statement that a
+// the transaction has begun; [WithTransactionSpans] makes one that lasts until
+// the transaction ends. Steps of a call, such as the statement that a
 // database/sql driver sees below a handle, make no span of their own, except
 // the opening of a connection.
+//
+// # What nobody closes
+//
+// [WithLeakDetection] reports rows and transactions that have been open for too
+// long, with the stack of who opened them.
 //
 // # Privacy
 //

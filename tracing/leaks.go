@@ -20,11 +20,13 @@ import (
 // sessionproxy.result.overdue, the number of those that are open still. One
 // that is closed after all leaves that number and a record at info level.
 //
-// Units of work are not watched, they close what they open. Neither are
-// connections that a program takes with [database/sql.DB.Conn], of which a
-// driver does not hear. Reports are made on a goroutine of their own, which
-// logger's handler holds up while it writes, and which lasts until they are
-// made. A threshold that is not positive and a nil logger are errors.
+// What a filter refuses is watched all the same. Of two interceptors in a
+// chain, give it to the outer one. The transaction of a unit of work is not
+// watched, since it is never forgotten, nor is a connection that a program
+// takes with [database/sql.DB.Conn], of which a driver does not hear. Reports
+// are made on a goroutine of their own, which ends with them; logger's handler
+// holds nobody else up. A threshold that is not positive and a nil logger are
+// errors.
 func WithLeakDetection(threshold time.Duration, logger *slog.Logger) Option {
 	return optionFunc(func(c *config) error {
 		if threshold <= 0 {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -286,4 +287,83 @@ func TestLeakDetectionWantsAThresholdAndALogger(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "instrument") {
 		t.Errorf("error %v of a provider that refuses", err)
 	}
+}
+
+// lasting is an operation that fails now and then and leaves a result open.
+type lasting struct{ random *rand.Rand }
+
+func (l *lasting) Do(_ context.Context, c *sp.Call) error {
+	switch l.random.IntN(4) {
+	case 0:
+		return stateError("40001")
+	case 1:
+		panic("s3cr3t")
+	default:
+		c.KeepOpen()
+		return nil
+	}
+}
+
+// TestNoWatchIsLeft runs calls through chains in any order, with failures,
+// repetitions, concurrent attempts and panics, and closes what they open: then
+// nothing is watched any more.
+func TestNoWatchIsLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLeaky(t)
+		random := rand.New(rand.NewPCG(1, 2))
+		links := []sp.Interceptor{l.tr, l.tr, retrying(3), rewriting("SELECT 2")}
+		ops := []sp.Op{sp.OpQuery, sp.OpBatch, sp.OpBegin, sp.OpAcquire, sp.OpExec}
+		opened := 0
+		for range 2000 {
+			random.Shuffle(len(links), func(i, j int) { links[i], links[j] = links[j], links[i] })
+			c := call(ops[random.IntN(len(ops))], "SELECT 1")
+			target, op := c.Target, c.Op
+			c.Reset(&lasting{random})
+			c.Target, c.Op, c.Text = target, op, "SELECT 1"
+			func() {
+				defer func() { _ = recover() }()
+				if open, _ := run(t.Context(), c, links...); open {
+					opened++
+					c.Finish(nil)
+				}
+			}()
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if log := l.log.take(); len(log) != 0 || l.overdue() != 0 || opened < 500 {
+			t.Errorf("%d results were opened and closed, and reported is\n%.2000s", opened, log)
+		}
+		for _, s := range l.r.all() {
+			if s.ends != 1 {
+				t.Fatalf("a span ended %d times:\n%s", s.ends, s.dump())
+			}
+		}
+	})
+}
+
+func TestResultOfAConcurrentAttemptIsWatchedToItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLeaky(t)
+		c := new(sp.Call)
+		c.Reset(&forking{operation{do: func(_ context.Context, c *sp.Call) error {
+			c.KeepOpen()
+			return nil
+		}}})
+		c.Op, c.Text, c.Target = sp.OpQuery, "SELECT a FROM t", orders
+		inner := newTracing(t, &recorder{}, tracing.WithMeterProvider(l.m), tracing.WithLeakDetection(time.Minute, slog.New(slog.NewJSONHandler(l.log, nil))))
+		if open, err := run(t.Context(), c, l.tr, sp.InterceptorFunc(hedging), inner); !open || err != nil {
+			t.Fatal(open, err)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if records := l.records(t); len(records) != 2 || l.overdue() != 2 {
+			t.Errorf("want a report by each of the two, got %v", records)
+		}
+		c.Finish(nil)
+		if records := l.records(t); len(records) != 2 || l.overdue() != 0 {
+			t.Errorf("after it was closed: %v", records)
+		}
+	})
 }
