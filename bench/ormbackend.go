@@ -63,7 +63,7 @@ func ormPostgres(ctx context.Context, db dbtest.Database, giveBack func() error)
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	simple := stdlib.OpenDB(*config.ConnConfig)
 	simple.SetMaxOpenConns(1)
-	subjects := append(pgxHand(pool), sessionSubject(eng), gormSubject(std, "pgx"), bunSubject(simple, pgdialect.New()))
+	subjects := append(pgxHand(pool), sessionSubject(eng), looseSubject(eng), gormSubject(std, "pgx"), bunSubject(simple, pgdialect.New()))
 	exec := func(text string) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := pool.Exec(ctx, text)
@@ -99,7 +99,7 @@ func OrmSQLite(ctx context.Context) (OrmBackend, error) {
 	if err != nil {
 		return OrmBackend{}, errors.Join(err, end())
 	}
-	subjects := append(sqliteHand(db), sessionSubject(eng), gormSubject(db, "sqlite"), bunSubject(db, sqlitedialect.New()))
+	subjects := append(sqliteHand(db), sessionSubject(eng), looseSubject(eng), gormSubject(db, "sqlite"), bunSubject(db, sqlitedialect.New()))
 	exec := func(text string) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := db.ExecContext(ctx, text)

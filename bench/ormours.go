@@ -17,6 +17,39 @@ func sessionSubject(eng *engine.Engine) OrmSubject {
 	}}
 }
 
+// looseWork is the same, and reads objects that are not the session's.
+type looseWork struct{ sessionWork }
+
+// looseSubject is a session that keeps none of what it loads.
+func looseSubject(eng *engine.Engine) OrmSubject {
+	return OrmSubject{"sessionproxy, orm, NoTrack", "", false, []string{"load"}, func(context.Context) OrmWork {
+		return &looseWork{sessionWork{orm.NewSession(eng)}}
+	}}
+}
+
+// Load implements [OrmWork].
+func (w *looseWork) Load(ctx context.Context) ([]*Article, error) {
+	return orm.From[Article]().NoTrack().All(ctx, w.session)
+}
+
+// Write implements [OrmWork].
+func (w *looseWork) Write(ctx context.Context, u OrmUnit) error {
+	gone := make([]*Article, len(u.Gone))
+	for i, a := range u.Gone {
+		own, err := orm.GetOne[Article](ctx, w.session, a.ID)
+		if err != nil {
+			return err
+		}
+		gone[i] = own
+	}
+	for _, a := range u.Changed {
+		if _, err := orm.Merge(ctx, w.session, a); err != nil {
+			return err
+		}
+	}
+	return w.sessionWork.Write(ctx, OrmUnit{Added: u.Added, Gone: gone})
+}
+
 // Load implements [OrmWork].
 func (w *sessionWork) Load(ctx context.Context) ([]*Article, error) {
 	return orm.From[Article]().All(ctx, w.session)

@@ -63,7 +63,7 @@ type loading struct {
 	populate bool
 	loose    bool // the objects are not the session's
 
-	rows []unsafe.Pointer
+	rows []unsafe.Pointer // what was read, then the objects
 	cols []*mapping.Column
 }
 
@@ -101,22 +101,14 @@ func (l *loading) wrap(err error) error {
 	return fmt.Errorf("orm: select from %s: %w", l.table.FullName(), err)
 }
 
-// apply returns the session's objects of the rows.
-func (l *loading) apply(ctx context.Context) ([]*state, error) {
+// apply returns the objects of the rows, which are the session's unless they are
+// loose.
+func (l *loading) apply(ctx context.Context) ([]unsafe.Pointer, error) {
 	if err := l.flushing.apply(ctx); err != nil {
 		return nil, err
 	}
-	out := make([]*state, len(l.rows))
 	if l.loose {
-		states := make([]state, len(l.rows))
-		for i, row := range l.rows {
-			out[i] = &states[i]
-			out[i].table, out[i].obj = l.table, row
-			if err := l.s.afterLoad(ctx, out[i]); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
+		return l.rows, l.told(ctx)
 	}
 	l.s.objects.room(l.table, len(l.rows))
 	maker := blocks{snapshots: l.table.Blocks(blockStates), n: max(1, min(blockStates, len(l.rows)/4))}
@@ -125,14 +117,36 @@ func (l *loading) apply(ctx context.Context) ([]*state, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[i] = st
+		l.rows[i] = st.obj
 	}
-	return out, nil
+	return l.rows, nil
+}
+
+// told tells loose objects that they were read.
+func (l *loading) told(ctx context.Context) error {
+	if !hooksOf(l.table).load {
+		return nil
+	}
+	for _, row := range l.rows {
+		if err := l.s.afterLoad(ctx, &state{table: l.table, obj: row}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// objectsOf returns objects as pointers of their type, in the same memory; never
+// nil.
+func objectsOf[T any](objs []unsafe.Pointer) []*T {
+	if len(objs) == 0 {
+		return []*T{}
+	}
+	return unsafe.Slice((**T)(unsafe.Pointer(unsafe.SliceData(objs))), len(objs)) //nolint:gosec // pointers read as pointers
 }
 
 // objectsTask is a task that reads objects, of which give makes the result.
 func objectsTask[T any](
-	s *Session, op sp.Op, typ reflect.Type, l *loading, give func(objs []*state) (T, error),
+	s *Session, op sp.Op, typ reflect.Type, l *loading, give func(objs []unsafe.Pointer) (T, error),
 ) *Task[T] {
 	l.flushing = flushing{s: s, auto: true}
 	task := &Task[T]{s: s, op: op, perform: l.perform, undo: l.undo}

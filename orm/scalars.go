@@ -26,10 +26,10 @@ func ScalarsTask[V any](s *Session, st engine.Statement) *Task[[]V] {
 			return engine.Scalars[V](ctx, conn, st)
 		})
 	}
-	return objectsTask(s, sp.OpSessionScalars, t, &loading{st: st}, func(objs []*state) ([]V, error) {
+	return objectsTask(s, sp.OpSessionScalars, t, &loading{st: st}, func(objs []unsafe.Pointer) ([]V, error) {
 		values := make([]V, len(objs))
-		for i, st := range objs {
-			values[i] = asEntity[V](st.obj)
+		for i, obj := range objs {
+			values[i] = asEntity[V](obj)
 		}
 		return values, nil
 	})
@@ -60,9 +60,9 @@ func ScalarTask[V any](s *Session, st engine.Statement) *Task[Found[V]] {
 			return found, err
 		})
 	}
-	task := objectsTask(s, sp.OpSessionScalar, t, &loading{st: st}, func(objs []*state) (found Found[V], err error) {
+	task := objectsTask(s, sp.OpSessionScalar, t, &loading{st: st}, func(objs []unsafe.Pointer) (found Found[V], err error) {
 		if len(objs) > 0 {
-			found = Found[V]{asEntity[V](objs[0].obj), true}
+			found = Found[V]{asEntity[V](objs[0]), true}
 		}
 		return found, nil
 	})

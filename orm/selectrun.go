@@ -20,20 +20,13 @@ func (q Select[T]) AllTask(s *Session) *Task[[]*T] {
 	if len(q.with) > 0 {
 		return whole(s, sp.OpSessionScalars, func(ctx context.Context) ([]*T, error) { return q.all(ctx, s) })
 	}
-	return objectsTask(s, sp.OpSessionScalars, typeFor[T](), q.loading(), objectsOf[T])
+	return objectsTask(s, sp.OpSessionScalars, typeFor[T](), q.loading(), func(objs []unsafe.Pointer) ([]*T, error) {
+		return objectsOf[T](objs), nil
+	})
 }
 
 func (q Select[T]) loading() *loading {
 	return &loading{st: q, populate: q.populate, loose: q.loose}
-}
-
-// objectsOf returns the objects of states.
-func objectsOf[T any](states []*state) ([]*T, error) {
-	objs := make([]*T, len(states))
-	for i, st := range states {
-		objs[i] = (*T)(st.obj)
-	}
-	return objs, nil
 }
 
 // all reads the objects and what their relations hold.
@@ -58,14 +51,20 @@ func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
 		l.undo(ctx, err)
 		return nil, err
 	}
-	states, err := l.apply(ctx)
-	if err == nil && len(states) > 0 {
+	objs, err := l.apply(ctx)
+	if err == nil && len(objs) > 0 {
+		states := make([]*state, 0, len(objs))
+		for _, obj := range objs {
+			if st := s.objects.at(obj); st != nil { // a hook may have let it go
+				states = append(states, st)
+			}
+		}
 		err = s.loadPaths(ctx, paths, states)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return objectsOf[T](states)
+	return objectsOf[T](objs), nil
 }
 
 // Each returns the objects one after the other. Until the loop is left the
@@ -123,12 +122,8 @@ func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) 
 			return pick(objs)
 		})
 	}
-	return objectsTask(s, sp.OpSessionScalar, typeFor[T](), q.loading(), func(states []*state) (*T, error) {
-		objs, err := objectsOf[T](states)
-		if err != nil {
-			return nil, err
-		}
-		return pick(objs)
+	return objectsTask(s, sp.OpSessionScalar, typeFor[T](), q.loading(), func(objs []unsafe.Pointer) (*T, error) {
+		return pick(objectsOf[T](objs))
 	})
 }
 
