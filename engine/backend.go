@@ -96,6 +96,9 @@ type Backend interface {
 	Dispose() error
 	// Stats describes the pool.
 	Stats() PoolStats
+	// Target names the database as the calls of the chain do. What only the
+	// server can tell is known after Ping.
+	Target() sp.Target
 }
 
 // A BackendConn is one connection of a [Backend]. It is used by one goroutine

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	sp "github.com/sessionproxy/sessionproxy"
 )
@@ -15,6 +16,7 @@ type Engine struct {
 	url     *URL
 	chain   sp.Chain
 	handler sp.Handler
+	target  atomic.Pointer[sp.Target] // the last that Target returned
 }
 
 var _ Executor = (*Engine)(nil)
@@ -62,6 +64,19 @@ func (e *Engine) Handler() sp.Handler {
 		return nil
 	}
 	return e.handler
+}
+
+// Target names the database, for calls that are not statements. It is another
+// one once the server has told what it is; what is returned never changes.
+func (e *Engine) Target() *sp.Target {
+	last, now := e.target.Load(), e.backend.Target()
+	if last != nil && *last == now {
+		return last
+	}
+	next := new(sp.Target)
+	*next = now
+	e.target.Store(next)
+	return next
 }
 
 // URL returns the name of the database. It prints without the password.

@@ -117,7 +117,7 @@ func (s *Session) pass(ctx context.Context, op sp.Op, inTx bool, do func(ctx con
 	}
 	c := sessionCalls.Get().(*sessionCall)
 	c.Op, c.Level, c.Scope, c.do = op, sp.LevelSession, sp.ScopePool, do
-	c.InTx = inTx
+	c.InTx, c.Target = inTx, s.eng.Target()
 	c.Bind(ctx)
 	_, err := c.Run(ctx, s.handler)
 	if err == nil && !c.performed {

@@ -30,8 +30,9 @@ type backend struct {
 	known   atomic.Bool // the server has told what it is
 	folds   folds
 
-	mu   sync.Mutex
-	pool *pool // nil until used
+	mu     sync.Mutex
+	pool   *pool     // nil until used
+	target sp.Target // of the last pool; at first, of the configuration
 }
 
 var _ engine.Backend = (*backend)(nil)
@@ -53,6 +54,10 @@ func newBackend(c *pgxpool.Config, cfg engine.Config) *backend {
 		c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return true }
 	}
 	b.dialect.Store(dialect(sp.PostgreSQL, ""))
+	b.target = sp.Target{
+		System: sp.PostgreSQL, Host: c.ConnConfig.Host, Port: int(c.ConnConfig.Port),
+		Namespace: c.ConnConfig.Database, User: c.ConnConfig.User,
+	}
 	return b
 }
 
@@ -185,4 +190,14 @@ func (b *backend) Stats() (s engine.PoolStats) {
 	s.InUse, s.Idle = b.gate.InUse(), int(b.pool.Stat().IdleConns())
 	s.Open = s.InUse + s.Idle
 	return s
+}
+
+// Target implements [engine.Backend].
+func (b *backend) Target() sp.Target {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pool != nil {
+		b.target = b.pool.Target()
+	}
+	return b.target
 }

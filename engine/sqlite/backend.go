@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 
+	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/internal/stdsql"
 )
@@ -92,3 +93,6 @@ func (b *backend) Stats() (s engine.PoolStats) {
 	}
 	return s
 }
+
+// Target implements [engine.Backend].
+func (b *backend) Target() sp.Target { return b.writer.Target() }

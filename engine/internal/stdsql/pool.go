@@ -141,6 +141,16 @@ func (p *Pool) Retarget(t sp.Target) error {
 	return p.Dispose()
 }
 
+// Target names the database as the calls of the chain do.
+func (p *Pool) Target() sp.Target {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.handle != nil {
+		return p.handle.Target()
+	}
+	return p.cfg.Target
+}
+
 // enter waits at the gate and returns the handle. For a statement or unit of
 // the pool the gate may be an interceptor, and is passed by here; not for a
 // connection that is held.
