@@ -12,7 +12,9 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
+	"github.com/sessionproxy/sessionproxy/proxy"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
@@ -38,8 +40,9 @@ func leakDetection(t *testing.T) (*telemetry, logged) {
 }
 
 // leaked waits for the report of a result that this test has left open, and
-// returns what the report calls it.
-func leaked(t *testing.T, records logged) (name string) {
+// returns what the report calls it. The stack has to begin with a function of
+// that package.
+func leaked(t *testing.T, records logged, opener string) (name string) {
 	t.Helper()
 	attrs := map[string]string{}
 	for r := range records {
@@ -54,7 +57,7 @@ func leaked(t *testing.T, records logged) (name string) {
 	}
 	stack := attrs["code.stacktrace"]
 	first, _, _ := strings.Cut(stack, "\n")
-	if !strings.HasPrefix(first, "github.com/sessionproxy/sessionproxy/integration_test.") {
+	if !strings.HasPrefix(first, "github.com/sessionproxy/sessionproxy/"+opener+".") {
 		t.Errorf("the stack begins with %s:\n%s", first, stack)
 	}
 	for key, value := range attrs {
@@ -103,7 +106,7 @@ func TestLeakedRowsAreReported(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := leaked(t, records); got != "SELECT users" {
+				if got := leaked(t, records, "integration_test"); got != "SELECT users" {
 					t.Errorf("%s: %q was reported", level, got)
 				}
 				if n := c.overdue(t); n != 1 {
@@ -121,7 +124,7 @@ func TestLeakedRowsAreReported(t *testing.T) {
 			"handle": db.BeginTx, "database/sql": db.DB.BeginTx,
 		} {
 			tx := must(begin(context.Background(), nil))
-			if got := leaked(t, records); got != "BEGIN" {
+			if got := leaked(t, records, "integration_test"); got != "BEGIN" {
 				t.Errorf("%s: %q was reported", level, got)
 			}
 			if err := tx.Rollback(); err != nil {
@@ -155,12 +158,32 @@ func TestLeaksOfPGXAreReported(t *testing.T) {
 		},
 	} {
 		closeIt := open()
-		if got := leaked(t, records); got != want {
+		if got := leaked(t, records, "integration_test"); got != want {
 			t.Errorf("%q was reported, want %q", got, want)
 		}
 		closeIt()
 	}
 	if n := c.overdue(t); n != 0 {
 		t.Errorf("%d are overdue after all were closed", n)
+	}
+}
+
+// TestALeakOfAnAwaitedSessionIsReported leaves the transaction of a session open
+// that runs its statements on a goroutine of its own, where no caller is seen.
+func TestALeakOfAnAwaitedSessionIsReported(t *testing.T) {
+	t.Parallel()
+	c, records := leakDetection(t)
+	eng := must(engine.Open(t.Context(), "sqlite:"+dbtest.SQLite(t), engine.WithChain(sp.NewChain(c.tracing))))
+	defer eng.Dispose() //nolint:errcheck // of no concern here
+	s := must(proxy.NewAsyncSession(eng))
+	<-s.Execute(t.Context(), engine.Text("CREATE TABLE users (id INTEGER)")).Done()
+	if got := leaked(t, records, "tracing"); got != "BEGIN" {
+		t.Errorf("%q was reported", got)
+	}
+	if err := s.Close(t.Context()).Await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.overdue(t); n != 0 {
+		t.Errorf("%d are overdue after the session was closed", n)
 	}
 }

@@ -62,29 +62,38 @@ func (o *opening) write(l *leaks, level slog.Level, message string, age time.Dur
 
 // stack writes who opened the result, a line for each function as in a panic's
 // trace, from the first one that is none of a library that opens results for
-// others.
+// others; all of them if there is no such one, as on an awaited session's own
+// goroutine.
 func (o *opening) stack() string {
-	var b strings.Builder
+	var all, caller strings.Builder
 	frames := runtime.CallersFrames(o.callers[:o.depth])
 	for more := true; more; {
 		var f runtime.Frame
-		if f, more = frames.Next(); f.Function == "" || b.Len() == 0 && opensForOthers(f.Function) {
+		if f, more = frames.Next(); f.Function == "" {
 			continue
 		}
-		b.WriteString(f.Function + "\n\t" + f.File + ":" + strconv.Itoa(f.Line) + "\n")
+		line := f.Function + "\n\t" + f.File + ":" + strconv.Itoa(f.Line) + "\n"
+		all.WriteString(line)
+		if caller.Len() > 0 || !opensForOthers(f.Function) {
+			caller.WriteString(line)
+		}
 	}
-	return b.String()
+	if caller.Len() == 0 {
+		return all.String()
+	}
+	return caller.String()
 }
 
 // module is the path of this library, of which the tests are no part.
 const module = "github.com/sessionproxy/sessionproxy"
 
-// opensForOthers reports whether a function is this library's or the database's.
+// opensForOthers reports whether a function is of this library, of a driver or
+// of Go's runtime.
 func opensForOthers(function string) bool {
 	if rest, ours := strings.CutPrefix(function, module); ours {
 		return !strings.Contains(rest, "_test.")
 	}
-	for _, library := range []string{"database/sql.", "github.com/ngrok/sqlmw.", "github.com/jackc/pgx/"} {
+	for _, library := range []string{"database/sql.", "github.com/ngrok/sqlmw.", "github.com/jackc/pgx/", "runtime."} {
 		if strings.HasPrefix(function, library) {
 			return true
 		}

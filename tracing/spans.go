@@ -31,7 +31,7 @@ func (c *config) takesName(op sp.Op) bool {
 	case sp.OpConnect, sp.OpAcquire:
 		return false
 	case sp.OpBegin:
-		return !c.transactions
+		return !c.spansTransactions()
 	default:
 		return true
 	}

@@ -111,7 +111,7 @@ func (t *Tracing) Wrap(next sp.Handler) sp.Handler {
 	if t.leaks != nil {
 		h.next = t.leaks.wrap(h, h.next)
 	}
-	if t.cfg.transactions && t.plan[sp.OpTransaction] != planNone {
+	if t.cfg.spansTransactions() {
 		h.transactions = &transactions{open: make(map[trace.TraceID][]*transaction)}
 	}
 	return h.handle

@@ -13,7 +13,8 @@ import (
 // caller begins and ends by hand, from BEGIN until it has ended, like the one
 // that a unit of work has always. It is called "transaction", or as
 // [sp.WithOperation] says at BEGIN, and has no measurement of its own. The
-// default is to make none.
+// default is to make none. A call of BEGIN that is not observed makes none
+// either, nor does [WithoutOperations] of [sp.OpTransaction].
 //
 // Nothing but its context tells to which transaction a statement belongs. One
 // whose context holds the span that was there at BEGIN becomes a child of the
@@ -28,6 +29,10 @@ func WithTransactionSpans() Option {
 		return nil
 	})
 }
+
+// spansTransactions reports whether transactions begun by hand have spans. They
+// are the same operation as units of work.
+func (c *config) spansTransactions() bool { return c.transactions && !c.without[sp.OpTransaction] }
 
 // transactions are the open transactions of a handle, by trace.
 type transactions struct {

@@ -259,6 +259,11 @@ func TestTransactionSpansAreMadeOnRequestOnly(t *testing.T) {
 			t.Errorf("%s: got the span %q", name, s.name)
 		}
 	}
+	c := begin()
+	c.Marks.Operation = "orders.ship"
+	if s := observed(t, c, tracing.WithTransactionSpans(), tracing.WithoutOperations(sp.OpTransaction)); s.name != "orders.ship" {
+		t.Errorf("nothing but BEGIN can have the name, and its span is called %q", s.name)
+	}
 }
 
 func TestUnsampledTransactionIsForgotten(t *testing.T) {
