@@ -72,9 +72,15 @@ func (t *Table) AppendChanged(dst []int, obj, snapshot unsafe.Pointer) []int {
 // Changed reports whether an object differs from a snapshot of it in any
 // column.
 func (t *Table) Changed(obj, snapshot unsafe.Pointer) bool {
-	for _, c := range t.Columns {
-		if !c.equal(unsafe.Add(obj, c.offset), unsafe.Add(snapshot, c.offset)) {
-			return true
+	for i := range t.runs {
+		r := &t.runs[i]
+		if r.same(obj, snapshot) {
+			continue
+		}
+		for _, c := range r.cols {
+			if !c.equal(unsafe.Add(obj, c.offset), unsafe.Add(snapshot, c.offset)) {
+				return true
+			}
 		}
 	}
 	return false

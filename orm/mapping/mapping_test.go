@@ -252,8 +252,12 @@ func TestASnapshotKnowsEveryChange(t *testing.T) {
 		parent := rapid.Int64().Draw(t, "parent")
 		o.Parent, o.Created = &parent, time.Unix(rapid.Int64Range(0, 1<<40).Draw(t, "created"), 0)
 		snap := table.Snapshot(at(o))
-		if got := table.AppendChanged(nil, at(o), snap); len(got) != 0 {
+		if got := table.AppendChanged(nil, at(o), snap); len(got) != 0 || table.Changed(at(o), snap) {
 			t.Fatalf("nothing was changed, yet columns %v differ", got)
+		}
+		o.Code, o.Created = strings.Clone(o.Code), o.Created.UTC() // other bytes, and the same values
+		if table.Changed(at(o), snap) {
+			t.Fatal("nothing was changed that the database sees")
 		}
 		changes := map[string]func(){
 			"id": func() { o.ID++ }, "code": func() { o.Code += "x" }, "tags": func() { o.Tags[0] += "x" },
@@ -269,11 +273,11 @@ func TestASnapshotKnowsEveryChange(t *testing.T) {
 		slices.Sort(keys)
 		name := rapid.SampledFrom(keys).Draw(t, "change")
 		changes[name]()
-		if got, want := table.AppendChanged(nil, at(o), snap), []int{table.Column(name).Index}; !slices.Equal(got, want) {
+		if got, want := table.AppendChanged(nil, at(o), snap), []int{table.Column(name).Index}; !slices.Equal(got, want) || !table.Changed(at(o), snap) {
 			t.Fatalf("%s was changed, columns %v differ, want %v", name, got, want)
 		}
 		table.Column(name).Copy(at(o), snap)
-		if got := table.AppendChanged(nil, at(o), snap); len(got) != 0 {
+		if got := table.AppendChanged(nil, at(o), snap); len(got) != 0 || table.Changed(at(o), snap) {
 			t.Fatalf("%s was put back, yet columns %v differ", name, got)
 		}
 	})
@@ -301,6 +305,61 @@ type wide struct {
 	G          float64
 	H          time.Time
 	I          bool
+}
+
+// TestFieldsWithoutAColumnAreNoChange has fields between columns and in the gaps
+// that alignment leaves.
+func TestFieldsWithoutAColumnAreNoChange(t *testing.T) {
+	t.Parallel()
+	type gaps struct {
+		ID   int64
+		A    bool
+		Skip bool `orm:"-"`
+		skip int16
+		B    int32
+		Any  *int `orm:"-"`
+		C    string
+		D    [3]byte
+		last bool
+		E    float64
+	}
+	table := of[gaps](t)
+	o := &gaps{ID: 1, A: true, B: 2, C: "c", E: math.NaN()}
+	snap := table.Snapshot(at(o))
+	o.Skip, o.skip, o.Any, o.last = true, 3, new(4), true
+	if table.Changed(at(o), snap) {
+		t.Error("a field without a column counts as a change")
+	}
+	for name, change := range map[string]func(){
+		"id": func() { o.ID++ }, "a": func() { o.A = false }, "b": func() { o.B++ }, "c": func() { o.C += "c" }, "d": func() { o.D[2]++ }, "e": func() { o.E = 0 },
+	} {
+		before := *o
+		change()
+		if !table.Changed(at(o), snap) {
+			t.Errorf("a change of %s is not seen", name)
+		}
+		*o = before
+	}
+}
+
+func BenchmarkChanged(b *testing.B) {
+	table, err := mapping.Of(reflect.TypeFor[wide]())
+	if err != nil {
+		b.Fatal(err)
+	}
+	objects, snaps := make([]*wide, 10_000), make([]unsafe.Pointer, 10_000)
+	for i := range objects {
+		objects[i] = &wide{ID: int64(i), A: "some text", B: "more text", C: "c", D: "d", H: time.Unix(int64(i), 0)}
+		snaps[i] = table.Snapshot(at(objects[i]))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for i, o := range objects {
+			if table.Changed(at(o), snaps[i]) {
+				b.Fatal(i)
+			}
+		}
+	}
 }
 
 func BenchmarkAppendChanged(b *testing.B) {

@@ -27,6 +27,7 @@ type Table struct {
 
 	byName    map[string]*Column
 	all       []int
+	runs      []run
 	relations []*Relation
 
 	once     sync.Once
@@ -141,6 +142,7 @@ func newTable(t reflect.Type) (*Table, error) {
 	if err := table.findKey(); err != nil {
 		return nil, err
 	}
+	table.runs = runsOf(table.Columns)
 	return table, table.relationsOf(t, 0, "")
 }
 

@@ -1,0 +1,41 @@
+package mapping
+
+import (
+	"bytes"
+	"unsafe"
+)
+
+// run is columns that lie side by side in an object. If none of them points to
+// what can be changed, they are the same if their bytes are, which is found out
+// faster than with each by itself: most objects have not changed.
+type run struct {
+	offset, size uintptr // size is 0 of a column that is compared by itself
+	cols         []*Column
+}
+
+// runsOf puts columns together, which are in the order of their fields.
+func runsOf(cols []*Column) (runs []run) {
+	for _, c := range cols {
+		if !flat(c.Type) {
+			runs = append(runs, run{cols: []*Column{c}})
+			continue
+		}
+		if len(runs) > 0 {
+			last := &runs[len(runs)-1]
+			end := last.offset + last.size
+			if last.size > 0 && c.offset >= end && c.offset-end < uintptr(c.Type.Align()) { //nolint:gosec // above 0
+				last.size = c.offset + c.Type.Size() - last.offset
+				last.cols = append(last.cols, c)
+				continue
+			}
+		}
+		runs = append(runs, run{c.offset, c.Type.Size(), []*Column{c}})
+	}
+	return runs
+}
+
+// same reports whether the bytes of a run are the same in two objects.
+func (r *run) same(a, b unsafe.Pointer) bool {
+	x, y := (*byte)(unsafe.Add(a, r.offset)), (*byte)(unsafe.Add(b, r.offset))
+	return r.size > 0 && bytes.Equal(unsafe.Slice(x, r.size), unsafe.Slice(y, r.size)) //nolint:gosec // both are that long
+}
