@@ -22,7 +22,8 @@ import (
 // parent and gets a link to the transaction. Where several transactions of the
 // handle could be meant, there is neither, and none for a statement of another
 // trace. The statements of a session are children of its methods; the
-// transaction that one of them begins is beside it, and linked with.
+// transaction that a method begins stands beside the methods, and statements
+// are linked with it.
 func WithTransactionSpans() Option {
 	return optionFunc(func(c *config) error {
 		c.transactions = true
