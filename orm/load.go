@@ -111,7 +111,7 @@ func (l *loading) apply(ctx context.Context) ([]unsafe.Pointer, error) {
 		return l.rows, l.told(ctx)
 	}
 	l.s.objects.room(l.table, len(l.rows))
-	maker := blocks{snapshots: l.table.Blocks(blockStates), n: max(1, min(blockStates, len(l.rows)/4))}
+	maker := blocks{snapshots: l.table.Blocks(blockStates), n: max(1, min(blockStates, len(l.rows)/4)), silent: !hooksOf(l.table).load}
 	for i, row := range l.rows {
 		st, err := l.s.take(ctx, l.table, row, l.cols, l.populate, &maker)
 		if err != nil {
@@ -181,6 +181,7 @@ type blocks struct {
 	states    []state
 	snapshots func() unsafe.Pointer
 	n         int
+	silent    bool // the objects need not be told that they were read
 }
 
 func (b *blocks) state() *state {
@@ -240,9 +241,12 @@ func (s *Session) take(
 	whole := len(cols) == len(t.Columns)
 	if st == nil {
 		st = b.state()
-		st.table, st.obj, st.status, st.snapshot, st.expired = t, row, persistent, b.snapshot(t, row), !whole
+		st.table, st.obj, st.status, st.snapshot, st.id, st.expired = t, row, persistent, b.snapshot(t, row), id, !whole
 		s.objects.add(st)
-		s.objects.identify(st, id)
+		s.objects.keys(t).put(st)
+		if b != nil && b.silent {
+			return st, nil
+		}
 		return st, s.afterLoad(ctx, st)
 	}
 	if !st.expired && !populate {

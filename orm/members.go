@@ -16,6 +16,9 @@ import (
 // An object whose row was deleted in this transaction can't be added. For an
 // object whose row exists, such as one of another session, see [Session.Attach].
 func (s *Session) Add(obj any) error {
+	if s.handler == nil {
+		return s.add(obj)
+	}
 	return s.run(context.Background(), sp.OpSessionAdd, func(context.Context) error { return s.add(obj) })
 }
 
