@@ -24,12 +24,7 @@ func (p *plan) apply(s *Session) {
 		case loosens, links, unlinks: // nothing of it is in a column of an object that stays
 		}
 	}
-	for _, l := range p.settled {
-		l.settle()
-		if l.st.in != s.tx {
-			s.tx.touch(l.st, nil)
-		}
-	}
+	p.settle(s)
 	if !s.objects.related {
 		return
 	}
@@ -41,6 +36,16 @@ func (p *plan) apply(s *Session) {
 		case links, unlinks:
 			m.paired(c)
 		case deletes, loosens:
+		}
+	}
+}
+
+// settle makes what relations hold the baseline of what is a change.
+func (p *plan) settle(s *Session) {
+	for _, l := range p.settled {
+		l.settle()
+		if s.tx != nil && l.st.in != s.tx {
+			s.tx.touch(l.st, nil)
 		}
 	}
 }
@@ -101,7 +106,7 @@ func (c *change) updated(s *Session) {
 	switch old := c.replaces; {
 	case old != nil: // the row has another object now
 		s.gone(old)
-		st.status = persistent
+		st.status, st.insert = persistent, nil
 		s.objects.identify(st, id)
 		if st.in == nil {
 			s.tx.add(st)

@@ -175,6 +175,7 @@ func (p *plan) newSwitch(st, old *state, wants []reference) (*change, error) {
 			cols = append(cols, i)
 		}
 	}
+	st.insert = c
 	c, err := p.update(c, cols)
 	if c == nil && err == nil {
 		err = fmt.Errorf("the row of %s is deleted and added again, and has no column to write", st.table.FullName())

@@ -87,7 +87,7 @@ func pathsOf(t *mapping.Table, texts []string) ([]path, error) {
 // loadPaths reads relations of objects, and those behind them.
 func (s *Session) loadPaths(ctx context.Context, paths []path, states []*state) error {
 	for _, p := range paths {
-		missing := slices.DeleteFunc(slices.Clone(states), func(st *state) bool { return st.loaded(p.r) })
+		missing := slices.DeleteFunc(slices.Clone(states), func(st *state) bool { return st.loaded(p.r) && !s.holdsExpired(st, p.r) })
 		if len(missing) > 0 {
 			if _, err := s.loadRelated(ctx, p.r, missing); err != nil {
 				return err
@@ -101,6 +101,15 @@ func (s *Session) loadPaths(ctx context.Context, paths []path, states []*state) 
 		}
 	}
 	return nil
+}
+
+// holdsExpired reports whether a relation holds an object that has to be read
+// again.
+func (s *Session) holdsExpired(st *state, r *mapping.Relation) bool {
+	return slices.ContainsFunc(st.members(r), func(m unsafe.Pointer) bool {
+		other := s.objects.at(m)
+		return other != nil && other.status == persistent && other.expired
+	})
 }
 
 // heldBy returns the objects that a relation of others holds, each once.

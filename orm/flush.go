@@ -132,6 +132,12 @@ func (s *Session) planFlush(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFlush, err)
 	}
+	if len(s.objects.doomed) > 0 {
+		s.objects.bury()
+		if len(p.changes) == 0 {
+			p.settle(s) // what still holds them is not to add them again
+		}
+	}
 	return p, nil
 }
 

@@ -203,6 +203,7 @@ func (r *reading) apply(ctx context.Context) (*state, error) {
 	default:
 		known.refresh(r.fresh, r.getConfig)
 	}
+	r.s.saw(known)
 	return known, r.s.afterLoad(ctx, known)
 }
 

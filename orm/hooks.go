@@ -118,6 +118,8 @@ func (s *Session) before(ctx context.Context) error {
 func (st *state) hooked() bool {
 	h := hooksOf(st.table)
 	switch {
+	case st.doomed():
+		return false
 	case st.status == pending:
 		return h.beforeInsert
 	case st.status == deleted:

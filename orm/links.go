@@ -60,7 +60,7 @@ func (st *state) relationsModified() bool {
 	return false
 }
 
-// difference returns what is in a and not in b.
+// difference returns what is in a and not in b. It may be a itself.
 func difference(a, b []unsafe.Pointer) []unsafe.Pointer {
 	if len(a) == 0 || len(b) == 0 {
 		return a
@@ -105,8 +105,8 @@ func (s *Session) cascade(st *state) {
 				s.cascade(s.enlist(r.Other, m))
 			}
 		}
-		if st.status == pending && len(now) > 0 {
-			st.linkOf(r).members = now // what is taken out before the flush is noticed
+		if r.Cascade&mapping.CascadeOrphan != 0 {
+			s.objects.foster(now)
 		}
 	}
 }
@@ -138,27 +138,29 @@ func (s *Session) begunFor(st *state) error {
 	return s.begun()
 }
 
+// owners tells what relations hold that own it.
+type owners map[*mapping.Relation]map[unsafe.Pointer]bool
+
+// loss is what was taken out of such a relation.
+type loss struct {
+	owner *state
+	r     *mapping.Relation
+	m     unsafe.Pointer
+}
+
 // orphans marks what was taken out of a relation that owns it, and is not owned
 // by another object. What was not yet inserted leaves the session.
 func (s *Session) orphans() (marked []*state) {
-	owned := map[*mapping.Relation]map[unsafe.Pointer]bool{}
-	type loss struct {
-		owner *state
-		r     *mapping.Relation
-		m     unsafe.Pointer
-	}
+	held := owners{}
 	var lost []loss
-	for _, st := range s.objects.sorted(related) {
+	for _, st := range s.objects.sorted(func(st *state) bool { return related(st) || st.marked && st.status == persistent }) {
 		for _, r := range st.table.Relations() {
 			if r.Cascade&mapping.CascadeOrphan == 0 {
 				continue
 			}
 			now := st.members(r)
-			if owned[r] == nil {
-				owned[r] = map[unsafe.Pointer]bool{}
-			}
-			for _, m := range now {
-				owned[r][m] = true
+			if !st.marked {
+				held.note(r, now)
 			}
 			for _, m := range difference(st.linked(r), now) {
 				lost = append(lost, loss{st, r, m})
@@ -167,17 +169,43 @@ func (s *Session) orphans() (marked []*state) {
 	}
 	for _, l := range lost {
 		st := s.objects.at(l.m)
-		if st == nil || owned[l.r][l.m] || !s.owns(l.owner, l.r, l.m) {
-			continue
-		}
-		switch {
-		case st.status == pending:
-			s.objects.remove(st)
-			st.in = nil
-		case st.status == persistent && !st.marked:
+		if st != nil && st.status == persistent && !st.marked && !held[l.r][l.m] && s.owns(l.owner, l.r, l.m) {
 			st.marked = true
 			marked = append(marked, st)
 		}
 	}
+	s.objects.fostered = slices.DeleteFunc(s.objects.fostered, func(st *state) bool { return st.status != pending || st.dropped })
+	for _, st := range s.objects.fostered {
+		if !held.have(st) {
+			s.objects.doom(st)
+		}
+	}
 	return marked
+}
+
+// note notes what a relation holds.
+func (o owners) note(r *mapping.Relation, members []unsafe.Pointer) {
+	if o[r] == nil {
+		o[r] = map[unsafe.Pointer]bool{}
+	}
+	for _, m := range members {
+		o[r][m] = true
+	}
+}
+
+// have reports whether a pending object is owned, or says by itself whose it
+// is.
+func (o owners) have(st *state) bool {
+	for r, held := range o {
+		if r.Other != st.table {
+			continue
+		}
+		points := func(b *mapping.Relation) bool {
+			return b.Kind == mapping.BelongsTo && slices.Equal(b.Local, r.Remote) && !b.Nil(st.obj)
+		}
+		if held[st.obj] || st.assigned(r.Remote) || slices.ContainsFunc(st.table.Relations(), points) {
+			return true
+		}
+	}
+	return false
 }

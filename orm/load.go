@@ -244,6 +244,7 @@ func (s *Session) take(
 		st.table, st.obj, st.status, st.snapshot, st.id, st.expired = t, row, persistent, b.snapshot(t, row), id, !whole
 		s.objects.add(st)
 		s.objects.keys(t).put(st)
+		s.saw(st)
 		if b != nil && b.silent {
 			return st, nil
 		}
@@ -259,5 +260,6 @@ func (s *Session) take(
 		c.Copy(st.snapshot, row)
 	}
 	st.expired = st.expired && !whole
+	s.saw(st)
 	return st, s.afterLoad(ctx, st)
 }

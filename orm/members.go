@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -132,16 +133,25 @@ func (s *Session) markAll(ctx context.Context, st *state) error {
 		if !goes {
 			continue
 		}
-		for _, m := range append(st.members(r), difference(st.linked(r), st.members(r))...) {
-			if !s.owns(st, r, m) {
-				continue
-			}
+		now := st.members(r)
+		lost := slices.DeleteFunc(slices.Clone(difference(st.linked(r), now)), func(m unsafe.Pointer) bool {
+			return !s.owns(st, r, m) || s.hasOther(st, r, m)
+		})
+		held := slices.DeleteFunc(now, func(m unsafe.Pointer) bool { return s.reassigned(r, m) && !s.owns(st, r, m) })
+		for _, m := range slices.Concat(held, lost) {
 			if err := s.markMember(ctx, m); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// reassigned reports whether the program has assigned the foreign key by which
+// an object belongs to what holds it.
+func (s *Session) reassigned(r *mapping.Relation, m unsafe.Pointer) bool {
+	child := s.objects.at(m)
+	return child != nil && r.Kind != mapping.ManyToMany && child.assigned(r.Remote)
 }
 
 // owns reports whether what a relation holds still refers to its owner: it may
@@ -159,15 +169,24 @@ func (s *Session) owns(st *state, r *mapping.Relation, m unsafe.Pointer) bool {
 	return true
 }
 
-// markMember marks what an object that is to be deleted holds. What was not yet
-// inserted leaves the session.
+// hasOther reports whether another object has taken over what a relation held.
+func (s *Session) hasOther(owner *state, r *mapping.Relation, m unsafe.Pointer) bool {
+	for st := range s.objects.all() {
+		if st != owner && st.table == r.Table && !st.marked && st.status != deleted && slices.Contains(st.members(r), m) {
+			return true
+		}
+	}
+	return false
+}
+
+// markMember marks what an object that is to be deleted holds, or held. What was
+// not yet inserted leaves the session with the next flush.
 func (s *Session) markMember(ctx context.Context, m unsafe.Pointer) error {
 	switch st := s.objects.at(m); {
 	case st == nil || st.marked || st.status == deleted:
 		return nil
 	case st.status == pending:
-		s.objects.remove(st)
-		st.in = nil
+		s.objects.doom(st)
 		return nil
 	default:
 		return s.markAll(ctx, st)
@@ -329,13 +348,13 @@ func (s *Session) IsModified(obj any) (modified bool) {
 // Contains reports whether an object is in the session: pending or persistent.
 func (s *Session) Contains(obj any) bool {
 	st, err := s.lookup(obj)
-	return err == nil && st != nil && st.status != deleted
+	return err == nil && st != nil && st.status != deleted && !st.doomed()
 }
 
 // New returns the objects that the next flush will insert, in the order in
 // which they were added.
 func (s *Session) New() iter.Seq[any] {
-	return s.those(func(st *state) bool { return st.status == pending })
+	return s.those(func(st *state) bool { return st.status == pending && !st.marked })
 }
 
 // Dirty returns the persistent objects that were changed.
@@ -345,7 +364,7 @@ func (s *Session) Dirty() iter.Seq[any] {
 
 // Deleted returns the objects whose rows the next flush will delete.
 func (s *Session) Deleted() iter.Seq[any] {
-	return s.those(func(st *state) bool { return st.marked })
+	return s.those(func(st *state) bool { return st.marked && st.status == persistent })
 }
 
 func (s *Session) those(which func(st *state) bool) iter.Seq[any] {

@@ -43,7 +43,8 @@ type merger struct {
 // Merge copies an object of elsewhere, such as one that came over the network,
 // onto the session's object of the same key, and returns that. If the session
 // has none, the row is read; if there is no row, or obj has no key, the result
-// is a new object, to be inserted. obj itself stays outside of the session.
+// is a new object, to be inserted. obj itself stays outside of the session. What
+// is pending is flushed first, unless nothing is to be read or autoflush is off.
 //
 // All columns are copied that the database does not fill in. One that it fills
 // in if it is left out counts as not set while it is zero, and so do a version
@@ -73,15 +74,29 @@ func MergeTask[T any](s *Session, obj *T, opts ...MergeOption) *Task[*T] {
 				return nil, fmt.Errorf("orm: merge: %s has no field %q", t.Type.Name(), f)
 			}
 		}
-		if err := s.begun(); err != nil {
-			return nil, err
-		}
-		st, err := m.merge(ctx, t, p, nil)
+		st, err := m.mergeAll(ctx, t, p)
 		if err != nil {
 			return nil, err
 		}
 		return (*T)(st.obj), nil
 	})
+}
+
+// mergeAll flushes and merges. What is half merged must not be flushed.
+func (m *merger) mergeAll(ctx context.Context, t *mapping.Table, from unsafe.Pointer) (st *state, err error) {
+	if err := m.begun(); err != nil {
+		return nil, err
+	}
+	if !m.noLoad {
+		if err := m.autoflush(ctx); err != nil {
+			return nil, err
+		}
+	}
+	err = m.NoAutoflush(func() (err error) {
+		st, err = m.merge(ctx, t, from, nil)
+		return err
+	})
+	return st, err
 }
 
 // merge merges an object that a relation holds; by is nil for the one that was

@@ -122,6 +122,7 @@ func (m *mirror) keep(st *state, r *mapping.Relation, obj unsafe.Pointer) {
 	}
 	r.Set(st.obj, now)
 	st.linkOf(r).members = slices.Clone(now)
+	m.saw(st)
 }
 
 // drop makes a relation no longer hold an object.
@@ -134,6 +135,7 @@ func (m *mirror) drop(st *state, r *mapping.Relation, obj unsafe.Pointer) {
 	other := func(p unsafe.Pointer) bool { return p == obj }
 	r.Set(st.obj, slices.DeleteFunc(slices.Clone(st.members(r)), other))
 	st.linkOf(r).members = slices.DeleteFunc(slices.Clone(st.linked(r)), other)
+	m.saw(st)
 }
 
 // paired brings the other side of a many-to-many relation up to what was

@@ -107,9 +107,9 @@ func (t Tasks) CommitNested(n *Nested) *Task[Nothing] {
 }
 
 // Rollback undoes what was done since the savepoint was set, with the
-// savepoints inside it. Objects that were changed since are expired, whether
-// they were flushed or not; the others stay as they are. After a flush that failed inside it, the session can be
-// used again.
+// savepoints inside it. Objects that were changed or read since are expired,
+// whether they were flushed or not; the others stay as they are. After a flush
+// that failed inside it, the session can be used again.
 func (n *Nested) Rollback(ctx context.Context) error {
 	_, err := do(ctx, n.session.Tasks().RollbackNested(n))
 	return err

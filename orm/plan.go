@@ -97,6 +97,7 @@ func (o *objects) work() work {
 	var w work
 	for st := range o.all() {
 		switch {
+		case st.doomed():
 		case st.status == pending:
 			w.added = append(w.added, st)
 		case st.marked:

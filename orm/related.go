@@ -33,6 +33,7 @@ func (s *Session) loadRelated(ctx context.Context, r *mapping.Relation, owners [
 	}
 	for _, st := range owners {
 		st.hold(r, l.found[st])
+		s.saw(st)
 	}
 	return l.all, nil
 }

@@ -29,12 +29,16 @@ type state struct {
 	status   status
 	marked   bool // to be deleted by the next flush
 	dropped  bool // it has left the session
+	fostered bool // while pending it was held by what owns it
 	expired  bool // the snapshot is only a baseline: the row may have changed
 
 	in     *transaction // became pending or persistent in it, or nil
 	zeroed *[]int       // columns that were zero before a flush filled them in, or nil
-	insert *change      // its INSERT, until that is applied
+	insert *change      // its INSERT, or the UPDATE of the row that it takes over, until that is applied
 }
+
+// doomed reports whether the object is pending, and will not be inserted.
+func (st *state) doomed() bool { return st.status == pending && st.marked }
 
 // modified reports whether the object differs from its snapshot, or one of its
 // relations from what it held.
@@ -51,11 +55,13 @@ type objects struct {
 	tables map[*mapping.Table]*index
 	added  int
 
-	latest  *mapping.Table // of the object that was added last
-	related bool           // some have relations
-	hooked  bool           // some have hooks that come before a flush
-	told    bool           // some have hooks that come after it
-	owning  bool           // some have relations that own what they hold
+	latest   *mapping.Table // of the object that was added last
+	fostered []*state       // pending, and held by what owns them when they were last seen
+	doomed   []*state       // were pending and went with what holds them: they leave with the next flush
+	related  bool           // some have relations
+	hooked   bool           // some have hooks that come before a flush
+	told     bool           // some have hooks that come after it
+	owning   bool           // some have relations that own what they hold
 }
 
 func newObjects() objects {
@@ -93,6 +99,45 @@ func (o *objects) identify(st *state, id identity) {
 		st.id = id
 	}
 	x.put(st)
+}
+
+// foster notes pending objects that a relation holds which owns them.
+func (o *objects) foster(members []unsafe.Pointer) {
+	for _, m := range members {
+		if st := o.at(m); st != nil && st.status == pending && !st.fostered {
+			st.fostered = true
+			o.fostered = append(o.fostered, st)
+		}
+	}
+}
+
+// doom marks a pending object that goes with what holds it. It stays until a
+// flush is planned, so that another one that holds it does not add it again.
+func (o *objects) doom(st *state) {
+	if !st.marked {
+		st.marked = true
+		o.doomed = append(o.doomed, st)
+	}
+}
+
+// bury lets go of what was doomed.
+func (o *objects) bury() {
+	for _, st := range o.doomed {
+		if st.doomed() {
+			o.remove(st)
+			st.in = nil
+		}
+	}
+	o.doomed = nil
+}
+
+// reclaim makes an object the one of its key again. One that has taken its place
+// has no row any more, and leaves the session.
+func (o *objects) reclaim(st *state) {
+	if other := o.find(st.table, st.id); other != nil && other != st {
+		o.remove(other)
+	}
+	o.identify(st, st.id)
 }
 
 // keys returns the index of a table's objects by their keys.

@@ -16,10 +16,12 @@ type transaction struct {
 	outer *transaction
 	tx    *engine.Tx // the savepoint; nil: the transaction itself
 
-	added    []*state                  // became pending or persistent in it, unless they say otherwise
-	deleted  map[*state]bool           // became deleted in it
-	modified map[*state]unsafe.Pointer // were flushed in it: the row before that, if its key or version was changed; or nil
-	keys     map[*state]identity       // the keys of those that got another one
+	added   []*state        // became pending or persistent in it, unless they say otherwise
+	deleted map[*state]bool // became deleted in it
+	// modified are those that were flushed in it, or read in a savepoint, with
+	// the row before the first flush if its key or version was changed.
+	modified map[*state]unsafe.Pointer
+	keys     map[*state]identity // the keys of those that got another one
 }
 
 func newTransaction(outer *transaction) *transaction {
@@ -174,6 +176,14 @@ func (t *transaction) touch(st *state, row unsafe.Pointer) {
 	}
 }
 
+// saw notes that an object, or one of its relations, was read or follows what
+// was flushed: a savepoint's rollback may undo what it says.
+func (s *Session) saw(st *state) {
+	if s.tx != nil && s.tx.outer != nil {
+		s.tx.touch(st, nil)
+	}
+}
+
 // merge hands what a savepoint knows to the transaction around it.
 func (t *transaction) merge() *transaction {
 	outer := t.outer
@@ -219,18 +229,22 @@ func (s *Session) undo(t *transaction, all bool) {
 			st.table.Columns[i].SetZero(st.obj)
 		}
 	}
-	for st := range t.deleted {
-		if st.in == t {
-			continue
-		}
-		st.status = persistent
-		s.objects.identify(st, st.id)
-		st.expire()
+	for st := range t.keys {
+		s.objects.forget(st)
 	}
 	for st, id := range t.keys {
-		if s.objects.at(st.obj) != nil {
-			s.objects.forget(st)
-			s.objects.identify(st, id)
+		st.id = id
+	}
+	for st := range t.deleted {
+		if st.in != t {
+			st.status = persistent
+			s.objects.reclaim(st)
+			st.expire()
+		}
+	}
+	for st := range t.keys {
+		if s.objects.at(st.obj) == st && st.status == persistent {
+			s.objects.reclaim(st)
 		}
 	}
 	for st, row := range t.modified {
