@@ -286,6 +286,9 @@ func (t Tasks) Refresh(obj any, opts ...GetOption) *Task[Nothing] {
 		if st == nil || st.status != persistent {
 			return invalid("refresh: the object is not persistent")
 		}
+		if err := s.begun(); err != nil { // before anything is forgotten
+			return err
+		}
 		if r.fields == nil {
 			st.expire() // so that the flush sends none of its changes
 		} else if err := st.expireFields(r.fields); err != nil {
