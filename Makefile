@@ -42,6 +42,10 @@ bench: ## Compare with raw drivers and with peers: statements, each interceptor,
 	@go run -C bench ./cmd/table -pgx
 	@go run -C bench ./cmd/table -scan
 
+.PHONY: screenshots
+screenshots: ## Make the pictures of docs/img anew, with chromium
+	@scripts/screenshots.sh
+
 .PHONY: cover
 cover: servers ## Print the statements that tests cover, by package
 	@go test -count=1 -cover ./...

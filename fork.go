@@ -3,7 +3,8 @@ package sessionproxy
 // A Forker is an [Operation] that can be performed several times at once.
 type Forker interface {
 	Operation
-	// Fork returns an operation that does the same, with a result of its own.
+	// Fork returns an operation that does the same, with a result of its own,
+	// or nil if this one can't be performed twice at once.
 	Fork() Operation
 	// Adopt takes over the result of an operation that Fork returned. It runs
 	// on the goroutine that runs the call.
@@ -23,12 +24,16 @@ func (c *Call) Fork() (*Call, bool) {
 	if !ok {
 		return nil, false
 	}
+	operation := f.Fork()
+	if operation == nil {
+		return nil, false
+	}
 	fork := &Call{
 		Op: c.Op, Level: c.Level, Scope: c.Scope, InTx: c.InTx, Marks: c.Marks,
 		Target: c.Target, Parent: c.Parent, Text: c.Text, Prepared: c.Prepared,
 		Args: c.Args, BatchSize: c.BatchSize, Restartable: c.Restartable,
 		RowsAffected: -1,
-		operation:    f.Fork(), attempt: c.attempt,
+		operation:    operation, attempt: c.attempt,
 	}
 	if c.Observed() {
 		fork.origin = c

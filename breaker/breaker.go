@@ -127,7 +127,7 @@ func (l *link) careful(ctx context.Context, call *sessionproxy.Call, c *circuit,
 	switch {
 	case refusal != nil:
 		l.meters.refused(ctx, c, refusal.State)
-		call.Event(sessionproxy.Event{Kind: sessionproxy.EventRejected, Err: refusal})
+		call.Event(sessionproxy.Event{Kind: sessionproxy.EventRejected, Err: refusal, Detail: "breaker"})
 		return refusal
 	case g.probe != nil:
 		return l.probe(ctx, call, c, g.probe)

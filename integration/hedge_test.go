@@ -4,8 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
@@ -24,17 +29,7 @@ func TestAHedgedQueryDoesNotWaitForTheSlowOne(t *testing.T) {
 				t.Fatal(err)
 			}
 			won := 0
-			listen := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
-				return func(ctx context.Context, call *sp.Call) error {
-					call.OnEvent(func(e sp.Event) {
-						if e.Kind == middleware.EventHedge && e.Detail == "won" {
-							won++
-						}
-					})
-					call.OnFinish(func(error) {})
-					return next(ctx, call)
-				}
-			})
+			listen := countWins(&won)
 			server := dbtest.Postgres(t).Database(t)
 			db := openDSN(t, driver, server.DSN(), listen, hedge)
 			prepareSlowOnce(t, db)
@@ -59,23 +54,82 @@ func TestAHedgedQueryDoesNotWaitForTheSlowOne(t *testing.T) {
 	}
 }
 
+// countWins counts the calls whose second attempt brought the result.
+func countWins(won *int) sp.Interceptor {
+	return sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error {
+			call.OnEvent(func(e sp.Event) {
+				if e.Kind == middleware.EventHedge && e.Detail == "won" {
+					*won++
+				}
+			})
+			call.OnFinish(func(error) {})
+			return next(ctx, call)
+		}
+	})
+}
+
+// TestAHedgedQueryOfAPGXPool does so on a pool of pgx, under tracing: each
+// attempt takes a connection of its own, and both give it back.
+func TestAHedgedQueryOfAPGXPool(t *testing.T) {
+	t.Parallel()
+	hedge := must(middleware.Hedge(middleware.WithHedgeDelay(200 * time.Millisecond)))
+	won := 0
+	c := collect(t)
+	pool := openPGX(t, dbtest.Postgres(t).Database(t).URL(), []sp.Interceptor{c.tracing, countWins(&won), hedge})
+	pgxExec(t, pool, slowOnce...)
+	ctx, span := c.under(t)
+	ctx = sp.WithReadOnly(ctx)
+
+	rows, err := pool.Query(ctx, "SELECT n FROM slow_once() AS n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil || !slices.Equal(sum, []int{1, 2, 3}) || won != 1 {
+		t.Errorf("%v, error %v, the second attempt won %d times", sum, err, won)
+	}
+	var n int
+	if err := pool.QueryRow(ctx, "SELECT count(*) FROM slow_once()").Scan(&n); err != nil || n != 3 {
+		t.Errorf("a query that is fast enough: %d, error %v", n, err)
+	}
+	err = pool.QueryRow(ctx, "SELECT 1/0").Scan(&n)
+	if pe, ok := errors.AsType[*pgconn.PgError](err); !ok || pe.Code != "22012" {
+		t.Errorf("error %v, want the server's", err)
+	}
+	// pgx closes the connection of the cancelled attempt in the background.
+	eventually(t, "the connections come back", func() bool { return pool.Stat().AcquiredConns() == 0 })
+	queries := 0
+	for _, s := range c.take() {
+		if s.Parent.SpanID() == span.SpanContext().SpanID() && strings.HasPrefix(s.Name, "SELECT") {
+			queries++
+		}
+	}
+	if queries != 3 {
+		t.Errorf("%d spans of queries, want one for each of 3", queries)
+	}
+}
+
+// slowOnce makes a function that returns 1, 2 and 3, the first time after an
+// hour.
+var slowOnce = []string{
+	"CREATE SEQUENCE turns",
+	`CREATE FUNCTION slow_once() RETURNS SETOF int LANGUAGE plpgsql AS $$
+		BEGIN
+			IF nextval('turns') = 1 THEN PERFORM pg_sleep(3600); END IF;
+			RETURN QUERY SELECT generate_series(1, 3);
+		END $$`,
+}
+
 // statementRunner is what runs a statement without rows.
 type statementRunner interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// prepareSlowOnce makes a function that returns 1, 2 and 3, the first time after
-// an hour.
+// prepareSlowOnce does so through database/sql.
 func prepareSlowOnce(t *testing.T, db statementRunner) {
 	t.Helper()
-	for _, text := range []string{
-		"CREATE SEQUENCE turns",
-		`CREATE FUNCTION slow_once() RETURNS SETOF int LANGUAGE plpgsql AS $$
-		BEGIN
-			IF nextval('turns') = 1 THEN PERFORM pg_sleep(3600); END IF;
-			RETURN QUERY SELECT generate_series(1, 3);
-		END $$`,
-	} {
+	for _, text := range slowOnce {
 		if _, err := db.ExecContext(t.Context(), text); err != nil {
 			t.Fatal(err)
 		}

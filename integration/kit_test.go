@@ -17,6 +17,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -90,7 +91,12 @@ type trouble struct {
 
 // act returns what to do to the next operation.
 func (c *trouble) act(op sp.Op) string {
-	if c.off.Load() || op != sp.OpExec && op != sp.OpQuery && op != sp.OpBegin {
+	switch op {
+	case sp.OpExec, sp.OpQuery, sp.OpBegin, sp.OpBatch, sp.OpCopy, sp.OpConnect:
+	default:
+		return passes
+	}
+	if c.off.Load() {
 		return passes
 	}
 	act := c.acts[int(c.next.Add(1))%len(c.acts)]
@@ -132,7 +138,7 @@ func (c *trouble) Wrap(next sp.Handler) sp.Handler {
 
 // kitNames are the links of a kit.
 var kitNames = []string{
-	"breaker", "comment", "hedge", "limit", "logging", "rate", "read only", "recover", "retry", "slow", "timeout", "tracing",
+	"breaker", "comment", "hedge", "limit", "logging", "page", "rate", "read only", "recover", "retry", "slow", "timeout", "tracing",
 }
 
 const openTime = time.Millisecond
@@ -150,6 +156,7 @@ func newKit(t testing.TB, timeout time.Duration, acts []string) *kit {
 		"comment": must(middleware.Comment(middleware.WithTag("service", "shop"), middleware.WithTraceContext())),
 		"hedge":   must(middleware.Hedge(middleware.WithHedgeDelay(100*time.Microsecond), middleware.WithHedgeBudget(1))),
 		"logging": must(middleware.Logging(quiet)),
+		"page":    must(statusz.New()),
 		"rate":    must(middleware.RateLimit(1e6, 1000)),
 		"read only": must(middleware.ReadOnly(middleware.WithReadOnlyIf(func(context.Context) bool {
 			return false

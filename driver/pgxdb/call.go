@@ -41,9 +41,11 @@ type work struct {
 	args []any
 	act  func(ctx context.Context, s *stmtCall) error // any operation but exec and query
 
+	call *sp.Call // the one that is performed: the embedded one, or a fork
+
 	// What came of it.
 	performed bool
-	stray     bool // a context that knows the call may outlive it
+	stray     bool // a context or a fork that knows the call may outlive it
 	tag       pgconn.CommandTag
 	first     firstRow
 	result    result          // what keeps the call open, if it does
@@ -96,17 +98,17 @@ func (s *stmtCall) finish(ctx context.Context) error {
 }
 
 // Do performs the call once.
-func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) (err error) {
-	s.performed = true
+func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
+	s.call, s.performed = call, true
 	if s.pool != nil {
 		if err = s.take(ctx); err != nil {
-			s.Judge(ctx, err, fault.PhaseAcquire, fault.ProgressUnsent)
+			call.Judge(ctx, err, fault.PhaseAcquire, fault.ProgressUnsent)
 			return err
 		}
 	}
 	defer s.leave()
 	s.dead = s.conn != nil && s.conn.IsClosed()
-	switch s.Op {
+	switch call.Op {
 	case sp.OpExec:
 		err = s.exec(ctx)
 	case sp.OpQuery:
@@ -114,15 +116,15 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) (err error) {
 	default:
 		err = s.act(ctx, s)
 	}
-	if err != nil && s.Op != sp.OpCommit { // which is judged by itself
-		s.judge(ctx, err, s.Op.Phase())
+	if err != nil && call.Op != sp.OpCommit { // which is judged by itself
+		s.judge(ctx, err, call.Op.Phase())
 	}
 	return err
 }
 
 // leave gives the connection back, unless the result holds it.
 func (s *stmtCall) leave() {
-	if !s.Open() {
+	if !s.call.Open() {
 		s.held.release()
 	}
 }
@@ -135,7 +137,7 @@ func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) faul
 	if s.dead {
 		progress = fault.ProgressUnsent
 	}
-	v := s.Judge(ctx, err, phase, progress)
+	v := s.call.Judge(ctx, err, phase, progress)
 	if v.DiscardConn && s.conn != nil {
 		s.conn.PgConn().CustomData()[unfit] = true
 	}
@@ -143,10 +145,10 @@ func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) faul
 }
 
 func (s *stmtCall) exec(ctx context.Context) (err error) {
-	s.tag, err = s.on.Exec(ctx, s.Text, s.args...)
+	s.tag, err = s.on.Exec(ctx, s.call.Text, s.args...)
 	s.travelled()
 	if err == nil {
-		s.RowsAffected = s.tag.RowsAffected()
+		s.call.RowsAffected = s.tag.RowsAffected()
 	}
 	return err
 }
@@ -154,7 +156,7 @@ func (s *stmtCall) exec(ctx context.Context) (err error) {
 // keepOpen leaves the call open for a result that was made with ctx.
 func (s *stmtCall) keepOpen(ctx context.Context) {
 	s.resultCtx = ctx
-	s.KeepOpen()
+	s.call.KeepOpen()
 }
 
 // watch finishes the call when the context of its result is over, should

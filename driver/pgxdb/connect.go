@@ -39,21 +39,35 @@ func (p *pipeline) beginConnect(ctx context.Context, cc *pgx.ConnConfig) error {
 	c.Op, c.Scope, c.Target = sp.OpConnect, sp.ScopePool, p.target.Load()
 	c.Bind(ctx)
 	c.Marks.NoRetry = true // pgx dials once
-	var refusal error
-	resume, _ := iter.Pull(func(yield func(context.Context) bool) {
+	refusal := sp.ErrAborted
+	next, _ := iter.Pull(func(yield func(context.Context) bool) {
 		c.dial = func(ctx context.Context) { yield(ctx) }
 		_, refusal = c.Run(ctx, p.handler)
 	})
-	dialCtx, ok := resume()
+	var dialCtx context.Context
+	ok := false
+	apart(func() { dialCtx, ok = next() })
 	if !ok { // the chain came to its end without dialling
 		if refusal == nil {
 			refusal = errNotPerformed(c.Op)
 		}
 		return refusal
 	}
-	c.ctx, c.resume = dialCtx, func() { resume() }
+	c.ctx, c.resume = dialCtx, func() { apart(func() { next() }) }
 	cc.Tracer = c
 	return nil
+}
+
+// apart performs f on a goroutine of its own: a chain that ends its goroutine
+// must not end pgx's, which the pool would wait for until it is closed, and
+// then for ever.
+func apart(f func()) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		f()
+	}()
+	<-over
 }
 
 // connectCall is the opening of one connection. It stands in for the user's

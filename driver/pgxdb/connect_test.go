@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -58,6 +59,35 @@ func TestARefusalKeepsPgxFromDialling(t *testing.T) {
 	if got := rec.connects(); len(got) != 1 || got[0].finished != 1 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// TestAChainThatEndsItsGoroutineLeavesThePoolSound has an interceptor call
+// runtime.Goexit, before pgx dials and after: pgx opens connections on
+// goroutines of its own, which its pool waits for.
+func TestAChainThatEndsItsGoroutineLeavesThePoolSound(t *testing.T) {
+	t.Parallel()
+	after := false
+	exits := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error {
+			if call.Op != sp.OpConnect {
+				return next(ctx, call)
+			}
+			if after {
+				_ = next(ctx, call)
+			}
+			runtime.Goexit()
+			return nil
+		}
+	})
+	pool := poolOf(t, dbtest.Postgres(t).Database(t).URL(), exits)
+	if err := pool.Ping(t.Context()); !errors.Is(err, sp.ErrAborted) {
+		t.Errorf("error %v, want that the call was aborted", err)
+	}
+	after = true
+	if err := pool.Ping(t.Context()); err != nil {
+		t.Errorf("pgx has dialled, and says %v", err)
+	}
+	sound(t, pool)
 }
 
 func TestAConnectionThatFailsIsSeen(t *testing.T) {

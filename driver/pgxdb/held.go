@@ -39,7 +39,7 @@ func (h *held) release() {
 // take takes a connection for the call.
 func (s *stmtCall) take(ctx context.Context) error {
 	if s.connects || s.acquireCalls {
-		ctx = sp.ContextWithCall(ctx, &s.Call)
+		ctx = sp.ContextWithCall(ctx, s.call)
 	}
 	if s.acquireCalls {
 		h, err := s.acquire(ctx, s.pool)

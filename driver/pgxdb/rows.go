@@ -18,7 +18,7 @@ type firstRow struct {
 // query performs a query up to its first row, with which PostgreSQL reports
 // many an error.
 func (s *stmtCall) query(ctx context.Context) error {
-	raw, err := s.on.Query(ctx, s.Text, s.args...)
+	raw, err := s.on.Query(ctx, s.call.Text, s.args...)
 	s.travelled()
 	if err != nil {
 		return err

@@ -13,16 +13,12 @@ import (
 	"time"
 
 	"github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/engine"
 	_ "github.com/sessionproxy/sessionproxy/engine/mysql"
 	_ "github.com/sessionproxy/sessionproxy/engine/postgres"
 	_ "github.com/sessionproxy/sessionproxy/engine/sqlite"
-	"github.com/sessionproxy/sessionproxy/middleware"
 	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/proxy"
-	"github.com/sessionproxy/sessionproxy/retry"
-	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
 // config is what the flags say.
@@ -55,11 +51,12 @@ func run(ctx context.Context, c config, w io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, tel.close()) }()
-	chain, err := pipeline(tel)
+	var eng *engine.Engine
+	chain, page, err := pipeline(tel, func() sessionproxy.PoolStats { return eng.PoolStats() })
 	if err != nil {
 		return err
 	}
-	eng, err := engine.Open(ctx, c.url, engine.WithChain(chain))
+	eng, err = engine.Open(ctx, c.url, engine.WithChain(chain))
 	if err != nil {
 		return err
 	}
@@ -75,28 +72,10 @@ func run(ctx context.Context, c config, w io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c, tel.trace(handler), w, tel)
-}
-
-// pipeline is what stands in front of every operation of the database.
-func pipeline(tel *telemetry) (sessionproxy.Chain, error) {
-	traces, err := tracing.New(tracing.WithTracerProvider(tel.traces), tracing.WithMeterProvider(tel.metrics))
-	if err != nil {
-		return sessionproxy.Chain{}, err
-	}
-	limit, err := middleware.Timeout(5 * time.Second)
-	if err != nil {
-		return sessionproxy.Chain{}, err
-	}
-	again, err := retry.New(retry.WithAttempts(10), retry.WithMeterProvider(tel.metrics))
-	if err != nil {
-		return sessionproxy.Chain{}, err
-	}
-	brk, err := breaker.New(breaker.WithMeterProvider(tel.metrics))
-	if err != nil {
-		return sessionproxy.Chain{}, err
-	}
-	return sessionproxy.NewChain(traces, limit, again, brk), nil
+	mux := http.NewServeMux()
+	mux.Handle("/", tel.trace(handler))
+	mux.Handle("/debug/db", page)
+	return serve(ctx, c, mux, w, tel)
 }
 
 // serve serves until ctx is over, or the load has been driven.
@@ -109,7 +88,7 @@ func serve(ctx context.Context, c config, handler http.Handler, w io.Writer, tel
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	address := "http://" + listener.Addr().String()
-	if _, err := fmt.Fprintln(w, "serving on", address); err != nil {
+	if _, err := fmt.Fprintf(w, "serving on %s\nthe live page: %s/debug/db\n", address, address); err != nil {
 		return err
 	}
 	if c.load > 0 {

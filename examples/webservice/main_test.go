@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"io"
@@ -63,22 +64,34 @@ func TestTheServiceUnderLoad(t *testing.T) {
 	}
 }
 
-func TestWhatTheRoutesRefuse(t *testing.T) {
+// started starts a service, which ends with the test, and returns its address.
+func started(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	r, w := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
 		ended <- run(ctx, config{url: "sqlite:" + dir + "/bank.db", listen: "127.0.0.1:0"}, w)
 		w.Close()
 	}()
-	line := make([]byte, 256)
-	n, err := r.Read(line)
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	out := bufio.NewReader(r)
+	line, err := out.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := strings.TrimSpace(strings.TrimPrefix(string(line[:n]), "serving on "))
-	go io.Copy(io.Discard, r) //nolint:errcheck // it ends with the service
+	go io.Copy(io.Discard, out) //nolint:errcheck // it ends with the service
+	return strings.TrimSpace(strings.TrimPrefix(line, "serving on "))
+}
+
+func TestWhatTheRoutesRefuse(t *testing.T) {
+	ctx, address := t.Context(), started(t)
 	client := &http.Client{}
 	var a, b Account
 	for _, req := range []struct {
@@ -105,8 +118,31 @@ func TestWhatTheRoutesRefuse(t *testing.T) {
 		t.Errorf("%+v, error %v", a, err)
 	}
 	client.CloseIdleConnections()
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
+}
+
+// TestTheLivePage asks a service that serves for its page.
+func TestTheLivePage(t *testing.T) {
+	status, page := fetch(t, started(t)+"/debug/db")
+	if status != http.StatusOK || !strings.Contains(page, "<title>bank") || !strings.Contains(page, "CREATE TABLE") {
+		t.Errorf("status %d, page %s", status, page)
 	}
+}
+
+func fetch(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer answer.Body.Close() //nolint:errcheck // read to its end
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
 }
