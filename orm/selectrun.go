@@ -12,7 +12,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// All returns the objects.
+// All returns the objects. They are made in blocks of 8 at most: who keeps one,
+// when the session is gone, keeps its block in memory.
 func (q Select[T]) All(ctx context.Context, s *Session) ([]*T, error) { return do(ctx, q.AllTask(s)) }
 
 // AllTask is [Select.All] as a task.

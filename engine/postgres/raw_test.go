@@ -10,6 +10,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/scan"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 )
 
 // mood is a type that is no type of pgx's.
@@ -91,6 +92,41 @@ func TestAReaderSaysWhatScanDoes(t *testing.T) {
 		same, ok := errors.AsType[*scan.ColumnError](old)
 		if !ok || same.Column != column.Column || old.Error() != err.Error() {
 			t.Errorf("%s: %v, Scan says %v", text, err, old)
+		}
+	}
+}
+
+// TestAReaderAllocatesForTextsAlone reads the same row again and again.
+func TestAReaderAllocatesForTextsAlone(t *testing.T) { //nolint:paralleltest // it counts allocations
+	type plain struct {
+		ID     int64
+		Plain  int
+		Price  float64
+		Active bool
+		At     time.Time
+		Note   *string
+	}
+	eng := open(t)
+	for text, want := range map[string]float64{
+		"SELECT 1::int8 AS id, 2::int4 AS plain, 3::float8 AS price, true AS active, now()::timestamp AS at": 0,
+		"SELECT 1::int8 AS id, 'text' AS note":     2, // the text, and what the field points to
+		"SELECT 1::int8 AS id, NULL::text AS note": 0,
+	} {
+		cur, err := eng.Query(t.Context(), engine.Text(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := scan.PlanOf(reflect.TypeFor[plain](), cur.Names())
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader, got := plan.Reader(cur), new(plain)
+		cur.Next()
+		if n := alloctest.PerRun(100, func() { err = reader.ScanAt(unsafe.Pointer(got)) }); n > want || err != nil || got.ID != 1 {
+			t.Errorf("%s: %v allocations, want %v; %v", text, n, want, err)
+		}
+		if err := cur.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
