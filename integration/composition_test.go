@@ -34,7 +34,7 @@ type shelf[DB any] struct {
 // act does a deed as a request does: with a context of its own, on a goroutine
 // of its own, which may panic or end.
 func (d deed[DB]) act(db DB) (got string, err error) {
-	base, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	base, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	ctx := context.WithValue(base, cancelKey{}, cancel)
 	over := make(chan struct{})
@@ -114,7 +114,7 @@ func leaksNothing[DB any](t *testing.T, deeds []deed[DB], open opener[DB]) {
 		order := rapid.Permutation(kitNames).Draw(rt, "order")
 		acts := rapid.SliceOfN(rapid.SampledFrom(mischief), 1, 12).Draw(rt, "acts")
 		todo := rapid.SliceOfN(rapid.SampledFrom(deeds), 1, 8).Draw(rt, "deeds")
-		k := newKit(t, 5*time.Millisecond, acts)
+		k := newKit(t, 30*time.Millisecond, acts)
 		s := open(t, k.chain(order))
 		for _, d := range todo {
 			_, _ = d.act(s.db)
@@ -148,7 +148,7 @@ func (s shelf[DB]) idle() int {
 // permits, at once, all succeed.
 func works[DB any](k *kit, d deed[DB], db DB) error {
 	var err error
-	for range 200 {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
 		errs := make([]error, k.limiter.Stats().Limit)
 		over := make(chan struct{})
 		for i := range errs {
