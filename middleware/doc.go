@@ -35,7 +35,7 @@
 //
 //	db.system.name, db.namespace, server.address, server.port (unless default)
 //	db.query.summary             as "SELECT users"
-//	db.query.text                as written if it has parameters, else without literals
+//	db.query.text                as written if it has parameters and arguments, else without literals
 //	db.operation.name            of operations without a text, as "COMMIT"
 //	db.operation.batch.size      from 2
 //	db.client.operation.duration in seconds, as the metric of this name

@@ -73,8 +73,8 @@ func WithErrorMessages() LoggingOption {
 }
 
 // WithoutQueryText leaves out db.query.text; db.query.summary stays. By
-// default the text is there, as written if it has parameters, and otherwise
-// with a question mark in place of each literal.
+// default the text is there, as written if it has parameters and arguments, and
+// otherwise with a question mark in place of each literal.
 func WithoutQueryText() LoggingOption {
 	return loggingOptionFunc(func(c *loggingConfig) error {
 		c.text = false

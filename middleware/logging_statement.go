@@ -8,20 +8,25 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
 // statements says what is logged of a statement's text.
 type statements struct {
 	text  bool
 	limit int // bytes; 0: none
-	known *sqltext.Cache[statement]
+	known [telemetry.Uses]*sqltext.Cache[statement]
 }
 
 // statement is what is logged of one text. What is empty is left out.
 type statement struct{ summary, text string }
 
 func newStatements(c loggingConfig) *statements {
-	return &statements{text: c.text, limit: c.textLimit, known: sqltext.NewCache[statement](0, 0)}
+	s := &statements{text: c.text, limit: c.textLimit}
+	for u := range s.known {
+		s.known[u] = sqltext.NewCache[statement](0, 0)
+	}
+	return s
 }
 
 // maxRead is how many bytes of a text are read to describe it, if no more are
@@ -35,7 +40,7 @@ func (s *statements) describe(attrs []slog.Attr, call *sp.Call) []slog.Attr {
 	if call.Op.Transactional() {
 		return attrs
 	}
-	st := s.of(sqltext.DialectOf(systemOf(call.Target)), call.Text)
+	st := s.of(sqltext.DialectOf(systemOf(call.Target)), telemetry.UseOf(call), call.Text)
 	if st.summary != "" {
 		attrs = append(attrs, slog.String(string(semconv.DBQuerySummaryKey), st.summary))
 	}
@@ -45,23 +50,19 @@ func (s *statements) describe(attrs []slog.Attr, call *sp.Call) []slog.Attr {
 	return attrs
 }
 
-func (s *statements) of(dialect sqltext.Dialect, text string) statement {
+func (s *statements) of(dialect sqltext.Dialect, use telemetry.Use, text string) statement {
 	if s.limit != 0 {
 		text = cut(text, max(s.limit, maxRead))
 	}
-	if st, ok := s.known.Get(dialect, text); ok {
+	if st, ok := s.known[use].Get(dialect, text); ok {
 		return st
 	}
-	a := sqltext.Analyse(dialect, text)
-	st := statement{summary: a.Summary}
-	switch {
-	case !s.text:
-	case a.HasParameters:
-		st.text = cut(text, s.limit)
-	default:
-		st.text = cut(a.Sanitized, s.limit)
+	summary, told := telemetry.Describe(dialect, use, text)
+	st := statement{summary: summary}
+	if s.text {
+		st.text = cut(told, s.limit)
 	}
-	s.known.Put(dialect, text, st)
+	s.known[use].Put(dialect, text, st)
 	return st
 }
 

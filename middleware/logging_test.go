@@ -176,6 +176,7 @@ func sameAttrs(t *testing.T, got, want map[string]any) {
 func TestWhatTheTextShows(t *testing.T) {
 	t.Parallel()
 	const plain, parameters = "SELECT name FROM users WHERE id = 17", "SELECT name FROM users WHERE id = $1"
+	const operator = "SELECT name FROM users WHERE tags ? 'secret'" // no parameter, but PostgreSQL's operator
 	for _, c := range []struct {
 		op         sp.Op
 		text, want string
@@ -184,6 +185,8 @@ func TestWhatTheTextShows(t *testing.T) {
 		{sp.OpQuery, plain, "SELECT name FROM users WHERE id = ?", nil},
 		{sp.OpQuery, parameters, parameters, nil},
 		{sp.OpPrepare, parameters, parameters, nil},
+		{sp.OpQuery, operator, "SELECT name FROM users WHERE tags ? ?", nil},
+		{sp.OpBatch, parameters + "; " + plain, parameters + "; SELECT name FROM users WHERE id = ?", nil},
 		{sp.OpQuery, plain, "", one(middleware.WithoutQueryText())},
 		{sp.OpQuery, plain, "SELECT", one(middleware.WithQueryTextLimit(6))},
 		{sp.OpQuery, `SELECT "né"`, `SELECT "n`, one(middleware.WithQueryTextLimit(10))},
