@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
 // asyncMeters are the instruments of awaited sessions. A nil one records
@@ -27,7 +28,7 @@ func WithMeterProvider(p metric.MeterProvider) AsyncOption {
 		if p == nil {
 			return errors.New("proxy: WithMeterProvider(nil): want a provider")
 		}
-		meter := p.Meter("github.com/sessionproxy/sessionproxy/proxy")
+		meter := p.Meter("github.com/sessionproxy/sessionproxy/proxy", metric.WithSchemaURL(semconv.SchemaURL))
 		queue, err := meter.Float64Histogram("sessionproxy.async.queue", metric.WithUnit("s"),
 			metric.WithDescription("How long an operation of an awaited session waited for those before it."),
 			metric.WithExplicitBucketBoundaries(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5))
