@@ -24,6 +24,7 @@ type world struct {
 	shelves map[int64]*Shelf
 	items   map[int64]*Item
 	marks   map[int64]*Mark
+	reread  bool // objects were read in this transaction whose versions may be undone
 	stale   bool // a rollback has left relations in the objects that are not those of the rows
 	words   int
 }
@@ -42,13 +43,17 @@ func TestRandomGraphsAgreeWithAModel(t *testing.T) {
 			expect(t, second(db.Execute(w.ctx, engine.Text("DELETE FROM "+table))))
 		}
 		w.forget()
-		w.s = orm.NewSession(db.Engine)
+		var opts []orm.Option
+		if rapid.Bool().Draw(t, "without expiry") {
+			opts = append(opts, orm.WithoutExpireOnCommit())
+		}
+		w.s = orm.NewSession(db.Engine, opts...)
 		defer w.s.Close(w.ctx) //nolint:errcheck // a second time, unless the test has failed
 		t.Repeat(map[string]func(*rapid.T){
 			"add a shelf": w.addShelf, "add an item": w.addItem, "add a mark": w.addMark,
 			"rename": w.rename, "move": w.move, "take out": w.takeOut, "link": w.link, "unlink": w.unlink,
 			"delete a shelf": w.deleteShelf, "delete an item": w.deleteItem, "delete a mark": w.deleteMark,
-			"merge": w.merge, "expunge": w.expunge, "get": w.get, "query": func(*rapid.T) { w.readAll() },
+			"merge": w.merge, "expunge": w.expunge, "expire": w.expire, "get": w.get, "query": func(*rapid.T) { w.readAll() },
 			"flush": w.flush, "begin": w.begin, "release": w.release, "undo": w.undo, "commit": w.commit, "rollback": w.rollback,
 		})
 		w.commit(t)

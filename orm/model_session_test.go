@@ -65,6 +65,7 @@ func (w *world) expunge(t *rapid.T) {
 	gone := w.shelves[id]
 	expect(t, w.s.Expunge(gone))
 	delete(w.shelves, id)
+	w.reread = true
 	gone.Label = "nobody hears of it"
 	for _, m := range w.marks { // which hold what was let go
 		expect(t, w.s.Expire(m))
@@ -73,6 +74,25 @@ func (w *world) expunge(t *rapid.T) {
 	if w.shelves[id] == gone {
 		t.Fatal("an object that was let go is back")
 	}
+}
+
+// expire expires an item or a shelf, or refreshes it, after a flush.
+func (w *world) expire(t *rapid.T) {
+	w.flush(t)
+	shelf, item := w.shelves[pick(t, "shelf", w.m.now.shelves)], w.items[pick(t, "item", w.m.now.items)]
+	switch rapid.SampledFrom([]string{"shelf", "item", "all", "refresh a shelf", "refresh an item"}).Draw(t, "what") {
+	case "shelf":
+		expect(t, w.s.Expire(shelf))
+	case "item":
+		expect(t, w.s.Expire(item))
+	case "all":
+		w.s.ExpireAll()
+	case "refresh a shelf":
+		expect(t, w.s.Refresh(w.ctx, shelf))
+	case "refresh an item":
+		expect(t, w.s.Refresh(w.ctx, item, orm.Fields("Word", "Marks")))
+	}
+	w.stale = true // relations of what is expired do not follow
 }
 
 func (w *world) get(t *rapid.T) {
@@ -128,7 +148,7 @@ func (w *world) undo(t *rapid.T) {
 func (w *world) commit(t *rapid.T) {
 	expect(t, w.s.Commit(w.ctx))
 	w.m.commit()
-	w.nested = nil
+	w.nested, w.reread = nil, false
 	w.agree(t)
 }
 
@@ -137,6 +157,7 @@ func (w *world) rollback(t *rapid.T) {
 	w.m.rollback(0)
 	w.nested = nil
 	w.rolledBack(t)
+	w.reread = false
 	if !w.stale {
 		w.agree(t)
 	}
@@ -159,7 +180,7 @@ func (w *world) rolledBack(t *rapid.T) {
 	drop(w.s, w.items, w.m.now.items)
 	drop(w.s, w.marks, w.m.now.marks)
 	w.stale = true
-	if !same || rapid.Bool().Draw(t, "read at once") {
+	if !same || w.reread || rapid.Bool().Draw(t, "read at once") {
 		w.refresh()
 	}
 }

@@ -144,6 +144,13 @@ func TestARollbackLeavesOneObjectForARow(t *testing.T) {
 		if got := must(orm.Get[Shelf](t.Context(), s, 2)); got != two || s.Contains(seen) || two.Label != "two" {
 			t.Errorf("%+v, and the other is there: %t", got, s.Contains(seen))
 		}
+		three := &Shelf{ID: 3}
+		check(t, s.Add(three), s.Flush(t.Context()), s.Expunge(three))
+		seen = must(orm.GetOne[Shelf](t.Context(), s, 3))
+		check(t, s.Rollback(t.Context()))
+		if s.Contains(seen) {
+			t.Error("an object is there whose row never was")
+		}
 	})
 }
 

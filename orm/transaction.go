@@ -221,6 +221,9 @@ func (s *Session) undo(t *transaction, all bool) {
 		if st.in != t {
 			continue
 		}
+		if other := s.objects.find(st.table, st.id); other != nil && st.status != pending {
+			s.objects.remove(other) // it was read after st had left
+		}
 		s.objects.remove(st)
 		if st.zeroed == nil {
 			continue
