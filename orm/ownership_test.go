@@ -151,6 +151,14 @@ func TestARollbackLeavesOneObjectForARow(t *testing.T) {
 		if s.Contains(seen) {
 			t.Error("an object is there whose row never was")
 		}
+		check(t, s.Delete(t.Context(), two), s.Flush(t.Context()))
+		next = &Shelf{ID: 2, Label: "next"}
+		check(t, s.Add(next), s.Flush(t.Context()), s.Expunge(next))
+		seen = must(orm.GetOne[Shelf](t.Context(), s, 2))
+		check(t, s.Delete(t.Context(), seen), s.Flush(t.Context()), s.Rollback(t.Context()))
+		if got := must(orm.Get[Shelf](t.Context(), s, 2)); got != two || s.Contains(seen) {
+			t.Error("of two objects of a row that were deleted, the wrong one is back")
+		}
 	})
 }
 

@@ -206,68 +206,6 @@ func (t *transaction) merge() *transaction {
 	return outer
 }
 
-// undoAll undoes the whole transaction among the objects.
-func (s *Session) undoAll() {
-	for s.tx != nil {
-		s.undo(s.tx, true)
-		s.tx = s.tx.outer
-	}
-}
-
-// undo undoes a transaction among the objects. If it is all of it, every object
-// may now differ from its row; otherwise those changed in it.
-func (s *Session) undo(t *transaction, all bool) {
-	for _, st := range t.added {
-		if st.in != t {
-			continue
-		}
-		if other := s.objects.find(st.table, st.id); other != nil && st.status != pending {
-			s.objects.remove(other) // it was read after st had left
-		}
-		s.objects.remove(st)
-		if st.zeroed == nil {
-			continue
-		}
-		for _, i := range *st.zeroed {
-			st.table.Columns[i].SetZero(st.obj)
-		}
-	}
-	for st := range t.keys {
-		s.objects.forget(st)
-	}
-	for st, id := range t.keys {
-		st.id = id
-	}
-	for st := range t.deleted {
-		if st.in != t {
-			st.status = persistent
-			s.objects.reclaim(st)
-			st.expire()
-		}
-	}
-	for st := range t.keys {
-		if s.objects.at(st.obj) == st && st.status == persistent {
-			s.objects.reclaim(st)
-		}
-	}
-	for st, row := range t.modified {
-		if st.in == t {
-			continue
-		}
-		if row != nil {
-			st.restore(row)
-			st.table.CopyAll(st.snapshot, st.obj)
-		}
-		st.expire()
-	}
-	for st := range s.objects.all() {
-		st.marked = false
-		if all && st.status == persistent || st.modified() {
-			st.expire()
-		}
-	}
-}
-
 // cleanup bounds what has to be done when the caller's context is over.
 const cleanup = 5 * time.Second
 
