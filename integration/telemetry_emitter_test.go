@@ -17,7 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/otel/attribute"
+	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -49,6 +53,7 @@ type emitter struct {
 	spans  *tracetest.InMemoryExporter
 	traces *sdktrace.TracerProvider
 	reader *sdkmetric.ManualReader
+	series *prometheus.Registry // the metrics once more, for Prometheus
 	meters *sdkmetric.MeterProvider
 	logs   *records
 	logger *slog.Logger
@@ -61,7 +66,10 @@ func newEmitter(t *testing.T, d database) *emitter {
 	e.source, e.url = secretive(t, d)
 	e.page = must(statusz.New())
 	e.traces = sdktrace.NewTracerProvider(sdktrace.WithSyncer(e.spans))
-	e.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(e.reader))
+	e.series = prometheus.NewRegistry()
+	exporter := must(otelprometheus.New(otelprometheus.WithRegisterer(e.series),
+		otelprometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes)))
+	e.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(e.reader), sdkmetric.WithReader(exporter))
 	e.logger = slog.New(slog.NewJSONHandler(e.logs, &slog.HandlerOptions{Level: slog.LevelDebug - 4}))
 	t.Cleanup(func() {
 		if err := errors.Join(e.traces.Shutdown(context.Background()), e.meters.Shutdown(context.Background())); err != nil {
@@ -186,6 +194,7 @@ func (r *records) decode(t *testing.T) (out []map[string]any) {
 type emitted struct {
 	spans  tracetest.SpanStubs
 	scopes []metricdata.ScopeMetrics
+	series []*dto.MetricFamily // the metrics as Prometheus has them
 	logs   []map[string]any
 	pages  []string // the live page, for people and for programs
 }
@@ -198,7 +207,7 @@ func (e *emitter) take(t *testing.T) *emitted {
 	if err := e.reader.Collect(context.Background(), &collected); err != nil {
 		t.Fatal(err)
 	}
-	out.scopes = collected.ScopeMetrics
+	out.scopes, out.series = collected.ScopeMetrics, must(e.series.Gather())
 	for _, accept := range []string{"text/html", "application/json"} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.Header.Set("Accept", accept)

@@ -75,7 +75,7 @@ func (e *emitter) retries(t *testing.T) {
 // outage has a statement end a circuit's patience.
 func (e *emitter) outage(t *testing.T) {
 	brk := must(breaker.New(breaker.WithConsecutiveFailures(1), breaker.WithMeterProvider(e.meters)))
-	db := openDSN(t, e.driver, e.source, e.observed(brk, must(middleware.Timeout(20*time.Millisecond)))...)
+	db := openDSN(t, e.driver, e.source, e.observed(brk, must(middleware.Timeout(time.Minute, middleware.WithTimeoutFor(20*time.Millisecond, sp.OpExec))))...)
 	if err := db.PingContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -62,6 +62,7 @@ func TestTelemetryKeepsToTheConventions(t *testing.T) {
 	})
 	if all.databases == 3 { // on fewer, less is emitted
 		all.check(t, page)
+		all.checkDashboard(t)
 	}
 }
 
@@ -73,10 +74,11 @@ type inventory struct {
 	attributes map[string][]string // and what they are on
 	events     []string
 	spans      []string
+	series     map[string][]string // metrics as Prometheus has them, and their labels
 }
 
 func newInventory() *inventory {
-	return &inventory{metrics: map[string][]string{}, attributes: map[string][]string{}}
+	return &inventory{metrics: map[string][]string{}, attributes: map[string][]string{}, series: map[string][]string{}}
 }
 
 // with adds x to list, once.
@@ -111,6 +113,7 @@ func (v *inventory) add(e *emitted) {
 	for _, s := range e.spans {
 		v.spans = with(v.spans, s.Name)
 	}
+	e.addSeries(v.series)
 }
 
 // check compares what was emitted with what docs/metrics.md says: nothing is

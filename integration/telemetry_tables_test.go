@@ -59,6 +59,9 @@ func readMetricsPage(t *testing.T) *metricsPage {
 // add takes in a row of the table with this head.
 func (p *metricsPage) add(t *testing.T, head string, cells []string) {
 	t.Helper()
+	if head == "| here | in Prometheus |" { // examples
+		return
+	}
 	name := quoted(cells[0])
 	if len(name) != 1 {
 		t.Fatalf("docs/metrics.md: a row begins with %s, want a name", cells[0])
