@@ -244,7 +244,6 @@ func (s *Session) take(
 		st.table, st.obj, st.status, st.snapshot, st.id, st.expired = t, row, persistent, b.snapshot(t, row), id, !whole
 		s.objects.add(st)
 		s.objects.keys(t).put(st)
-		s.saw(st)
 		if b != nil && b.silent {
 			return st, nil
 		}

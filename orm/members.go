@@ -233,7 +233,9 @@ func (s *Session) eachMember(st *state, c mapping.Cascade, fn func(st *state)) {
 // ExpungeAll takes all objects out of the session. The transaction stays open.
 func (s *Session) ExpungeAll() {
 	_ = s.run(context.Background(), sp.OpSessionExpungeAll, func(context.Context) error {
+		added := s.objects.added // those of an open savepoint are told by their numbers
 		s.objects = newObjects()
+		s.objects.added = added
 		return nil
 	})
 }

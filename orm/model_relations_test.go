@@ -53,7 +53,7 @@ func TestRandomGraphsAgreeWithAModel(t *testing.T) {
 			"add a shelf": w.addShelf, "add an item": w.addItem, "add a mark": w.addMark,
 			"rename": w.rename, "move": w.move, "take out": w.takeOut, "link": w.link, "unlink": w.unlink,
 			"delete a shelf": w.deleteShelf, "delete an item": w.deleteItem, "delete a mark": w.deleteMark,
-			"merge": w.merge, "expunge": w.expunge, "expire": w.expire, "get": w.get, "query": func(*rapid.T) { w.readAll() },
+			"merge": w.merge, "expunge": w.expunge, "expunge all": w.expungeAll, "expire": w.expire, "get": w.get, "query": func(*rapid.T) { w.readAll() },
 			"flush": w.flush, "begin": w.begin, "release": w.release, "undo": w.undo, "commit": w.commit, "rollback": w.rollback,
 		})
 		w.commit(t)

@@ -76,6 +76,15 @@ func (w *world) expunge(t *rapid.T) {
 	}
 }
 
+// expungeAll lets go of all, after a flush, and reads it again.
+func (w *world) expungeAll(t *rapid.T) {
+	w.flush(t)
+	w.s.ExpungeAll()
+	w.forget()
+	w.reread = true
+	w.readAll()
+}
+
 // expire expires an item or a shelf, or refreshes it, after a flush.
 func (w *world) expire(t *rapid.T) {
 	w.flush(t)

@@ -44,7 +44,7 @@ func (t Tasks) BeginNested() *Task[*Nested] {
 				return nil, err
 			}
 			s.tx = newTransaction(s.tx)
-			s.tx.tx = tx
+			s.tx.tx, s.tx.since = tx, s.objects.added
 			return &Nested{session: s, tx: s.tx}, nil
 		},
 	}

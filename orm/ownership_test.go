@@ -159,6 +159,12 @@ func TestARollbackLeavesOneObjectForARow(t *testing.T) {
 		if got := must(orm.Get[Shelf](t.Context(), s, 2)); got != two || s.Contains(seen) {
 			t.Error("of two objects of a row that were deleted, the wrong one is back")
 		}
+		check(t, s.Delete(t.Context(), two), s.Flush(t.Context()))
+		s.ExpungeAll()
+		check(t, s.Rollback(t.Context()))
+		if got := must(orm.Get[Shelf](t.Context(), s, 2)); got == two || !s.Contains(got) {
+			t.Error("an object is back that the session had let go")
+		}
 	})
 }
 

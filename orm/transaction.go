@@ -14,12 +14,13 @@ import (
 // rolling it back has to undo among the objects.
 type transaction struct {
 	outer *transaction
+	since int        // how many objects the session had had when it began
 	tx    *engine.Tx // the savepoint; nil: the transaction itself
 
 	added   []*state        // became pending or persistent in it, unless they say otherwise
 	deleted map[*state]bool // became deleted in it
-	// modified are those that were flushed in it, or read in a savepoint, with
-	// the row before the first flush if its key or version was changed.
+	// modified are those that were flushed in it, or read again in a savepoint,
+	// with the row before the first flush if its key or version was changed.
 	modified map[*state]unsafe.Pointer
 	keys     map[*state]identity // the keys of those that got another one
 }
@@ -177,7 +178,8 @@ func (t *transaction) touch(st *state, row unsafe.Pointer) {
 }
 
 // saw notes that an object, or one of its relations, was read or follows what
-// was flushed: a savepoint's rollback may undo what it says.
+// was flushed: a savepoint's rollback may undo what it says, as it may with all
+// that came into the session since.
 func (s *Session) saw(st *state) {
 	if s.tx != nil && s.tx.outer != nil {
 		s.tx.touch(st, nil)

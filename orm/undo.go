@@ -50,7 +50,7 @@ func (s *Session) undo(t *transaction, all bool) {
 	}
 	for st := range s.objects.all() {
 		st.marked = false
-		if all && st.status == persistent || st.modified() {
+		if st.status == persistent && (all || st.order > t.since) || st.modified() {
 			st.expire()
 		}
 	}
@@ -95,7 +95,7 @@ func (t *transaction) restorable(s *Session) (out []*state) {
 	}
 	for _, st := range latestFirst(maps.Keys(t.deleted)) {
 		switch since := born[row{st.table, st.id}]; {
-		case st.in == t:
+		case st.in == t || s.objects.at(st.obj) != st: // ExpungeAll lets go of the deleted too
 		case since > 0 && since < st.order:
 			s.objects.drop(st)
 		default:
