@@ -18,6 +18,10 @@ test: servers ## Run every test of every module with -race, on real servers
 	@echo "== counting allocations, which the race detector adds to"
 	@go test -count=1 -run Alloc ./...
 
+.PHONY: examples
+examples: servers ## Run every example
+	@scripts/examples.sh
+
 .PHONY: servers
 servers: ## Install the database servers that the tests need, where that is possible
 	@scripts/install-servers.sh

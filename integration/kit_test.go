@@ -100,6 +100,9 @@ func (c *trouble) act(op sp.Op) string {
 		return passes
 	}
 	act := c.acts[int(c.next.Add(1))%len(c.acts)]
+	if op == sp.OpConnect && act == hangs {
+		return failsBefore // pgx's pool gives the opening of a connection minutes
+	}
 	if op != sp.OpExec && (act == panicsBefore || act == panicsAfter || act == exits) {
 		c.lost.Store(true)
 	}

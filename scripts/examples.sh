@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Runs every example, as a reader of the README would, a minute at most. Prints
+# what one that fails has printed. A service is asked something, and stopped.
+set -euo pipefail
+
+cd "$(dirname "$0")/../examples"
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+# visit starts the service of nethttp, asks it for a page, and stops it.
+visit() {
+	"$1" -file "$dir/visits.db" -listen 127.0.0.1:18080 &
+	local service=$!
+	local status=1
+	for _ in {1..50}; do
+		if curl -sfi -X POST http://127.0.0.1:18080/visits/home; then
+			status=0
+			break
+		fi
+		sleep 0.1
+	done
+	kill -INT "$service" 2>/dev/null || status=1
+	wait "$service" || status=1
+	return "$status"
+}
+
+for main in */main.go; do
+	name=${main%/main.go}
+	began=$SECONDS
+	go build -o "$dir/$name" "./$name"
+	case $name in
+	nethttp) run=(visit "$dir/$name") ;;
+	webservice) run=(timeout 60 "$dir/$name" -load 1s -listen 127.0.0.1:0 -url "sqlite:$dir/webservice.db") ;;
+	*) run=(timeout 60 "$dir/$name") ;;
+	esac
+	if ! "${run[@]}" >"$dir/out" 2>&1 || [[ ! -s $dir/out ]]; then
+		cat "$dir/out"
+		echo "examples/$name failed" >&2
+		exit 1
+	fi
+	echo "examples/$name: $(wc -c <"$dir/out") bytes of output, $((SECONDS - began)) s"
+done
