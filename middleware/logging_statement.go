@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"log/slog"
-	"unicode/utf8"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
@@ -29,11 +28,6 @@ func newStatements(c loggingConfig) *statements {
 	return s
 }
 
-// maxRead is how many bytes of a text are read to describe it, if no more are
-// to be logged: reading a bulk insert of megabytes costs more than it tells. A
-// literal that is cut in two counts as a literal.
-const maxRead = 32 << 10
-
 // describe adds what the call's text says. Texts of transaction control say
 // nothing but names of savepoints.
 func (s *statements) describe(attrs []slog.Attr, call *sp.Call) []slog.Attr {
@@ -52,28 +46,16 @@ func (s *statements) describe(attrs []slog.Attr, call *sp.Call) []slog.Attr {
 
 func (s *statements) of(dialect sqltext.Dialect, use telemetry.Use, text string) statement {
 	if s.limit != 0 {
-		text = cut(text, max(s.limit, maxRead))
+		text = telemetry.Cut(text, max(s.limit, telemetry.MaxRead))
 	}
 	if st, ok := s.known[use].Get(dialect, text); ok {
 		return st
 	}
-	summary, told := telemetry.Describe(dialect, use, text)
-	st := statement{summary: summary}
+	told := telemetry.Describe(dialect, use, text)
+	st := statement{summary: told.Summary}
 	if s.text {
-		st.text = cut(told, s.limit)
+		st.text = telemetry.Cut(told.Text, s.limit)
 	}
 	s.known[use].Put(dialect, text, st)
 	return st
-}
-
-// cut shortens text to at most limit bytes, at the end of a character; 0 is no
-// limit.
-func cut(text string, limit int) string {
-	if limit == 0 || len(text) <= limit {
-		return text
-	}
-	for limit > 0 && !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return text[:limit]
 }

@@ -3,10 +3,11 @@ package tracing_test
 import (
 	"testing"
 
-	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/tracing"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
 func TestStatementSpanHasItsAttributesFromTheStart(t *testing.T) {

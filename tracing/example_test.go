@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/tracing"
-	"go.opentelemetry.io/otel/attribute"
 )
 
 // perform stands for an attachment, which makes a call of every operation and

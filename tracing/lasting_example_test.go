@@ -8,10 +8,11 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"go.opentelemetry.io/otel/trace"
+
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	"github.com/sessionproxy/sessionproxy/tracing"
-	"go.opentelemetry.io/otel/trace"
 )
 
 func ExampleWithTransactionSpans() {

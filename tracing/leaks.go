@@ -8,8 +8,9 @@ import (
 	"sync"
 	"time"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"go.opentelemetry.io/otel/metric"
+
+	sp "github.com/sessionproxy/sessionproxy"
 )
 
 // WithLeakDetection reports rows, batches, transactions and connections taken

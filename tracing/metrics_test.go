@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
-	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/tracing"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
 const (

@@ -4,8 +4,9 @@ import (
 	"context"
 	"time"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"go.opentelemetry.io/otel/trace"
+
+	sp "github.com/sessionproxy/sessionproxy"
 )
 
 // observation is the span and the clock of one call. It lives in a pool; the

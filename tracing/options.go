@@ -9,12 +9,13 @@ import (
 	"log/slog"
 	"time"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	sp "github.com/sessionproxy/sessionproxy"
 )
 
 // config is what the options set.

@@ -5,10 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/tracing"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
 func TestWrongOptionsAreNamed(t *testing.T) {

@@ -10,9 +10,11 @@ import (
 	"strconv"
 	"time"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
 // describeParameters records the arguments that [WithQueryParameters] names.
@@ -27,7 +29,7 @@ func (o *observation) describeParameters() {
 			return
 		}
 		if text, ok := parameterText(value); ok {
-			out = append(out, semconv.DBQueryParameter(key, cut(text, o.tracing.cfg.textLimit)))
+			out = append(out, semconv.DBQueryParameter(key, telemetry.Cut(text, o.tracing.cfg.textLimit)))
 		}
 	}
 	position := 0

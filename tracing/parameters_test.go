@@ -9,9 +9,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+	"go.opentelemetry.io/otel/attribute"
+
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/tracing"
-	"go.opentelemetry.io/otel/attribute"
 )
 
 func TestParametersAreWrittenAsTheyWouldBeSent(t *testing.T) {

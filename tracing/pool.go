@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/dbconv"
+
+	sp "github.com/sessionproxy/sessionproxy"
 )
 
 // WatchPool records the metrics of a connection pool, named by

@@ -4,11 +4,12 @@ import (
 	"context"
 	"time"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/dbconv"
+
+	sp "github.com/sessionproxy/sessionproxy"
 )
 
 // poolTimes records how long the connections of a pool take to open, are

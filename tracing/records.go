@@ -5,13 +5,14 @@ import (
 	"sync"
 	"sync/atomic"
 
-	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/internal/sqltext"
-	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
 // record is what calls of one operation or one text on one target have in
@@ -37,8 +38,8 @@ const maxTargets = 64
 // of returns the record for a call.
 func (r *records) of(t *Tracing, call *sp.Call) *record {
 	d := r.destination(call.Target)
-	if form := formOf(call); form != noText {
-		return d.byText(t, form, call.Op, call.Text)
+	if hasText(call) {
+		return d.byText(t, telemetry.UseOf(call), call.Op, call.Text)
 	}
 	return d.byOp(t, call.Op)
 }
@@ -81,7 +82,7 @@ type destination struct {
 	attributes []attribute.KeyValue
 	dialect    sqltext.Dialect
 	ops        [256]atomic.Pointer[record]
-	texts      [forms]*sqltext.Cache[*record]
+	texts      [telemetry.Uses]*sqltext.Cache[*record]
 }
 
 func newDestination(target *sp.Target) *destination {

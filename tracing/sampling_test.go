@@ -4,9 +4,10 @@ import (
 	"context"
 	"testing"
 
+	"go.opentelemetry.io/otel/trace"
+
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/tracing"
-	"go.opentelemetry.io/otel/trace"
 )
 
 func TestUnsampledSpanIsEndedAndOtherwiseLeftAlone(t *testing.T) {

@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
-	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/tracing"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
 func TestQuerySpanEndsWhenItsRowsAreClosed(t *testing.T) {

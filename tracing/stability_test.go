@@ -3,9 +3,10 @@ package tracing_test
 import (
 	"testing"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/tracing"
-	"go.opentelemetry.io/otel/attribute"
 )
 
 // TestStabilityOptInChangesNothing holds that the stable conventions are

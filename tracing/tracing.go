@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"sync"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	sp "github.com/sessionproxy/sessionproxy"
 )
 
 // Tracing is an interceptor that makes spans and metrics. It is made by [New],

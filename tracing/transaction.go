@@ -5,8 +5,9 @@ import (
 	"slices"
 	"sync"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"go.opentelemetry.io/otel/trace"
+
+	sp "github.com/sessionproxy/sessionproxy"
 )
 
 // WithTransactionSpans makes an INTERNAL span of each transaction that its

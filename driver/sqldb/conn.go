@@ -28,7 +28,8 @@ type conn struct {
 type beginning struct {
 	driverTx driver.Tx
 	call     *sp.Call
-	pooled   *stmtCall // what call is a part of, if it is pooled
+	pooled   *stmtCall     // what call is a part of, if it is pooled
+	over     chan struct{} // closed when it has ended, if it is a handle's
 }
 
 func (c *conn) inTx() bool { return c.begun != nil || c.textTx }
@@ -189,7 +190,8 @@ func (c *conn) ConnBeginTx(ctx context.Context, _ driver.ConnBeginTx, opts drive
 	s.opts = opts
 	begun := &s.ownBegun
 	if s.handle != nil { // a transaction that ends with the handle's call
-		begun = new(beginning)
+		begun = &beginning{over: make(chan struct{})}
+		s.handle.begun = begun
 	}
 	s.begun = begun
 	open, err := c.run(ctx, s)
@@ -240,11 +242,14 @@ func (c *conn) endTx(ctx context.Context, s *stmtCall) (err error) {
 func (c *conn) finishTx(err error) {
 	b := c.begun
 	c.begun, c.undone, c.textTx = nil, nil, false // a savepoint by text has ended with it
-	if b == nil || b.call == nil {
+	if b == nil {
 		return
 	}
-	if b.call.Finish(err) && b.pooled != nil {
+	if b.call != nil && b.call.Finish(err) && b.pooled != nil {
 		b.pooled.free()
+	}
+	if b.over != nil {
+		close(b.over)
 	}
 }
 

@@ -5,8 +5,11 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
@@ -171,5 +174,75 @@ func TestAnEmptyChainNeedsNoCalls(t *testing.T) {
 	})
 	if err != nil || log.count("commit") != 1 {
 		t.Error(err, log.all())
+	}
+}
+
+// slowTx is a transaction whose first rollback waits.
+type slowTx struct {
+	driver.Tx
+	entered, leave chan struct{}
+}
+
+func (tx slowTx) Rollback() error {
+	close(tx.entered)
+	<-tx.leave
+	return tx.Tx.Rollback()
+}
+
+type slowToRollBack struct {
+	*minimalConn
+	entered, leave chan struct{}
+}
+
+func (c slowToRollBack) Begin() (driver.Tx, error) {
+	tx, err := c.minimalConn.Begin()
+	if c.log.count("begin") > 1 {
+		return tx, err
+	}
+	return slowTx{tx, c.entered, c.leave}, err
+}
+
+// TestATransactionOfAFailedAttemptEndsBeforeTheNext has a BEGIN succeed whose
+// context ends, so that database/sql rolls back on a goroutine of its own, and
+// an interceptor refuse it. The next attempt's transaction must not be ended by
+// the end of the first.
+func TestATransactionOfAFailedAttemptEndsBeforeTheNext(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var ends atomic.Int64
+	attempt := 0
+	refuse := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error {
+			if call.Op != sp.OpBegin || call.Scope != sp.ScopePool {
+				return next(ctx, call)
+			}
+			if attempt++; attempt > 1 {
+				call.OnFinish(func(error) { ends.Add(1) })
+				return next(ctx, call)
+			}
+			ctx, cancel := context.WithCancel(ctx)
+			err := next(ctx, call)
+			cancel()
+			<-entered // database/sql is rolling back
+			time.AfterFunc(10*time.Millisecond, func() { close(leave) })
+			return errors.Join(err, errRefused)
+		}
+	})
+	db, _, log := openWith(t, func(log *journal) driver.Conn {
+		return slowToRollBack{&minimalConn{log: log}, entered, leave}
+	}, again(2), refuse)
+	tx, err := wrap(t, db).BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-leave
+	for db.Stats().InUse > 1 { // until the first transaction's connection is back
+		runtime.Gosched()
+	}
+	if n := ends.Load(); n != 0 {
+		t.Errorf("the call has ended %d times while its transaction is open", n)
+	}
+	if err := tx.Commit(); err != nil || ends.Load() != 1 || log.count("rollback") != 1 || log.count("commit") != 1 {
+		t.Errorf("error %v, %d ends, journal %v", err, ends.Load(), log.all())
 	}
 }

@@ -29,10 +29,11 @@ var _ sp.Forker = (*handleOp)(nil)
 type outcome struct {
 	performed bool
 
-	// The level of the connection writes the next three.
+	// The level of the connection writes the next four.
 	reached    bool // a driver was asked to perform the call
 	progress   fault.Progress
 	driverRows *rows
+	begun      *beginning // of a transaction
 
 	result sql.Result
 	rows   *sql.Rows
@@ -108,7 +109,10 @@ func (h *handleOp) Discard() {
 	case h.row != nil:
 		_ = h.row.Scan() // closes the rows, whatever it returns
 	case h.tx != nil:
+		// If its context is over, database/sql is rolling it back by itself, on
+		// another goroutine.
 		_ = h.tx.Rollback()
+		<-h.begun.over
 	}
 	h.rows, h.row, h.tx = nil, nil, nil
 }

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
@@ -40,47 +41,74 @@ func UseOf(call *sp.Call) Use {
 	return UseAlone
 }
 
-// Describe returns the summary of a text, by the rules of the semantic
-// conventions, and what may be told of the text itself: where values have
-// parameters, it is told as written, and elsewhere with a question mark in
-// place of each literal.
-func Describe(d sqltext.Dialect, u Use, text string) (summary, told string) {
+// A Description is what is told of a text.
+type Description struct {
+	// Summary names its operations and tables, by the rules of the semantic
+	// conventions.
+	Summary string
+	// Text is the text as written where values have parameters, and elsewhere
+	// with a question mark in place of each literal.
+	Text string
+	// Sanitized is the text with a question mark in place of every literal.
+	Sanitized string
+}
+
+// Describe returns what may be told of a text that is used so.
+func Describe(d sqltext.Dialect, u Use, text string) Description {
 	if u == UseBatch {
 		return describeBatch(d, text)
 	}
 	a := sqltext.Analyse(d, text)
+	out := Description{Summary: a.Summary, Text: a.Sanitized, Sanitized: a.Sanitized}
 	if u == UsePrepare {
-		a.Summary = strings.TrimSpace("PREPARE " + a.Summary)
+		out.Summary = strings.TrimSpace("PREPARE " + a.Summary)
 	}
-	if u == UseAlone {
-		return a.Summary, a.Sanitized
+	if u != UseAlone && a.HasParameters {
+		out.Text = text
 	}
-	return a.Summary, toldOf(text, a)
+	return out
 }
 
 // describeBatch is Describe for several statements: the summary is what they
 // have in common, and a text that all of them share is told once.
-func describeBatch(d sqltext.Dialect, text string) (summary, told string) {
-	var texts []string
-	for i, statement := range sqltext.Split(d, text) {
-		a := sqltext.Analyse(d, statement)
+func describeBatch(d sqltext.Dialect, batch string) (out Description) {
+	var texts, sanitized []string
+	for i, text := range sqltext.Split(d, batch) {
+		one := Describe(d, UseWithArguments, text)
 		if i == 0 {
-			summary = a.Summary
+			out.Summary = one.Summary
 		}
-		if a.Summary != summary {
-			summary = ""
+		if one.Summary != out.Summary {
+			out.Summary = ""
 		}
-		texts = append(texts, toldOf(statement, a))
+		texts, sanitized = append(texts, one.Text), append(sanitized, one.Sanitized)
 	}
-	if len(slices.Compact(slices.Clone(texts))) == 1 {
-		texts = texts[:1]
-	}
-	return strings.TrimSpace("BATCH " + summary), strings.Join(texts, "; ")
+	out.Summary = strings.TrimSpace("BATCH " + out.Summary)
+	out.Text, out.Sanitized = joined(texts), joined(sanitized)
+	return out
 }
 
-func toldOf(text string, a sqltext.Analysis) string {
-	if a.HasParameters {
+// joined returns statements as one text, or the one that all of them are.
+func joined(texts []string) string {
+	if len(slices.Compact(slices.Clone(texts))) == 1 {
+		return texts[0]
+	}
+	return strings.Join(texts, "; ")
+}
+
+// MaxRead is how many bytes of a text are read to describe it, if no more are
+// to be told: the reading of a bulk insert of megabytes would cost more than it
+// tells. A literal that is cut in two counts as a literal.
+const MaxRead = 32 << 10
+
+// Cut shortens text to at most limit bytes, at the start of a character; 0 is
+// no limit.
+func Cut(text string, limit int) string {
+	if limit == 0 || len(text) <= limit {
 		return text
 	}
-	return a.Sanitized
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
 }

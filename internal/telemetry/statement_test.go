@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -30,8 +31,9 @@ func TestDescribe(t *testing.T) {
 		},
 	}
 	for _, test := range tests {
-		if summary, told := telemetry.Describe(sqltext.PostgreSQL, test.use, test.text); summary != test.summary || told != test.told {
-			t.Errorf("%s: got %q, %q, want %q, %q", test.text, summary, told, test.summary, test.told)
+		got := telemetry.Describe(sqltext.PostgreSQL, test.use, test.text)
+		if got.Summary != test.summary || got.Text != test.told || strings.Contains(got.Sanitized, "'x'") {
+			t.Errorf("%s: got %+v, want %q, %q", test.text, got, test.summary, test.told)
 		}
 	}
 }

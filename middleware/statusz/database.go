@@ -4,10 +4,10 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
-	"unicode/utf8"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
 // Bounds of what a page keeps.
@@ -108,9 +108,9 @@ func (d *database) statement(f *flight) *known {
 	case f.text == "" || f.op.Transactional():
 		return d.operation(f)
 	case f.op == sp.OpPrepare:
-		return d.look(byPrepared, f, cut(f.text, maxRead))
+		return d.look(byPrepared, f, telemetry.Cut(f.text, maxRead))
 	default:
-		return d.look(byText, f, cut(f.text, maxRead))
+		return d.look(byText, f, telemetry.Cut(f.text, maxRead))
 	}
 }
 
@@ -142,7 +142,7 @@ func (d *database) describe(in int, op sp.Op, text string) *known {
 		return &known{name: unitName(text)}
 	}
 	a := sqltext.Analyse(d.dialect, text)
-	k := &known{name: a.Summary, text: cut(a.Sanitized, maxShown)}
+	k := &known{name: a.Summary, text: telemetry.Cut(a.Sanitized, maxShown)}
 	switch {
 	case k.name == "":
 		k.name = op.String()
@@ -154,14 +154,3 @@ func (d *database) describe(in int, op sp.Op, text string) *known {
 
 // unitName returns the summary of a unit of work with the caller's name for it.
 func unitName(operation string) string { return sp.OpTransaction.String() + " " + operation }
-
-// cut shortens text to at most limit bytes, at the end of a character.
-func cut(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	for limit > 0 && !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return text[:limit]
-}

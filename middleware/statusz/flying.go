@@ -7,6 +7,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
 // maxFlights is how many calls in flight are shown one by one.
@@ -78,12 +79,12 @@ func (p *Page) flightView(f *flight, depth int, now time.Duration) flightView {
 	case f.text == "" || f.op.Transactional():
 		return v
 	}
-	text := cut(f.text, maxRead)
+	text := telemetry.Cut(f.text, maxRead)
 	if s := sqltext.Summary(f.database.dialect, text); s != "" {
 		v.Summary = s
 	}
 	if p.text {
-		v.Text = cut(sqltext.Sanitize(f.database.dialect, text), maxShown)
+		v.Text = telemetry.Cut(sqltext.Sanitize(f.database.dialect, text), maxShown)
 	}
 	return v
 }
