@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"database/sql/driver"
 	"log/slog"
 	"time"
 
@@ -75,6 +76,9 @@ func (e *echo) arguments(call *sp.Call, n int) slog.Attr {
 	values := make([]any, n)
 	for i := range values {
 		_, values[i] = call.Args.At(i)
+		if v, err := driver.DefaultParameterConverter.ConvertValue(values[i]); err == nil {
+			values[i] = v // of a pointer, what it points to
+		}
 	}
 	return slog.Any("arguments", values)
 }

@@ -136,6 +136,19 @@ func TestEchoShowsValuesWhenAsked(t *testing.T) {
 	}
 }
 
+func TestEchoShowsWhatPointersPointTo(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	name := "tea"
+	e := open(t, engine.WithEcho(slog.New(slog.NewTextHandler(&out, nil))), engine.WithEchoArguments())
+	if _, err := e.Execute(t.Context(), engine.Text("SELECT ?", &name)); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "arguments=[tea]") {
+		t.Errorf("wrote %s", out.String())
+	}
+}
+
 func TestEchoIsSilentBelowItsLevel(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
