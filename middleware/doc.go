@@ -48,6 +48,7 @@
 //	sessionproxy.attempts        from 2
 //	sessionproxy.rows_affected   of statements that change rows
 //	sessionproxy.fault.class     what the error means, as "serialization"
+//	sessionproxy.plan            of SlowQuery, if it is asked for
 //	sessionproxy.suppressed      records of this kind that were left out
 //	trace_id, span_id
 //

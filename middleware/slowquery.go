@@ -9,7 +9,6 @@ import (
 	"time"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"go.opentelemetry.io/otel/trace"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
@@ -25,8 +24,8 @@ const EventSlow sp.EventKind = "slow"
 // minute ([WithSlowEvery]); it says how many were left out. The call gets an
 // event, which a span shows.
 //
-// The record has the attributes of [Logging], and with [WithExplain] the
-// server's plan. It shows no arguments, and literals of the text only if
+// The record has the attributes of [Logging], and with [WithPostgresExplain] or
+// [WithExplain] the server's plan. It shows no arguments, and literals of the text only if
 // Logging would. A call that is fast enough costs two readings of the clock.
 // threshold is above 0.
 func SlowQuery(logger *slog.Logger, threshold time.Duration, opts ...SlowQueryOption) (sp.Interceptor, error) {
@@ -62,7 +61,7 @@ func (f slowQueryOption) applySlowQuery(c *slowQueryConfig) error { return f(c) 
 
 type slowQueryConfig struct {
 	every   time.Duration
-	explain func(ctx context.Context, text string, args sp.Args) (string, error)
+	explain explainFunc
 }
 
 // WithSlowEvery sets how long after a record of a statement the next one is
@@ -76,28 +75,6 @@ func WithSlowEvery(d time.Duration) SlowQueryOption {
 		return nil
 	})
 }
-
-// WithExplain adds what explain returns to the record: the server's plan for
-// the statement, such as the lines of PostgreSQL's EXPLAIN, on a handle of its
-// own whose chain has no SlowQuery. It is asked for statements that only read,
-// outside of transactions and units, once per record; with arguments, which it
-// must not return. It runs on the caller's goroutine when the call is over, for
-// five seconds at most: it holds the caller up. An error is written in place of
-// the plan, by its type alone.
-func WithExplain(explain func(ctx context.Context, text string, args sp.Args) (plan string, err error)) SlowQueryOption {
-	return slowQueryOption(func(c *slowQueryConfig) error {
-		if explain == nil {
-			return errors.New("middleware: SlowQuery: WithExplain(nil): want a function")
-		}
-		c.explain = explain
-		return nil
-	})
-}
-
-// explainLimit is how long a plan may take.
-const explainLimit = 5 * time.Second
-
-const planKey = "sessionproxy.plan"
 
 // slowQuery is what SlowQuery returns.
 type slowQuery struct {
@@ -211,22 +188,4 @@ func (h *slowHandler) admit(call *sp.Call) (dropped int64, ok bool) {
 	}
 	dropped, t.last, t.dropped = t.dropped, now, 0
 	return dropped, true
-}
-
-// plan returns the server's plan, or what went wrong; "" if it is not asked for.
-func (h *slowHandler) plan(ctx context.Context, call *sp.Call) string {
-	if h.explain == nil || call.Op == sp.OpBatch || call.Op == sp.OpCopy || call.InTx || !enters(call) {
-		return ""
-	}
-	if r := readingOf(call); !r.reads || !r.single {
-		return ""
-	}
-	// Not with the call's context: what explain runs is no part of the call.
-	ctx, cancel := context.WithTimeout(trace.ContextWithSpanContext(context.Background(), trace.SpanContextFromContext(ctx)), explainLimit)
-	defer cancel()
-	plan, err := h.explain(ctx, call.Text, call.Args)
-	if err != nil {
-		return fmt.Sprintf("none: %T", err)
-	}
-	return plan
 }

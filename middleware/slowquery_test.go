@@ -143,7 +143,10 @@ func TestSlowQueryRefusesBadOptions(t *testing.T) {
 		"logger":    func() (sp.Interceptor, error) { return middleware.SlowQuery(nil, 1) },
 		"threshold": func() (sp.Interceptor, error) { return middleware.SlowQuery(log, 0) },
 		"every":     func() (sp.Interceptor, error) { return middleware.SlowQuery(log, 1, middleware.WithSlowEvery(-1)) },
-		"explain":   func() (sp.Interceptor, error) { return middleware.SlowQuery(log, 1, middleware.WithExplain(nil)) },
+		"postgres": func() (sp.Interceptor, error) {
+			return middleware.SlowQuery(log, 1, middleware.WithPostgresExplain(nil))
+		},
+		"explain": func() (sp.Interceptor, error) { return middleware.SlowQuery(log, 1, middleware.WithExplain(nil)) },
 	} {
 		if _, err := made(); err == nil || !strings.Contains(err.Error(), "SlowQuery") {
 			t.Errorf("%s: %v", name, err)
