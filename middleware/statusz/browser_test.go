@@ -3,12 +3,15 @@ package statusz_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,16 +20,49 @@ import (
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 )
 
-// browser returns a Chromium without a window, or skips the test.
+// browser returns a Chromium without a window that works on this machine, or
+// skips the test and says why.
 func browser(t *testing.T) string {
 	t.Helper()
+	path, err := workingBrowser()
+	if err != nil {
+		t.Skip(err)
+	}
+	return path
+}
+
+var workingBrowser = sync.OnceValues(func() (path string, err error) {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
+		if path, err = exec.LookPath(name); err == nil {
+			break
 		}
 	}
-	t.Skip("no Chromium")
-	return ""
+	if err != nil {
+		return "", errors.New("there is no Chromium")
+	}
+	dir, err := os.MkdirTemp("", "statusz-browser-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // the system's to clear
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, path, withoutWindow(dir, "--dump-dom", "about:blank")...).CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("<html>")) {
+		return "", fmt.Errorf("%s does not work here: %w: %s", path, err, out)
+	}
+	return path, nil
+})
+
+// withoutWindow returns the arguments of a browser without a window.
+func withoutWindow(dir string, args ...string) []string {
+	args = append([]string{
+		"--headless=new", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage", "--enable-logging=stderr", "--user-data-dir=" + dir,
+	}, args...)
+	if os.Geteuid() == 0 {
+		args = append([]string{"--no-sandbox"}, args...)
+	}
+	return args
 }
 
 // dump has a browser load the page, lets ten seconds of the page's time go by,
@@ -35,13 +71,7 @@ func dump(t *testing.T, url string) (document, log string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	args := []string{
-		"--headless=new", "--disable-gpu", "--no-first-run", "--enable-logging=stderr", "--user-data-dir=" + t.TempDir(),
-		"--virtual-time-budget=10000", "--dump-dom", url,
-	}
-	if os.Geteuid() == 0 {
-		args = append([]string{"--no-sandbox"}, args...)
-	}
+	args := withoutWindow(t.TempDir(), "--virtual-time-budget=10000", "--dump-dom", url)
 	cmd := exec.CommandContext(ctx, browser(t), args...)
 	var stderr bytes.Buffer
 	cmd.Stderr, cmd.WaitDelay = &stderr, time.Second
