@@ -59,4 +59,4 @@ tidy: ## Tidy every module
 	@scripts/each-module.sh go mod tidy
 
 .PHONY: check
-check: lint test ## All that CI runs
+check: lint test examples ## All that CI runs
