@@ -119,7 +119,7 @@ func (c *change) updated(s *Session) {
 		s.objects.identify(st, id)
 	}
 	st.snapshot = c.sent
-	st.expired = st.expired || c.unread
+	st.expired, st.partial = st.expired || c.unread, false
 	s.tx.touch(st, before)
 }
 

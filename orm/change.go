@@ -150,7 +150,7 @@ func (p *plan) newInsert(st *state, wants []reference) (*change, error) {
 // to send.
 func (p *plan) newUpdate(st *state, wants []reference) (*change, error) {
 	c := p.change()
-	c.st, c.kind, c.sent, c.where = st, updates, p.snapshot(st), st.snapshot
+	c.st, c.kind, c.sent, c.where = st, updates, p.snapshot(st), p.where(st)
 	if err := c.fill(wants); err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func (p *plan) newUpdate(st *state, wants []reference) (*change, error) {
 
 // newSwitch plans the UPDATE of a row that is to have another object.
 func (p *plan) newSwitch(st, old *state, wants []reference) (*change, error) {
-	c := &change{st: st, kind: updates, sent: st.table.Snapshot(st.obj), where: old.snapshot, rest: &rest{replaces: old}}
+	c := &change{st: st, kind: updates, sent: st.table.Snapshot(st.obj), where: p.where(old), rest: &rest{replaces: old}}
 	if err := c.fill(wants); err != nil {
 		return nil, err
 	}
@@ -210,6 +210,11 @@ func (p *plan) update(c *change, cols []int) (*change, error) {
 	}
 	c.shape = p.shapeOf(updates, t, cols, returning)
 	c.text = c.shape.text
+	if found := c.replaces; found != nil {
+		p.learn(c, found)
+	} else {
+		p.learn(c, c.st)
+	}
 	return c, nil
 }
 
@@ -225,7 +230,9 @@ func (p *plan) shapeOf(kind changeKind, t *mapping.Table, cols, returning []int)
 
 // newDelete plans the DELETE of a persistent object.
 func (p *plan) newDelete(st *state) *change {
-	return &change{st: st, kind: deletes, where: st.snapshot, rest: &none, text: textsOf(p.dialect, st.table).delete()}
+	c := &change{st: st, kind: deletes, where: p.where(st), rest: &none, text: textsOf(p.dialect, st.table).delete()}
+	p.learn(c, st)
+	return c
 }
 
 // newRelink plans the UPDATE that sets a foreign key which the INSERT leaves

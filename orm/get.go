@@ -230,7 +230,7 @@ func (st *state) refresh(row unsafe.Pointer, g getConfig) {
 		}
 		c.Copy(st.snapshot, row)
 	}
-	st.expired = false
+	st.expired, st.partial = false, false
 }
 
 // selectRow reads a row by the key that is in obj, into obj.

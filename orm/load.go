@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -239,9 +240,11 @@ func (s *Session) take(
 	id := identityOf(t, row)
 	st := s.objects.find(t, id)
 	whole := len(cols) == len(t.Columns)
+	versioned := whole || t.Version == nil || slices.Contains(cols, t.Version)
 	if st == nil {
 		st = b.state()
-		st.table, st.obj, st.status, st.snapshot, st.id, st.expired = t, row, persistent, b.snapshot(t, row), id, !whole
+		st.table, st.obj, st.status, st.snapshot, st.id = t, row, persistent, b.snapshot(t, row), id
+		st.expired, st.partial = !whole, !versioned
 		s.objects.add(st)
 		s.objects.keys(t).put(st)
 		if b != nil && b.silent {
@@ -258,7 +261,7 @@ func (s *Session) take(
 		}
 		c.Copy(st.snapshot, row)
 	}
-	st.expired = st.expired && !whole
+	st.expired, st.partial = st.expired && !whole, st.partial && !versioned
 	s.saw(st)
 	return st, s.afterLoad(ctx, st)
 }

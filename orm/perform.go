@@ -16,6 +16,11 @@ import (
 // keys that the database makes are needed by others. It touches no object: what
 // comes back is kept in the changes.
 func (p *plan) perform(ctx context.Context, conn *engine.Conn) error {
+	for _, c := range p.partial {
+		if err := c.learnVersion(ctx, conn); err != nil {
+			return err
+		}
+	}
 	for rest := p.changes; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && !rest[n].waits() {

@@ -23,6 +23,8 @@ type plan struct {
 	linked   map[pairKey]bool
 	settled  []settlement // relations as they are in the database afterwards
 
+	partial []*change // of rows whose version has to be read first
+
 	block []change // room for changes
 	made  int      // those of blocks
 

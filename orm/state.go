@@ -31,6 +31,7 @@ type state struct {
 	dropped  bool // it has left the session
 	fostered bool // while pending it was held by what owns it
 	expired  bool // the snapshot is only a baseline: the row may have changed
+	partial  bool // the row's version was never read
 
 	in     *transaction // became pending or persistent in it, or nil
 	zeroed *[]int       // columns that were zero before a flush filled them in, or nil
