@@ -20,7 +20,7 @@ type stmtCall struct {
 // work is the part of a call that is forgotten with it.
 type work struct {
 	next   *stmtCall // in the list of free calls
-	handle *handleOp // the handle's call of which this is a step
+	handle *dbOp     // the handle's call of which this is a step
 
 	// What to do it with: the one of these that the operation needs.
 	stmtExecer  driver.StmtExecContext
@@ -83,11 +83,11 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 	case sp.OpQuery:
 		err = s.query(ctx)
 	case sp.OpPrepare:
-		s.stmt, err = s.conn.lower.PrepareContext(ctx, s.Text)
+		s.stmt, err = s.conn.driver.PrepareContext(ctx, s.Text)
 	case sp.OpBegin:
 		err = s.begin(ctx)
 	case sp.OpPing:
-		err = s.conn.lower.Ping(ctx)
+		err = s.conn.driver.Ping(ctx)
 	case sp.OpCommit:
 		return s.commit(ctx)
 	case sp.OpRollback:
@@ -106,14 +106,14 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 // database/sql close a connection that is not to be used again.
 func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) fault.Verdict {
 	progress := fault.ProgressUnknown
-	if s.conn.lower.unsent {
+	if s.conn.driver.unsent {
 		progress = fault.ProgressUnsent
 	}
 	if s.handle != nil {
 		s.handle.progress = progress
 	}
 	v := s.Judge(ctx, err, phase, progress)
-	s.conn.lower.unfit = s.conn.lower.unfit || v.DiscardConn
+	s.conn.driver.unfit = s.conn.driver.unfit || v.DiscardConn
 	return v
 }
 
@@ -121,7 +121,7 @@ func (s *stmtCall) exec(ctx context.Context) (err error) {
 	if s.Prepared {
 		s.result, err = s.stmtExecer.ExecContext(ctx, s.args)
 	} else {
-		s.result, err = s.conn.lower.ExecContext(ctx, s.Text, s.args)
+		s.result, err = s.conn.driver.ExecContext(ctx, s.Text, s.args)
 	}
 	if err == nil && s.result != nil {
 		if n, rerr := s.result.RowsAffected(); rerr == nil {
@@ -135,7 +135,7 @@ func (s *stmtCall) query(ctx context.Context) (err error) {
 	if s.Prepared {
 		s.raw, err = s.stmtQueryer.QueryContext(ctx, s.args)
 	} else {
-		s.raw, err = s.conn.lower.QueryContext(ctx, s.Text, s.args)
+		s.raw, err = s.conn.driver.QueryContext(ctx, s.Text, s.args)
 	}
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (s *stmtCall) openRows() *rows {
 }
 
 func (s *stmtCall) begin(ctx context.Context) error {
-	tx, err := s.conn.lower.BeginTx(ctx, s.opts)
+	tx, err := s.conn.driver.BeginTx(ctx, s.opts)
 	if err != nil {
 		return err
 	}

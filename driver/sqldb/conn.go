@@ -11,12 +11,12 @@ import (
 
 // conn intercepts one connection: it is sqlmw's interceptor and makes a call
 // of what sqlmw reports. The connection that sqlmw passes to its methods is
-// lower behind another indirection, and not used. A conn is used by one
+// driverConn behind another indirection, and not used. A conn is used by one
 // goroutine at a time, as database/sql uses a connection.
 type conn struct {
 	sqlmw.NullInterceptor
 	*pipeline
-	lower *lower
+	driver *driverConn
 
 	spare  *stmtCall  // the first of the calls that are free for use
 	begun  *beginning // the open transaction, if it was begun through BeginTx
@@ -42,7 +42,7 @@ func (c *conn) start(ctx context.Context, op sp.Op, text string, args []driver.N
 		s.Reset(s)
 	}
 	c.spare, s.next = s.next, nil
-	c.lower.unsent = false
+	c.driver.unsent = false
 	s.args = args
 	s.Op, s.Text, s.InTx = op, text, c.inTx()
 	s.Args = sp.NamedArgs(args)
@@ -53,11 +53,11 @@ func (c *conn) start(ctx context.Context, op sp.Op, text string, args []driver.N
 }
 
 // above returns the handle's call that was made for this operation, or nil.
-func (c *conn) above(s *stmtCall) *handleOp {
+func (c *conn) above(s *stmtCall) *dbOp {
 	if !s.Step() || s.Parent.Op != s.Op {
 		return nil
 	}
-	h, ok := s.Parent.Operation().(*handleOp)
+	h, ok := s.Parent.Operation().(*dbOp)
 	if !ok || h.pipeline != c.pipeline {
 		return nil
 	}
@@ -86,7 +86,7 @@ func errNotPerformed(op sp.Op) error {
 
 func (c *conn) ConnExecContext(ctx context.Context, _ driver.ExecerContext, query string, args []driver.NamedValue) (driver.Result, error) {
 	if c.undone == nil && c.passes(ctx, sp.OpExec) {
-		res, err := c.lower.ExecContext(ctx, query, args)
+		res, err := c.driver.ExecContext(ctx, query, args)
 		c.passed(query, err)
 		return res, err
 	}
@@ -128,7 +128,7 @@ func (c *conn) exec(ctx context.Context, s *stmtCall) (driver.Result, error) {
 
 func (c *conn) ConnQueryContext(ctx context.Context, _ driver.QueryerContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
 	if c.undone == nil && c.passes(ctx, sp.OpQuery) {
-		rows, err := c.lower.QueryContext(ctx, query, args)
+		rows, err := c.driver.QueryContext(ctx, query, args)
 		c.passed("", err)
 		return ctx, rows, err
 	}

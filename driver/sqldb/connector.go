@@ -68,11 +68,11 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := newLower(raw, c.habits)
+	d := newDriverConn(raw, c.habits)
 	if c.askServer.Load() {
-		c.tellMariaDB(ctx, l)
+		c.tellMariaDB(ctx, d)
 	}
-	return newUpper(l, c.pipeline)
+	return newFacade(d, c.pipeline)
 }
 
 func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
@@ -126,14 +126,14 @@ const askTimeout = 5 * time.Second
 // tellMariaDB asks the server, once per database, for its version, because
 // MariaDB and MySQL have one driver and db.system.name names the server. If
 // the question fails it is asked again with the next connection.
-func (c *connector) tellMariaDB(ctx context.Context, l *lower) {
-	if l.queryer == nil {
+func (c *connector) tellMariaDB(ctx context.Context, d *driverConn) {
+	if d.queryer == nil {
 		c.askServer.Store(false)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	rows, err := l.QueryContext(ctx, "SELECT VERSION()", nil)
+	rows, err := d.QueryContext(ctx, "SELECT VERSION()", nil)
 	if err != nil {
 		return
 	}

@@ -26,7 +26,7 @@
 // driver offers. Every connection has an interceptor of its own, so that the
 // state of the connection is at hand without a look-up.
 //
-//	database/sql → upper (this package) → sqlmw → lower (this package) → driver
+//	database/sql → facadeConn → sqlmw → driverConn → driver
 //
 // # What is kept
 //

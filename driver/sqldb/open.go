@@ -133,7 +133,7 @@ func connectorOf(db *sql.DB) (*connector, bool) {
 }
 
 // Raw returns the driver's own connection behind the one that [sql.Conn.Raw]
-// gives, or driverConn itself if this package did not make it:
+// gives, or c itself if this package did not make it:
 //
 //	err := conn.Raw(func(c any) error {
 //		pgxConn := sqldb.Raw(c).(*stdlib.Conn).Conn()
@@ -141,9 +141,9 @@ func connectorOf(db *sql.DB) (*connector, bool) {
 //	})
 //
 // What is done with it bypasses the pipeline.
-func Raw(driverConn any) any {
-	if u, ok := driverConn.(interface{ Raw() driver.Conn }); ok {
+func Raw(c any) any {
+	if u, ok := c.(interface{ Raw() driver.Conn }); ok {
 		return u.Raw()
 	}
-	return driverConn
+	return c
 }

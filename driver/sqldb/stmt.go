@@ -7,9 +7,9 @@ import (
 	"fmt"
 )
 
-// lowerStmt is a prepared statement as sqlmw sees it.
-type lowerStmt struct {
-	l         *lower
+// driverStmt is a prepared statement as sqlmw sees it.
+type driverStmt struct {
+	conn      *driverConn
 	raw       driver.Stmt
 	execer    driver.StmtExecContext
 	queryer   driver.StmtQueryContext
@@ -17,8 +17,8 @@ type lowerStmt struct {
 	converter driver.ColumnConverter //nolint:staticcheck // some drivers have nothing else
 }
 
-func newLowerStmt(l *lower, raw driver.Stmt) *lowerStmt {
-	s := &lowerStmt{l: l, raw: raw}
+func newDriverStmt(d *driverConn, raw driver.Stmt) *driverStmt {
+	s := &driverStmt{conn: d, raw: raw}
 	s.execer, _ = raw.(driver.StmtExecContext)
 	s.queryer, _ = raw.(driver.StmtQueryContext)
 	s.checker, _ = raw.(driver.NamedValueChecker)
@@ -26,40 +26,40 @@ func newLowerStmt(l *lower, raw driver.Stmt) *lowerStmt {
 	return s
 }
 
-func (s *lowerStmt) Close() error  { return s.raw.Close() }
-func (s *lowerStmt) NumInput() int { return s.raw.NumInput() }
+func (s *driverStmt) Close() error  { return s.raw.Close() }
+func (s *driverStmt) NumInput() int { return s.raw.NumInput() }
 
 // Exec is part of driver.Stmt; database/sql calls ExecContext.
-func (s *lowerStmt) Exec(args []driver.Value) (driver.Result, error) {
+func (s *driverStmt) Exec(args []driver.Value) (driver.Result, error) {
 	return s.raw.Exec(args) //nolint:staticcheck // the interface wants it
 }
 
 // Query is part of driver.Stmt; database/sql calls QueryContext.
-func (s *lowerStmt) Query(args []driver.Value) (driver.Rows, error) {
+func (s *driverStmt) Query(args []driver.Value) (driver.Rows, error) {
 	return s.raw.Query(args) //nolint:staticcheck // the interface wants it
 }
 
-func (s *lowerStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	dead := s.l.enter()
+func (s *driverStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	dead := s.conn.enter()
 	res, err := s.exec(ctx, args)
-	s.l.leave()
+	s.conn.leave()
 	if err != nil {
-		return nil, s.l.guard(ctx, err, dead, false)
+		return nil, s.conn.guard(ctx, err, dead, false)
 	}
 	return res, nil
 }
 
-func (s *lowerStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	dead := s.l.enter()
+func (s *driverStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	dead := s.conn.enter()
 	rows, err := s.query(ctx, args)
-	s.l.leave()
+	s.conn.leave()
 	if err != nil {
-		return nil, s.l.guard(ctx, err, dead, false)
+		return nil, s.conn.guard(ctx, err, dead, false)
 	}
 	return rows, nil
 }
 
-func (s *lowerStmt) exec(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+func (s *driverStmt) exec(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	if s.execer != nil {
 		return s.execer.ExecContext(ctx, args)
 	}
@@ -70,7 +70,7 @@ func (s *lowerStmt) exec(ctx context.Context, args []driver.NamedValue) (driver.
 	return s.raw.Exec(plain) //nolint:staticcheck // the only way there is for such a driver
 }
 
-func (s *lowerStmt) query(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+func (s *driverStmt) query(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	if s.queryer != nil {
 		return s.queryer.QueryContext(ctx, args)
 	}
@@ -83,15 +83,15 @@ func (s *lowerStmt) query(ctx context.Context, args []driver.NamedValue) (driver
 
 // CheckNamedValue asks the statement, then the connection, as database/sql
 // does; driver.ErrSkip sends it on to the column converter or the default.
-func (s *lowerStmt) CheckNamedValue(v *driver.NamedValue) error {
+func (s *driverStmt) CheckNamedValue(v *driver.NamedValue) error {
 	if s.checker != nil {
 		return s.checker.CheckNamedValue(v)
 	}
-	return s.l.CheckNamedValue(v)
+	return s.conn.CheckNamedValue(v)
 }
 
 // convert prepares arguments for a statement that was prepared inside a call.
-func (s *lowerStmt) convert(args []driver.NamedValue) error {
+func (s *driverStmt) convert(args []driver.NamedValue) error {
 	if want := s.raw.NumInput(); want >= 0 && want != len(args) {
 		return fmt.Errorf("sqldb: expected %d arguments, got %d", want, len(args))
 	}
@@ -107,26 +107,26 @@ func (s *lowerStmt) convert(args []driver.NamedValue) error {
 	return nil
 }
 
-// upperStmt is a prepared statement as database/sql sees it: sqlmw's, less the
+// facadeStmt is a prepared statement as database/sql sees it: sqlmw's, less the
 // interfaces that the driver's own does not have.
-type upperStmt struct {
+type facadeStmt struct {
 	driver.Stmt
-	lower *lowerStmt
+	driver *driverStmt
 }
 
-func (s *upperStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+func (s *facadeStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
 }
 
-func (s *upperStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+func (s *facadeStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 }
 
-func (s *upperStmt) CheckNamedValue(v *driver.NamedValue) error { return s.lower.CheckNamedValue(v) }
+func (s *facadeStmt) CheckNamedValue(v *driver.NamedValue) error { return s.driver.CheckNamedValue(v) }
 
-// upperStmtConverter is an upperStmt whose driver converts by column.
-type upperStmtConverter struct{ *upperStmt }
+// facadeStmtConverter is an facadeStmt whose driver converts by column.
+type facadeStmtConverter struct{ *facadeStmt }
 
-func (s upperStmtConverter) ColumnConverter(idx int) driver.ValueConverter {
-	return s.lower.converter.ColumnConverter(idx)
+func (s facadeStmtConverter) ColumnConverter(idx int) driver.ValueConverter {
+	return s.driver.converter.ColumnConverter(idx)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
-// handleOp is the operation of the handle's call, or of a fork of it.
-type handleOp struct {
+// dbOp is the operation of the handle's call, or of a fork of it.
+type dbOp struct {
 	pipeline *pipeline
 	db       *sql.DB
 	caller   context.Context //nolint:containedctx // of BeginTx, for the transaction's end
@@ -23,7 +23,7 @@ type handleOp struct {
 	outcome
 }
 
-var _ sp.Forker = (*handleOp)(nil)
+var _ sp.Forker = (*dbOp)(nil)
 
 // outcome is what came of a handle's call.
 type outcome struct {
@@ -43,15 +43,15 @@ type outcome struct {
 }
 
 // Fork returns an operation that does the same on another connection.
-func (h *handleOp) Fork() sp.Operation {
-	return &handleOp{pipeline: h.pipeline, db: h.db, caller: h.caller, args: h.args, opts: h.opts, isRow: h.isRow}
+func (h *dbOp) Fork() sp.Operation {
+	return &dbOp{pipeline: h.pipeline, db: h.db, caller: h.caller, args: h.args, opts: h.opts, isRow: h.isRow}
 }
 
 // Adopt takes over what came of a fork.
-func (h *handleOp) Adopt(winner sp.Operation) { h.outcome = winner.(*handleOp).outcome }
+func (h *dbOp) Adopt(winner sp.Operation) { h.outcome = winner.(*dbOp).outcome }
 
 // Do performs the call on whatever connection database/sql takes.
-func (h *handleOp) Do(ctx context.Context, call *sp.Call) error {
+func (h *dbOp) Do(ctx context.Context, call *sp.Call) error {
 	h.call, h.performed = call, true
 	h.reached, h.progress = false, fault.ProgressUnknown
 	below := sp.ContextWithCall(ctx, call)
@@ -82,7 +82,7 @@ func (h *handleOp) Do(ctx context.Context, call *sp.Call) error {
 	return nil
 }
 
-func (h *handleOp) query(ctx context.Context, text string) (err error) {
+func (h *dbOp) query(ctx context.Context, text string) (err error) {
 	if h.isRow {
 		h.row = h.db.QueryRowContext(ctx, text, h.args...)
 		return h.row.Err()
@@ -93,7 +93,7 @@ func (h *handleOp) query(ctx context.Context, text string) (err error) {
 
 // judge knows more than the error tells: a call that never reached a driver
 // has sent nothing.
-func (h *handleOp) judge(ctx context.Context, err error) {
+func (h *dbOp) judge(ctx context.Context, err error) {
 	progress := h.progress
 	if !h.reached {
 		progress = fault.ProgressUnsent
@@ -102,7 +102,7 @@ func (h *handleOp) judge(ctx context.Context, err error) {
 }
 
 // Discard closes what Do left open: the call failed after all.
-func (h *handleOp) Discard() {
+func (h *dbOp) Discard() {
 	switch {
 	case h.rows != nil:
 		_ = h.rows.Close()
@@ -118,7 +118,7 @@ func (h *handleOp) Discard() {
 }
 
 // Settle writes down what the rows gave.
-func (h *handleOp) Settle(err error) {
+func (h *dbOp) Settle(err error) {
 	if h.driverRows == nil {
 		return
 	}

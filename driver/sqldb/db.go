@@ -43,15 +43,15 @@ func (db *DB) Target() sp.Target {
 	return sp.Target{System: sp.OtherSQL}
 }
 
-// handleCall is a call of the handle.
-type handleCall struct {
+// dbCall is a call of the handle.
+type dbCall struct {
 	sp.Call
-	handleOp
+	dbOp
 }
 
-func (db *DB) start(ctx context.Context, op sp.Op, text string, args []any) *handleCall {
-	h := &handleCall{handleOp: handleOp{pipeline: db.pipeline, db: db.DB, caller: ctx, args: args}}
-	h.Reset(&h.handleOp)
+func (db *DB) start(ctx context.Context, op sp.Op, text string, args []any) *dbCall {
+	h := &dbCall{dbOp: dbOp{pipeline: db.pipeline, db: db.DB, caller: ctx, args: args}}
+	h.Reset(&h.dbOp)
 	h.call = &h.Call
 	h.Op, h.Scope, h.Text, h.Target = op, sp.ScopePool, text, db.pipeline.target.Load()
 	h.Args = sp.PlainArgs(args)
@@ -60,7 +60,7 @@ func (db *DB) start(ctx context.Context, op sp.Op, text string, args []any) *han
 }
 
 // run passes h through the chain.
-func (h *handleCall) run(ctx context.Context) error {
+func (h *dbCall) run(ctx context.Context) error {
 	open, err := h.Run(ctx, h.pipeline.handler)
 	if !open && err == nil && !h.performed {
 		return errNotPerformed(h.Op)

@@ -61,18 +61,18 @@ func habitsOf(d driver.Driver, cfg config) habits {
 
 // guard decides whether database/sql may see driver.ErrBadConn, which makes it
 // send the statement again. It runs on the error path only.
-func (l *lower) guard(ctx context.Context, err error, dead, harmless bool) error {
+func (d *driverConn) guard(ctx context.Context, err error, dead, harmless bool) error {
 	if !errors.Is(err, driver.ErrBadConn) {
 		return err
 	}
-	l.unsent = dead || l.habits.trust == trustAlways
+	d.unsent = dead || d.habits.trust == trustAlways
 	marks := sp.MarksFrom(ctx)
-	believed := l.unsent || harmless || marks.Idempotent || marks.ReadOnly
+	believed := d.unsent || harmless || marks.Idempotent || marks.ReadOnly
 	// Under a retry above, database/sql's own loop runs once, which is enough
 	// to get past stale connections; from the second attempt on the retry
 	// alone decides, so that the two don't multiply.
-	if upper := sp.CallFrom(ctx); upper != nil && upper.Retried() {
-		believed = believed && upper.Attempt() == 1
+	if above := sp.CallFrom(ctx); above != nil && above.Retried() {
+		believed = believed && above.Attempt() == 1
 	}
 	if believed {
 		return err
@@ -82,8 +82,8 @@ func (l *lower) guard(ctx context.Context, err error, dead, harmless bool) error
 
 // guardCommit judges the error of a COMMIT, which is never believed to be
 // unsent unless the connection was dead before.
-func (l *lower) guardCommit(err error, dead bool) error {
-	l.unsent = dead
+func (d *driverConn) guardCommit(err error, dead bool) error {
+	d.unsent = dead
 	if errors.Is(err, driver.ErrBadConn) {
 		err = &fault.ConnLostError{Err: err}
 	}

@@ -1,0 +1,258 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"time"
+)
+
+// driverConn is the connection as sqlmw sees it. It has every optional interface
+// and answers for those the driver lacks as database/sql would.
+type driverConn struct {
+	raw       driver.Conn
+	execer    driver.ExecerContext
+	queryer   driver.QueryerContext
+	beginner  driver.ConnBeginTx
+	preparer  driver.ConnPrepareContext
+	pinger    driver.Pinger
+	resetter  driver.SessionResetter
+	validator driver.Validator
+	checker   driver.NamedValueChecker
+
+	habits    habits
+	prepared  *driverStmt // what PrepareContext returned last, for the shim above sqlmw
+	tx        driverTx    // a connection has one transaction at a time
+	idleSince time.Time   // only kept if habits.idlePing is set
+	inside    bool        // the driver is at work, or panicked there
+	unsent    bool        // the operation at work failed before anything was sent
+	unfit     bool        // a verdict said that it is not to be used again
+}
+
+func newDriverConn(raw driver.Conn, h habits) *driverConn {
+	d := &driverConn{raw: raw, habits: h}
+	d.execer = asExecer(raw)
+	d.queryer = asQueryer(raw)
+	d.beginner, _ = raw.(driver.ConnBeginTx)
+	d.preparer, _ = raw.(driver.ConnPrepareContext)
+	d.pinger, _ = raw.(driver.Pinger)
+	d.resetter, _ = raw.(driver.SessionResetter)
+	d.validator, _ = raw.(driver.Validator)
+	d.checker, _ = raw.(driver.NamedValueChecker)
+	if h.idlePing > 0 {
+		d.idleSince = time.Now()
+	}
+	return d
+}
+
+// dead reports whether the driver itself says that the connection is gone.
+func (d *driverConn) dead() bool { return d.validator != nil && !d.validator.IsValid() }
+
+// enter is called before the driver is asked for something that changes the
+// connection's state, and leave after: if the driver panics in between, nobody
+// knows that state, and the connection is not used again.
+func (d *driverConn) enter() (dead bool) {
+	d.inside = true
+	return d.dead()
+}
+
+func (d *driverConn) leave() { d.inside = false }
+
+func (d *driverConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	dead := d.enter()
+	res, err := d.execer.ExecContext(ctx, query, args)
+	if err != nil && errors.Is(err, driver.ErrSkip) {
+		res, err = d.prepareAndExec(ctx, query, args)
+	}
+	d.leave()
+	if err != nil {
+		return nil, d.guard(ctx, err, dead, false)
+	}
+	return res, nil
+}
+
+func (d *driverConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	dead := d.enter()
+	rows, err := d.queryer.QueryContext(ctx, query, args)
+	if err != nil && errors.Is(err, driver.ErrSkip) {
+		rows, err = d.prepareAndQuery(ctx, query, args)
+	}
+	d.leave()
+	if err != nil {
+		return nil, d.guard(ctx, err, dead, false)
+	}
+	return rows, nil
+}
+
+func (d *driverConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	dead := d.enter()
+	stmt, err := d.prepare(ctx, query)
+	d.leave()
+	if err != nil {
+		return nil, d.guard(ctx, err, dead, true)
+	}
+	d.prepared = stmt
+	return stmt, nil
+}
+
+// prepare falls back to Prepare as database/sql does for a driver without
+// ConnPrepareContext.
+func (d *driverConn) prepare(ctx context.Context, query string) (*driverStmt, error) {
+	if d.preparer != nil {
+		stmt, err := d.preparer.PrepareContext(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		return newDriverStmt(d, stmt), nil
+	}
+	stmt, err := d.raw.Prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		_ = stmt.Close()
+		return nil, err
+	}
+	return newDriverStmt(d, stmt), nil
+}
+
+// BeginTx falls back to Begin as database/sql does for a driver without
+// ConnBeginTx: options it can't carry out are refused.
+func (d *driverConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	dead := d.enter()
+	tx, err := d.begin(ctx, opts)
+	d.leave()
+	if err != nil {
+		return nil, d.guard(ctx, err, dead, true)
+	}
+	d.tx = driverTx{conn: d, raw: tx}
+	return &d.tx, nil
+}
+
+func (d *driverConn) begin(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if d.beginner != nil {
+		return d.beginner.BeginTx(ctx, opts)
+	}
+	if opts.Isolation != 0 {
+		return nil, errors.New("sqldb: begin: the driver does not support non-default isolation levels")
+	}
+	if opts.ReadOnly {
+		return nil, errors.New("sqldb: begin: the driver does not support read-only transactions")
+	}
+	tx, err := d.raw.Begin() //nolint:staticcheck // the only way there is for such a driver
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		_ = tx.Rollback()
+		return nil, err
+	}
+	return tx, nil
+}
+
+func (d *driverConn) Ping(ctx context.Context) error {
+	if d.pinger == nil {
+		return nil
+	}
+	dead := d.enter()
+	err := d.pinger.Ping(ctx)
+	d.leave()
+	if err != nil {
+		return d.guard(ctx, err, dead, true)
+	}
+	return nil
+}
+
+// ResetSession is called by database/sql before it hands out a pooled
+// connection.
+func (d *driverConn) ResetSession(ctx context.Context) error {
+	if d.habits.idlePing > 0 {
+		now := time.Now()
+		idle := now.Sub(d.idleSince)
+		d.idleSince = now
+		if idle >= d.habits.idlePing && d.pinger != nil && d.pinger.Ping(ctx) != nil && ctx.Err() == nil {
+			return driver.ErrBadConn
+		}
+	}
+	if d.resetter != nil {
+		return d.resetter.ResetSession(ctx)
+	}
+	return nil
+}
+
+// IsValid is asked by database/sql when it gets the connection back.
+func (d *driverConn) IsValid() bool { return !d.inside && !d.unfit && !d.dead() }
+
+func (d *driverConn) CheckNamedValue(v *driver.NamedValue) error {
+	if d.checker == nil {
+		return driver.ErrSkip
+	}
+	return d.checker.CheckNamedValue(v)
+}
+
+func (d *driverConn) Prepare(query string) (driver.Stmt, error) {
+	return d.PrepareContext(context.Background(), query)
+}
+
+func (d *driverConn) Begin() (driver.Tx, error) {
+	return d.BeginTx(context.Background(), driver.TxOptions{})
+}
+
+func (d *driverConn) Close() error { return d.raw.Close() }
+
+// driverTx is a transaction as sqlmw sees it.
+type driverTx struct {
+	conn *driverConn
+	raw  driver.Tx
+}
+
+func (t *driverTx) Commit() error {
+	dead := t.conn.enter()
+	err := t.raw.Commit()
+	t.conn.leave()
+	if err != nil {
+		return t.conn.guardCommit(err, dead)
+	}
+	return nil
+}
+
+func (t *driverTx) Rollback() error { return t.raw.Rollback() }
+
+// prepareAndExec performs a statement that the driver asked to be prepared
+// first (driver.ErrSkip), within the same call.
+func (d *driverConn) prepareAndExec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	stmt, err := d.prepareFor(ctx, query, args)
+	if err != nil {
+		return nil, err
+	}
+	res, err := stmt.exec(ctx, args)
+	_ = stmt.raw.Close() // the statement's work is done; database/sql ignores this error too
+	return res, err
+}
+
+func (d *driverConn) prepareAndQuery(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	stmt, err := d.prepareFor(ctx, query, args)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := stmt.query(ctx, args)
+	if err != nil {
+		_ = stmt.raw.Close()
+		return nil, err
+	}
+	return &rows{raw: raw, stmt: stmt.raw}, nil
+}
+
+// prepareFor prepares a statement and converts args, which the connection's
+// own conversion has passed, by the statement's.
+func (d *driverConn) prepareFor(ctx context.Context, query string, args []driver.NamedValue) (*driverStmt, error) {
+	stmt, err := d.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if err := stmt.convert(args); err != nil {
+		_ = stmt.raw.Close()
+		return nil, err
+	}
+	return stmt, nil
+}
