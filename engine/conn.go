@@ -209,11 +209,8 @@ func (c *Conn) note(err error) error {
 // was interrupted, and statements that come after it would be committed one by
 // one.
 func undone(err error) bool {
-	switch fault.Of(err, fault.Situation{InTx: true}).Outcome {
-	case fault.OutcomeAnswered, fault.OutcomeDone, fault.OutcomeNotSent:
-		return false
-	}
-	return true
+	v := fault.Of(err, fault.Situation{InTx: true})
+	return v.Tx == fault.TxUndone || v.Tx == fault.TxUnknown && v.Outcome == fault.OutcomeUnknown
 }
 
 // closeCursor ends an answer that is still open.

@@ -121,7 +121,7 @@ func (x *examination) ended(r rule) rule {
 	if x.rank == rankNothing {
 		return r
 	}
-	r = r.with(x.settle().traits & (discard | answer | settled | undone | unsent))
+	r = r.with(x.settle().traits & (discard | answer | settled | undone | unsent | fails | mayUndo | kept))
 	if r.has(answer|undone) && r.action == ifHarmless {
 		r.action = replay
 	}

@@ -11,7 +11,7 @@ import (
 // back: MySQL reference manual, "InnoDB error handling".
 var mysqlCodes = map[int]rule{
 	1020: {ClassSerialization, replay, BreakerExclude, contention | undone}, // ER_CHECKREAD: MariaDB, innodb_snapshot_isolation
-	1205: {ClassLockTimeout, replay, BreakerExclude, contention},            // ER_LOCK_WAIT_TIMEOUT: only the statement is rolled back
+	1205: {ClassLockTimeout, replay, BreakerExclude, contention | mayUndo},  // ER_LOCK_WAIT_TIMEOUT: only the statement, but for innodb_rollback_on_timeout
 	1213: {ClassDeadlock, replay, BreakerExclude, contention | undone},      // ER_LOCK_DEADLOCK; Galera's certification failure
 	1412: {ClassSerialization, replay, BreakerExclude, contention},          // ER_TABLE_DEF_CHANGED: the snapshot is older than the table
 	1613: {ClassSerialization, replay, BreakerExclude, contention | undone}, // ER_XA_RBTIMEOUT
@@ -19,7 +19,7 @@ var mysqlCodes = map[int]rule{
 	1689: {ClassLockTimeout, replay, BreakerExclude, contention},            // ER_LOCK_ABORTED
 	3101: {ClassSerialization, replay, BreakerExclude, contention | undone}, // ER_TRANSACTION_ROLLBACK_DURING_COMMIT: group replication
 	3572: {ClassLockTimeout, replay, BreakerExclude, contention},            // ER_LOCK_NOWAIT
-	1180: {ClassUnknown, ambiguous, BreakerFailure, 0},                      // ER_ERROR_DURING_COMMIT; see mysqlDetail
+	1180: {ClassUnknown, ambiguous, BreakerFailure, mayUndo},                // ER_ERROR_DURING_COMMIT; see mysqlDetail
 
 	1047: {ClassServerDown, ifHarmless, BreakerFailure, discard},     // ER_UNKNOWN_COM_ERROR: Galera node is not ready
 	1053: {ClassServerDown, ifHarmless, BreakerFailure, discard},     // ER_SERVER_SHUTDOWN
@@ -35,20 +35,20 @@ var mysqlCodes = map[int]rule{
 	3169: {ClassConnectionLost, ifHarmless, BreakerExclude, discard}, // ER_SESSION_WAS_KILLED
 	4031: {ClassConnectionLost, reconnect, BreakerExclude, discard},  // ER_CLIENT_INTERACTION_TIMEOUT
 
-	1021: {ClassOverloaded, stop, BreakerFailure, slow},      // ER_DISK_FULL
-	1037: {ClassOverloaded, replay, BreakerFailure, slow},    // ER_OUTOFMEMORY
-	1038: {ClassOverloaded, replay, BreakerFailure, slow},    // ER_OUT_OF_SORTMEMORY
-	1040: {ClassOverloaded, reconnect, BreakerFailure, slow}, // ER_CON_COUNT_ERROR
-	1041: {ClassOverloaded, replay, BreakerFailure, slow},    // ER_OUT_OF_RESOURCES
-	1114: {ClassOverloaded, stop, BreakerFailure, slow},      // ER_RECORD_FILE_FULL
-	1203: {ClassOverloaded, reconnect, BreakerFailure, slow}, // ER_TOO_MANY_USER_CONNECTIONS
-	1206: {ClassOverloaded, replay, BreakerFailure, slow},    // ER_LOCK_TABLE_FULL
-	1226: {ClassOverloaded, reconnect, BreakerFailure, slow}, // ER_USER_LIMIT_REACHED
+	1021: {ClassOverloaded, stop, BreakerFailure, slow},            // ER_DISK_FULL
+	1037: {ClassOverloaded, replay, BreakerFailure, slow},          // ER_OUTOFMEMORY
+	1038: {ClassOverloaded, replay, BreakerFailure, slow},          // ER_OUT_OF_SORTMEMORY
+	1040: {ClassOverloaded, reconnect, BreakerFailure, slow},       // ER_CON_COUNT_ERROR
+	1041: {ClassOverloaded, replay, BreakerFailure, slow},          // ER_OUT_OF_RESOURCES
+	1114: {ClassOverloaded, stop, BreakerFailure, slow},            // ER_RECORD_FILE_FULL
+	1203: {ClassOverloaded, reconnect, BreakerFailure, slow},       // ER_TOO_MANY_USER_CONNECTIONS
+	1206: {ClassOverloaded, replay, BreakerFailure, slow | undone}, // ER_LOCK_TABLE_FULL: the whole transaction, as for a deadlock
+	1226: {ClassOverloaded, reconnect, BreakerFailure, slow},       // ER_USER_LIMIT_REACHED
 
-	1290: {ClassReadOnly, replay, BreakerFailure, discard}, // ER_OPTION_PREVENTS_STATEMENT; see mysqlDetail
-	1792: {ClassReadOnly, replay, BreakerFailure, discard}, // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
-	1836: {ClassReadOnly, replay, BreakerFailure, discard}, // ER_READ_ONLY_MODE
-	1036: {ClassReadOnly, stop, BreakerSuccess, 0},         // ER_OPEN_AS_READONLY: one table
+	1290: {ClassReadOnly, replay, BreakerFailure, discard | kept}, // ER_OPTION_PREVENTS_STATEMENT; see mysqlDetail
+	1792: {ClassReadOnly, replay, BreakerExclude, discard | kept}, // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
+	1836: {ClassReadOnly, replay, BreakerFailure, discard | kept}, // ER_READ_ONLY_MODE
+	1036: {ClassReadOnly, stop, BreakerSuccess, 0},                // ER_OPEN_AS_READONLY: one table
 
 	1317: {ClassCanceled, stop, BreakerExclude, interrupt}, // ER_QUERY_INTERRUPTED
 	1969: {ClassStatementTimeout, stop, BreakerExclude, 0}, // ER_STATEMENT_TIMEOUT, MariaDB: max_statement_time
@@ -112,6 +112,9 @@ var mysqlCodes = map[int]rule{
 	1146: {ClassNotFound, stop, BreakerSuccess, 0}, // ER_NO_SUCH_TABLE
 	1305: {ClassNotFound, stop, BreakerSuccess, 0}, // ER_SP_DOES_NOT_EXIST: a routine or a savepoint
 
+	1643: {ClassUnknown, stop, BreakerSuccess, 0}, // ER_SIGNAL_NOT_FOUND
+	1644: {ClassUnknown, stop, BreakerSuccess, 0}, // ER_SIGNAL_EXCEPTION: whatever SQLSTATE the SIGNAL names
+
 	1046: {ClassState, stop, BreakerSuccess, 0},       // ER_NO_DB_ERROR
 	1235: {ClassUnsupported, stop, BreakerSuccess, 0}, // ER_NOT_SUPPORTED_YET
 	1243: {ClassState, stop, BreakerSuccess, 0},       // ER_UNKNOWN_STMT_HANDLER
@@ -128,7 +131,7 @@ func mysqlCode(err error, s *shape) (rule, string, bool) {
 	}
 	r, ok := mysqlCodes[number]
 	if !ok {
-		r = rule{ClassUnknown, stop, BreakerSuccess, 0}
+		r = mysqlUnlisted(err, s)
 	}
 	r = mysqlDetail(r, number, text(err, s.message))
 	switch r.class {
@@ -138,6 +141,17 @@ func mysqlCode(err error, s *shape) (rule, string, bool) {
 		r = r.with(settled)
 	}
 	return r, strconv.Itoa(number), true
+}
+
+// mysqlUnlisted returns the rule of a number that is not in the table. Whether
+// the server rolled back the transaction is told by the SQLSTATE: class 40 of the
+// standard, and XA1 (XA_RB…) of the X/Open specification.
+func mysqlUnlisted(err error, s *shape) rule {
+	r := rule{ClassUnknown, stop, BreakerSuccess, 0}
+	if state := bytesOf(err, s.state); strings.HasPrefix(state, "40") || strings.HasPrefix(state, "XA1") {
+		r = r.with(undone)
+	}
+	return r
 }
 
 // mysqlDetail tells apart what shares a number.

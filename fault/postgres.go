@@ -119,7 +119,7 @@ func postgresRule(state string, err error, s *shape) rule {
 	case stop, again, replay:
 		// ERROR aborts the transaction: PostgreSQL documentation, protocol
 		// flow; as the answer to COMMIT it means ROLLBACK.
-		r = r.with(settled)
+		r = r.with(settled | fails | kept)
 	}
 	if r.action == again || r.action == replay {
 		r = r.with(undone)

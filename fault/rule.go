@@ -56,6 +56,15 @@ const (
 	login
 	// interrupt: an ended context looks like this too.
 	interrupt
+	// fails: the transaction is left in a state in which the server refuses
+	// all but a rollback.
+	fails
+	// mayUndo: the transaction may have ended, by the server's settings, by the
+	// statement, or before the call.
+	mayUndo
+	// kept: the connection is not fit for its purpose, and yet alive with its
+	// transaction.
+	kept
 )
 
 // has reports whether the rule has all traits in t.
@@ -83,6 +92,7 @@ func (r rule) verdict(s Situation) Verdict {
 		Class:       r.class,
 		Retry:       r.retry(s),
 		Outcome:     outcome,
+		Tx:          r.tx(s, outcome),
 		Breaker:     r.breaker,
 		DiscardConn: r.has(discard) || unfinished(s.Phase, outcome),
 		Answered:    r.has(answer) && r.breaker != BreakerFailure,
@@ -170,7 +180,7 @@ func (r rule) outcomeInTx() Outcome {
 	switch {
 	case r.action == ambiguous:
 		return OutcomeUnknown
-	case r.has(undone), r.has(discard):
+	case r.has(undone), r.broken():
 		return OutcomeRolledBack // by the server, when it misses the connection at the latest
 	case r.has(answer):
 		return OutcomeAnswered
@@ -192,6 +202,38 @@ func (r rule) outcomeAlone(s Situation) Outcome {
 	}
 	return OutcomeUnknown
 }
+
+// tx says what became of the transaction.
+func (r rule) tx(s Situation, o Outcome) TxState {
+	switch {
+	case s.Phase == PhaseUnit && o != OutcomeUnknown:
+		return TxUndone // by whoever ran the unit
+	case s.Phase == PhaseUnit, s.Phase == PhaseRollback && o != OutcomeNotSent:
+		return TxUnknown
+	case s.Phase == PhaseCommit && o == OutcomeRolledBack:
+		return TxUndone
+	case s.Phase == PhaseCommit && o == OutcomeUnknown:
+		return TxUnknown
+	case !s.InTx && s.Phase != PhaseCommit && s.Phase != PhaseRollback:
+		return TxNone
+	case r.broken():
+		return TxUndone
+	case r.has(mayUndo):
+		return TxUnknown
+	case r.nothingSent(s):
+		return TxOpen
+	case r.has(fails):
+		return TxFailed
+	case r.has(undone):
+		return TxUndone
+	case r.has(answer), r.has(done):
+		return TxOpen
+	}
+	return TxUnknown
+}
+
+// broken reports that the connection is gone, and an open transaction with it.
+func (r rule) broken() bool { return r.has(discard) && !r.has(kept) }
 
 // nothingSent reports whether it is certain that the server did not get the
 // call.

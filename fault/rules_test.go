@@ -28,7 +28,7 @@ func TestSuccessIsDone(t *testing.T) {
 	t.Parallel()
 	for phase := range fault.PhaseUnit + 1 {
 		got := fault.Of(nil, fault.Situation{Phase: phase, Cause: context.Canceled})
-		want := fault.Verdict{Outcome: fault.OutcomeDone, Breaker: fault.BreakerSuccess, Answered: true}
+		want := fault.Verdict{Outcome: fault.OutcomeDone, Tx: fault.TxNone, Breaker: fault.BreakerSuccess, Answered: true}
 		if got != want {
 			t.Errorf("%v: got %+v, want %+v", phase, got, want)
 		}
@@ -161,7 +161,7 @@ func TestCallerWhoGaveUp(t *testing.T) {
 func TestServersAnswerStandsAfterTheCallerGaveUp(t *testing.T) {
 	t.Parallel()
 	v := fault.Of(postgres("40001"), fault.Situation{InTx: true, Cause: context.Canceled})
-	want := fault.Verdict{Class: fault.ClassSerialization, Outcome: fault.OutcomeRolledBack, Answered: true, Contention: true}
+	want := fault.Verdict{Class: fault.ClassSerialization, Outcome: fault.OutcomeRolledBack, Tx: fault.TxFailed, Answered: true, Contention: true}
 	if v != want {
 		t.Errorf("got %+v, want %+v", v, want)
 	}

@@ -24,7 +24,8 @@ var (
 	unfit          = rule{ClassData, stop, BreakerSuccess, answer | done} // rows came, and do not fit the destination
 	unsendable     = rule{ClassData, stop, BreakerExclude, unsent}        // arguments that no driver can send
 	wrongState     = rule{ClassState, stop, BreakerExclude, unsent | interrupt}
-	unusable       = rule{ClassState, stop, BreakerExclude, unsent | discard | interrupt}
+	txOver         = wrongState.with(mayUndo) // the transaction has ended before: whoever did it knows how
+	unusable       = rule{ClassState, stop, BreakerExclude, unsent | discard | kept | interrupt}
 	unsupported    = rule{ClassUnsupported, stop, BreakerExclude, unsent}
 	// COMMIT of a transaction that had failed before was answered by ROLLBACK.
 	// What failed first is the error to act on, as for SQLSTATE 25P02.
@@ -51,7 +52,7 @@ var sentinels = [...]struct {
 }{
 	{ErrPoolTimeout, poolTimeout, rankDriver},
 	{sql.ErrNoRows, noRows, rankDriver}, // pgx.ErrNoRows matches it too
-	{sql.ErrTxDone, wrongState, rankDriver},
+	{sql.ErrTxDone, txOver, rankDriver},
 	{sql.ErrConnDone, wrongState, rankDriver},
 	{driver.ErrBadConn, connectionLost, rankDriver},
 	{driver.ErrSkip, unsupported, rankDriver},
@@ -83,7 +84,7 @@ var texts = map[string]rule{
 	"packet for query is too large. Try adjusting the `Config.MaxAllowedPacket`": unsendable,
 	// pgx, pgconn/errors.go, tx.go, rows.go; puddle, pool.go
 	"conn closed":  connectionLost,
-	"tx is closed": wrongState,
+	"tx is closed": txOver,
 	"commit unexpectedly resulted in rollback": rolledBack,
 	"too many rows in result set":              unfit,
 	"closed pool":                              wrongState,

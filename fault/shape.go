@@ -31,6 +31,7 @@ const (
 type shape struct {
 	family                                                                  family
 	number, extended, message, severity, routine, constraint, table, column []int
+	state                                                                   []int // an array of bytes
 }
 
 // shapes holds one *shape for each reflect.Type ever seen as an error. A
@@ -60,6 +61,7 @@ func newShape(t reflect.Type) *shape {
 	// sqlite3.Error; where drivers differ the first one that exists counts.
 	s.number = fieldOf(t, isInteger, "Number", "Code")
 	s.extended = fieldOf(t, isInteger, "ExtendedCode")
+	s.state = fieldOf(t, isArray, "SQLState")
 	s.message = fieldOf(t, isString, "Message")
 	s.severity = fieldOf(t, isString, "SeverityUnlocalized", "Severity")
 	s.routine = fieldOf(t, isString, "Routine")
@@ -106,6 +108,8 @@ func fieldOf(t reflect.Type, wanted func(reflect.Kind) bool, names ...string) []
 
 func isString(k reflect.Kind) bool { return k == reflect.String }
 
+func isArray(k reflect.Kind) bool { return k == reflect.Array }
+
 func isInteger(k reflect.Kind) bool { return k >= reflect.Int && k <= reflect.Uintptr }
 
 // text returns the string in err's field at index, or "".
@@ -114,6 +118,21 @@ func text(err error, index []int) string {
 		return ""
 	}
 	return reflect.Indirect(reflect.ValueOf(err)).FieldByIndex(index).String()
+}
+
+// bytesOf returns the text in err's field at index if that is an array of bytes,
+// or "".
+func bytesOf(err error, index []int) string {
+	if index == nil {
+		return ""
+	}
+	v := reflect.Indirect(reflect.ValueOf(err)).FieldByIndex(index)
+	if v.Type().Elem().Kind() != reflect.Uint8 {
+		return ""
+	}
+	text := make([]byte, v.Len())
+	reflect.Copy(reflect.ValueOf(text), v)
+	return string(text)
 }
 
 // integer returns the integer in err's field at index, or 0.

@@ -162,7 +162,7 @@ func TestMySQLErrors(t *testing.T) {
 		{mysql(3169), fault.ClassConnectionLost, idem, exclude},
 		{&MySQLError{Number: 1290, Message: "running with the --read-only option"}, fault.ClassReadOnly, elsewhere, failure},
 		{&MySQLError{Number: 1290, Message: "running with the --secure-file-priv option"}, fault.ClassUnsupported, stopDoubt, success},
-		{mysql(1792), fault.ClassReadOnly, elsewhere, failure},
+		{mysql(1792), fault.ClassReadOnly, elsewhere, exclude},
 		{mysql(1836), fault.ClassReadOnly, elsewhere, failure},
 		{mysql(1317), fault.ClassCanceled, stopDoubt, exclude},
 		{mysql(3024), fault.ClassStatementTimeout, stopDoubt, exclude},

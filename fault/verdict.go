@@ -9,6 +9,8 @@ type Verdict struct {
 	Retry Retry
 	// Outcome says what became of the work.
 	Outcome Outcome
+	// Tx says what became of the transaction that the call ran in.
+	Tx TxState
 	// Breaker says how a circuit breaker counts the call.
 	Breaker Breaker
 	// DiscardConn says that the connection must not be used again.
@@ -87,6 +89,45 @@ var outcomeNames = [...]string{
 // String returns the outcome's name in lower case, words joined by
 // underscores.
 func (o Outcome) String() string { return nameOf(outcomeNames[:], int(o)) }
+
+// TxState says what an error has left of the transaction around a call. It is a
+// verdict of its own: some errors forbid a replay and leave nothing to go on
+// with, others refuse one statement and want a replay on another server, while
+// the transaction is as it was. The zero value is [TxNone].
+//
+// Only [TxOpen] allows the next statement to be sent into the transaction.
+type TxState uint8
+
+const (
+	// TxNone means that the call ran outside a transaction, as far as its
+	// [Situation] says, or ended its transaction without an error.
+	TxNone TxState = iota
+	// TxUnknown means that the transaction may be open or rolled back: the
+	// answer is missing, or the server decides by its settings or by the
+	// statement. Where it was rolled back, MySQL and SQLite commit each
+	// statement that follows by itself.
+	TxUnknown
+	// TxOpen means that the statement alone failed: what came before it in the
+	// transaction stands, and may be committed.
+	TxOpen
+	// TxFailed means that the server refuses everything but a rollback, of the
+	// transaction or to a savepoint, as PostgreSQL does after any error.
+	TxFailed
+	// TxUndone means that the transaction is rolled back: by the server's
+	// answer, or because its connection is gone.
+	TxUndone
+)
+
+var txStateNames = [...]string{
+	TxNone:    "none",
+	TxUnknown: "unknown",
+	TxOpen:    "open",
+	TxFailed:  "failed",
+	TxUndone:  "undone",
+}
+
+// String returns the state's name in lower case.
+func (t TxState) String() string { return nameOf(txStateNames[:], int(t)) }
 
 // Breaker says how a circuit breaker counts a call. The zero value is
 // [BreakerExclude].

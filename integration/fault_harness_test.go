@@ -232,7 +232,7 @@ func (w faultWant) judge(t *testing.T, err error, s fault.Situation, retry fault
 	}
 	got := fault.Of(err, s)
 	want := fault.Verdict{
-		Class: w.class, Retry: retry, Outcome: got.Outcome, Breaker: w.breaker,
+		Class: w.class, Retry: retry, Outcome: got.Outcome, Tx: got.Tx, Breaker: w.breaker,
 		DiscardConn: w.discard, Answered: w.answered, Slow: got.Slow, Contention: got.Contention,
 	}
 	if got != want {

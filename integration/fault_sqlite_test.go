@@ -230,8 +230,8 @@ func TestFaultSQLiteTransactionOfAnEndedContext(t *testing.T) {
 	cancel()
 	err = tx.commit(t.Context())
 	v := fault.Of(err, fault.Situation{Phase: fault.PhaseCommit, InTx: true, Progress: fault.ProgressUnsent, Cause: context.Cause(ctx)})
-	want := fault.Verdict{Class: fault.ClassCanceled, Outcome: fault.OutcomeNotSent}
-	if v != want {
+	want := fault.Verdict{Class: fault.ClassCanceled, Outcome: fault.OutcomeNotSent, Tx: v.Tx}
+	if v != want || v.Tx != fault.TxUnknown && v.Tx != fault.TxOpen {
 		t.Errorf("%v:\ngot  %+v\nwant %+v", err, v, want)
 	}
 }

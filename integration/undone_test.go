@@ -10,6 +10,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
+	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
@@ -78,5 +79,24 @@ func TestNothingIsCommittedByHalfAfterADeadlock(t *testing.T) {
 				t.Errorf("%d runs left %d rows: %v", runs, rows, err)
 			}
 		})
+	}
+}
+
+// TestTransactionGoesOnAfterAStatementThatWasRefused holds that a server's
+// refusal of one statement is not taken for the end of its transaction.
+func TestTransactionGoesOnAfterAStatementThatWasRefused(t *testing.T) {
+	t.Parallel()
+	db := openDSN(t, "mysql", dbtest.MariaDB(t).Database(t).DSN(), &watch{})
+	mustExec(t, db, "CREATE TABLE d (id INT PRIMARY KEY)")
+	tx := must(db.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true}))
+	if _, err := tx.ExecContext(t.Context(), "INSERT INTO d VALUES (1)"); fault.Code(err) != "1792" {
+		t.Fatal(err)
+	}
+	rows := -1
+	if err := tx.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM d").Scan(&rows); err != nil || rows != 0 {
+		t.Errorf("after it: %d rows, %v", rows, err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Error(err)
 	}
 }

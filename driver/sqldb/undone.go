@@ -34,9 +34,8 @@ func (c *conn) noteFailure(err error) {
 	if t := c.target.Load(); t != nil && (t.System == sp.PostgreSQL || t.System == sp.CockroachDB) {
 		return // they refuse what comes after it
 	}
-	switch fault.Of(err, fault.Situation{InTx: true}).Outcome {
-	case fault.OutcomeAnswered, fault.OutcomeDone, fault.OutcomeNotSent:
-	default:
+	switch v := fault.Of(err, fault.Situation{InTx: true}); {
+	case v.Tx == fault.TxUndone, v.Tx == fault.TxUnknown && v.Outcome == fault.OutcomeUnknown:
 		c.undone = err
 	}
 }
