@@ -8,6 +8,8 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm"
+	"github.com/sessionproxy/sessionproxy/proxy/internal/queue"
+	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
 )
 
 // AsyncSession is the awaited session: its methods return futures. They are
@@ -30,10 +32,10 @@ import (
 // Close.
 type AsyncSession struct {
 	core    *orm.Session
-	queue   *queue
-	ledger  ledger
-	barrier *work // the last that has to be applied before others are planned
-	streams streams
+	queue   *queue.Queue
+	due     queue.Unapplied
+	barrier *queue.Operation // the last that has to be applied before others are planned
+	streams stream.List
 	waiting int
 	meters  *asyncMeters
 	timed   bool // somebody wants to know how long operations wait
@@ -55,9 +57,9 @@ func NewAsyncSession(eng *engine.Engine, opts ...AsyncOption) (*AsyncSession, er
 }
 
 func newAsync(eng *engine.Engine, c asyncConfig) *AsyncSession {
-	a := &AsyncSession{core: orm.NewSession(eng, c.session...), queue: newQueue(c.waiting), waiting: c.waiting}
+	a := &AsyncSession{core: orm.NewSession(eng, c.session...), queue: queue.NewQueue(c.waiting, failures), waiting: c.waiting}
 	if c.pipelining && eng.Dialect().Features.Pipelining {
-		a.queue.together = func(fns []func()) { a.core.Together(fns...) }
+		a.queue.Pipeline(func(fns []func()) { a.core.Together(fns...) })
 	}
 	a.meters, a.timed = c.meters, c.meters != nil || eng.Handler() != nil
 	return a
@@ -120,11 +122,11 @@ func (a *AsyncSession) handle() (*Session, *AsyncSession) { return nil, a }
 // quiet waits until what the session knows is settled, for methods that look
 // at it or change it.
 func (a *AsyncSession) quiet(ctx context.Context) error {
-	a.ledger.settleReady()
+	a.due.ApplyReady()
 	if a.barrier == nil {
 		return nil
 	}
-	if err := a.barrier.wait(ctx); err != nil {
+	if err := a.barrier.Wait(ctx); err != nil {
 		return err
 	}
 	a.barrier = nil
@@ -215,7 +217,7 @@ func (a *AsyncSession) Flush(ctx context.Context) Completion {
 // nobody has awaited it, nothing is committed, and the error of Commit holds
 // its error; a Commit after that commits what did succeed.
 func (a *AsyncSession) Commit(ctx context.Context) Completion {
-	a.streams.end(ctx)
+	a.streams.End(ctx)
 	if err := a.unseen(ctx); err != nil {
 		return Completed(fmt.Errorf("proxy: commit: nothing is committed, because operations failed that nobody awaited: %w", err))
 	}
@@ -225,15 +227,13 @@ func (a *AsyncSession) Commit(ctx context.Context) Completion {
 // unseen waits for all operations and returns the errors of those that nobody
 // has awaited.
 func (a *AsyncSession) unseen(ctx context.Context) error {
-	if workerOf(ctx) == a.queue {
+	if queue.Of(ctx) == a.queue {
 		return nil
 	}
-	if n := len(a.ledger.open); n > 0 {
-		if err := a.ledger.settle(ctx, a.ledger.open[n-1]); err != nil {
-			return err
-		}
+	if err := a.due.ApplyAll(ctx); err != nil {
+		return err
 	}
-	return a.queue.unseen()
+	return a.queue.Unseen()
 }
 
 // Rollback is [orm.Session.Rollback]. Errors of operations before it that
@@ -245,17 +245,15 @@ func (a *AsyncSession) Rollback(ctx context.Context) Completion {
 
 // forget forgets the errors of what is undone.
 func (a *AsyncSession) forget(ctx context.Context) {
-	a.streams.end(ctx)
-	for _, w := range a.ledger.open {
-		w.seen.Store(true)
-	}
-	_ = a.queue.unseen()
+	a.streams.End(ctx)
+	a.due.MarkSeen()
+	_ = a.queue.Unseen()
 }
 
 // Close is [orm.Session.Close], after the operations before it. Its error holds
 // those of operations that nobody has awaited.
 func (a *AsyncSession) Close(ctx context.Context) Completion {
-	a.streams.end(ctx)
+	a.streams.End(ctx)
 	err := a.unseen(context.WithoutCancel(ctx))
 	c := complete(submit(context.WithoutCancel(ctx), a, a.core.Tasks().Close()))
 	if err == nil {
@@ -266,11 +264,15 @@ func (a *AsyncSession) Close(ctx context.Context) Completion {
 	})}
 }
 
-// Aclose is Close, and the session can't be used again: its operations then
-// fail with an error that matches [ErrClosed].
-func (a *AsyncSession) Aclose(ctx context.Context) Completion {
+// Aclose is a synonym of Close, under the name that SQLAlchemy's AsyncSession
+// has for it.
+func (a *AsyncSession) Aclose(ctx context.Context) Completion { return a.Close(ctx) }
+
+// closeForGood is Close, after which operations fail with an error that matches
+// [ErrClosed].
+func (a *AsyncSession) closeForGood(ctx context.Context) Completion {
 	c := a.Close(ctx)
-	a.queue.close()
+	a.queue.Close()
 	return c
 }
 
@@ -308,10 +310,11 @@ func (a *AsyncSession) Connection(ctx context.Context) Future[*engine.Conn] {
 }
 
 // With calls fn with the session, and closes it for good at the end, whatever
-// comes of fn. Nothing is committed that fn has not committed.
+// comes of fn: operations asked for afterwards fail with an error that matches
+// [ErrClosed]. Nothing is committed that fn has not committed.
 func (a *AsyncSession) With(ctx context.Context, fn func(ctx context.Context, a *AsyncSession) error) (err error) {
 	defer func() {
-		if cerr := a.Aclose(ctx).Await(context.WithoutCancel(ctx)); err == nil || errors.Is(cerr, err) {
+		if cerr := a.closeForGood(ctx).Await(context.WithoutCancel(ctx)); err == nil || errors.Is(cerr, err) {
 			err = cerr
 		}
 	}()

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/proxy/internal/queue"
+	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
 )
 
 // An AsyncConnection is an [engine.Conn] whose methods do not block: they
@@ -32,9 +34,9 @@ import (
 type AsyncConnection struct {
 	engine  *AsyncEngine
 	conn    *engine.Conn // its operations' alone
-	queue   *queue
-	ledger  ledger
-	streams streams
+	queue   *queue.Queue
+	due     queue.Unapplied
+	streams stream.List
 	state   atomic.Uint32 // of conn, after the last operation that is through
 
 	mu     sync.Mutex
@@ -51,9 +53,9 @@ const (
 
 // connection returns the awaited flavour of a connection.
 func (e *AsyncEngine) connection(c *engine.Conn) *AsyncConnection {
-	a := &AsyncConnection{engine: e, conn: c, queue: newQueue(e.config.waiting)}
+	a := &AsyncConnection{engine: e, conn: c, queue: queue.NewQueue(e.config.waiting, failures)}
 	if e.config.pipelining {
-		a.queue.together = func(fns []func()) { c.Together(fns...) }
+		a.queue.Pipeline(func(fns []func()) { c.Together(fns...) })
 	}
 	return a
 }
@@ -69,23 +71,21 @@ func single[T any](ctx context.Context, c *AsyncConnection, fn func(ctx context.
 }
 
 func queued[T any](ctx context.Context, c *AsyncConnection, single bool, fn func(ctx context.Context) (T, error)) Future[T] {
-	stream := c.streams.last()
-	j := newJob(ctx, func(ctx context.Context) (T, error) {
+	before := c.streams.Last()
+	return after(before, enqueue(ctx, c.queue, &c.due, single, func(ctx context.Context) (T, error) {
 		defer c.observe()
 		return fn(ctx)
-	}, nil)
-	j.single = single
-	return after(stream, put(ctx, c.queue, &c.ledger, j))
+	}))
 }
 
 // finally queues an operation that ends something. It ends the streams, and
 // runs also when ctx is over, as fn sees.
 func (c *AsyncConnection) finally(ctx context.Context, fn func(ctx context.Context) error) Completion {
-	c.streams.end(ctx)
-	return complete(enqueue(context.WithoutCancel(ctx), c.queue, &c.ledger, func(context.Context) (struct{}, error) {
+	c.streams.End(ctx)
+	return complete(enqueue(context.WithoutCancel(ctx), c.queue, &c.due, false, func(context.Context) (struct{}, error) {
 		defer c.observe()
-		return struct{}{}, fn(context.WithValue(ctx, workerKey{}, c.queue))
-	}, nil))
+		return struct{}{}, fn(c.queue.Enter(ctx))
+	}))
 }
 
 // observe notes what an operation has left.
@@ -152,7 +152,7 @@ func (c *AsyncConnection) Invalidate(ctx context.Context) Completion {
 // then.
 func (c *AsyncConnection) Close(ctx context.Context) Completion {
 	return c.finally(ctx, func(ctx context.Context) error {
-		err := c.queue.unseen()
+		err := c.queue.Unseen()
 		if err != nil {
 			err = fmt.Errorf("proxy: close: operations failed that nobody awaited: %w", err)
 		}

@@ -1,30 +1,40 @@
 package proxy
 
-import "context"
+import (
+	"context"
 
-// enqueue hands an operation of a session to its queue: perform is its I/O,
-// which runs on the queue's goroutine, apply makes the final result on that of
-// the session's owner. It waits only for a place in the queue.
-func enqueue[T any](
-	ctx context.Context, q *queue, l *ledger, perform func(ctx context.Context) (T, error), apply func(T) (T, error),
-) Future[T] {
-	return put(ctx, q, l, newJob(ctx, perform, apply))
+	"github.com/sessionproxy/sessionproxy/proxy/internal/queue"
+)
+
+// failures are what operations fail with when it is not their own error.
+var failures = &queue.Errors{
+	Closed: ErrClosed,
+	Goexit: ErrGoexit,
+	Panic:  func(value any, stack []byte) error { return &PanicError{Value: value, Stack: stack} },
 }
 
-// put is enqueue for a job that was made.
-func put[T any](ctx context.Context, q *queue, l *ledger, j *job[T]) Future[T] {
-	inside := workerOf(ctx) == q
-	if !inside {
-		l.settleReady()
-	}
-	if err := q.submit(&j.work); err != nil {
+// pending is an operation as the source of a future.
+type pending[T any] struct{ *queue.Typed[T] }
+
+func (p pending[T]) await(ctx context.Context) (T, error) { return p.Await(ctx) }
+
+func (p pending[T]) signal() <-chan struct{} { return p.Done() }
+
+// futureOf returns the future of an operation, or of the error with which it
+// was refused.
+func futureOf[T any](op *queue.Typed[T], refused error) Future[T] {
+	if refused != nil {
 		var zero T
-		return Settled(zero, err)
+		return Settled(zero, refused)
 	}
-	if inside {
-		j.settle() // the operation that asks owns the session now
-	} else {
-		l.add(&j.work)
-	}
-	return Future[T]{from: j}
+	return Future[T]{from: pending[T]{op}}
+}
+
+// enqueue hands an operation of a session to its queue: perform is its I/O,
+// which runs on the queue's goroutine. It waits only for a place in the queue.
+func enqueue[T any](
+	ctx context.Context, q *queue.Queue, due *queue.Unapplied, single bool, perform func(ctx context.Context) (T, error),
+) Future[T] {
+	op := queue.New(ctx, failures, single, perform, nil)
+	return futureOf(op, due.Enqueue(ctx, q, &op.Operation))
 }

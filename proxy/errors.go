@@ -6,8 +6,8 @@ import (
 	"runtime"
 )
 
-// ErrClosed is matched by the error of an operation that was asked of an
-// awaited session after it was closed for good.
+// ErrClosed is matched by the error of an operation that an async session is
+// asked for after [AsyncSession.With] or the end of its scope closed it for good.
 var ErrClosed = errors.New("proxy: the session is closed")
 
 // A PanicError is what becomes of a panic in an operation that ran on another

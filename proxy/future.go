@@ -39,6 +39,12 @@ func (f Future[T]) Await(ctx context.Context) (T, error) {
 	return f.from.await(ctx)
 }
 
+// wait is Await for the error alone.
+func (f Future[T]) wait(ctx context.Context) error {
+	_, err := f.Await(ctx)
+	return err
+}
+
 // Done returns a channel that is closed when the operation is through and
 // Await will not wait. It only signals: results are written into objects by
 // Await.

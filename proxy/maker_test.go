@@ -252,9 +252,15 @@ func TestErrorsThatNobodyAwaits(t *testing.T) {
 			insert()
 			ok(t, a.Rollback(ctx)) // which undoes it
 			ok(t, a.Commit(ctx))
-			ok(t, a.Aclose(ctx))
-			if _, err := a.Execute(ctx, engine.Text("SELECT 1")).Await(ctx); !errors.Is(err, proxy.ErrClosed) {
+			ok(t, a.Aclose(ctx)) // which is Close: the session may be used again
+			if _, err := a.Execute(ctx, engine.Text("SELECT 1")).Await(ctx); err != nil {
 				t.Errorf("after aclose: %v", err)
+			}
+			if err := a.With(ctx, func(context.Context, *proxy.AsyncSession) error { return nil }); err != nil {
+				t.Error(err)
+			}
+			if _, err := a.Execute(ctx, engine.Text("SELECT 1")).Await(ctx); !errors.Is(err, proxy.ErrClosed) {
+				t.Errorf("after With: %v", err)
 			}
 		})
 	}

@@ -81,7 +81,7 @@ func Remove(ctx context.Context) error {
 	case p == nil:
 		return nil
 	case p.IsAsync():
-		return p.Aclose(ctx).Await(ctx)
+		return p.awaited.closeForGood(ctx).Await(ctx)
 	default:
 		return p.Close(ctx).Await(ctx)
 	}

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/proxy/internal/queue"
+	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
 )
 
 // A Stream reads the rows of an answer, of which one window is in memory, as
@@ -33,11 +35,11 @@ import (
 //
 // A Stream is used by one goroutine at a time, as its connection is. Streams
 // that are made from one another share their position: do not mix them.
-type Stream[T any] struct{ from *reading[T] }
+type Stream[T any] struct{ from *streamReader[T] }
 
-// reading is how a stream reads its rows.
-type reading[T any] struct {
-	answer *answer
+// streamReader is how a stream reads its rows.
+type streamReader[T any] struct {
+	stream *stream.Stream
 	view   *engine.View[T]
 
 	mu    sync.Mutex
@@ -48,10 +50,10 @@ type reading[T any] struct {
 var errNoStream = fmt.Errorf("proxy: fetch: there is no stream: %w", engine.ErrClosed)
 
 // take removes up to n of the rows that were read ahead, all if n is 0.
-func (r *reading[T]) take(n int) []T {
+func (r *streamReader[T]) take(n int) []T {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.answer.ended.Load() {
+	if r.stream.Ended() {
 		r.ahead = nil
 	}
 	if n == 0 || n > len(r.ahead) {
@@ -64,36 +66,50 @@ func (r *reading[T]) take(n int) []T {
 
 // read queues a read of the stream. perform reports whether it has found the
 // end of the rows, where the connection is free.
-func read[T, U any](ctx context.Context, s Stream[T], perform func(r *reading[T]) (out U, end bool, err error)) Future[U] {
+func read[T, U any](ctx context.Context, s Stream[T], perform func(r *streamReader[T]) (out U, end bool, err error)) Future[U] {
 	if s.from == nil {
 		var none U
 		return Settled(none, errNoStream)
 	}
-	a := s.from.answer
-	return ask(ctx, a, func(ctx context.Context) (U, error) {
+	st := s.from.stream
+	return ask(ctx, st, func(ctx context.Context) (U, error) {
 		returned := false
 		defer func() {
 			if !returned { // a Scanner has panicked
-				_ = a.close()
+				_ = st.Close()
 			}
 		}()
-		stop := context.AfterFunc(ctx, func() { a.cancel(context.Cause(ctx)) })
+		stop := context.AfterFunc(ctx, func() { st.Cancel(context.Cause(ctx)) })
 		out, end, err := perform(s.from)
 		stop()
 		returned = true
 		switch {
 		case err != nil:
-			_ = a.close() // its error does not matter after another
+			_ = st.Close() // its error does not matter after another
 		case end:
-			a.free()
+			st.Free()
 		}
-		return out, because(ctx, err)
-	}, nil)
+		return out, withCause(ctx, err)
+	})
+}
+
+// ask queues a read.
+func ask[T any](ctx context.Context, s *stream.Stream, perform func(ctx context.Context) (T, error)) Future[T] {
+	op := queue.New(ctx, failures, false, perform, nil)
+	return futureOf(op, s.Read(ctx, &op.Operation))
+}
+
+// withCause adds to the error of a read why it was given up.
+func withCause(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, context.Cause(ctx))
 }
 
 // FetchOne returns the next row, if there is one.
 func (s Stream[T]) FetchOne(ctx context.Context) Future[Optional[T]] {
-	return read(ctx, s, func(r *reading[T]) (Optional[T], bool, error) {
+	return read(ctx, s, func(r *streamReader[T]) (Optional[T], bool, error) {
 		if head := r.take(1); len(head) > 0 {
 			return Optional[T]{head[0], true}, false, nil
 		}
@@ -109,7 +125,7 @@ func (s Stream[T]) FetchMany(ctx context.Context, n int) Future[[]T] {
 	if n < 1 {
 		return Settled[[]T](nil, fmt.Errorf("proxy: fetch many: %d is no number of rows", n))
 	}
-	return read(ctx, s, func(r *reading[T]) ([]T, bool, error) {
+	return read(ctx, s, func(r *streamReader[T]) ([]T, bool, error) {
 		head := r.take(n)
 		if len(head) == n {
 			return head, false, nil
@@ -123,7 +139,7 @@ func (s Stream[T]) FetchMany(ctx context.Context, n int) Future[[]T] {
 // All returns the rows that are left, which is none if it is called again. If
 // an error comes up, the rows before it are returned with it.
 func (s Stream[T]) All(ctx context.Context) Future[[]T] {
-	return read(ctx, s, func(r *reading[T]) ([]T, bool, error) {
+	return read(ctx, s, func(r *streamReader[T]) ([]T, bool, error) {
 		head := r.take(0)
 		rows, err := r.view.All()
 		return append(head, rows...), true, err
@@ -133,7 +149,7 @@ func (s Stream[T]) All(ctx context.Context) Future[[]T] {
 // First returns the next row, if there is one, and closes the stream without
 // reading the rest.
 func (s Stream[T]) First(ctx context.Context) Future[Optional[T]] {
-	return read(ctx, s, func(r *reading[T]) (Optional[T], bool, error) {
+	return read(ctx, s, func(r *streamReader[T]) (Optional[T], bool, error) {
 		if head := r.take(0); len(head) > 0 {
 			return Optional[T]{head[0], true}, true, r.view.Close()
 		}
@@ -146,7 +162,7 @@ func (s Stream[T]) First(ctx context.Context) Future[Optional[T]] {
 // row matches [engine.ErrNoResult], that of more than one
 // [engine.ErrMultipleResults].
 func (s Stream[T]) One(ctx context.Context) Future[T] {
-	return read(ctx, s, func(r *reading[T]) (T, bool, error) {
+	return read(ctx, s, func(r *streamReader[T]) (T, bool, error) {
 		only, err := r.oneOrNone()
 		if err == nil && !only.OK {
 			err = engine.ErrNoResult
@@ -158,14 +174,14 @@ func (s Stream[T]) One(ctx context.Context) Future[T] {
 // OneOrNone returns the only row that is left, if there is one, and closes the
 // stream. The error of more than one row matches [engine.ErrMultipleResults].
 func (s Stream[T]) OneOrNone(ctx context.Context) Future[Optional[T]] {
-	return read(ctx, s, func(r *reading[T]) (Optional[T], bool, error) {
+	return read(ctx, s, func(r *streamReader[T]) (Optional[T], bool, error) {
 		only, err := r.oneOrNone()
 		return only, true, err
 	})
 }
 
 // oneOrNone is the view's, after rows that were read ahead.
-func (r *reading[T]) oneOrNone() (only Optional[T], err error) {
+func (r *streamReader[T]) oneOrNone() (only Optional[T], err error) {
 	head := r.take(0)
 	if len(head) == 0 {
 		only.Value, only.OK, err = r.view.OneOrNone()
@@ -192,14 +208,14 @@ func (s Stream[T]) Close(ctx context.Context) Completion {
 	if s.from == nil {
 		return Completed(nil)
 	}
-	a := s.from.answer
-	f := ask(context.WithoutCancel(ctx), a, nothing(func(context.Context) error {
-		err := a.finish()
-		if a.conn == nil {
-			err = errors.Join(a.queue.unseen(), err)
+	st := s.from.stream
+	f := ask(context.WithoutCancel(ctx), st, nothing(func(context.Context) error {
+		err := st.Finish()
+		if st.Alone() {
+			err = errors.Join(st.Unseen(), err)
 		}
 		return err
-	}), nil)
-	a.ending.Store(true)
+	}))
+	st.WillEnd()
 	return complete(f)
 }

@@ -5,12 +5,14 @@ import (
 	"time"
 
 	"github.com/sessionproxy/sessionproxy/orm"
+	"github.com/sessionproxy/sessionproxy/proxy/internal/queue"
+	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
 )
 
 // submit plans a method of an awaited session and hands it to the queue. It
 // waits for what the plan depends on, and for a place in the queue.
 func submit[T any](ctx context.Context, a *AsyncSession, t *orm.Task[T]) Future[T] {
-	if workerOf(ctx) == a.queue {
+	if queue.Of(ctx) == a.queue {
 		// An operation of the session asks, which has the session to itself.
 		t.Plan(ctx)
 		return Settled(t.Apply(ctx, t.Perform(ctx)))
@@ -23,38 +25,39 @@ func submit[T any](ctx context.Context, a *AsyncSession, t *orm.Task[T]) Future[
 	if t.Local() {
 		return Settled(t.Apply(ctx, t.Perform(ctx)))
 	}
-	stream := a.streams.last()
-	if stream != nil && t.Barrier() {
-		return Settled(t.Apply(ctx, errBehindStream)) // nobody could close the stream while it is waited for
+	before := a.streams.Last()
+	if before != nil && t.Barrier() {
+		return Settled(t.Apply(ctx, stream.ErrBehind)) // nobody could close the stream while it is waited for
 	}
-	j := &method[T]{job: job[T]{work: work{ctx: ctx, single: t.Single(), done: make(chan struct{})}}, task: t}
-	j.work.task = j
+	m := &method[T]{task: t}
+	m.InitTask(ctx, failures, t.Single(), m)
 	if a.timed {
-		j.submitted, j.meters = time.Now(), a.meters
+		m.submitted, m.meters = time.Now(), a.meters
 	}
-	if err := a.queue.submit(&j.work); err != nil {
+	if err := a.queue.Submit(&m.Operation); err != nil {
 		out, err := t.Apply(ctx, err)
 		return Settled(out, err)
 	}
-	a.ledger.add(&j.work)
+	a.due.Add(&m.Operation)
 	if t.Barrier() {
-		a.barrier = &j.work
+		a.barrier = &m.Operation
 	}
 	if t.Exclusive() {
-		_ = j.wait(context.WithoutCancel(ctx)) // the operation's own context ends it
+		_ = m.Wait(context.WithoutCancel(ctx)) // the operation's own context ends it
 	}
-	return after(stream, Future[T]{from: j})
+	return after(before, futureOf(&m.Typed, nil))
 }
 
 // method is a method of a session on its way through the queue.
 type method[T any] struct {
-	job[T]
+	queue.Typed[T]
 	task      *orm.Task[T]
 	submitted time.Time // zero: nobody wants to know
 	meters    *asyncMeters
 }
 
-func (m *method[T]) run(ctx context.Context) error {
+// Run does the I/O of the method.
+func (m *method[T]) Run(ctx context.Context) error {
 	if !m.submitted.IsZero() {
 		waited := time.Since(m.submitted)
 		m.meters.waited(ctx, waited)
@@ -63,10 +66,13 @@ func (m *method[T]) run(ctx context.Context) error {
 	return m.task.Perform(ctx)
 }
 
-func (m *method[T]) travelled(n int) { m.meters.together(m.ctx, n) }
+// Travelled counts the statements that were sent in one round trip.
+func (m *method[T]) Travelled(n int) { m.meters.together(m.Context(), n) }
 
-func (m *method[T]) finish(err error) error {
-	m.value, err = m.task.Apply(m.ctx, err)
+// Finish writes back what the database has answered.
+func (m *method[T]) Finish(err error) error {
+	value, err := m.task.Apply(m.Context(), err)
+	m.SetValue(value)
 	return err
 }
 
@@ -76,8 +82,8 @@ func (a *AsyncSession) ready(ctx context.Context, all bool) error {
 	if err := a.quiet(ctx); err != nil {
 		return err
 	}
-	if n := len(a.ledger.open); all && n > 0 {
-		return a.ledger.settle(ctx, a.ledger.open[n-1])
+	if all {
+		return a.due.ApplyAll(ctx)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm"
+	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
 )
 
 // Stream flushes, runs a statement in the session's transaction and holds one
@@ -23,19 +24,14 @@ func (a *AsyncSession) StreamScalars(ctx context.Context, st engine.Statement, o
 
 // openIn opens a stream in a session.
 func openIn[T any](ctx context.Context, a *AsyncSession, op sp.Op, how func(conn *engine.Conn) opening[T]) Future[Stream[T]] {
-	an := newAnswer(a.queue, a.waiting)
-	an.nested, an.caller = an.inside(ctx), ctx
+	s := stream.New(ctx, a.queue, a.waiting, failures, ctx)
 	f := submit(ctx, a, orm.ConnTask(a.core, op, func(ctx context.Context, conn *engine.Conn) (Stream[T], error) {
-		return how(conn).perform(an)(ctx)
+		return how(conn).perform(s)(ctx)
 	}))
 	if f.from == nil {
 		return f // refused, or by an operation of the session
 	}
-	an.opened = f.Done()
-	an.opener = func(ctx context.Context) error {
-		_, err := f.Await(ctx)
-		return err
-	}
-	a.streams.add(an)
+	s.Announce(f.Done(), f.wait)
+	a.streams.Add(s)
 	return f
 }

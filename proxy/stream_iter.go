@@ -60,10 +60,10 @@ func (s Stream[T]) partition(ctx context.Context, n int) ([]T, error) {
 // window awaits that there are rows ahead: those that a loop has left, or else
 // the next window. It reports whether there are any.
 func (s Stream[T]) window(ctx context.Context) (bool, error) {
-	return read(ctx, s, func(r *reading[T]) (bool, bool, error) {
+	return read(ctx, s, func(r *streamReader[T]) (bool, bool, error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if len(r.ahead) > 0 && !r.answer.ended.Load() {
+		if len(r.ahead) > 0 && !r.stream.Ended() {
 			return true, false, nil
 		}
 		for rows, err := range r.view.Partitions(0) {
@@ -113,5 +113,5 @@ func derive[T, U any](s Stream[T], view func(v *engine.View[T]) *engine.View[U])
 	if s.from == nil {
 		return Stream[U]{}
 	}
-	return Stream[U]{&reading[U]{answer: s.from.answer, view: view(s.from.view)}}
+	return Stream[U]{&streamReader[U]{stream: s.from.stream, view: view(s.from.view)}}
 }

@@ -1,4 +1,4 @@
-package proxy
+package queue
 
 import (
 	"testing"
@@ -7,12 +7,12 @@ import (
 func TestAHeldQueueBeginsNothing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(4)
-	d.q.hold()
+	d.q.Hold()
 	first, second := d.do(t.Context(), value(1, nil)), d.do(t.Context(), value(2, nil))
 	if d.q.state != idle || len(d.q.waiting) != 2 {
 		t.Error("it began")
 	}
-	d.q.release()
+	d.q.Release()
 	if v, err := second.Await(t.Context()); v != 2 || err != nil {
 		t.Error(v, err)
 	}
@@ -21,15 +21,17 @@ func TestAHeldQueueBeginsNothing(t *testing.T) {
 	holds := d.do(t.Context(), op)
 	<-begun
 	after := d.do(t.Context(), value(3, nil))
-	d.q.hold()
+	d.q.Hold()
 	open()
 	if _, err := holds.Await(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, ok, _ := after.Poll(); ok {
+	select {
+	case <-after.Done():
 		t.Error("it went on")
+	default:
 	}
-	d.q.release()
+	d.q.Release()
 	if v, err := after.Await(t.Context()); v != 3 || err != nil {
 		t.Error(v, err)
 	}
@@ -40,13 +42,14 @@ func TestAHeldQueueBeginsNothing(t *testing.T) {
 
 func TestErrorsOfAnInnerQueueAreTheOutersToTell(t *testing.T) {
 	t.Parallel()
-	outer, inner := newDesk(4), newDesk(4)
-	inner.q.outer = outer.q
+	outer, inner := newDesk(4), &desk{}
+	inner.q = outer.q.Inner(4, errs)
+	inner.q.Release()
 	<-inner.do(t.Context(), value(0, errFailed)).Done()
-	if err := inner.q.unseen(); err != nil {
+	if err := inner.q.Unseen(); err != nil {
 		t.Error(err)
 	}
-	if err := outer.q.unseen(); err == nil {
+	if err := outer.q.Unseen(); err == nil {
 		t.Error("the error is lost")
 	}
 }

@@ -3,6 +3,8 @@ package proxy
 import (
 	"context"
 	"sync/atomic"
+
+	"github.com/sessionproxy/sessionproxy/proxy/internal/queue"
 )
 
 // inUnit marks the context of a unit of work of an engine, whose operations
@@ -25,12 +27,12 @@ func launch[T any](ctx context.Context, e *AsyncEngine, perform func(ctx context
 			return Settled(zero, context.Cause(ctx))
 		}
 	}
-	j := newJob(ctx, perform, nil)
+	op := queue.New(ctx, failures, false, perform, nil)
 	go func() {
 		defer func() { <-e.places }()
-		j.run(ctx)
+		op.Run(ctx)
 	}()
-	return Future[T]{from: j}
+	return futureOf(op, nil)
 }
 
 // nothing makes an operation without a result one with an empty one.

@@ -1,4 +1,4 @@
-package proxy
+package queue
 
 import (
 	"context"
@@ -9,21 +9,51 @@ import (
 	"sync"
 	"testing"
 
+	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 var errFailed = errors.New("failed")
 
-// desk is what a session has of this: a queue and its owner's ledger.
+// What operations fail with here.
+var (
+	errClosed   = errors.New("closed")
+	errGoexit   = errors.New("goexit")
+	errPanicked = errors.New("panicked")
+
+	errs = &Errors{Closed: errClosed, Goexit: errGoexit, Panic: func(any, []byte) error { return errPanicked }}
+)
+
+// desk is what a session has of this: a queue and what its owner has to apply.
 type desk struct {
-	q *queue
-	l ledger
+	q *Queue
+	u Unapplied
 }
 
-func newDesk(limit int) *desk { return &desk{q: newQueue(limit)} }
+func newDesk(limit int) *desk { return &desk{q: NewQueue(limit, errs)} }
 
-func (d *desk) do(ctx context.Context, perform func(ctx context.Context) (int, error)) Future[int] {
-	return enqueue(ctx, d.q, &d.l, perform, nil)
+// result is what an operation came to, or the error with which it was refused.
+type result struct {
+	*Typed[int]
+	refused error
+}
+
+func (r result) Await(ctx context.Context) (int, error) {
+	if r.refused != nil {
+		return 0, r.refused
+	}
+	return r.Typed.Await(ctx)
+}
+
+func (d *desk) do(ctx context.Context, perform func(ctx context.Context) (int, error)) result {
+	return d.enqueue(ctx, perform, nil)
+}
+
+func (d *desk) enqueue(ctx context.Context, perform func(ctx context.Context) (int, error), apply func(int) (int, error)) result {
+	op := New(ctx, errs, false, perform, apply)
+	return result{op, d.u.Enqueue(ctx, d.q, &op.Operation)}
 }
 
 func value(v int, err error) func(context.Context) (int, error) {
@@ -44,7 +74,7 @@ func TestOperationsRunInProgramOrder(t *testing.T) {
 	t.Parallel()
 	d := newDesk(16)
 	var ran []int // by one goroutine at a time
-	var last Future[int]
+	var last result
 	for i := range 100 {
 		last = d.do(t.Context(), func(context.Context) (int, error) { ran = append(ran, i); return i, nil })
 	}
@@ -57,9 +87,9 @@ func TestResultsAreAppliedInOrderOnTheOwnersGoroutine(t *testing.T) {
 	t.Parallel()
 	d := newDesk(16)
 	var applied []int // no lock: -race tells if another goroutine applies
-	var fs []Future[int]
+	var fs []result
 	for i := range 10 {
-		fs = append(fs, enqueue(t.Context(), d.q, &d.l, value(i, nil), func(v int) (int, error) {
+		fs = append(fs, d.enqueue(t.Context(), value(i, nil), func(v int) (int, error) {
 			applied = append(applied, v)
 			return 2 * v, nil
 		}))
@@ -122,11 +152,10 @@ func TestTheQueueGoesOnAfterAPanicAndGoexit(t *testing.T) {
 	if v, err := d.do(t.Context(), value(7, nil)).Await(t.Context()); v != 7 || err != nil {
 		t.Error(v, err)
 	}
-	var p *PanicError
-	if _, err := panicked.Await(t.Context()); !errors.As(err, &p) {
+	if _, err := panicked.Await(t.Context()); !errors.Is(err, errPanicked) {
 		t.Error(err)
 	}
-	if _, err := left.Await(t.Context()); !errors.Is(err, ErrGoexit) {
+	if _, err := left.Await(t.Context()); !errors.Is(err, errGoexit) {
 		t.Error(err)
 	}
 	for range 8 { // every place was given back
@@ -166,11 +195,11 @@ func TestAnOperationMayAwaitItsOwnSession(t *testing.T) {
 	}
 
 	d = newDesk(4)
-	begun, after := make(chan struct{}), make(chan Future[int])
+	begun, after := make(chan struct{}), make(chan result)
 	outer := d.do(t.Context(), func(ctx context.Context) (int, error) {
 		close(begun)
 		later := <-after
-		return later.from.(*job[int]).peek(ctx)
+		return later.peek(ctx)
 	})
 	<-begun
 	after <- d.do(t.Context(), value(8, nil))
@@ -179,13 +208,13 @@ func TestAnOperationMayAwaitItsOwnSession(t *testing.T) {
 	}
 }
 
-// peek waits for a job as its owner's Await does, and leaves the ledger, which
-// is the owner's, alone.
-func (j *job[T]) peek(ctx context.Context) (T, error) {
-	if err := j.performed(ctx); err != nil {
-		return j.value, err
+// peek waits for an operation as its owner's Await does, and leaves alone what
+// is the owner's to apply.
+func (op *Typed[T]) peek(ctx context.Context) (T, error) {
+	if err := op.waitPerformed(ctx); err != nil {
+		return op.value, err
 	}
-	return j.value, j.err
+	return op.value, op.err
 }
 
 func TestErrorsThatNobodySawAreKept(t *testing.T) {
@@ -200,10 +229,10 @@ func TestErrorsThatNobodySawAreKept(t *testing.T) {
 	if _, err := seen.Await(t.Context()); !errors.Is(err, errFailed) {
 		t.Error(err)
 	}
-	if err := d.q.unseen(); !errors.Is(err, unseen) || errors.Is(err, errFailed) {
+	if err := d.q.Unseen(); !errors.Is(err, unseen) || errors.Is(err, errFailed) {
 		t.Errorf("kept: %v", err)
 	}
-	if err := d.q.unseen(); err != nil {
+	if err := d.q.Unseen(); err != nil {
 		t.Errorf("told twice: %v", err)
 	}
 }
@@ -212,8 +241,8 @@ func TestAClosedQueueRefuses(t *testing.T) {
 	t.Parallel()
 	d := newDesk(4)
 	last := d.do(t.Context(), value(7, nil))
-	d.q.close()
-	if _, err := d.do(t.Context(), value(0, nil)).Await(t.Context()); !errors.Is(err, ErrClosed) {
+	d.q.Close()
+	if _, err := d.do(t.Context(), value(0, nil)).Await(t.Context()); !errors.Is(err, errClosed) {
 		t.Error(err)
 	}
 	if v, err := last.Await(t.Context()); v != 7 || err != nil {
@@ -228,7 +257,7 @@ func TestAnyProgramHasTheResultsOfABlockingOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := newDesk(rapid.IntRange(1, 8).Draw(t, "limit"))
 		state, applied := 0, 0 // the database's, the objects'
-		var fs []Future[int]
+		var fs []result
 		var want []int
 		model := 0
 		for step := range rapid.IntRange(1, 30).Draw(t, "steps") {
@@ -243,12 +272,12 @@ func TestAnyProgramHasTheResultsOfABlockingOne(t *testing.T) {
 					t.Fatalf("%d results were applied before that of %d", applied, i)
 				}
 			case kind == "fail":
-				fs = append(fs, enqueue(context.Background(), d.q, &d.l, value(0, errFailed), nil))
+				fs = append(fs, d.enqueue(context.Background(), value(0, errFailed), nil))
 				want = append(want, -1)
 				applied++ // nothing to apply
 			default:
 				model++
-				fs = append(fs, enqueue(context.Background(), d.q, &d.l,
+				fs = append(fs, d.enqueue(context.Background(),
 					func(context.Context) (int, error) { state++; return state, nil },
 					func(v int) (int, error) { applied++; return v, nil }))
 				want = append(want, model)

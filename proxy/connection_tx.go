@@ -42,7 +42,7 @@ func (c *AsyncConnection) Rollback(ctx context.Context) Completion {
 // commit queues the end of a transaction that is to be kept.
 func (c *AsyncConnection) commit(ctx context.Context, commit, rollback func(ctx context.Context) error) Completion {
 	return c.finally(ctx, func(ctx context.Context) error {
-		if err := c.queue.unseen(); err != nil {
+		if err := c.queue.Unseen(); err != nil {
 			err = fmt.Errorf("proxy: commit: nothing is committed, because operations failed that nobody awaited: %w", err)
 			return errors.Join(err, rollback(ctx))
 		}
@@ -53,7 +53,7 @@ func (c *AsyncConnection) commit(ctx context.Context, commit, rollback func(ctx 
 // rollback queues the end of a transaction that is not to be kept.
 func (c *AsyncConnection) rollback(ctx context.Context, rollback func(ctx context.Context) error) Completion {
 	return c.finally(ctx, func(ctx context.Context) error {
-		_ = c.queue.unseen() // what they did is undone
+		_ = c.queue.Unseen() // what they did is undone
 		return rollback(ctx)
 	})
 }

@@ -1,0 +1,88 @@
+package proxy
+
+import (
+	"context"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
+)
+
+// blockedFuture is the future of an operation that waits for a stream. Awaiting
+// it while the stream is open would last for ever, because it is the same
+// goroutine that could close it.
+type blockedFuture[T any] struct {
+	Future[T]
+	stream *stream.Stream
+}
+
+func (b blockedFuture[T]) await(ctx context.Context) (T, error) {
+	select {
+	case <-b.Done():
+	default:
+		if err := b.stream.Blocked(ctx); err != nil {
+			var none T
+			return none, err
+		}
+	}
+	return b.Future.Await(ctx)
+}
+
+func (b blockedFuture[T]) signal() <-chan struct{} { return b.Done() }
+
+// after returns the future of an operation that comes after the streams.
+func after[T any](s *stream.Stream, f Future[T]) Future[T] {
+	if s == nil || f.from == nil {
+		return f
+	}
+	return Future[T]{from: blockedFuture[T]{f, s}}
+}
+
+// opening is what opens a stream whose rows are read by view.
+type opening[T any] struct {
+	run  func(ctx context.Context) (*engine.Stream, error)
+	view func(s *engine.Stream) *engine.View[T]
+}
+
+// rowsOf returns how the stream of a statement is opened, for its rows.
+func rowsOf(ex engine.Executor, st engine.Statement, opts []engine.StreamOption) opening[engine.Row] {
+	return opening[engine.Row]{
+		run:  func(ctx context.Context) (*engine.Stream, error) { return ex.Stream(ctx, st, opts...) },
+		view: func(s *engine.Stream) *engine.View[engine.Row] { return &s.View },
+	}
+}
+
+// scalarsOf returns how the stream of a statement is opened, for the values of
+// its first column.
+func scalarsOf(ex engine.Executor, st engine.Statement, opts []engine.StreamOption) opening[any] {
+	return opening[any]{
+		run:  rowsOf(ex, st, opts).run,
+		view: func(s *engine.Stream) *engine.View[any] { return s.Scalars() },
+	}
+}
+
+// perform returns the operation that opens a stream.
+func (o opening[T]) perform(st *stream.Stream) func(ctx context.Context) (Stream[T], error) {
+	return func(ctx context.Context) (Stream[T], error) {
+		if err := st.Open(ctx, o.run); err != nil {
+			return Stream[T]{}, err
+		}
+		return Stream[T]{&streamReader[T]{stream: st, view: o.view(st.Rows())}}, nil
+	}
+}
+
+// openOn opens a stream on a connection.
+func openOn[T any](ctx context.Context, c *AsyncConnection, o opening[T]) Future[Stream[T]] {
+	s := stream.New(ctx, c.queue, c.engine.config.waiting, failures, nil)
+	f := do(ctx, c, o.perform(s))
+	if f.from == nil {
+		return f // refused
+	}
+	s.Announce(f.Done(), f.wait)
+	c.streams.Add(s)
+	return f
+}
+
+// openAlone opens a stream that has a connection to itself.
+func openAlone[T any](ctx context.Context, e *AsyncEngine, o opening[T]) Future[Stream[T]] {
+	return launch(ctx, e, o.perform(stream.New(ctx, nil, e.config.waiting, failures, nil)))
+}
