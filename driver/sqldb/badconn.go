@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"time"
@@ -59,13 +60,26 @@ func habitsOf(d driver.Driver, cfg config) habits {
 	return h
 }
 
+// noteBad takes note of driver.ErrBadConn: whatever becomes of the error, the
+// connection goes to no pool any more. A driver without Validator has no other
+// way to say so.
+func (d *driverConn) noteBad(err error) bool {
+	if err == nil || !errors.Is(err, driver.ErrBadConn) {
+		return false
+	}
+	d.bad, d.unfit = true, true
+	return true
+}
+
 // guard decides whether database/sql may see driver.ErrBadConn, which makes it
-// send the statement again. It runs on the error path only.
-func (d *driverConn) guard(ctx context.Context, err error, dead, harmless bool) error {
-	if !errors.Is(err, driver.ErrBadConn) {
+// send the statement again. unsent says that nothing was sent that could take
+// effect, harmless that nothing of the operation's kind takes effect. It runs on
+// the error path only.
+func (d *driverConn) guard(ctx context.Context, err error, unsent, harmless bool) error {
+	if !d.noteBad(err) {
 		return err
 	}
-	d.unsent = dead || d.habits.trust == trustAlways
+	d.unsent = unsent || d.habits.trust == trustAlways
 	marks := sp.MarksFrom(ctx)
 	believed := d.unsent || harmless || marks.Idempotent || marks.ReadOnly
 	// Under a retry above, database/sql's own loop runs once, which is enough
@@ -77,6 +91,16 @@ func (d *driverConn) guard(ctx context.Context, err error, dead, harmless bool) 
 	if believed {
 		return err
 	}
+	return lost(ctx, err)
+}
+
+// lost stands in for driver.ErrBadConn. Drivers that close the connection when
+// their caller gives up (lib/pq) answer so; then the error is the context's too,
+// as that of database/sql, which would have asked the context next.
+func lost(ctx context.Context, err error) error {
+	if over := ctx.Err(); over != nil && !errors.Is(err, over) {
+		err = fmt.Errorf("%w: %w", over, err)
+	}
 	return &fault.ConnLostError{Err: err}
 }
 
@@ -84,8 +108,8 @@ func (d *driverConn) guard(ctx context.Context, err error, dead, harmless bool) 
 // unsent unless the connection was dead before.
 func (d *driverConn) guardCommit(err error, dead bool) error {
 	d.unsent = dead
-	if errors.Is(err, driver.ErrBadConn) {
-		err = &fault.ConnLostError{Err: err}
+	if d.noteBad(err) {
+		return &fault.ConnLostError{Err: err}
 	}
 	return err
 }

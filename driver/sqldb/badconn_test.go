@@ -78,11 +78,9 @@ func TestADoubtfulErrBadConnIsNotSentAgain(t *testing.T) {
 func TestErrBadConnIsBelievedWhereRepeatingIsHarmless(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		dead bool
 		ctx  func(context.Context) context.Context
 		opts []sqldb.Option
 	}{
-		"the connection was dead before":  {dead: true},
 		"the caller marked it idempotent": {ctx: sp.WithIdempotent},
 		"the caller marked it read-only":  {ctx: sp.WithReadOnly},
 		"the driver is trusted":           {opts: []sqldb.Option{sqldb.WithTrustedBadConn()}},
@@ -90,7 +88,7 @@ func TestErrBadConnIsBelievedWhereRepeatingIsHarmless(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db, log := badDB(t, test.dead, sp.NewChain(&recorder{}), test.opts...)
+			db, log := badDB(t, false, sp.NewChain(&recorder{}), test.opts...)
 			ctx := t.Context()
 			if test.ctx != nil {
 				ctx = test.ctx(ctx)
@@ -113,6 +111,24 @@ func TestErrBadConnIsBelievedWhereRepeatingIsHarmless(t *testing.T) {
 			t.Errorf("prepared %d times, want database/sql's three", n)
 		}
 	})
+}
+
+// A driver says of a connection that it had called bad before that it is gone:
+// what it is asked on it then is not sent.
+func TestErrBadConnIsBelievedOfAConnectionThatWasGone(t *testing.T) {
+	t.Parallel()
+	db, _ := badDB(t, true, sp.NewChain(&recorder{}))
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // it is gone
+	if _, err := conn.ExecContext(t.Context(), "update"); errors.Is(err, driver.ErrBadConn) {
+		t.Errorf("the first error %v is believed", err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "update"); !errors.Is(err, driver.ErrBadConn) {
+		t.Errorf("error %v, want driver.ErrBadConn", err)
+	}
 }
 
 func TestALostCommitIsReportedAsUnknown(t *testing.T) {

@@ -159,7 +159,7 @@ func (s *stmtCall) openRows() *rows {
 	} else {
 		out.call, out.pooled = &s.Call, s
 	}
-	out.raw, out.ctx = s.raw, s.rowsCtx
+	out.raw, out.ctx, out.conn = s.raw, s.rowsCtx, s.conn.driver
 	if p, ok := s.raw.(*rows); ok { // prepared inside the call
 		out.raw, out.stmt = p.raw, p.stmt
 	}

@@ -78,7 +78,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
 	if c.empty {
 		raw, err := c.parent.Connect(ctx)
-		return raw, c.mask.hide("connect", err)
+		return raw, c.mask.conceal(err)
 	}
 	d := &dialCall{connector: c}
 	d.Reset(d)
@@ -106,7 +106,7 @@ func (d *dialCall) Do(ctx context.Context, _ *sp.Call) error {
 	raw, err := d.connector.parent.Connect(ctx)
 	if err != nil {
 		d.Judge(ctx, err, fault.PhaseConnect, fault.ProgressUnsent)
-		return d.connector.mask.hide("connect", err)
+		return d.connector.mask.conceal(err)
 	}
 	d.raw = raw
 	return nil

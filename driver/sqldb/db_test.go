@@ -148,7 +148,7 @@ func TestARetriedHandleCallIsPerformedAgain(t *testing.T) {
 
 func TestRetryAndDatabaseSQLsOwnLoopDoNotMultiply(t *testing.T) {
 	t.Parallel()
-	db, log := badDB(t, true, sp.NewChain(again(4)))
+	db, log := badDB(t, false, sp.NewChain(again(4)), sqldb.WithTrustedBadConn())
 	if _, err := wrap(t, db).ExecContext(t.Context(), "update"); err == nil {
 		t.Fatal("no error")
 	}

@@ -26,7 +26,8 @@ type driverConn struct {
 	idleSince time.Time   // only kept if habits.idlePing is set
 	inside    bool        // the driver is at work, or panicked there
 	unsent    bool        // the operation at work failed before anything was sent
-	unfit     bool        // a verdict said that it is not to be used again
+	bad       bool        // the driver has answered driver.ErrBadConn
+	unfit     bool        // it is not to be used again
 }
 
 func newDriverConn(raw driver.Conn, h habits) *driverConn {
@@ -51,9 +52,14 @@ func (d *driverConn) dead() bool { return d.validator != nil && !d.validator.IsV
 // enter is called before the driver is asked for something that changes the
 // connection's state, and leave after: if the driver panics in between, nobody
 // knows that state, and the connection is not used again.
+//
+// It reports whether the connection was gone before. database/sql asks a driver
+// before it pools a connection, and gives up one that is not valid; so the driver
+// is only asked here if it has called the connection bad since.
 func (d *driverConn) enter() (dead bool) {
+	d.unfit = d.unfit || d.inside
 	d.inside = true
-	return d.dead()
+	return d.bad && d.dead()
 }
 
 func (d *driverConn) leave() { d.inside = false }
@@ -61,12 +67,13 @@ func (d *driverConn) leave() { d.inside = false }
 func (d *driverConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	dead := d.enter()
 	res, err := d.execer.ExecContext(ctx, query, args)
+	prepared := true
 	if err != nil && errors.Is(err, driver.ErrSkip) {
-		res, err = d.prepareAndExec(ctx, query, args)
+		res, prepared, err = d.prepareAndExec(ctx, query, args)
 	}
 	d.leave()
 	if err != nil {
-		return nil, d.guard(ctx, err, dead, false)
+		return nil, d.guard(ctx, err, dead || !prepared, false)
 	}
 	return res, nil
 }
@@ -74,12 +81,13 @@ func (d *driverConn) ExecContext(ctx context.Context, query string, args []drive
 func (d *driverConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	dead := d.enter()
 	rows, err := d.queryer.QueryContext(ctx, query, args)
+	prepared := true
 	if err != nil && errors.Is(err, driver.ErrSkip) {
-		rows, err = d.prepareAndQuery(ctx, query, args)
+		rows, prepared, err = d.prepareAndQuery(ctx, query, args)
 	}
 	d.leave()
 	if err != nil {
-		return nil, d.guard(ctx, err, dead, false)
+		return nil, d.guard(ctx, err, dead || !prepared, false)
 	}
 	return rows, nil
 }
@@ -216,31 +224,38 @@ func (t *driverTx) Commit() error {
 	return nil
 }
 
-func (t *driverTx) Rollback() error { return t.raw.Rollback() }
-
-// prepareAndExec performs a statement that the driver asked to be prepared
-// first (driver.ErrSkip), within the same call.
-func (d *driverConn) prepareAndExec(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	stmt, err := d.prepareFor(ctx, query, args)
-	if err != nil {
-		return nil, err
-	}
-	res, err := stmt.exec(ctx, args)
-	_ = stmt.raw.Close() // the statement's work is done; database/sql ignores this error too
-	return res, err
+func (t *driverTx) Rollback() error {
+	t.conn.enter()
+	err := t.raw.Rollback()
+	t.conn.leave()
+	t.conn.noteBad(err)
+	return err
 }
 
-func (d *driverConn) prepareAndQuery(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+// prepareAndExec performs a statement that the driver asked to be prepared
+// first (driver.ErrSkip), within the same call. Until it reports that the
+// statement is prepared, nothing was sent that could take effect.
+func (d *driverConn) prepareAndExec(ctx context.Context, query string, args []driver.NamedValue) (res driver.Result, prepared bool, err error) {
 	stmt, err := d.prepareFor(ctx, query, args)
 	if err != nil {
-		return nil, err
+		return nil, false, err
+	}
+	res, err = stmt.exec(ctx, args)
+	_ = stmt.raw.Close() // the statement's work is done; database/sql ignores this error too
+	return res, true, err
+}
+
+func (d *driverConn) prepareAndQuery(ctx context.Context, query string, args []driver.NamedValue) (_ driver.Rows, prepared bool, err error) {
+	stmt, err := d.prepareFor(ctx, query, args)
+	if err != nil {
+		return nil, false, err
 	}
 	raw, err := stmt.query(ctx, args)
 	if err != nil {
 		_ = stmt.raw.Close()
-		return nil, err
+		return nil, true, err
 	}
-	return &rows{raw: raw, stmt: stmt.raw}, nil
+	return &rows{raw: raw, stmt: stmt.raw, conn: d}, true, nil
 }
 
 // prepareFor prepares a statement and converts args, which the connection's

@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -45,10 +46,19 @@ func newRedactor(dsn string) redactor {
 	return r
 }
 
-// hide returns err with a prefix that says what was tried. An error whose text
-// holds a secret is replaced by its text with the secret masked; the original
-// would give the secret away to whoever unwraps it.
+// hide returns err with a prefix that says what was tried, without secrets; see
+// [redactor.conceal].
 func (r redactor) hide(tried string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("sqldb: %s: %w", tried, r.conceal(err))
+}
+
+// conceal returns err itself, unless its text holds a secret: then it returns an
+// error with that text, the secret masked, and nothing to unwrap, which would
+// give the secret away.
+func (r redactor) conceal(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -58,7 +68,7 @@ func (r redactor) hide(tried string, err error) error {
 		clean = strings.ReplaceAll(clean, s, "xxxxx")
 	}
 	if clean != text {
-		return fmt.Errorf("sqldb: %s: %s", tried, clean)
+		return errors.New(clean)
 	}
-	return fmt.Errorf("sqldb: %s: %w", tried, err)
+	return err
 }

@@ -18,10 +18,12 @@ type rows struct {
 	stmt   driver.Stmt     // closed after the rows, if set
 	ctx    context.Context //nolint:containedctx // the call's, to tell how abandoned rows ended
 	call   *sp.Call        // nil once finished, or if nobody listens
+	conn   *driverConn     // whose rows they are
 	pooled *stmtCall       // what call is a part of, if it is pooled
 
 	read int64 // rows read by the caller
 	done bool  // the last row was read
+	busy bool  // the driver is at work, or panicked there
 	err  error // what ended the rows, if it was an error
 }
 
@@ -29,14 +31,16 @@ type rows struct {
 // clearing them as a whole costs more.
 func (r *rows) forget() {
 	r.raw, r.stmt, r.ctx, r.err = nil, nil, nil, nil
-	r.read, r.done = 0, false
+	r.read, r.done, r.busy = 0, false, false
 }
 
 func (r *rows) Unwrap() driver.Rows { return r.raw }
 func (r *rows) Columns() []string   { return r.raw.Columns() }
 
 func (r *rows) Next(dest []driver.Value) error {
+	r.busy = true
 	err := r.raw.Next(dest)
+	r.busy = false
 	if err == nil {
 		r.read++
 		return nil
@@ -49,17 +53,34 @@ func (r *rows) Next(dest []driver.Value) error {
 	return err
 }
 
-// Close closes the rows and finishes their call. Rows closed early count as
-// successful unless their context was over.
+// Close closes the rows and finishes their call, also if the driver panics. Rows
+// closed early count as successful unless their context was over.
 func (r *rows) Close() error {
+	if r.busy { // a panic in Next
+		r.conn.unfit = true
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			r.conn.unfit = true
+			r.finish(sp.ErrAborted)
+		}
+	}()
 	err := r.raw.Close()
 	if r.stmt != nil {
 		_ = r.stmt.Close()
 		r.stmt = nil
 	}
+	returned = true
+	r.finish(err)
+	return err
+}
+
+// finish finishes the call, once, with the first error there was.
+func (r *rows) finish(err error) {
 	call := r.call
 	if call == nil {
-		return err
+		return
 	}
 	r.call = nil
 	if r.err == nil {
@@ -72,7 +93,6 @@ func (r *rows) Close() error {
 	if call.Finish(r.err) && pooled != nil {
 		pooled.free()
 	}
-	return err
 }
 
 func (r *rows) HasNextResultSet() bool {
@@ -85,8 +105,9 @@ func (r *rows) NextResultSet() error {
 	if !ok {
 		return io.EOF
 	}
-	r.done = false
+	r.done, r.busy = false, true
 	err := n.NextResultSet()
+	r.busy = false
 	if err != nil && !errors.Is(err, io.EOF) {
 		r.err = err
 	}
