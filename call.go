@@ -176,6 +176,22 @@ func (c *Call) Step() bool {
 	return c.Parent != nil && c.Parent.Op != OpTransaction && c.Parent.Level == c.Level
 }
 
+// IsEntry reports that the call comes from outside to work on the database, as
+// against one that is part of another call: a statement inside a unit of work
+// or a transaction, a step, a method of a session. Calls that open, take or
+// return a connection, or that end or divide a transaction, are not work by
+// themselves. Limits and hedges act on entries alone.
+func (c *Call) IsEntry() bool {
+	if c.Level != LevelStatement || c.InTx {
+		return false
+	}
+	switch c.Op {
+	case OpConnect, OpAcquire, OpClose, OpSavepoint, OpCommit, OpRollback, OpRelease:
+		return false
+	}
+	return c.Parent == nil || !c.Step() && c.Unit() == nil
+}
+
 // Judge computes and keeps the verdict on err, with what only the attachment
 // knows. The caller's context tells who ended the call, if anyone did.
 func (c *Call) Judge(ctx context.Context, err error, phase fault.Phase, progress fault.Progress) fault.Verdict {

@@ -14,7 +14,15 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/hedge"
+	"github.com/sessionproxy/sessionproxy/middleware/limit"
+	"github.com/sessionproxy/sessionproxy/middleware/logging"
+	"github.com/sessionproxy/sessionproxy/middleware/ratelimit"
+	"github.com/sessionproxy/sessionproxy/middleware/readonly"
+	"github.com/sessionproxy/sessionproxy/middleware/recovery"
+	"github.com/sessionproxy/sessionproxy/middleware/slowquery"
+	"github.com/sessionproxy/sessionproxy/middleware/sqlcomment"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -55,17 +63,17 @@ func lone() []loneLink {
 		{name: "retry", link: must(retry.New())},
 		{name: "breaker", link: must(breaker.New())},
 		{name: "breaker, slow calls counted", link: must(breaker.New(breaker.WithSlowCalls(time.Second, 0.5)))},
-		{name: "timeout, the caller's deadline is sooner", link: must(middleware.Timeout(time.Hour)), context: request},
-		{name: "timeout, timer made", link: must(middleware.Timeout(time.Second))},
-		{name: "limit", link: must(middleware.Limit(20))},
-		{name: "rate limit", link: must(middleware.RateLimit(1e9, 1000))},
-		{name: "hedge", link: must(middleware.Hedge(middleware.WithHedgeDelay(10 * time.Second)))},
-		{name: "read only, not active", link: must(middleware.ReadOnly(middleware.WithReadOnlyIf(func(context.Context) bool { return false })))},
-		{name: "comment, fixed tags", link: must(middleware.Comment(middleware.WithTag("service", "shop")))},
-		{name: "slow query, fast enough", link: must(middleware.SlowQuery(quiet, time.Hour))},
-		{name: "recover", link: must(middleware.Recover())},
-		{name: "logging, level off", link: must(middleware.Logging(quiet))},
-		{name: "logging, every call as JSON", link: must(middleware.Logging(json(slog.LevelDebug), middleware.WithoutSampling()))},
+		{name: "timeout, the caller's deadline is sooner", link: must(timeout.New(time.Hour)), context: request},
+		{name: "timeout, timer made", link: must(timeout.New(time.Second))},
+		{name: "limit", link: must(limit.New(20))},
+		{name: "rate limit", link: must(ratelimit.New(1e9, 1000))},
+		{name: "hedge", link: must(hedge.New(hedge.WithDelay(10 * time.Second)))},
+		{name: "read only, not active", link: must(readonly.New(readonly.WithIf(func(context.Context) bool { return false })))},
+		{name: "comment, fixed tags", link: must(sqlcomment.New(sqlcomment.WithTag("service", "shop")))},
+		{name: "slow query, fast enough", link: must(slowquery.New(quiet, time.Hour))},
+		{name: "recover", link: must(recovery.New())},
+		{name: "logging, level off", link: must(logging.New(quiet))},
+		{name: "logging, every call as JSON", link: must(logging.New(json(slog.LevelDebug), logging.WithoutSampling()))},
 		{name: "tracing, metrics only", link: must(tracing.New(tracing.WithTracerProvider(Noop.Provider()), tracing.WithMeterProvider(meters())))},
 	}
 }
@@ -77,17 +85,17 @@ func wholeKit(state State, mp metric.MeterProvider) []sp.Interceptor {
 	chain := fullChain(state.Provider(), mp, time.Hour)
 	return []sp.Interceptor{
 		chain[0],
-		must(middleware.Logging(quiet)),
-		must(middleware.SlowQuery(quiet, time.Hour)),
-		must(middleware.Recover()),
+		must(logging.New(quiet)),
+		must(slowquery.New(quiet, time.Hour)),
+		must(recovery.New()),
 		chain[1],
-		must(middleware.ReadOnly(middleware.WithReadOnlyIf(func(context.Context) bool { return false }))),
-		must(middleware.RateLimit(1e9, 1000)),
-		must(middleware.Limit(20)),
+		must(readonly.New(readonly.WithIf(func(context.Context) bool { return false }))),
+		must(ratelimit.New(1e9, 1000)),
+		must(limit.New(20)),
 		chain[2],
-		must(middleware.Hedge(middleware.WithHedgeDelay(10 * time.Second))),
+		must(hedge.New(hedge.WithDelay(10 * time.Second))),
 		chain[3],
-		must(middleware.Comment(middleware.WithTag("service", "shop"))),
+		must(sqlcomment.New(sqlcomment.WithTag("service", "shop"))),
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -92,7 +92,7 @@ func fullChain(tp trace.TracerProvider, mp metric.MeterProvider, limit time.Dura
 	}
 	return []sp.Interceptor{
 		must(tracing.New(topts...)),
-		must(middleware.Timeout(limit)),
+		must(timeout.New(limit)),
 		must(retry.New(ropts...)),
 		must(breaker.New(bopts...)),
 	}

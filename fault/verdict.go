@@ -27,6 +27,10 @@ type Verdict struct {
 	Contention bool
 }
 
+// Definite reports that the error is the database's own answer to the statement,
+// and not its way of saying that the statement was interrupted.
+func (v Verdict) Definite() bool { return v.Answered && v.Class != ClassAttemptTimeout }
+
 // Retry says what may be repeated after an error. The zero value is
 // [RetryNone].
 type Retry uint8

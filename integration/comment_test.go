@@ -4,14 +4,14 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/sqlcomment"
 )
 
 // TestTheServerSeesTheComment asks each server what statement it is running.
 func TestTheServerSeesTheComment(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d database) {
-		db := d.open(t, must(middleware.Comment(middleware.WithTag("service", "shop"))))
+		db := d.open(t, must(sqlcomment.New(sqlcomment.WithTag("service", "shop"))))
 		ask, want := "SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()", "/*service='shop'*/"
 		switch d.system {
 		case sp.MariaDB, sp.MySQL:

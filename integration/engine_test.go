@@ -18,7 +18,7 @@ import (
 	_ "github.com/sessionproxy/sessionproxy/engine/sqlite"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -75,7 +75,7 @@ func execute(t testing.TB, ex engine.Executor, text string, args ...any) *engine
 // engineChain has every kind of interceptor, in the recommended order.
 func engineChain() sp.Chain {
 	return sp.NewChain(
-		must(tracing.New()), must(middleware.Timeout(time.Minute)), must(retry.New()), must(breaker.New()), must(tracing.New()),
+		must(tracing.New()), must(timeout.New(time.Minute)), must(retry.New()), must(breaker.New()), must(tracing.New()),
 	)
 }
 

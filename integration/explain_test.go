@@ -11,7 +11,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/slowquery"
 )
 
 // TestASlowStatementIsLoggedWithItsPlan asks PostgreSQL for plans, whose values
@@ -24,8 +24,8 @@ func TestASlowStatementIsLoggedWithItsPlan(t *testing.T) {
 	asking := stdlib.OpenDBFromPool(plans.Unwrap())
 	defer asking.Close() //nolint:errcheck // the pool is closed too
 	var out bytes.Buffer
-	slow := must(middleware.SlowQuery(slog.New(slog.NewTextHandler(&out, nil)), time.Nanosecond,
-		middleware.WithPostgresExplain(asking)))
+	slow := must(slowquery.New(slog.New(slog.NewTextHandler(&out, nil)), time.Nanosecond,
+		slowquery.WithPostgresExplain(asking)))
 	pool := openPGX(t, server.URL(), []sp.Interceptor{slow})
 	var n int
 	if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM guests WHERE name = $1 AND id > 4711", "secret: name\n  ->  secret").Scan(&n); err != nil {

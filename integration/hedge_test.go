@@ -14,7 +14,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/hedge"
 )
 
 // TestAHedgedQueryDoesNotWaitForTheSlowOne has the first of two attempts sleep
@@ -24,14 +24,14 @@ func TestAHedgedQueryDoesNotWaitForTheSlowOne(t *testing.T) {
 	for _, driver := range []string{"pgx", "postgres"} {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
-			hedge, err := middleware.Hedge(middleware.WithHedgeDelay(200 * time.Millisecond))
+			hedger, err := hedge.New(hedge.WithDelay(200 * time.Millisecond))
 			if err != nil {
 				t.Fatal(err)
 			}
 			won := 0
 			listen := countWins(&won)
 			server := dbtest.Postgres(t).Database(t)
-			db := openDSN(t, driver, server.DSN(), listen, hedge)
+			db := openDSN(t, driver, server.DSN(), listen, hedger)
 			prepareSlowOnce(t, db)
 			ctx := sp.WithReadOnly(t.Context())
 
@@ -59,7 +59,7 @@ func countWins(won *int) sp.Interceptor {
 	return sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
 		return func(ctx context.Context, call *sp.Call) error {
 			call.OnEvent(func(e sp.Event) {
-				if e.Kind == middleware.EventHedge && e.Detail == "won" {
+				if e.Kind == hedge.Event && e.Detail == "won" {
 					*won++
 				}
 			})
@@ -73,10 +73,10 @@ func countWins(won *int) sp.Interceptor {
 // attempt takes a connection of its own, and both give it back.
 func TestAHedgedQueryOfAPGXPool(t *testing.T) {
 	t.Parallel()
-	hedge := must(middleware.Hedge(middleware.WithHedgeDelay(200 * time.Millisecond)))
+	hedger := must(hedge.New(hedge.WithDelay(200 * time.Millisecond)))
 	won := 0
 	c := collect(t)
-	pool := openPGX(t, dbtest.Postgres(t).Database(t).URL(), []sp.Interceptor{c.tracing, countWins(&won), hedge})
+	pool := openPGX(t, dbtest.Postgres(t).Database(t).URL(), []sp.Interceptor{c.tracing, countWins(&won), hedger})
 	pgxExec(t, pool, slowOnce...)
 	ctx, span := c.under(t)
 	ctx = sp.WithReadOnly(ctx)

@@ -16,8 +16,16 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/hedge"
+	"github.com/sessionproxy/sessionproxy/middleware/limit"
+	"github.com/sessionproxy/sessionproxy/middleware/logging"
+	"github.com/sessionproxy/sessionproxy/middleware/ratelimit"
+	"github.com/sessionproxy/sessionproxy/middleware/readonly"
+	"github.com/sessionproxy/sessionproxy/middleware/recovery"
+	"github.com/sessionproxy/sessionproxy/middleware/slowquery"
+	"github.com/sessionproxy/sessionproxy/middleware/sqlcomment"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -26,7 +34,7 @@ import (
 // kept something it should have given back.
 type kit struct {
 	links   map[string]sp.Interceptor
-	limiter *middleware.Limiter
+	limiter *limit.Limiter
 	breaker *breaker.Breaker
 	spans   balance
 	calls   balance // the finish hooks of the link that is outermost
@@ -146,28 +154,28 @@ var kitNames = []string{
 
 const openTime = time.Millisecond
 
-func newKit(t testing.TB, timeout time.Duration, acts []string) *kit {
+func newKit(t testing.TB, perCall time.Duration, acts []string) *kit {
 	k := &kit{trouble: trouble{acts: acts}}
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(&k.spans))
 	t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
 	quiet := slog.New(slog.DiscardHandler)
-	k.limiter = must(middleware.Limit(4))
+	k.limiter = must(limit.New(4))
 	k.breaker = must(breaker.New(breaker.WithConsecutiveFailures(3), breaker.WithOpenTime(openTime)))
 	k.links = map[string]sp.Interceptor{
 		"breaker": k.breaker,
 		"limit":   k.limiter,
-		"comment": must(middleware.Comment(middleware.WithTag("service", "shop"), middleware.WithTraceContext())),
-		"hedge":   must(middleware.Hedge(middleware.WithHedgeDelay(100*time.Microsecond), middleware.WithHedgeBudget(1))),
-		"logging": must(middleware.Logging(quiet)),
+		"comment": must(sqlcomment.New(sqlcomment.WithTag("service", "shop"), sqlcomment.WithTraceContext())),
+		"hedge":   must(hedge.New(hedge.WithDelay(100*time.Microsecond), hedge.WithBudget(1))),
+		"logging": must(logging.New(quiet)),
 		"page":    must(statusz.New()),
-		"rate":    must(middleware.RateLimit(1e6, 1000)),
-		"read only": must(middleware.ReadOnly(middleware.WithReadOnlyIf(func(context.Context) bool {
+		"rate":    must(ratelimit.New(1e6, 1000)),
+		"read only": must(readonly.New(readonly.WithIf(func(context.Context) bool {
 			return false
 		}))),
-		"recover": must(middleware.Recover()),
+		"recover": must(recovery.New()),
 		"retry":   must(retry.New(retry.WithAttempts(2), retry.WithJitter(func(time.Duration) time.Duration { return 0 }), retry.WithoutBudget())),
-		"slow":    must(middleware.SlowQuery(quiet, time.Nanosecond)),
-		"timeout": unless(&k.trouble.off, must(middleware.Timeout(timeout))),
+		"slow":    must(slowquery.New(quiet, time.Nanosecond)),
+		"timeout": unless(&k.trouble.off, must(timeout.New(perCall))),
 		"tracing": must(tracing.New(tracing.WithTracerProvider(provider))),
 	}
 	return k

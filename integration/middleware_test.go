@@ -9,7 +9,8 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/recovery"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 )
 
 // endless is a statement of each system that takes longer than a test.
@@ -28,7 +29,7 @@ const many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE
 func TestTimeoutEndsAnEndlessStatement(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d database) {
-		db := d.open(t, only(endless[d.system], must(middleware.Timeout(100*time.Millisecond))))
+		db := d.open(t, only(endless[d.system], must(timeout.New(100*time.Millisecond))))
 		db.SetMaxOpenConns(1)
 		for name, run := range map[string]func() error{
 			"a query": func() error {
@@ -43,7 +44,7 @@ func TestTimeoutEndsAnEndlessStatement(t *testing.T) {
 			},
 		} {
 			err := run()
-			if _, ok := errors.AsType[*middleware.TimeoutError](err); !ok {
+			if _, ok := errors.AsType[*timeout.Error](err); !ok {
 				t.Fatalf("%s: error %v, want a timeout", name, err)
 			}
 			if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
@@ -86,7 +87,7 @@ func TestRowsAndTransactionsOutliveTheTimeout(t *testing.T) {
 		var rows *sql.Rows
 		limit := 500 * time.Millisecond
 		for ; ; limit *= 2 {
-			db := openDSN(t, d.driver, dsn, must(middleware.Timeout(limit)))
+			db := openDSN(t, d.driver, dsn, must(timeout.New(limit)))
 			var err error
 			if tx, err = db.BeginTx(t.Context(), nil); err == nil {
 				defer tx.Rollback() //nolint:errcheck // a precaution
@@ -95,7 +96,7 @@ func TestRowsAndTransactionsOutliveTheTimeout(t *testing.T) {
 			if err == nil {
 				break
 			}
-			if _, late := errors.AsType[*middleware.TimeoutError](err); !late || limit > time.Minute {
+			if _, late := errors.AsType[*timeout.Error](err); !late || limit > time.Minute {
 				t.Fatal(err)
 			}
 		}
@@ -136,7 +137,7 @@ func TestAPanicBelowIsRecovered(t *testing.T) {
 				return nil
 			}
 		})
-		db := d.open(t, must(middleware.Recover()), broken)
+		db := d.open(t, must(recovery.New()), broken)
 		db.SetMaxOpenConns(1)
 		ctx := sp.WithOperation(t.Context(), "break")
 		for name, run := range map[string]func() error{
@@ -154,7 +155,7 @@ func TestAPanicBelowIsRecovered(t *testing.T) {
 			"begin below":   func() error { _, err := db.DB.BeginTx(ctx, nil); return err },
 			"prepare below": func() error { _, err := db.DB.PrepareContext(ctx, "SELECT 1"); return err },
 		} {
-			if _, ok := errors.AsType[*middleware.PanicError](run()); !ok {
+			if _, ok := errors.AsType[*recovery.PanicError](run()); !ok {
 				t.Errorf("%s: want a *PanicError", name)
 			}
 			if got := scalar[int](t, db, "SELECT 1"); got != 1 {

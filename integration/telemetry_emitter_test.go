@@ -30,8 +30,16 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/hedge"
+	"github.com/sessionproxy/sessionproxy/middleware/limit"
+	"github.com/sessionproxy/sessionproxy/middleware/logging"
+	"github.com/sessionproxy/sessionproxy/middleware/ratelimit"
+	"github.com/sessionproxy/sessionproxy/middleware/readonly"
+	"github.com/sessionproxy/sessionproxy/middleware/recovery"
+	"github.com/sessionproxy/sessionproxy/middleware/slowquery"
+	"github.com/sessionproxy/sessionproxy/middleware/sqlcomment"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -123,23 +131,22 @@ func secretive(t *testing.T, d database) (dsn, url string) {
 // chain returns every shipped interceptor, in the order that is recommended,
 // with tracing of attempts inside the retry.
 func (e *emitter) chain(more ...sp.Interceptor) []sp.Interceptor {
-	meters := middleware.WithMeterProvider(e.meters)
 	return append([]sp.Interceptor{
 		must(tracing.New(tracing.WithTracerProvider(e.traces), tracing.WithMeterProvider(e.meters), tracing.WithRowsReturned(),
 			tracing.WithPoolName(string(e.system)), tracing.WithTransactionSpans())),
 		e.page,
-		must(middleware.Logging(e.logger, middleware.WithoutSampling())),
-		must(middleware.Recover()),
-		must(middleware.Timeout(time.Minute)),
-		must(middleware.Limit(50, middleware.WithName("all"), meters)),
-		must(middleware.RateLimit(1e6, 1e6, middleware.WithName("all"), meters)),
+		must(logging.New(e.logger, logging.WithoutSampling())),
+		must(recovery.New()),
+		must(timeout.New(time.Minute)),
+		must(limit.New(50, limit.WithName("all"), limit.WithMeterProvider(e.meters))),
+		must(ratelimit.New(1e6, 1e6, ratelimit.WithName("all"), ratelimit.WithMeterProvider(e.meters))),
 		must(retry.New(retry.WithMeterProvider(e.meters))),
-		must(middleware.Hedge(middleware.WithName("all"), meters)),
+		must(hedge.New(hedge.WithName("all"), hedge.WithMeterProvider(e.meters))),
 		must(breaker.New(breaker.WithMeterProvider(e.meters))),
-		must(middleware.ReadOnly(middleware.WithReadOnlyIf(func(ctx context.Context) bool { return ctx.Value(guarded{}) != nil }))),
-		must(middleware.SlowQuery(e.logger, time.Nanosecond, middleware.WithSlowEvery(0))),
+		must(readonly.New(readonly.WithIf(func(ctx context.Context) bool { return ctx.Value(guarded{}) != nil }))),
+		must(slowquery.New(e.logger, time.Nanosecond, slowquery.WithInterval(0))),
 		must(tracing.New(tracing.WithTracerProvider(e.traces))),
-		must(middleware.Comment(middleware.WithTag("service", canary), middleware.WithTraceContext())),
+		must(sqlcomment.New(sqlcomment.WithTag("service", canary), sqlcomment.WithTraceContext())),
 	}, more...)
 }
 
@@ -149,11 +156,11 @@ func (e *emitter) observed(inside ...sp.Interceptor) []sp.Interceptor {
 	return append([]sp.Interceptor{
 		must(tracing.New(tracing.WithTracerProvider(e.traces), tracing.WithMeterProvider(e.meters))),
 		e.page,
-		must(middleware.Logging(e.logger, middleware.WithoutSampling())),
+		must(logging.New(e.logger, logging.WithoutSampling())),
 	}, inside...)
 }
 
-// guarded is the key of contexts that [middleware.ReadOnly] guards.
+// guarded is the key of contexts that middleware/readonly guards.
 type guarded struct{}
 
 // records is where log records go, in JSON.

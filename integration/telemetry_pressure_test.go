@@ -12,7 +12,10 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/fault"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/hedge"
+	"github.com/sessionproxy/sessionproxy/middleware/limit"
+	"github.com/sessionproxy/sessionproxy/middleware/ratelimit"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
 
@@ -75,12 +78,12 @@ func (e *emitter) retries(t *testing.T) {
 // outage has a statement end a circuit's patience.
 func (e *emitter) outage(t *testing.T) {
 	brk := must(breaker.New(breaker.WithConsecutiveFailures(1), breaker.WithMeterProvider(e.meters)))
-	db := openDSN(t, e.driver, e.source, e.observed(brk, must(middleware.Timeout(time.Minute, middleware.WithTimeoutFor(20*time.Millisecond, sp.OpExec))))...)
+	db := openDSN(t, e.driver, e.source, e.observed(brk, must(timeout.New(time.Minute, timeout.WithFor(20*time.Millisecond, sp.OpExec))))...)
 	if err := db.PingContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	_, err := db.ExecContext(t.Context(), endless[e.system])
-	if _, ok := errors.AsType[*middleware.TimeoutError](err); !ok {
+	if _, ok := errors.AsType[*timeout.Error](err); !ok {
 		t.Fatal(err)
 	}
 	if err := db.PingContext(t.Context()); !errors.Is(err, breaker.ErrOpen) {
@@ -90,16 +93,16 @@ func (e *emitter) outage(t *testing.T) {
 
 // crowds has calls wait at limits, and be refused by them.
 func (e *emitter) crowds(t *testing.T) {
-	named, meters := middleware.WithName("crowd"), middleware.WithMeterProvider(e.meters)
-	limit := must(middleware.Limit(1, middleware.WithQueue(1), named, meters))
-	db := openDSN(t, e.driver, e.source, e.observed(limit)...)
+	named, meters := limit.WithName("crowd"), limit.WithMeterProvider(e.meters)
+	limiter := must(limit.New(1, limit.WithQueue(1), named, meters))
+	db := openDSN(t, e.driver, e.source, e.observed(limiter)...)
 	rows, err := db.QueryContext(t.Context(), many)
 	if err != nil {
 		t.Fatal(err)
 	}
 	waiting := make(chan error, 1)
 	go func() { waiting <- db.PingContext(t.Context()) }()
-	for limit.Stats().Waiting == 0 {
+	for limiter.Stats().Waiting == 0 {
 		runtime.Gosched()
 	}
 	e.refused(t, db.PingContext(t.Context()))
@@ -107,7 +110,7 @@ func (e *emitter) crowds(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	impatient := openDSN(t, e.driver, e.source, e.observed(must(middleware.Limit(1, middleware.WithMaxWait(time.Nanosecond), named, meters)))...)
+	impatient := openDSN(t, e.driver, e.source, e.observed(must(limit.New(1, limit.WithMaxWait(time.Nanosecond), named, meters)))...)
 	if rows, err = impatient.QueryContext(t.Context(), many); err != nil {
 		t.Fatal(err)
 	}
@@ -116,13 +119,14 @@ func (e *emitter) crowds(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	quick := openDSN(t, e.driver, e.source, e.observed(must(middleware.RateLimit(1000, 1, named, meters)))...)
+	rates := []ratelimit.Option{ratelimit.WithName("crowd"), ratelimit.WithMeterProvider(e.meters)}
+	quick := openDSN(t, e.driver, e.source, e.observed(must(ratelimit.New(1000, 1, rates...)))...)
 	for range 3 {
 		if err := quick.PingContext(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	slow := openDSN(t, e.driver, e.source, e.observed(must(middleware.RateLimit(0.001, 1, middleware.WithMaxWait(time.Nanosecond), named, meters)))...)
+	slow := openDSN(t, e.driver, e.source, e.observed(must(ratelimit.New(0.001, 1, append(rates, ratelimit.WithMaxWait(time.Nanosecond))...)))...)
 	if err := slow.PingContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -164,12 +168,12 @@ func (s *stall) Wrap(next sp.Handler) sp.Handler {
 
 // hedges has a second attempt win, lose, and be left out.
 func (e *emitter) hedges(t *testing.T) {
-	named, meters := middleware.WithName("slow"), middleware.WithMeterProvider(e.meters)
-	query := func(s *stall, opts ...middleware.HedgeOption) {
+	named, meters := hedge.WithName("slow"), hedge.WithMeterProvider(e.meters)
+	query := func(s *stall, opts ...hedge.Option) {
 		t.Helper()
 		s.begun = make(chan struct{})
-		hedge := must(middleware.Hedge(append(opts, middleware.WithHedgeDelay(time.Microsecond), named, meters)...))
-		db := openDSN(t, e.driver, e.source, e.observed(hedge, s)...)
+		hedger := must(hedge.New(append(opts, hedge.WithDelay(time.Microsecond), named, meters)...))
+		db := openDSN(t, e.driver, e.source, e.observed(hedger, s)...)
 		var n int
 		if err := db.QueryRowContext(sp.WithReadOnly(t.Context()), "SELECT COUNT(*) FROM notes").Scan(&n); err != nil || n == 0 {
 			t.Fatalf("%d notes, %v", n, err)
@@ -178,7 +182,7 @@ func (e *emitter) hedges(t *testing.T) {
 	query(&stall{held: 1})
 	query(&stall{held: 2})
 	full := &stall{}
-	query(full, middleware.WithHedgePool(func() bool {
+	query(full, hedge.WithPool(func() bool {
 		defer close(full.begun)
 		return false
 	}))

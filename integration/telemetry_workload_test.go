@@ -11,7 +11,8 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/logging"
+	"github.com/sessionproxy/sessionproxy/middleware/slowquery"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -140,7 +141,7 @@ func (e *emitter) slow(t *testing.T) {
 		columns, err := rows.Columns()
 		return strings.Join(columns, " "), err
 	}
-	db := openDSN(t, e.driver, e.source, e.observed(must(middleware.SlowQuery(e.logger, time.Nanosecond, middleware.WithExplain(explain))))...)
+	db := openDSN(t, e.driver, e.source, e.observed(must(slowquery.New(e.logger, time.Nanosecond, slowquery.WithExplain(explain))))...)
 	if n := scalar[int](t, db, "SELECT COUNT(*) FROM notes"); n == 0 {
 		t.Fatal("there are no notes")
 	}
@@ -148,7 +149,7 @@ func (e *emitter) slow(t *testing.T) {
 
 // repeated fails often, of which not all is logged.
 func (e *emitter) repeated(t *testing.T) {
-	db := openDSN(t, e.driver, e.source, must(middleware.Logging(e.logger, middleware.WithSampling(1, 2))))
+	db := openDSN(t, e.driver, e.source, must(logging.New(e.logger, logging.WithSampling(1, 2))))
 	for range 8 {
 		if _, err := db.ExecContext(t.Context(), secretText); err == nil {
 			t.Fatal("there are two notes of one name")

@@ -14,7 +14,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/ratelimit"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -82,7 +82,7 @@ func TestTimeInAQueueIsOnTheSpan(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // so that the wait is exact
 		c := collect(t)
-		db := databases[3].open(t, c.tracing, must(middleware.RateLimit(4, 1)))
+		db := databases[3].open(t, c.tracing, must(ratelimit.New(4, 1)))
 		mustExec(t, db, "CREATE TABLE users (id INTEGER PRIMARY KEY)", "DELETE FROM users")
 		s := named(c.take(), "DELETE users")
 		if len(s) != 1 || attr(s[0], "sessionproxy.queue.wait_time") != "0.25" || s[0].EndTime.Sub(s[0].StartTime) < 250*time.Millisecond {

@@ -9,14 +9,21 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/alloctest"
-	"github.com/sessionproxy/sessionproxy/middleware"
+
+	"github.com/sessionproxy/sessionproxy/internal/linktest"
+	"github.com/sessionproxy/sessionproxy/middleware/hedge"
+	"github.com/sessionproxy/sessionproxy/middleware/logging"
+	"github.com/sessionproxy/sessionproxy/middleware/readonly"
+	"github.com/sessionproxy/sessionproxy/middleware/recovery"
+	"github.com/sessionproxy/sessionproxy/middleware/sqlcomment"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 )
 
 // reused returns a function that runs one call of op over and over through
 // the interceptors, as an attachment does.
 func reused(ctx context.Context, op sp.Op, links ...sp.Interceptor) func() {
 	h := sp.NewChain(links...).Then(sp.Perform)
-	operation := returns(nil)
+	operation := linktest.Returns(nil)
 	call := new(sp.Call)
 	return func() {
 		call.Reset(operation)
@@ -29,12 +36,12 @@ func reused(ctx context.Context, op sp.Op, links ...sp.Interceptor) func() {
 func TestAllocations(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	timeout := must(t)(middleware.Timeout(time.Minute))
-	off, _ := logTo(t, slog.LevelError+1)
-	failures, _ := logTo(t, slog.LevelWarn)
-	limiter, _ := newLimit(t, 1)
-	rate, _ := newRate(t, 1e9, 1000)
-	slow, _ := slowTo(t)
+	limited := linktest.Must(t)(timeout.New(time.Minute))
+	off, _ := logs(t, slog.LevelError+1)
+	failures, _ := logs(t, slog.LevelWarn)
+	limiter := limiting(t, 1)
+	rate := rating(t, 1e9, 1000)
+	slow := slowness(t)
 	reads := sp.WithReadOnly(ctx)
 	for _, c := range []struct {
 		name string
@@ -43,18 +50,18 @@ func TestAllocations(t *testing.T) {
 		link sp.Interceptor
 		max  float64
 	}{
-		{"timeout, the caller's deadline is sooner", ctx, sp.OpExec, timeout, 0},
-		{"timeout, no limit", t.Context(), sp.OpRollback, timeout, 0},
-		{"timeout, at work", t.Context(), sp.OpExec, timeout, 6},
-		{"recover", ctx, sp.OpExec, must(t)(middleware.Recover()), 0},
+		{"timeout, the caller's deadline is sooner", ctx, sp.OpExec, limited, 0},
+		{"timeout, no limit", t.Context(), sp.OpRollback, limited, 0},
+		{"timeout, at work", t.Context(), sp.OpExec, limited, 6},
+		{"recover", ctx, sp.OpExec, linktest.Must(t)(recovery.New()), 0},
 		{"logging, off", ctx, sp.OpExec, off, 0},
 		{"logging, of failures", ctx, sp.OpExec, failures, 0},
 		{"limit, not reached", ctx, sp.OpExec, limiter, 0},
 		{"rate limit, not reached", ctx, sp.OpExec, rate, 0},
-		{"hedge, not to be hedged", ctx, sp.OpQuery, must(t)(middleware.Hedge()), 0},
-		{"hedge, nothing known yet", reads, sp.OpQuery, must(t)(middleware.Hedge(middleware.WithHedgePercentile(0.99))), 0},
-		{"read only", ctx, sp.OpExec, must(t)(middleware.ReadOnly()), 0},
-		{"comment, fixed tags", ctx, sp.OpExec, must(t)(middleware.Comment(middleware.WithTag("service", "shop"))), 0},
+		{"hedge, not to be hedged", ctx, sp.OpQuery, linktest.Must(t)(hedge.New()), 0},
+		{"hedge, nothing known yet", reads, sp.OpQuery, linktest.Must(t)(hedge.New(hedge.WithPercentile(0.99))), 0},
+		{"read only", ctx, sp.OpExec, linktest.Must(t)(readonly.New()), 0},
+		{"comment, fixed tags", ctx, sp.OpExec, linktest.Must(t)(sqlcomment.New(sqlcomment.WithTag("service", "shop"))), 0},
 		{"slow query, fast enough", ctx, sp.OpExec, slow, 0},
 	} {
 		if n := testing.AllocsPerRun(100, reused(c.ctx, c.op, c.link)); n > c.max {
@@ -66,15 +73,15 @@ func TestAllocations(t *testing.T) {
 func BenchmarkTimeout(b *testing.B) {
 	deadline, cancel := context.WithTimeout(b.Context(), time.Minute)
 	defer cancel()
-	timeout := must(b)(middleware.Timeout(time.Hour))
+	limited := linktest.Must(b)(timeout.New(time.Hour))
 	for _, c := range []struct {
 		name  string
 		ctx   context.Context
 		links []sp.Interceptor
 	}{
 		{"none", deadline, nil},
-		{"deadline sooner", deadline, one(timeout)},
-		{"at work", b.Context(), one(timeout)},
+		{"deadline sooner", deadline, linktest.One(limited)},
+		{"at work", b.Context(), linktest.One(limited)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -95,7 +102,7 @@ func BenchmarkTimeout(b *testing.B) {
 
 func BenchmarkRecover(b *testing.B) {
 	b.ReportAllocs()
-	perform := reused(b.Context(), sp.OpExec, must(b)(middleware.Recover()))
+	perform := reused(b.Context(), sp.OpExec, linktest.Must(b)(recovery.New()))
 	for b.Loop() {
 		perform()
 	}
@@ -103,15 +110,15 @@ func BenchmarkRecover(b *testing.B) {
 
 func BenchmarkLogging(b *testing.B) {
 	text := slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}) //nolint:sloglint // its formatting is measured
-	off, _ := logTo(b, slog.LevelError+1)
-	failures, _ := logTo(b, slog.LevelWarn)
+	off, _ := logs(b, slog.LevelError+1)
+	failures, _ := logs(b, slog.LevelWarn)
 	for _, c := range []struct {
 		name string
 		link sp.Interceptor
 	}{
 		{"off", off},
 		{"of failures", failures},
-		{"all, to a text handler", must(b)(middleware.Logging(slog.New(text)))},
+		{"all, to a text handler", linktest.Must(b)(logging.New(slog.New(text)))},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -124,7 +131,7 @@ func BenchmarkLogging(b *testing.B) {
 }
 
 func BenchmarkLimit(b *testing.B) {
-	limiter, _ := newLimit(b, 1000)
+	limiter := limiting(b, 1000)
 	b.Run("alone", func(b *testing.B) {
 		b.ReportAllocs()
 		perform := reused(b.Context(), sp.OpExec, limiter)
@@ -144,7 +151,7 @@ func BenchmarkLimit(b *testing.B) {
 	// Two at a time through a limit of one: every other call waits.
 	b.Run("contended", func(b *testing.B) {
 		b.ReportAllocs()
-		one, _ := newLimit(b, 1)
+		one := limiting(b, 1)
 		b.SetParallelism(2)
 		b.RunParallel(func(pb *testing.PB) {
 			perform := reused(b.Context(), sp.OpExec, one)
@@ -156,7 +163,7 @@ func BenchmarkLimit(b *testing.B) {
 }
 
 func BenchmarkRateLimit(b *testing.B) {
-	rate, _ := newRate(b, 1e9, 1000)
+	rate := rating(b, 1e9, 1000)
 	b.Run("alone", func(b *testing.B) {
 		b.ReportAllocs()
 		perform := reused(b.Context(), sp.OpExec, rate)
@@ -177,7 +184,7 @@ func BenchmarkRateLimit(b *testing.B) {
 
 func BenchmarkReadOnly(b *testing.B) {
 	b.ReportAllocs()
-	perform := reused(b.Context(), sp.OpExec, must(b)(middleware.ReadOnly()))
+	perform := reused(b.Context(), sp.OpExec, linktest.Must(b)(readonly.New()))
 	for b.Loop() {
 		perform()
 	}
@@ -206,7 +213,7 @@ func (w *idleTwin) Fork() sp.Operation               { return w }
 func (*idleTwin) Adopt(sp.Operation)                 {}
 
 func TestAllocationsOfAHedgedCall(t *testing.T) {
-	fast := twinned(t, must(t)(middleware.Hedge(middleware.WithHedgeDelay(time.Hour))))
+	fast := twinned(t, linktest.Must(t)(hedge.New(hedge.WithDelay(time.Hour))))
 	if n := alloctest.PerRun(100, fast); n > 8+alloctest.Lost {
 		t.Errorf("%v allocations of a call that is fast enough, want at most 8", n)
 	}
@@ -217,8 +224,8 @@ func BenchmarkHedge(b *testing.B) {
 		name string
 		op   func() func()
 	}{
-		{"not to be hedged", func() func() { return reused(b.Context(), sp.OpQuery, must(b)(middleware.Hedge())) }},
-		{"fast enough", func() func() { return twinned(b, must(b)(middleware.Hedge(middleware.WithHedgeDelay(time.Hour)))) }},
+		{"not to be hedged", func() func() { return reused(b.Context(), sp.OpQuery, linktest.Must(b)(hedge.New())) }},
+		{"fast enough", func() func() { return twinned(b, linktest.Must(b)(hedge.New(hedge.WithDelay(time.Hour)))) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -232,14 +239,14 @@ func BenchmarkHedge(b *testing.B) {
 
 func BenchmarkComment(b *testing.B) {
 	b.ReportAllocs()
-	perform := reused(b.Context(), sp.OpQuery, must(b)(middleware.Comment(middleware.WithTag("service", "shop"))))
+	perform := reused(b.Context(), sp.OpQuery, linktest.Must(b)(sqlcomment.New(sqlcomment.WithTag("service", "shop"))))
 	for b.Loop() {
 		perform()
 	}
 }
 
 func BenchmarkSlowQuery(b *testing.B) {
-	slow, _ := slowTo(b)
+	slow := slowness(b)
 	b.ReportAllocs()
 	perform := reused(b.Context(), sp.OpQuery, slow)
 	for b.Loop() {

@@ -8,30 +8,26 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
-	"github.com/sessionproxy/sessionproxy/middleware"
-)
 
-// An act is what one performance of an operation does.
-type act string
-
-const (
-	succeeds   act = "succeeds"
-	leavesOpen act = "leaves its result open"
-	fails      act = "fails"
-	answers    act = "answers with an error"
-	breaks     act = "panics"
-	waits      act = "waits for the end of its context"
+	"github.com/sessionproxy/sessionproxy/internal/linktest"
+	"github.com/sessionproxy/sessionproxy/middleware/limit"
+	"github.com/sessionproxy/sessionproxy/middleware/logging"
+	"github.com/sessionproxy/sessionproxy/middleware/readonly"
+	"github.com/sessionproxy/sessionproxy/middleware/recovery"
+	"github.com/sessionproxy/sessionproxy/middleware/sqlcomment"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 )
 
 // play is an operation that performs one act after the other, and counts the
 // finish hooks that run for each.
 type play struct {
-	acts      []act
+	acts      []linktest.Act
 	performed int
 	hooks     []int
 	discarded int
@@ -51,17 +47,17 @@ func (p *play) Do(ctx context.Context, call *sp.Call) error {
 	return err
 }
 
-func (p *play) act(ctx context.Context, call *sp.Call, a act) error {
+func (p *play) act(ctx context.Context, call *sp.Call, a linktest.Act) error {
 	switch a {
-	case leavesOpen:
+	case linktest.LeavesOpen:
 		call.KeepOpen()
-	case fails:
-		return errDriver
-	case answers:
-		return unique
-	case breaks:
+	case linktest.Fails:
+		return linktest.ErrDriver
+	case linktest.Answers:
+		return linktest.ErrUnique
+	case linktest.Breaks:
 		panic("driver")
-	case waits:
+	case linktest.Waits:
 		<-ctx.Done()
 		return ctx.Err()
 	}
@@ -96,28 +92,28 @@ type ending struct {
 // foretell says how the acts end under the chain. It is the contract of the
 // interceptors, written down once more. Limits that are not reached,
 // and guards that let it pass, change nothing.
-func (c troupe) foretell(acts []act) (e ending) {
+func (c troupe) foretell(acts []linktest.Act) (e ending) {
 	expired := false // the limit of all attempts together
 	for _, a := range acts[:c.attempts] {
 		e = ending{performed: e.performed + 1}
 		switch a {
-		case succeeds:
+		case linktest.Succeeds:
 			return e
-		case leavesOpen:
+		case linktest.LeavesOpen:
 			if e.open = !expired; expired {
 				e.is, e.discarded = fault.ErrAttemptTimeout, 1
 			}
 			return e
-		case fails:
-			e.is = errDriver
-		case answers:
-			e.is = unique
-		case breaks:
+		case linktest.Fails:
+			e.is = linktest.ErrDriver
+		case linktest.Answers:
+			e.is = linktest.ErrUnique
+		case linktest.Breaks:
 			e.recovered = c.has("recover")
 			if e.panicked = !e.recovered; e.panicked || !c.within("recover") {
 				return e
 			}
-		case waits:
+		case linktest.Waits:
 			e.is = fault.ErrAttemptTimeout
 			expired = !c.within("timeout")
 		}
@@ -126,7 +122,7 @@ func (c troupe) foretell(acts []act) (e ending) {
 }
 
 // draw makes up a chain in any order, and what happens under it.
-func draw(t *rapid.T) (troupe, []act) {
+func draw(t *rapid.T) (troupe, []linktest.Act) {
 	links := []string{"retry"}
 	for _, name := range []string{"timeout", "logging", "recover", "limit", "rate", "guard", "hedge", "comment", "slow"} {
 		if rapid.Bool().Draw(t, name) {
@@ -134,29 +130,29 @@ func draw(t *rapid.T) (troupe, []act) {
 		}
 	}
 	c := troupe{rapid.Permutation(links).Draw(t, "order"), rapid.IntRange(1, 3).Draw(t, "attempts")}
-	acts := []act{succeeds, leavesOpen, fails, answers, breaks}
+	acts := []linktest.Act{linktest.Succeeds, linktest.LeavesOpen, linktest.Fails, linktest.Answers, linktest.Breaks}
 	if c.has("timeout") {
-		acts = append(acts, waits)
+		acts = append(acts, linktest.Waits)
 	}
 	return c, rapid.SliceOfN(rapid.SampledFrom(acts), c.attempts, c.attempts).Draw(t, "acts")
 }
 
 func TestEveryOrderKeepsResultsErrorsAndHooks(t *testing.T) {
 	t.Parallel()
-	timeout, recoverer := must(t)(middleware.Timeout(second)), must(t)(middleware.Recover())
-	guard, hedge := must(t)(middleware.ReadOnly()), hedging(t)
-	slow, _ := slowTo(t)
+	limited, recoverer := linktest.Must(t)(timeout.New(time.Second)), linktest.Must(t)(recovery.New())
+	guard, hedger := linktest.Must(t)(readonly.New()), hedgeAfterASecond(t)
+	slow := slowness(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		c, acts := draw(rt)
-		logging, log := logTo(t, slog.LevelDebug, middleware.WithoutSampling())
-		limiter, _ := newLimit(t, 1, middleware.WithQueue(0)) // a permit that is lost has the next attempt refused
+		logged, log := logs(t, slog.LevelDebug, logging.WithoutSampling())
+		limiter := limiting(t, 1, limit.WithQueue(0)) // a permit that is lost has the next attempt refused
 		links := map[string]sp.Interceptor{
-			"retry": retrying(c.attempts), "timeout": timeout, "recover": recoverer, "logging": logging,
-			"limit": limiter, "guard": guard, "hedge": hedge, "comment": must(t)(middleware.Comment(middleware.WithTag("a", "b"))), "slow": slow,
+			"retry": linktest.Retrying(c.attempts), "timeout": limited, "recover": recoverer, "logging": logged,
+			"limit": limiter, "guard": guard, "hedge": hedger, "comment": linktest.Must(t)(sqlcomment.New(sqlcomment.WithTag("a", "b"))), "slow": slow,
 		}
 		var problem error
 		synctest.Test(t, func(t *testing.T) {
-			links["rate"], _ = newRate(t, 1e9, 100) // it goes by the bubble's clock
+			links["rate"] = rating(t, 1e9, 100) // it goes by the bubble's clock
 			var chain sp.Chain
 			for _, name := range c.order {
 				chain = chain.Append(links[name])
@@ -176,9 +172,9 @@ func TestEveryOrderKeepsResultsErrorsAndHooks(t *testing.T) {
 }
 
 // calls returns how many calls were logged.
-func calls(log *recorder) (n int) {
-	for _, l := range log.take() {
-		if l.attrs["event.name"] == nil {
+func calls(log *linktest.Recorder) (n int) {
+	for _, l := range log.Take() {
+		if l.Attrs["event.name"] == nil {
 			n++
 		}
 	}
@@ -186,7 +182,7 @@ func calls(log *recorder) (n int) {
 }
 
 // records returns how many records of calls there should be.
-func (c troupe) records(acts []act) int {
+func (c troupe) records(acts []linktest.Act) int {
 	switch {
 	case !c.has("logging"):
 		return 0
@@ -197,14 +193,14 @@ func (c troupe) records(acts []act) int {
 }
 
 // perform runs the acts under the chain and compares with what was foretold.
-func perform(c troupe, acts []act, chain sp.Chain) error {
+func perform(c troupe, acts []linktest.Act, chain sp.Chain) error {
 	want := c.foretell(acts)
 	p, finished := &play{acts: acts}, 0
-	call := statement(context.Background(), sp.OpQuery, "SELECT 1", p)
+	call := linktest.Statement(context.Background(), sp.OpQuery, "SELECT 1", p)
 	call.OnFinish(func(error) { finished++ })
-	open, err, panicked := runCaught(call, chain.Then(sp.Perform))
+	open, err, panicked := linktest.RunCaught(call, chain.Then(sp.Perform))
 
-	_, recovered := errors.AsType[*middleware.PanicError](err)
+	_, recovered := errors.AsType[*recovery.PanicError](err)
 	switch {
 	case panicked != want.panicked, recovered != want.recovered, open != want.open, p.performed != want.performed:
 		return fmt.Errorf("performed %d, open %v, error %v, panicked %v; want %+v", p.performed, open, err, panicked, want)
@@ -228,53 +224,43 @@ func perform(c troupe, acts []act, chain sp.Chain) error {
 	return nil
 }
 
-func runCaught(call *sp.Call, h sp.Handler) (open bool, err error, panicked bool) { //nolint:revive // in the order of Run
-	defer func() {
-		if recover() != nil {
-			panicked = true
-		}
-	}()
-	open, err = call.Run(context.Background(), h)
-	return open, err, false
-}
-
 // TestHedgingInEveryOrder puts a hedge anywhere among the others: whatever the
 // attempts do, each of their hooks runs once, and nothing is left behind.
 func TestHedgingInEveryOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		heats := [2]heat{drawHeat(rt), drawHeat(rt)}
+		heats := [2]linktest.Heat{linktest.DrawHeat(rt), linktest.DrawHeat(rt)}
 		order := rapid.Permutation([]string{"hedge", "retry", "timeout", "logging", "recover", "limit", "rate", "guard"}).Draw(rt, "order")
 		limit := rapid.IntRange(1, 2).Draw(rt, "limit")
 		var problem error
 		synctest.Test(t, func(t *testing.T) {
-			logging, _ := logTo(t, slog.LevelDebug)
-			limiter, _ := newLimit(t, limit)
-			rate, _ := newRate(t, 1e9, 100)
+			logged, _ := logs(t, slog.LevelDebug)
+			limiter := limiting(t, limit)
+			rate := rating(t, 1e9, 100)
 			links := map[string]sp.Interceptor{
-				"hedge": hedging(t), "retry": retrying(2), "timeout": must(t)(middleware.Timeout(2 * second)), "logging": logging,
-				"recover": must(t)(middleware.Recover()), "limit": limiter, "rate": rate, "guard": must(t)(middleware.ReadOnly()),
+				"hedge": hedgeAfterASecond(t), "retry": linktest.Retrying(2), "timeout": linktest.Must(t)(timeout.New(2 * time.Second)), "logging": logged,
+				"recover": linktest.Must(t)(recovery.New()), "limit": limiter, "rate": rate, "guard": linktest.Must(t)(readonly.New()),
 			}
 			var chain sp.Chain
 			for _, name := range order {
 				chain = chain.Append(links[name])
 			}
-			op := newTwin(func(ctx context.Context, call *sp.Call, n int) error { return heats[(n+1)%2].run(ctx, call) })
-			call, finished := reading(t.Context(), op), 0
+			op := linktest.NewTwin(func(ctx context.Context, call *sp.Call, n int) error { return heats[(n+1)%2].Run(ctx, call) })
+			call, finished := linktest.Reading(t.Context(), op), 0
 			call.OnFinish(func(error) { finished++ })
-			open, _, _ := runCaught(call, chain.Then(sp.Perform))
+			open, _, _ := linktest.RunCaught(call, chain.Then(sp.Perform))
 			if open {
-				if n := op.forks.adopted; op.forks.inside[n].Err() != nil {
+				if n := op.Forks.Adopted; op.Forks.Inside[n].Err() != nil {
 					problem = errors.New("the context of the result is over")
 				}
 				call.Finish(nil)
 			}
 			ran := 0
-			for _, hooks := range op.forks.hooked {
+			for _, hooks := range op.Forks.Hooked {
 				ran += len(hooks)
 			}
-			if ran != len(op.forks.performed) {
-				problem = fmt.Errorf("performed %v, hooks ran with %v", op.forks.performed, op.forks.hooked)
+			if ran != len(op.Forks.Performed) {
+				problem = fmt.Errorf("performed %v, hooks ran with %v", op.Forks.Performed, op.Forks.Hooked)
 			}
 			if s := limiter.Stats(); finished != 1 || s.InUse != 0 || s.Waiting != 0 {
 				problem = fmt.Errorf("finished %d times, permits %+v", finished, s)

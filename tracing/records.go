@@ -86,9 +86,8 @@ type destination struct {
 }
 
 func newDestination(target *sp.Target) *destination {
-	d := &destination{target: target, name: targetName(target), attributes: telemetry.Target(target)}
-	if target != nil {
-		d.dialect = sqltext.DialectOf(string(target.System))
+	d := &destination{
+		target: target, name: targetName(target), attributes: telemetry.Target(target), dialect: telemetry.DialectOf(target),
 	}
 	for i := range d.texts {
 		d.texts[i] = sqltext.NewCache[*record](0, 0)

@@ -22,7 +22,7 @@ import (
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -75,7 +75,7 @@ func open(ctx context.Context, file string, provider trace.TracerProvider) (*ser
 	if err != nil {
 		return nil, err
 	}
-	slow, err := middleware.Timeout(2 * time.Second)
+	slow, err := timeout.New(2 * time.Second)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -58,7 +58,7 @@ func chainTo(provider trace.TracerProvider) (sessionproxy.Chain, error) {
 	if err != nil {
 		return none, err
 	}
-	timeout, err := middleware.Timeout(5 * time.Second)
+	overall, err := timeout.New(5 * time.Second)
 	if err != nil {
 		return none, err
 	}
@@ -70,7 +70,7 @@ func chainTo(provider trace.TracerProvider) (sessionproxy.Chain, error) {
 	if err != nil {
 		return none, err
 	}
-	return sessionproxy.NewChain(tracer, timeout, retrier, brk), nil
+	return sessionproxy.NewChain(tracer, overall, retrier, brk), nil
 }
 
 // fill creates the stock and prices it.

@@ -14,7 +14,7 @@ import (
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -59,7 +59,7 @@ func (s *shop) chain(provider trace.TracerProvider) (sessionproxy.Chain, error) 
 	if err != nil {
 		return none, err
 	}
-	timeout, err := middleware.Timeout(2 * time.Second)
+	overall, err := timeout.New(2 * time.Second)
 	if err != nil {
 		return none, err
 	}
@@ -73,7 +73,7 @@ func (s *shop) chain(provider trace.TracerProvider) (sessionproxy.Chain, error) 
 	if err != nil {
 		return none, err
 	}
-	return sessionproxy.NewChain(tracer, timeout, retrier, brk), nil
+	return sessionproxy.NewChain(tracer, overall, retrier, brk), nil
 }
 
 // act is a part of the play, with a span of its own.

@@ -6,8 +6,8 @@ import (
 
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
-	"github.com/sessionproxy/sessionproxy/middleware"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -16,7 +16,7 @@ import (
 // page that shows it at work.
 func pipeline(tel *telemetry, pool func() sessionproxy.PoolStats) (sessionproxy.Chain, *statusz.Page, error) {
 	traces, err1 := tracing.New(tracing.WithTracerProvider(tel.traces), tracing.WithMeterProvider(tel.metrics))
-	limit, err2 := middleware.Timeout(5 * time.Second)
+	overall, err2 := timeout.New(5 * time.Second)
 	budget, err3 := retry.NewBudget()
 	again, err4 := retry.New(retry.WithAttempts(10), retry.WithBudget(budget), retry.WithMeterProvider(tel.metrics))
 	brk, err5 := breaker.New(breaker.WithMeterProvider(tel.metrics))
@@ -32,7 +32,7 @@ func pipeline(tel *telemetry, pool func() sessionproxy.PoolStats) (sessionproxy.
 	if err != nil {
 		return sessionproxy.Chain{}, nil, err
 	}
-	return sessionproxy.NewChain(page, traces, limit, again, brk, page.Innermost()), page, nil
+	return sessionproxy.NewChain(page, traces, overall, again, brk, page.Innermost()), page, nil
 }
 
 // circuit says what the page shows of a breaker.

@@ -20,7 +20,7 @@ const (
 	pgx  = "github.com/jackc/pgx/v5"
 )
 
-var interceptor = rule{own: []string{"", "fault", "internal/sqltext", "internal/telemetry"}, foreign: []string{otel}}
+var interceptor = rule{own: []string{"", "fault", "internal/admission", "internal/sqltext", "internal/telemetry"}, foreign: []string{otel}}
 
 // floors is the table of docs/design.md. The root package is "".
 var floors = map[string]rule{
@@ -28,6 +28,8 @@ var floors = map[string]rule{
 	"fault":                     {},
 	"internal/sqltext":          {},
 	"internal/telemetry":        {own: []string{"", "fault", "internal/sqltext"}, foreign: []string{otel}},
+	"internal/admission":        {own: []string{"", "fault"}, foreign: []string{otel}},
+	"internal/linktest":         {own: []string{"", "fault"}, foreign: []string{otel, "pgregory.net/rapid"}},
 	"internal/alloctest":        {},
 	"internal/dbtest":           {},
 	"internal/faultproxy":       {},
@@ -54,7 +56,16 @@ var floors = map[string]rule{
 	"engine/enginetest":         {own: []string{"", "fault", "engine", "engine/scan"}},
 	"tracing":                   interceptor,
 	"retry":                     interceptor,
-	"middleware":                interceptor,
+	"middleware":                {},
+	"middleware/limit":          interceptor,
+	"middleware/ratelimit":      interceptor,
+	"middleware/hedge":          interceptor,
+	"middleware/timeout":        interceptor,
+	"middleware/logging":        interceptor,
+	"middleware/slowquery":      interceptor,
+	"middleware/recovery":       interceptor,
+	"middleware/readonly":       interceptor,
+	"middleware/sqlcomment":     interceptor,
 	"middleware/statusz":        {own: interceptor.own},
 	"breaker":                   {own: interceptor.own, foreign: []string{otel, "github.com/sony/gobreaker/v2"}},
 }

@@ -12,6 +12,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
 // MaxTarget is how many attributes [Target] returns at most.
@@ -40,6 +41,14 @@ func Target(t *sp.Target) []attribute.KeyValue {
 		}
 	}
 	return out
+}
+
+// DialectOf returns the SQL dialect of a target, which may be nil.
+func DialectOf(t *sp.Target) sqltext.Dialect {
+	if t == nil {
+		return sqltext.Generic
+	}
+	return sqltext.DialectOf(string(t.System))
 }
 
 // ErrorType returns the value of error.type: the database's code, else the

@@ -14,8 +14,14 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/hedge"
+	"github.com/sessionproxy/sessionproxy/middleware/limit"
+	"github.com/sessionproxy/sessionproxy/middleware/logging"
+	"github.com/sessionproxy/sessionproxy/middleware/ratelimit"
+	"github.com/sessionproxy/sessionproxy/middleware/recovery"
+	"github.com/sessionproxy/sessionproxy/middleware/sqlcomment"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
+	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
 
@@ -23,18 +29,18 @@ import (
 func kit(t *testing.T) []sp.Interceptor {
 	t.Helper()
 	links := []sp.Interceptor{
-		must[*middleware.Limiter](t)(middleware.Limit(2)),
-		must[*middleware.RateLimiter](t)(middleware.RateLimit(1e6, 1000)),
+		must[*limit.Limiter](t)(limit.New(2)),
+		must[*ratelimit.Limiter](t)(ratelimit.New(1e6, 1000)),
 		must[*retry.Retry](t)(retry.New()),
 		must[*breaker.Breaker](t)(breaker.New()),
 	}
 	for _, made := range []func() (sp.Interceptor, error){
-		func() (sp.Interceptor, error) { return middleware.Timeout(time.Minute) },
-		func() (sp.Interceptor, error) { return middleware.Recover() },
-		func() (sp.Interceptor, error) { return middleware.Hedge() },
-		func() (sp.Interceptor, error) { return middleware.Comment(middleware.WithTag("service", "shop")) },
+		func() (sp.Interceptor, error) { return timeout.New(time.Minute) },
+		func() (sp.Interceptor, error) { return recovery.New() },
+		func() (sp.Interceptor, error) { return hedge.New() },
+		func() (sp.Interceptor, error) { return sqlcomment.New(sqlcomment.WithTag("service", "shop")) },
 		func() (sp.Interceptor, error) {
-			return middleware.Logging(slog.New(slog.DiscardHandler))
+			return logging.New(slog.New(slog.DiscardHandler))
 		},
 	} {
 		links = append(links, must[sp.Interceptor](t)(made()))

@@ -17,7 +17,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
@@ -27,7 +27,7 @@ import (
 // rest is what a real service has.
 type service struct {
 	page    *statusz.Page
-	limit   *middleware.Limiter
+	limit   *limit.Limiter
 	handler sp.Handler
 
 	mu     sync.Mutex
@@ -44,7 +44,7 @@ var (
 // newService opens the shop.
 func newService(t *testing.T) *service {
 	t.Helper()
-	s := &service{chance: rand.New(rand.NewPCG(1, 2)), limit: must[*middleware.Limiter](t)(middleware.Limit(10, middleware.WithName("shop"), middleware.WithQueue(40)))}
+	s := &service{chance: rand.New(rand.NewPCG(1, 2)), limit: must[*limit.Limiter](t)(limit.New(10, limit.WithName("shop"), limit.WithQueue(40)))}
 	budget := must[*retry.Budget](t)(retry.NewBudget())
 	retrier := must[*retry.Retry](t)(retry.New(retry.WithBudget(budget)))
 	brk := must[*breaker.Breaker](t)(breaker.New())

@@ -12,7 +12,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/fault"
-	"github.com/sessionproxy/sessionproxy/middleware"
+	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
@@ -63,7 +63,7 @@ func TestPoolsShowWhatTheyTell(t *testing.T) {
 
 func TestLimitsOfTheMiddlewareAreShown(t *testing.T) {
 	t.Parallel()
-	limit, err := middleware.Limit(2, middleware.WithName("shop"), middleware.WithQueue(5))
+	limit, err := limit.New(2, limit.WithName("shop"), limit.WithQueue(5))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,153 @@
+package hedge
+
+import (
+	"context"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
+)
+
+// Event reports a hedged call: that its second attempt was started, with
+// the Delay after which that was, or, with "won" as Detail, that the second
+// attempt brought the result.
+const Event sp.EventKind = "hedge"
+
+// New returns an interceptor that makes a second attempt at a query that
+// takes longer than such queries do, on another connection, and takes the
+// result that comes first. It cuts off the slowest few, which a stalled
+// connection or a busy replica keeps waiting, for a few more queries. The other
+// attempt is cancelled and its rows are thrown away.
+//
+// Only what can be performed twice without harm is hedged: queries that the
+// caller declared to read only ([sp.WithReadOnly]), whose text is one statement
+// that reads and takes no locks (by the rules of middleware/readonly), on a handle that
+// takes a connection for each, outside of units of work and transactions. A
+// call with [sp.WithNoRetry] is not. All others pass.
+//
+// When to start the second attempt is learned from each statement's own
+// latencies, see [WithPercentile], or fixed, see [WithDelay]. How
+// many are started is bounded by [WithBudget], and by the pool if
+// [WithPool] tells about it: a second attempt that waits for a connection
+// helps nobody.
+//
+// The first success wins. A definite answer of the database, such as a syntax
+// error, ends the call too. After another failure of one attempt the call waits
+// for the other, and if both fail its error is that of the first. The call
+// returns when both drivers have, which for the cancelled one is at once if it
+// heeds its context. Some drivers close a connection to cancel what it is doing
+// (pgx and go-sql-driver do): then each hedge costs a connection, and a budget
+// of a few percent is as much as is good.
+//
+// Hedging is one attempt to others: put it inside a retry, and outside of a
+// breaker and of a time limit per attempt, which then see both.
+func New(opts ...Option) (sp.Interceptor, error) {
+	c := defaultConfig()
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.apply(&c); err != nil {
+			return nil, err
+		}
+	}
+	h := &hedge{config: c, budget: newBudget(c.budget)}
+	var err error
+	if h.meters, err = newMeters(c.provider, c.name); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// hedge is what New returns.
+type hedge struct {
+	config
+	budget *budget
+	meters *meters
+}
+
+var _ sp.Bystander = (*hedge)(nil)
+
+// Unconcerned reports whether a call is not declared to read only.
+func (h *hedge) Unconcerned(ctx context.Context, op sp.Op) bool {
+	return op != sp.OpQuery || !sp.MarksFrom(ctx).ReadOnly
+}
+
+// Wrap returns a handler that may perform a query twice with next.
+func (h *hedge) Wrap(next sp.Handler) sp.Handler {
+	w := &handler{hedge: h, next: next, known: sqltext.NewCache[*latencies](0, 0)}
+	return w.handle
+}
+
+// handler is a hedge around the next handler of one chain.
+type handler struct {
+	*hedge
+	next  sp.Handler
+	known *sqltext.Cache[*latencies] // by statement
+}
+
+func (h *handler) handle(ctx context.Context, call *sp.Call) error {
+	if !hedgeable(call) {
+		return h.next(ctx, call)
+	}
+	h.budget.earn()
+	l := h.latencies(call)
+	start := time.Now()
+	err := h.perform(ctx, call, h.delay(ctx, l, start))
+	if err == nil && l != nil {
+		l.observe(time.Since(start), h.percentile)
+	}
+	return err
+}
+
+// hedgeable reports whether a call may be performed twice at once.
+func hedgeable(call *sp.Call) bool {
+	if call.Op != sp.OpQuery || !call.Marks.ReadOnly || call.Marks.NoRetry || call.Scope != sp.ScopePool || !call.IsEntry() {
+		return false
+	}
+	r := sqltext.ReadingOf(telemetry.DialectOf(call.Target), call.Text)
+	return r.Reads && r.Single
+}
+
+// latencies returns what is known of the call's statement; nil if it does not
+// matter.
+func (h *handler) latencies(call *sp.Call) *latencies {
+	if h.fixed != 0 {
+		return nil
+	}
+	d := telemetry.DialectOf(call.Target)
+	l, ok := h.known.Get(d, call.Text)
+	if !ok {
+		l = new(latencies)
+		h.known.Put(d, call.Text, l)
+	}
+	return l
+}
+
+// delay returns after what time to start a second attempt; 0 if there is to be
+// none.
+func (h *handler) delay(ctx context.Context, l *latencies, now time.Time) time.Duration {
+	delay := h.fixed
+	if l != nil {
+		delay = time.Duration(l.delay.Load())
+	}
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now) <= delay {
+		return 0
+	}
+	return delay
+}
+
+// perform performs the call, twice if it takes longer than the delay.
+func (h *handler) perform(ctx context.Context, call *sp.Call, delay time.Duration) error {
+	if delay == 0 {
+		return h.next(ctx, call)
+	}
+	fork, ok := call.Fork()
+	if !ok {
+		return h.next(ctx, call)
+	}
+	r := race{handler: h, ctx: ctx, call: call, delay: delay}
+	r.first.open(ctx, fork)
+	return r.run()
+}

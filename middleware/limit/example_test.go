@@ -1,0 +1,42 @@
+package limit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+
+	"github.com/sessionproxy/sessionproxy/internal/linktest"
+	"github.com/sessionproxy/sessionproxy/middleware/limit"
+)
+
+func Example() {
+	limiter, err := limit.New(1, limit.WithQueue(0))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := sp.NewChain(limiter).Then(sp.Perform)
+
+	// A query holds its permit until its rows are closed.
+	var query, second sp.Call
+	query.Reset(linktest.Opens())
+	query.Op = sp.OpQuery
+	_, _ = query.Run(context.Background(), h)
+
+	second.Reset(linktest.Returns(nil))
+	second.Op = sp.OpExec
+	_, err = second.Run(context.Background(), h)
+	fmt.Println(err)
+	fmt.Println("nothing was sent:", errors.Is(err, fault.ErrRejected))
+
+	query.Finish(nil)
+	_, err = second.Run(context.Background(), h)
+	fmt.Println(err)
+	// Output:
+	// limit: exec: limit of 1 calls at once: the queue of 0 is full
+	// nothing was sent: true
+	// <nil>
+}

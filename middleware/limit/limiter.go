@@ -1,0 +1,144 @@
+package limit
+
+import (
+	"context"
+	"fmt"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/admission"
+)
+
+// scopeName is the instrumentation scope of the metrics.
+const scopeName = "github.com/sessionproxy/sessionproxy/middleware/limit"
+
+// A Limiter is an interceptor that bounds how many calls are at work at once,
+// a bulkhead. It is made by [New] and safe for concurrent use.
+type Limiter struct {
+	config
+	permits permits
+	meters  *admission.Refusals
+	finish  func(error) // gives a permit back, as a finish hook
+}
+
+var (
+	_ sp.Interceptor = (*Limiter)(nil)
+	_ sp.Admitter    = (*Limiter)(nil)
+)
+
+// New returns an interceptor that lets at most n calls be at work at once,
+// through all chains it is in. What comes beyond waits in a queue, first come,
+// first served. The queue is bounded, see [WithQueue], and so is the wait in
+// it, see [WithMaxWait]; a call whose place in the queue is too far back for
+// its deadline, at the pace at which the queue has moved since it formed, is
+// refused at once. Refused calls fail with a [*Error]; nothing was sent.
+//
+// A permit lives as long as what the call opened: until the rows are closed or
+// the transaction has ended. A unit of work holds one permit from BEGIN to
+// COMMIT; calls in a unit or a transaction take none of their own, whatever
+// database they go to, since waiting for one while holding one could last for
+// ever. For the same reason, do not read rows and start further calls from
+// inside the loop under a small limit: like a small pool, it may be empty.
+// Connecting, taking a connection from a pool and giving it back take no
+// permit, nor do the steps of a call and the methods of a session, whose
+// statements do.
+//
+// Outside a retry, a call keeps its permit through all attempts and the pauses
+// between them; inside, each attempt waits anew. A time limit outside of it
+// includes the wait, one inside starts after it.
+//
+// n has to be above 0. A limit at or above the size of the pool holds nobody
+// back that the pool would not: see [WithPoolSize].
+func New(n int, opts ...Option) (*Limiter, error) {
+	if n <= 0 {
+		return nil, fmt.Errorf("limit: New(%d): want more than 0", n)
+	}
+	c := defaultConfig(n)
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.apply(&c); err != nil {
+			return nil, err
+		}
+	}
+	l := &Limiter{config: c, permits: permits{limit: n, queue: c.queue, maxWait: c.maxWait}}
+	l.finish = func(error) { l.permits.release() }
+	var err error
+	l.meters, err = admission.Meters{
+		Provider: c.provider, Scope: scopeName, Prefix: "sessionproxy.limit", Name: c.name,
+	}.New(l.permits.waiting, string(QueueFull), string(Deadline), string(MaxWait))
+	if err != nil {
+		return nil, fmt.Errorf("limit: %w", err)
+	}
+	c.warnAbout(n)
+	return l, nil
+}
+
+// Wrap returns a handler that performs a call with next, when there is a
+// permit for it, or refuses it.
+func (l *Limiter) Wrap(next sp.Handler) sp.Handler {
+	return func(ctx context.Context, call *sp.Call) error {
+		if !call.IsEntry() {
+			return next(ctx, call)
+		}
+		waited, reason, err := l.permits.acquire(ctx)
+		switch {
+		case reason != "":
+			return l.refuse(ctx, call, reason)
+		case err != nil: // the caller's context ended while it waited
+			return admission.GaveUp(ctx, call, err)
+		}
+		call.OnFinish(l.finish)
+		if waited > 0 {
+			call.Event(sp.Event{Kind: sp.EventQueued, Delay: waited, Detail: "limit"})
+		}
+		return next(ctx, call)
+	}
+}
+
+// Admit returns the error with which call would be refused now, or nil. It is
+// not counted by the metrics.
+func (l *Limiter) Admit(ctx context.Context, call *sp.Call) error {
+	if !call.IsEntry() {
+		return nil
+	}
+	if reason := l.permits.foresee(ctx); reason != "" {
+		return l.refusal(call, reason)
+	}
+	return nil
+}
+
+func (l *Limiter) refuse(ctx context.Context, call *sp.Call, reason Reason) error {
+	err := l.refusal(call, reason)
+	l.meters.Add(ctx, string(reason))
+	call.Event(sp.Event{Kind: sp.EventRejected, Err: err, Detail: string(reason)})
+	return err
+}
+
+func (l *Limiter) refusal(call *sp.Call, reason Reason) *Error {
+	return &Error{Op: call.Op, Name: l.name, Limit: l.permits.limit, Queue: l.permits.queue, Reason: reason}
+}
+
+// Stats is what a [Limiter] is doing at one moment.
+type Stats struct {
+	// Name is what [WithName] set, or "".
+	Name string
+	// Limit is how many calls may be at work at once.
+	Limit int
+	// InUse is how many permits are taken.
+	InUse int
+	// Queue is how many calls may wait.
+	Queue int
+	// Waiting is how many calls wait.
+	Waiting int
+	// Rejected is how many calls have been refused so far.
+	Rejected int64
+}
+
+// Stats returns what the limiter is doing now. It does not block for longer
+// than it takes to copy the numbers, and is safe for concurrent use.
+func (l *Limiter) Stats() Stats {
+	s := l.permits.stats()
+	s.Name = l.name
+	return s
+}

@@ -1,0 +1,13 @@
+// Package ratelimit bounds how many calls start per second:
+//
+//	limiter, err := ratelimit.New(200, 50) // 200 per second, 50 at once
+//
+// # What is measured
+//
+// With [WithMeterProvider]:
+//
+//	sessionproxy.rate_limit.queue     calls that wait for their turn
+//	sessionproxy.rate_limit.rejected  calls refused, by sessionproxy.rate_limit.reason
+//
+// The attribute sessionproxy.rate_limit.name is the name from [WithName].
+package ratelimit

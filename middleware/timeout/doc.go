@@ -1,0 +1,7 @@
+// Package timeout limits how long a call, or each attempt at it, may take to
+// bring its result:
+//
+//	overall, err := timeout.New(5*time.Second, timeout.WithFor(0, sessionproxy.OpCopy))
+//	perAttempt, err := timeout.New(time.Second)
+//	chain := sessionproxy.NewChain(tracer, overall, retrier, brk, perAttempt)
+package timeout

@@ -1,0 +1,71 @@
+package timeout
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// Option configures [New].
+type Option interface {
+	apply(c *config) error
+}
+
+type optionFunc func(*config) error
+
+func (f optionFunc) apply(c *config) error { return f(c) }
+
+// limits are the time limits by operation; 0 means none.
+type limits [math.MaxUint8 + 1]time.Duration
+
+type config struct{ limits limits }
+
+// defaultConfig limits every operation that does I/O to d, except those
+// that clean up.
+func defaultConfig(d time.Duration) config {
+	var c config
+	for i := range c.limits {
+		if op := sp.Op(i); known(op) && !op.Local() {
+			c.limits[i] = d
+		}
+	}
+	for _, op := range []sp.Op{
+		sp.OpRollback, sp.OpClose,
+		sp.OpSessionRollback, sp.OpSessionClose, sp.OpSessionReset, sp.OpSessionInvalidate,
+	} {
+		c.limits[op] = 0
+	}
+	return c
+}
+
+// known reports whether op is in the catalogue of operations.
+func known(op sp.Op) bool { return op.String() != sp.OpUnknown.String() }
+
+// WithFor sets the limit of some operations, in place of the common
+// one. 0 means that there is none. The default is the common limit for all but
+// rollbacks and closing, of a connection as of a session, which have none.
+// Operations without I/O can't be limited.
+//
+//	timeout.New(2*time.Second,
+//		timeout.WithFor(30*time.Second, sessionproxy.OpTransaction),
+//		timeout.WithFor(0, sessionproxy.OpCopy))
+func WithFor(limit time.Duration, ops ...sp.Op) Option {
+	return optionFunc(func(c *config) error {
+		if limit < 0 {
+			return fmt.Errorf("timeout: WithFor(%v): want 0 or more", limit)
+		}
+		if len(ops) == 0 {
+			return errors.New("timeout: WithFor: want at least one operation")
+		}
+		for _, op := range ops {
+			if !known(op) || op.Local() {
+				return fmt.Errorf("timeout: WithFor(%v, %v): want an operation that does I/O", limit, op)
+			}
+			c.limits[op] = limit
+		}
+		return nil
+	})
+}

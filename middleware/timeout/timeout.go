@@ -1,0 +1,92 @@
+package timeout
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// New returns an interceptor that gives each call at most d to bring its
+// result. Outside a retry it limits the call with all its attempts; inside one
+// it limits each attempt. Put it in both places to have both.
+//
+// When the time is up the call's context is cancelled, and the call fails with
+// a [*Error] as soon as the driver returns, which it does at once if it
+// heeds its context. The limit never leaves a driver behind that is still at
+// work, and it makes no failure of a success: a COMMIT that succeeds after the
+// time was up has succeeded. A definite answer of the database, such as a
+// violated constraint, is returned as it is, too.
+//
+// The limit is on getting the result, not on using it. Once rows or a
+// transaction are handed over there is no time limit on them any more; their
+// context lives until they are closed, and ends earlier only by the caller's.
+// A unit of work (RunInTx) is limited from BEGIN to COMMIT. Where a call takes
+// a connection from a pool, the limit includes the wait; the calls of a plain
+// *sql.DB begin when database/sql has found one.
+//
+// If the caller's deadline comes first, the limit does nothing and costs a look
+// at the clock. It does nothing for a step of a call above it, such as dialling
+// for a statement, which runs in that call's context and time. Rolling back
+// and closing are not limited by default, see [WithFor]: given up, they
+// leave behind what they were to clean up.
+//
+// d has to be above 0.
+func New(d time.Duration, opts ...Option) (sp.Interceptor, error) {
+	if d <= 0 {
+		return nil, fmt.Errorf("timeout: New(%v): want more than 0", d)
+	}
+	c := defaultConfig(d)
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.apply(&c); err != nil {
+			return nil, err
+		}
+	}
+	return &timeout{limits: c.limits}, nil
+}
+
+// timeout is what New returns.
+type timeout struct{ limits limits }
+
+// Wrap returns a handler that limits the time of next.
+func (t *timeout) Wrap(next sp.Handler) sp.Handler {
+	return func(ctx context.Context, call *sp.Call) error {
+		limit := t.limits[call.Op]
+		if limit == 0 || call.Step() {
+			return next(ctx, call)
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= limit {
+			return next(ctx, call)
+		}
+		return limited(ctx, call, limit, next)
+	}
+}
+
+// limited passes the call to next with a context that ends when the time is
+// up.
+func limited(ctx context.Context, call *sp.Call, limit time.Duration, next sp.Handler) error {
+	c := newLimitedContext(ctx, call.Op, limit)
+	call.OnFinish(c.finish)
+	err := next(c, call)
+	switch {
+	case err != nil:
+		if !c.expired() || call.Verdict(err).Definite() {
+			c.release()
+			return err
+		}
+	case !call.Open():
+		c.release()
+		return nil
+	case c.release():
+		return nil
+	default:
+		// The result is being taken down with its context already.
+		err = context.DeadlineExceeded
+	}
+	call.Event(sp.Event{Kind: sp.EventTimeout, Delay: limit, Err: err})
+	return &Error{Limit: limit, Op: call.Op, Err: atTimeout(err)}
+}
