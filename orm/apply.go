@@ -127,6 +127,7 @@ func (c *change) updated(s *Session) {
 func (s *Session) gone(st *state) {
 	s.objects.forget(st)
 	st.status, st.marked = deleted, false
+	delete(s.objects.implied, st)
 	s.tx.deleted[st] = true
 }
 

@@ -48,7 +48,7 @@ func (q Select[T]) bulk(ctx context.Context, s *Session, head string, parts ...e
 		}
 		n = res.RowsAffected()
 		for st := range s.objects.tables[t].all() {
-			st.expire()
+			st.outdated()
 			s.tx.touch(st, nil)
 		}
 		return nil

@@ -46,7 +46,7 @@ type flushing struct {
 func (f *flushing) needed() bool { return f.p != nil && len(f.p.changes) > 0 }
 
 func (f *flushing) plan(ctx context.Context) (err error) {
-	if f.auto && !f.s.cfg.autoflush {
+	if f.auto && (!f.s.cfg.autoflush || f.s.busy) { // a hook may read what the flush has not sent
 		return f.s.begun()
 	}
 	if f.p, err = f.s.planFlush(ctx); err == nil && (f.auto || f.needed()) {
@@ -94,14 +94,33 @@ func (f *flushing) apply(ctx context.Context) error {
 		return nil
 	}
 	f.p.apply(f.s)
-	f.s.busy = true // no hook may flush
-	err := f.s.after(ctx, f.p)
-	f.s.busy = false
-	if err != nil {
-		f.s.takeBack(ctx)
-		f.s.fail(err)
+	return f.describe(f.s.tell(ctx, f.p))
+}
+
+// tell calls the hooks that come after a flush. What one of them refuses, by an
+// error or a panic, is rolled back.
+func (s *Session) tell(ctx context.Context, p *plan) (err error) {
+	if !s.objects.told {
+		return nil
 	}
-	return f.describe(err)
+	ended := s.ended
+	err = fmt.Errorf("%w: a hook has panicked", ErrFlush)
+	defer func() {
+		if err != nil && s.ended == ended {
+			s.takeBack(ctx)
+			s.fail(err)
+		}
+	}()
+	defer s.hold()()
+	err = s.after(ctx, p)
+	return err
+}
+
+// hold marks the session as flushing, so that no hook can flush, until what it
+// returns is called.
+func (s *Session) hold() (letGo func()) {
+	s.busy = true
+	return func() { s.busy = false }
 }
 
 func (f *flushing) undo(context.Context, error) {
@@ -132,11 +151,8 @@ func (s *Session) planFlush(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFlush, err)
 	}
-	if len(s.objects.doomed) > 0 {
-		s.objects.bury()
-		if len(p.changes) == 0 {
-			p.settle(s) // what still holds them is not to add them again
-		}
+	if s.objects.bury() && len(p.changes) == 0 {
+		p.settle(s) // what still holds them is not to add them again
 	}
 	return p, nil
 }
@@ -146,6 +162,7 @@ func (s *Session) prepare(ctx context.Context) error {
 	if err := s.cascadeAll(); err != nil {
 		return err
 	}
+	s.objects.reconsider()
 	for _, st := range s.orphans() {
 		if err := s.markAll(ctx, st); err != nil {
 			return err

@@ -14,7 +14,12 @@ import (
 //
 // Those that come before may change objects and add others to the session; the
 // flush takes them along. An error of any of them fails the flush, or the read.
-// None of them may flush the session or read through it.
+//
+// Hooks of a flush may read through the session: what the flush has not sent
+// yet is not seen by their queries. Flush, Commit and BeginNested are errors in
+// them that match [ErrFlush]. One that ends the transaction, by Rollback or
+// Close, or a savepoint, makes the flush such an error. AfterLoad may not use
+// the session.
 type (
 	// BeforeInserter is asked before its row is inserted.
 	BeforeInserter interface {
@@ -87,6 +92,7 @@ const rounds = 100
 // that come before a flush, until none is left.
 func (s *Session) before(ctx context.Context) error {
 	var called map[*state]bool
+	defer s.hold()()
 	for range rounds {
 		if s.objects.related {
 			if err := s.prepare(ctx); err != nil {
@@ -103,8 +109,11 @@ func (s *Session) before(ctx context.Context) error {
 		for _, st := range s.objects.sorted(func(st *state) bool { return !called[st] && st.hooked() }) {
 			called[st] = true
 			again = true
-			if err := st.before(ctx, s); err != nil {
-				return fmt.Errorf("orm: flush: %s: %w", st.table.FullName(), err)
+			if st.dropped { // another hook has let it go
+				continue
+			}
+			if err := s.hooked(st.table, func() error { return st.before(ctx, s) }); err != nil {
+				return err
 			}
 		}
 		if !again {
@@ -112,6 +121,19 @@ func (s *Session) before(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("%w: hooks have made changes %d times, one after the other", ErrFlush, rounds)
+}
+
+// hooked calls a hook. One that ends the transaction ends the flush.
+func (s *Session) hooked(t *mapping.Table, call func() error) error {
+	ended := s.ended
+	err := call()
+	if err == nil && s.ended != ended {
+		err = fmt.Errorf("%w: a hook has ended the transaction", ErrFlush)
+	}
+	if err != nil {
+		return fmt.Errorf("orm: flush: hook of %s: %w", t.FullName(), err)
+	}
+	return nil
 }
 
 // hooked reports whether an object has a hook for what the next flush does.
@@ -148,8 +170,8 @@ func (s *Session) after(ctx context.Context, p *plan) error {
 		if c.pair.r != nil || !hooksOf(c.st.table).after {
 			continue
 		}
-		if err := c.after(ctx, s); err != nil {
-			return c.failed(err)
+		if err := s.hooked(c.st.table, func() error { return c.after(ctx, s) }); err != nil {
+			return err
 		}
 	}
 	return nil

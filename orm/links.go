@@ -138,72 +138,95 @@ func (s *Session) begunFor(st *state) error {
 	return s.begun()
 }
 
-// owners tells what relations hold that own it.
-type owners map[*mapping.Relation]map[unsafe.Pointer]bool
+// owners tells what relations hold that own it, by the column that says whose
+// it is.
+type owners map[*mapping.Column]*owned
+
+// owned is what has an owner by such a column.
+type owned struct {
+	r    *mapping.Relation
+	held map[unsafe.Pointer]bool
+}
 
 // loss is what was taken out of such a relation.
 type loss struct {
-	owner *state
-	r     *mapping.Relation
-	m     unsafe.Pointer
+	mark
+	m unsafe.Pointer
 }
 
 // orphans marks what was taken out of a relation that owns it, and is not owned
 // by another object. What was not yet inserted leaves the session.
 func (s *Session) orphans() (marked []*state) {
+	if !s.objects.owning {
+		return nil
+	}
 	held := owners{}
 	var lost []loss
 	for _, st := range s.objects.sorted(func(st *state) bool { return related(st) || st.marked && st.status == persistent }) {
 		for _, r := range st.table.Relations() {
-			if r.Cascade&mapping.CascadeOrphan == 0 {
+			if r.Kind != mapping.HasOne && r.Kind != mapping.HasMany {
 				continue
 			}
 			now := st.members(r)
 			if !st.marked {
 				held.note(r, now)
 			}
+			if r.Cascade&mapping.CascadeOrphan == 0 {
+				continue
+			}
 			for _, m := range difference(st.linked(r), now) {
-				lost = append(lost, loss{st, r, m})
+				lost = append(lost, loss{mark{owner: st, r: r, orphan: true}, m})
 			}
 		}
 	}
 	for _, l := range lost {
 		st := s.objects.at(l.m)
-		if st != nil && st.status == persistent && !st.marked && !held[l.r][l.m] && s.owns(l.owner, l.r, l.m) {
-			st.marked = true
+		if st != nil && st.status == persistent && !st.marked && !held.has(l) && !l.gone(st) {
+			s.objects.imply(st, l.mark)
 			marked = append(marked, st)
 		}
 	}
 	s.objects.fostered = slices.DeleteFunc(s.objects.fostered, func(st *state) bool { return st.status != pending || st.dropped })
 	for _, st := range s.objects.fostered {
-		if !held.have(st) {
-			s.objects.doom(st)
+		if !st.marked && !held.have(st) {
+			s.objects.imply(st, mark{orphan: true})
 		}
 	}
 	return marked
 }
 
+// has reports whether another object owns what one has lost.
+func (o owners) has(l loss) bool {
+	to := o[l.r.Remote[0]]
+	return to != nil && to.held[l.m]
+}
+
 // note notes what a relation holds.
 func (o owners) note(r *mapping.Relation, members []unsafe.Pointer) {
-	if o[r] == nil {
-		o[r] = map[unsafe.Pointer]bool{}
+	to := o[r.Remote[0]]
+	if to == nil {
+		to = &owned{held: map[unsafe.Pointer]bool{}}
+		o[r.Remote[0]] = to
+	}
+	if to.r == nil || r.Cascade&mapping.CascadeOrphan != 0 {
+		to.r = r
 	}
 	for _, m := range members {
-		o[r][m] = true
+		to.held[m] = true
 	}
 }
 
 // have reports whether a pending object is owned, or says by itself whose it
 // is.
 func (o owners) have(st *state) bool {
-	for r, held := range o {
-		if r.Other != st.table {
+	for _, to := range o {
+		if to.r.Other != st.table || to.r.Cascade&mapping.CascadeOrphan == 0 {
 			continue
 		}
 		points := func(b *mapping.Relation) bool {
-			return b.Kind == mapping.BelongsTo && slices.Equal(b.Local, r.Remote) && !b.Nil(st.obj)
+			return b.Kind == mapping.BelongsTo && slices.Equal(b.Local, to.r.Remote) && !b.Nil(st.obj)
 		}
-		if held[st.obj] || st.assigned(r.Remote) || slices.ContainsFunc(st.table.Relations(), points) {
+		if to.held[st.obj] || st.assigned(to.r.Remote) || slices.ContainsFunc(st.table.Relations(), points) {
 			return true
 		}
 	}

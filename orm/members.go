@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -13,7 +12,8 @@ import (
 
 // Add puts an object into the session, with those that its relations hold and
 // cascade:save goes to: they are inserted by the next flush. An object that is
-// in the session stays; one that was marked by Delete is not deleted after all.
+// in the session stays; one that was marked by Delete is not deleted after all,
+// nor is what would have gone with it.
 // An object whose row was deleted in this transaction can't be added. For an
 // object whose row exists, such as one of another session, see [Session.Attach].
 func (s *Session) Add(obj any) error {
@@ -47,7 +47,9 @@ func (s *Session) add(obj any) error {
 		if st.status == deleted {
 			return invalid("add: its row of %s was deleted in this transaction", t.FullName())
 		}
-		st.marked = false
+		if st.marked {
+			s.objects.unmark(st)
+		}
 		s.cascade(st)
 		return nil
 	}
@@ -84,10 +86,12 @@ func (s *Session) Attach(obj any) error {
 }
 
 // Delete marks an object: its row is deleted by the next flush, with those that
-// its relations hold and cascade:delete goes to. Objects that refer to it and
-// stay are made to refer to nothing. Both are read now, unless they were or the
-// relation is passive. An object without a row is an error that matches
-// [ErrInvalidState]. Marking twice does nothing.
+// its relations hold and cascade:delete goes to. What has another owner by then
+// stays: its pointer or foreign key was assigned, or another object's relation
+// has taken it in. Objects that refer to the deleted one and stay are made to
+// refer to nothing. Both are read now, unless they were or the relation is
+// passive. An object without a row is an error that matches [ErrInvalidState].
+// Marking twice does nothing.
 func (s *Session) Delete(ctx context.Context, obj any) error {
 	_, err := do(ctx, s.Tasks().Delete(obj))
 	return err
@@ -98,7 +102,11 @@ func (t Tasks) Delete(obj any) *Task[Nothing] {
 	s := t.s
 	var st *state
 	task := whole(s, sp.OpSessionDelete, finish(func(ctx context.Context) error {
-		if st.status == deleted || st.marked {
+		if st.status == deleted {
+			return nil
+		}
+		delete(s.objects.implied, st) // it is asked for by itself now
+		if st.marked {
 			return nil
 		}
 		return s.markAll(ctx, st)
@@ -117,80 +125,6 @@ func (t Tasks) Delete(obj any) *Task[Nothing] {
 		return nil
 	}
 	return task
-}
-
-// markAll marks an object, and those that go with it.
-func (s *Session) markAll(ctx context.Context, st *state) error {
-	st.marked = true
-	for _, r := range st.table.Relations() {
-		goes := r.Cascade&mapping.CascadeDelete != 0
-		refers := r.Kind == mapping.HasOne || r.Kind == mapping.HasMany
-		if !r.Passive && (goes || refers) && !st.loaded(r) {
-			if _, err := s.loadRelated(ctx, r, []*state{st}); err != nil {
-				return err
-			}
-		}
-		if !goes {
-			continue
-		}
-		now := st.members(r)
-		lost := slices.DeleteFunc(slices.Clone(difference(st.linked(r), now)), func(m unsafe.Pointer) bool {
-			return !s.owns(st, r, m) || s.hasOther(st, r, m)
-		})
-		held := slices.DeleteFunc(now, func(m unsafe.Pointer) bool { return s.reassigned(r, m) && !s.owns(st, r, m) })
-		for _, m := range slices.Concat(held, lost) {
-			if err := s.markMember(ctx, m); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// reassigned reports whether the program has assigned the foreign key by which
-// an object belongs to what holds it.
-func (s *Session) reassigned(r *mapping.Relation, m unsafe.Pointer) bool {
-	child := s.objects.at(m)
-	return child != nil && r.Kind != mapping.ManyToMany && child.assigned(r.Remote)
-}
-
-// owns reports whether what a relation holds still refers to its owner: it may
-// have been given another one.
-func (s *Session) owns(st *state, r *mapping.Relation, m unsafe.Pointer) bool {
-	child := s.objects.at(m)
-	if child == nil || child.status != persistent || r.Kind == mapping.ManyToMany {
-		return true
-	}
-	for i, c := range r.Remote {
-		if !c.RefersTo(m, r.Local[i], st.obj) {
-			return false
-		}
-	}
-	return true
-}
-
-// hasOther reports whether another object has taken over what a relation held.
-func (s *Session) hasOther(owner *state, r *mapping.Relation, m unsafe.Pointer) bool {
-	for st := range s.objects.all() {
-		if st != owner && st.table == r.Table && !st.marked && st.status != deleted && slices.Contains(st.members(r), m) {
-			return true
-		}
-	}
-	return false
-}
-
-// markMember marks what an object that is to be deleted holds, or held. What was
-// not yet inserted leaves the session with the next flush.
-func (s *Session) markMember(ctx context.Context, m unsafe.Pointer) error {
-	switch st := s.objects.at(m); {
-	case st == nil || st.marked || st.status == deleted:
-		return nil
-	case st.status == pending:
-		s.objects.doom(st)
-		return nil
-	default:
-		return s.markAll(ctx, st)
-	}
 }
 
 // Expunge takes an object out of the session, with those that cascade:expunge
@@ -234,7 +168,7 @@ func (s *Session) eachMember(st *state, c mapping.Cascade, fn func(st *state)) {
 func (s *Session) ExpungeAll() {
 	_ = s.run(context.Background(), sp.OpSessionExpungeAll, func(context.Context) error {
 		added := s.objects.added // those of an open savepoint are told by their numbers
-		s.objects = newObjects()
+		s.letGo()
 		s.objects.added = added
 		return nil
 	})
@@ -296,6 +230,15 @@ func (st *state) expire() {
 	st.restore(st.snapshot)
 	st.table.CopyAll(st.snapshot, st.obj)
 	st.settle(false)
+	st.expired = true
+}
+
+// outdated is expire for an object whose row was changed by another statement:
+// changes of it that were not sent yet stay changes.
+func (st *state) outdated() {
+	for i := range st.links {
+		st.links[i].loaded = false
+	}
 	st.expired = true
 }
 

@@ -49,7 +49,8 @@ type merger struct {
 // All columns are copied that the database does not fill in. One that it fills
 // in if it is left out counts as not set while it is zero, and so do a version
 // and the foreign key of a relation that is merged. A version that is set and is
-// not that of the row is a [*StaleDataError]. What relations with cascade:merge
+// not that of the row, or for which there is no row any more, is a
+// [*StaleDataError]. What relations with cascade:merge
 // hold is merged too, and replaces what they held; a relation that is nil is
 // left alone.
 func Merge[T any](ctx context.Context, s *Session, obj *T, opts ...MergeOption) (*T, error) {
@@ -161,10 +162,13 @@ func (m *merger) target(ctx context.Context, t *mapping.Table, from unsafe.Point
 		c.Copy(fresh, from)
 	}
 	st, err := m.read(ctx, t, fresh, getConfig{})
-	if err == nil && st == nil {
-		st = m.enlist(t, t.New())
+	switch {
+	case err != nil || st != nil:
+		return st, err
+	case t.Version != nil && !t.Version.Zero(from): // it had a row once
+		return nil, &StaleDataError{Table: t.FullName(), Key: keyOf(t, from)}
 	}
-	return st, err
+	return m.enlist(t, t.New()), nil
 }
 
 // copies reports whether a column is copied.

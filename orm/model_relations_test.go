@@ -38,7 +38,7 @@ func TestRandomGraphsAgreeWithAModel(t *testing.T) {
 	db := open(t, "sqlite:"+t.TempDir()+"/graphs.db")
 	check(t, orm.CreateAll(t.Context(), db, (*Shelf)(nil), (*Item)(nil), (*Mark)(nil)))
 	rapid.Check(t, func(t *rapid.T) {
-		w := &world{T: t, ctx: context.Background(), db: db, m: newRelationsModel()}
+		w := &world{T: t, ctx: context.WithValue(context.Background(), asking{}, true), db: db, m: newRelationsModel()}
 		for _, table := range []string{"item_mark", "item", "mark", "shelf"} {
 			expect(t, second(db.Execute(w.ctx, engine.Text("DELETE FROM "+table))))
 		}
@@ -53,6 +53,7 @@ func TestRandomGraphsAgreeWithAModel(t *testing.T) {
 			"add a shelf": w.addShelf, "add an item": w.addItem, "add a mark": w.addMark,
 			"rename": w.rename, "move": w.move, "take out": w.takeOut, "link": w.link, "unlink": w.unlink,
 			"delete a shelf": w.deleteShelf, "delete an item": w.deleteItem, "delete a mark": w.deleteMark,
+			"give away and delete": w.giveAndDelete, "delete and add again": w.addAgain,
 			"merge": w.merge, "expunge": w.expunge, "expunge all": w.expungeAll, "expire": w.expire, "get": w.get, "query": func(*rapid.T) { w.readAll() },
 			"flush": w.flush, "begin": w.begin, "release": w.release, "undo": w.undo, "commit": w.commit, "rollback": w.rollback,
 		})
@@ -182,7 +183,7 @@ func (w *world) takeOut(t *rapid.T) {
 	id := pick(t, "item", w.m.now.items)
 	sh := w.shelves[w.m.now.items[id].shelf]
 	sh.Items = without(sh.Items, w.items[id])
-	if w.m.flushed.items[id].object != w.m.now.items[id].object {
+	if old := w.m.flushed.items[id]; old.object != w.m.now.items[id].object || old.shelf != w.m.now.items[id].shelf {
 		w.items[id].Shelf = nil // or it would still say whose it is
 	}
 	w.m.now.deleteItem(id)
@@ -268,4 +269,53 @@ func (w *world) deleteMark(t *rapid.T) {
 	expect(t, w.s.Delete(w.ctx, w.marks[id]))
 	w.m.now.deleteMark(id)
 	delete(w.marks, id)
+}
+
+// giveAndDelete gives an item to another shelf, by one side or both, and deletes
+// the one it was on.
+func (w *world) giveAndDelete(t *rapid.T) {
+	w.refresh()
+	w.flush(t)
+	id, to := pick(t, "item", w.m.now.items), pick(t, "shelf", w.m.now.shelves)
+	row := w.m.now.items[id]
+	if row.shelf == to {
+		t.Skip("it is there")
+	}
+	from, it := w.shelves[row.shelf], w.items[id]
+	first := rapid.Bool().Draw(t, "deleted first")
+	if first {
+		expect(t, w.s.Delete(w.ctx, from))
+	}
+	switch rapid.SampledFrom([]string{"pointer", "slice", "both", "foreign key"}).Draw(t, "by") {
+	case "pointer":
+		it.Shelf = w.shelves[to]
+	case "slice":
+		w.shelves[to].Items = append(w.shelves[to].Items, it)
+	case "both":
+		it.Shelf, w.shelves[to].Items = w.shelves[to], append(w.shelves[to].Items, it)
+	case "foreign key":
+		it.ShelfID = to
+	}
+	if rapid.Bool().Draw(t, "taken out") {
+		from.Items = without(from.Items, it)
+	}
+	if !first {
+		expect(t, w.s.Delete(w.ctx, from))
+	}
+	old := row.shelf
+	row.shelf = to
+	w.m.now.items[id] = row
+	w.m.now.deleteShelf(old)
+	delete(w.shelves, old)
+	maps.DeleteFunc(w.items, func(id int64, _ *Item) bool { return w.m.now.items[id].object == 0 })
+	w.flush(t) // which makes both sides say the same
+}
+
+// addAgain deletes a shelf, and then not.
+func (w *world) addAgain(t *rapid.T) {
+	w.refresh()
+	id := pick(t, "shelf", w.m.now.shelves)
+	w.hasRow(t, w.m.now.shelves[id], w.m.flushed.shelves[id])
+	expect(t, w.s.Delete(w.ctx, w.shelves[id]))
+	expect(t, w.s.Add(w.shelves[id]))
 }

@@ -1,6 +1,23 @@
 package orm_test
 
-import "maps"
+import (
+	"context"
+	"maps"
+
+	"github.com/sessionproxy/sessionproxy/orm"
+)
+
+// asking in a context makes the hook of a shelf ask the database.
+type asking struct{}
+
+// BeforeUpdate reads in the middle of a flush, if it is asked to.
+func (sh *Shelf) BeforeUpdate(ctx context.Context, s *orm.Session) error {
+	if ctx.Value(asking{}) == nil {
+		return nil
+	}
+	_, err := orm.From[Mark]().Where("id > ?", sh.ID).All(ctx, s)
+	return err
+}
 
 // Shelf owns its items.
 type Shelf struct {

@@ -119,6 +119,7 @@ func (n *Nested) Rollback(ctx context.Context) error {
 func (t Tasks) RollbackNested(n *Nested) *Task[Nothing] {
 	s, tried := t.s, false
 	undo := func() {
+		s.ended++
 		for s.tx != n.tx {
 			s.undo(s.tx, false)
 			s.tx = s.tx.outer

@@ -24,6 +24,7 @@ func (t Tasks) Rollback() *Task[Nothing] { return t.end(sp.OpSessionRollback, ni
 func (t Tasks) end(op sp.Op, first func(), then func()) *Task[Nothing] {
 	s, tried := t.s, false
 	forget := func() {
+		s.ended++
 		if s.tx == nil {
 			for st := range s.objects.all() {
 				if st.modified() {

@@ -25,6 +25,7 @@ type Session struct {
 	tx     *transaction // the innermost that is open; nil: none
 	failed error        // a flush has failed, and rolled back
 	busy   bool         // a flush is at work
+	ended  int          // how often a transaction or a savepoint has ended
 }
 
 // config is what the options set.

@@ -56,13 +56,13 @@ type objects struct {
 	tables map[*mapping.Table]*index
 	added  int
 
-	latest   *mapping.Table // of the object that was added last
-	fostered []*state       // pending, and held by what owns them when they were last seen
-	doomed   []*state       // were pending and went with what holds them: they leave with the next flush
-	related  bool           // some have relations
-	hooked   bool           // some have hooks that come before a flush
-	told     bool           // some have hooks that come after it
-	owning   bool           // some have relations that own what they hold
+	latest   *mapping.Table  // of the object that was added last
+	fostered []*state        // pending, and held by what owns them when they were last seen
+	implied  map[*state]mark // are marked because of others; those that are pending leave with the next flush
+	related  bool            // some have relations
+	hooked   bool            // some have hooks that come before a flush
+	told     bool            // some have hooks that come after it
+	owning   bool            // some have relations that own what they hold
 }
 
 func newObjects() objects {
@@ -110,26 +110,6 @@ func (o *objects) foster(members []unsafe.Pointer) {
 			o.fostered = append(o.fostered, st)
 		}
 	}
-}
-
-// doom marks a pending object that goes with what holds it. It stays until a
-// flush is planned, so that another one that holds it does not add it again.
-func (o *objects) doom(st *state) {
-	if !st.marked {
-		st.marked = true
-		o.doomed = append(o.doomed, st)
-	}
-}
-
-// bury lets go of what was doomed.
-func (o *objects) bury() {
-	for _, st := range o.doomed {
-		if st.doomed() {
-			o.remove(st)
-			st.in = nil
-		}
-	}
-	o.doomed = nil
 }
 
 // reclaim makes an object the one of its key again. One that has taken its place
@@ -209,6 +189,7 @@ func (o *objects) drop(st *state) {
 	o.places.remove(st)
 	o.live--
 	st.dropped = true
+	delete(o.implied, st)
 	if len(o.list) > 2*o.live+16 {
 		o.place()
 		o.list = slices.DeleteFunc(o.list, func(st *state) bool { return st.dropped })

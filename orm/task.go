@@ -46,7 +46,7 @@ func (t *Task[T]) Plan(ctx context.Context) {
 
 // Reads reports, of a task that is not yet planned, whether planning it may
 // read from the database: what was submitted before has to be applied first.
-func (t *Task[T]) Reads() bool { return t.s.objects.owning }
+func (t *Task[T]) Reads() bool { return t.s.objects.owning || t.s.objects.hooked }
 
 // Local reports, of a planned task, whether it needs no database: it may be
 // performed and applied at once.

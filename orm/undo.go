@@ -48,6 +48,7 @@ func (s *Session) undo(t *transaction, all bool) {
 		}
 		st.expire()
 	}
+	s.objects.implied = nil
 	for st := range s.objects.all() {
 		st.marked = false
 		if st.status == persistent && (all || st.order > t.since) || st.modified() {
