@@ -155,6 +155,11 @@ func postgresDetail(r rule, state string, err error, s *shape) rule {
 			return rule{ClassState, again, BreakerSuccess, 0}
 		}
 	case "57014": // query_canceled
+		if text(err, s.routine) == "CopyGetData" || strings.HasPrefix(text(err, s.message), "COPY from stdin failed: ") {
+			// The client has ended its COPY: its source failed, or a value can't
+			// be sent.
+			return rule{ClassData, stop, BreakerSuccess, interrupt | undone}
+		}
 		if strings.Contains(text(err, s.message), "user request") {
 			r.class = ClassCanceled
 		}

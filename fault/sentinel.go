@@ -157,6 +157,8 @@ func worded(text string) (rule, bool) {
 		return r, true
 	}
 	switch { // database/sql, sql.go and convert.go
+	case refusedArguments(text):
+		return unsendable, true
 	case !strings.HasPrefix(text, "sql: "):
 		return rule{}, false
 	case strings.HasPrefix(text, "sql: Scan error on column "), strings.Contains(text, " destination arguments in Scan"):
@@ -165,6 +167,31 @@ func worded(text string) (rule, bool) {
 		return unsendable, true
 	}
 	return wrongState, true
+}
+
+// unsendables are how the texts begin with which pgx refuses arguments before it
+// sends the statement: extended_query_builder.go, conn.go,
+// internal/sanitize/sanitize.go.
+var unsendables = [...]string{
+	"failed to encode args[",
+	"expected ", // "expected 1 arguments, got 2"
+	"mismatched param and argument count",
+	"rewrite query failed: ",
+	"insufficient arguments",
+	"unused argument: ",
+	"invalid arg type: ",
+	"unable to encode ",
+	"cannot convert ",
+}
+
+// refusedArguments reports whether text is pgx's of arguments that it can't send.
+func refusedArguments(text string) bool {
+	for _, start := range unsendables {
+		if strings.HasPrefix(text, start) {
+			return start != "expected " || strings.Contains(text, " arguments, got ")
+		}
+	}
+	return false
 }
 
 // isDial reports whether err says that a connection could not be made.

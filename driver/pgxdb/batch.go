@@ -25,8 +25,8 @@ func (l *lane) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		err = errNotPerformed(s.Op)
 	}
 	if err != nil {
-		s.free()
-		return pgx.FailedBatchResults(b, err)
+		defer s.free()
+		return l.failedBatch(b, err, s.how, s.conn)
 	}
 	r := s.result.(*batchResults)
 	r.held = s.held
@@ -53,11 +53,15 @@ func batchText(b *pgx.Batch) string {
 }
 
 // batch sends the batch and reads up to the first row of its first statement.
-func (s *stmtCall) batch(ctx context.Context, b *pgx.Batch) error {
-	r := &batchResults{BatchResults: s.on.SendBatch(ctx, b), batch: b, lane: lane{pipeline: s.pipeline, conn: s.conn}}
+func (s *stmtCall) batch(ctx context.Context, b *pgx.Batch) (err error) {
+	own := s.batchFor(b)
+	r := &batchResults{
+		BatchResults: s.on.SendBatch(ctx, own), batch: own, callers: b,
+		lane: lane{pipeline: s.pipeline, conn: s.conn},
+	}
 	if b.Len() > 0 {
-		if err := r.peek(); err != nil {
-			_ = r.BatchResults.Close() // it says the same
+		if s.how, err = r.peek(); err != nil {
+			closeUnheard(r.BatchResults, own)
 			return err
 		}
 	}
@@ -70,35 +74,40 @@ func (s *stmtCall) batch(ctx context.Context, b *pgx.Batch) error {
 // to its first row. They finish a call when they are closed.
 type batchResults struct {
 	pgx.BatchResults
-	lane  lane // where the batch was sent, without its executor
-	batch *pgx.Batch
-	first *batchRows  // the first statement's, until the caller asks for it
-	spare []batchRows // made at once, for the statements to come
-	tx    *Tx         // the one that the batch began, or nil
-	asked int         // statements that the caller has asked for
-	read  int64       // rows that the caller has read
-	held  held
-	call  *stmtCall   // nil once finished
-	stop  func() bool // stops the watch on the context; nil: none
+	lane    lane        // where the batch was sent, without its executor
+	batch   *pgx.Batch  // the one that was sent
+	callers *pgx.Batch  // the one that the caller has: the same, or like it
+	first   *batchRows  // the first statement's, until the caller asks for it
+	spare   []batchRows // made at once, for the statements to come
+	tx      *Tx         // the one that the batch began, or nil
+	asked   int         // statements that the caller has asked for
+	read    int64       // rows that the caller has read
+	held    held
+	call    *stmtCall   // nil once finished
+	stop    func() bool // stops the watch on the context; nil: none
 
 	closed   bool
 	closeErr error
 	failed   error // the first error of a statement
 }
 
-// peek reads up to the first row of the first statement.
-func (r *batchResults) peek() error {
+// peek reads up to the first row of the first statement. If that fails it says
+// how pgx tells its caller.
+func (r *batchResults) peek() (batchFailure, error) {
 	raw, err := r.BatchResults.Query()
+	if err != nil && raw.Conn() == nil { // pgx did not come to the answers
+		return failedEarly, err
+	}
 	if err != nil {
-		return err
+		return failedAtOnce, err
 	}
 	more := raw.Next()
 	if !more && raw.Err() != nil {
-		return raw.Err()
+		return failedLate, raw.Err()
 	}
 	r.first = r.wrap(raw)
 	r.first.more, r.first.peeked = more, true
-	return nil
+	return failedEarly, nil
 }
 
 // begun makes a transaction of the one that the batch began. It has the
@@ -164,7 +173,7 @@ func (r *batchResults) Exec() (pgconn.CommandTag, error) {
 func (r *batchResults) Query() (pgx.Rows, error) {
 	rs, err := r.next()
 	if err != nil {
-		return failedRows{err}, err
+		return r.lane.failed(err, false)
 	}
 	return rs, nil
 }
@@ -192,6 +201,7 @@ func (r *batchResults) Close() error {
 		return r.closeErr
 	}
 	r.closed = true
+	lateCallbacks(r.batch, r.callers)
 	err := r.firstCallback()
 	if cerr := r.BatchResults.Close(); err == nil {
 		err = cerr
@@ -200,7 +210,7 @@ func (r *batchResults) Close() error {
 	if r.failed == nil {
 		r.failed = err
 	}
-	if r.tx != nil && r.lane.conn.PgConn().TxStatus() == 'I' {
+	if r.tx != nil && !inTx(r.lane.conn) {
 		r.tx.close(err) // it never began
 	}
 	r.held.release()
@@ -231,7 +241,7 @@ func (r *batchResults) firstCallback() error {
 	return err
 }
 
-func (r *batchResults) discard() { _ = r.BatchResults.Close() }
+func (r *batchResults) discard() { closeUnheard(r.BatchResults, r.batch) }
 
 func (r *batchResults) settle(call *sp.Call) { call.RowsReturned = r.read }
 

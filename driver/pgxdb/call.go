@@ -2,6 +2,7 @@ package pgxdb
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -27,6 +28,7 @@ type stmtCall struct {
 	*pipeline
 	work
 	abandoned atomic.Bool // the result ended with its context
+	reported  atomic.Bool // see late
 	onDone    func()      // abandon, made once
 }
 
@@ -41,13 +43,15 @@ type work struct {
 	args []any
 	act  func(ctx context.Context, s *stmtCall) error // any operation but exec and query
 
-	call *sp.Call // the one that is performed: the embedded one, or a fork
+	call   *sp.Call  // the one that is performed: the embedded one, or a fork
+	origin *stmtCall // the call that this one is a fork of, or nil
 
 	// What came of it.
 	performed bool
 	stray     bool // a context or a fork that knows the call may outlive it
 	tag       pgconn.CommandTag
 	first     firstRow
+	how       batchFailure    // how a batch failed
 	result    result          // what keeps the call open, if it does
 	resultCtx context.Context //nolint:containedctx // the one the result was made with
 }
@@ -76,6 +80,7 @@ func (s *stmtCall) free() {
 		return // somebody may still look at it
 	}
 	s.work = work{}
+	s.reported.Store(false)
 	s.Reset(s)
 	s.calls.Put(s)
 }
@@ -100,6 +105,10 @@ func (s *stmtCall) finish(ctx context.Context) error {
 // Do performs the call once.
 func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 	s.call, s.performed = call, true
+	if call.Attempt() > 1 {
+		s.how = failedEarly
+		s.late(false)
+	}
 	if s.pool != nil {
 		if err = s.take(ctx); err != nil {
 			call.Judge(ctx, err, fault.PhaseAcquire, fault.ProgressUnsent)
@@ -108,13 +117,13 @@ func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 	}
 	defer s.leave()
 	s.dead = s.conn != nil && s.conn.IsClosed()
-	switch call.Op {
-	case sp.OpExec:
-		err = s.exec(ctx)
-	case sp.OpQuery:
-		err = s.query(ctx)
-	default:
+	switch {
+	case s.act != nil:
 		err = s.act(ctx, s)
+	case call.Op == sp.OpExec:
+		err = s.exec(ctx)
+	default:
+		err = s.query(ctx)
 	}
 	if err != nil && call.Op != sp.OpCommit { // which is judged by itself
 		s.judge(ctx, err, call.Op.Phase())
@@ -134,7 +143,7 @@ func (s *stmtCall) leave() {
 // hazard in docs/faults.md.
 func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) fault.Verdict {
 	progress := fault.ProgressUnknown
-	if s.dead {
+	if s.dead || phase != fault.PhaseCommit && s.unsent(err) {
 		progress = fault.ProgressUnsent
 	}
 	v := s.call.Judge(ctx, err, phase, progress)
@@ -144,8 +153,29 @@ func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) faul
 	return v
 }
 
+// unsent reports whether it is certain that err came before the statement was
+// sent: from its preparation, or from pgx itself, which closes the connection
+// of a statement that was sent and not answered.
+func (s *stmtCall) unsent(err error) bool {
+	switch s.call.Op {
+	case sp.OpExec, sp.OpQuery, sp.OpBatch, sp.OpCopy:
+	default:
+		return false
+	}
+	if _, ok := errors.AsType[*pgconn.PrepareError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[pgx.ErrPreprocessingBatch](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*pgconn.PgError](err); ok || s.conn == nil || s.conn.IsClosed() || s.conn.PgConn().IsBusy() {
+		return false
+	}
+	return s.call.Op != sp.OpBatch || s.how == failedEarly
+}
+
 func (s *stmtCall) exec(ctx context.Context) (err error) {
-	s.tag, err = s.on.Exec(ctx, s.call.Text, s.args...)
+	s.tag, err = s.on.Exec(ctx, s.call.Text, s.arguments()...)
 	s.travelled()
 	if err == nil {
 		s.call.RowsAffected = s.tag.RowsAffected()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	sp "github.com/sessionproxy/sessionproxy"
 )
 
@@ -27,9 +28,33 @@ func WrapConn(conn *pgx.Conn, chain sp.Chain, opts ...Option) (*Conn, error) {
 	return &Conn{lane{pipeline: p, raw: conn, conn: conn}}, nil
 }
 
-// Unwrap returns pgx's own connection, for what is not here: notifications,
-// types, the protocol. What is done with it does not pass through the chain.
+// Unwrap returns pgx's own connection. What is done with it does not pass
+// through the chain.
 func (c *Conn) Unwrap() *pgx.Conn { return c.conn }
+
+// PgConn is [pgx.Conn.PgConn]. What is done with it does not pass through the
+// chain.
+func (c *Conn) PgConn() *pgconn.PgConn { return c.conn.PgConn() }
+
+// TypeMap is [pgx.Conn.TypeMap].
+func (c *Conn) TypeMap() *pgtype.Map { return c.conn.TypeMap() }
+
+// LoadType is [pgx.Conn.LoadType]. Its queries do not pass through the chain.
+func (c *Conn) LoadType(ctx context.Context, typeName string) (*pgtype.Type, error) {
+	return c.conn.LoadType(ctx, typeName)
+}
+
+// LoadTypes is [pgx.Conn.LoadTypes]. Its query does not pass through the chain.
+func (c *Conn) LoadTypes(ctx context.Context, typeNames []string) ([]*pgtype.Type, error) {
+	return c.conn.LoadTypes(ctx, typeNames)
+}
+
+// WaitForNotification is [pgx.Conn.WaitForNotification]. It blocks until a
+// notification comes or ctx is over, and is no call of the chain: it may wait
+// for hours, and asks nothing of the server.
+func (c *Conn) WaitForNotification(ctx context.Context) (*pgconn.Notification, error) {
+	return c.conn.WaitForNotification(ctx)
+}
 
 // Exec is [pgx.Conn.Exec] through the chain.
 func (c *Conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
@@ -77,13 +102,24 @@ func (c *Conn) Prepare(ctx context.Context, name, sql string) (*pgconn.Statement
 	return c.prepare(ctx, name, sql, c.conn.Prepare)
 }
 
-// Deallocate is [pgx.Conn.Deallocate] through the chain.
+// Deallocate is [pgx.Conn.Deallocate] through the chain, where it is an
+// [sp.OpExec].
 func (c *Conn) Deallocate(ctx context.Context, name string) error {
 	if c.empty {
 		return c.conn.Deallocate(ctx, name)
 	}
 	return c.perform(ctx, sp.OpExec, "DEALLOCATE "+pgx.Identifier{name}.Sanitize(),
 		func(ctx context.Context, s *stmtCall) error { return s.conn.Deallocate(ctx, name) })
+}
+
+// DeallocateAll is [pgx.Conn.DeallocateAll] through the chain, where it is an
+// [sp.OpExec].
+func (c *Conn) DeallocateAll(ctx context.Context) error {
+	if c.empty {
+		return c.conn.DeallocateAll(ctx)
+	}
+	return c.perform(ctx, sp.OpExec, "DEALLOCATE ALL",
+		func(ctx context.Context, s *stmtCall) error { return s.conn.DeallocateAll(ctx) })
 }
 
 // Ping is [pgx.Conn.Ping] through the chain.
@@ -120,27 +156,4 @@ func (l *lane) prepare(ctx context.Context, name, sql string, prepare prepareFun
 		return nil, err
 	}
 	return sd, nil
-}
-
-// PoolConn is a connection taken out of a pool by [Pool.Acquire].
-type PoolConn struct {
-	Conn
-	held held
-}
-
-// Release gives the connection back to its pool, which closes it if it is in
-// no state to be used again: broken, busy, or inside a transaction. Releasing
-// twice does nothing. The connection must not be used after it.
-func (c *PoolConn) Release() { c.held.release() }
-
-// Hijack takes the connection out of the pool for good; it must be closed by
-// the caller. It panics if the connection was released.
-func (c *PoolConn) Hijack() *Conn {
-	conn, call := c.held.conn, c.held.call
-	c.held = held{}
-	conn.Hijack()
-	if call != nil && call.Finish(nil) {
-		call.free()
-	}
-	return &Conn{c.lane}
 }

@@ -10,6 +10,12 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
+// outerConnect is the key under which the context of a BeforeConnect has the
+// configuration it is called with, if another pool's stands around it: that pool
+// was made of the configuration of pgx's own pool, which has the hook in it. The
+// connection is opened through the chain of the outer one alone.
+type outerConnect struct{}
+
 // interceptConnect makes every connection that a pool opens a call of the
 // chain. pgx opens it between two of its hooks, so the chain runs in a
 // coroutine: up to the core before pgx dials, and on when pgx is through.
@@ -17,9 +23,12 @@ func (p *pipeline) interceptConnect(config *pgxpool.Config) {
 	before, after := config.BeforeConnect, config.AfterConnect
 	config.BeforeConnect = func(ctx context.Context, cc *pgx.ConnConfig) error {
 		if before != nil {
-			if err := before(ctx, cc); err != nil {
+			if err := before(context.WithValue(ctx, outerConnect{}, cc), cc); err != nil {
 				return err
 			}
+		}
+		if ctx.Value(outerConnect{}) == cc {
+			return nil
 		}
 		return p.beginConnect(ctx, cc)
 	}

@@ -12,7 +12,7 @@ func (s *stmtCall) Fork() sp.Operation {
 		return nil
 	}
 	s.stray = true
-	return &stmtCall{pipeline: s.pipeline, work: work{pool: s.pool, args: s.args}}
+	return &stmtCall{pipeline: s.pipeline, work: work{pool: s.pool, args: s.args, origin: s}}
 }
 
 // Adopt takes over what came of a fork.

@@ -293,7 +293,7 @@ func (g gatherer) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 		return g.raw().Query(ctx, sql, args...)
 	}
 	if a.err != nil {
-		return failedRows{a.err}, a.err
+		return &failedRows{err: a.err, closed: true}, a.err
 	}
 	return a.rows, nil
 }

@@ -58,6 +58,7 @@ func (s *stmtCall) take(ctx context.Context) error {
 	}
 	s.conn = s.held.conn.Conn()
 	s.on = s.conn
+	s.call.InTx = inTx(s.conn) // a hook of the pool may have begun one
 	return nil
 }
 

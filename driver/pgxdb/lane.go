@@ -26,9 +26,13 @@ func (l *lane) call(ctx context.Context, op sp.Op, text string, args []any) *stm
 		return s
 	}
 	s.on, s.conn, s.Scope = l.raw, l.conn, sp.ScopeConn
-	s.InTx = l.tx || l.conn.PgConn().TxStatus() != 'I'
+	s.InTx = l.tx || inTx(l.conn)
 	return s
 }
+
+// inTx reports whether a transaction is open on a connection, as the server says
+// with every answer.
+func inTx(conn *pgx.Conn) bool { return conn.PgConn().TxStatus() != 'I' }
 
 // perform makes a call of an operation that leaves nothing open.
 func (l *lane) perform(ctx context.Context, op sp.Op, text string, act func(ctx context.Context, s *stmtCall) error) error {
@@ -52,19 +56,24 @@ func (l *lane) query(ctx context.Context, sql string, args []any) (pgx.Rows, err
 	if l.bare(ctx, sp.OpQuery) {
 		return l.raw.Query(ctx, sql, args...)
 	}
-	r, err := l.call(ctx, sp.OpQuery, sql, args).rows(ctx)
-	if err != nil {
-		return failedRows{err}, err
+	s := l.call(ctx, sp.OpQuery, sql, args)
+	r, err := s.rows(ctx)
+	if err == nil {
+		return r, nil
 	}
-	return r, nil
+	late := s.reportsLate()
+	s.free()
+	return l.failed(err, late)
 }
 
 func (l *lane) queryRow(ctx context.Context, sql string, args []any) pgx.Row {
 	if l.bare(ctx, sp.OpQuery) {
 		return l.raw.QueryRow(ctx, sql, args...)
 	}
-	r, err := l.call(ctx, sp.OpQuery, sql, args).rows(ctx)
+	s := l.call(ctx, sp.OpQuery, sql, args)
+	r, err := s.rows(ctx)
 	if err != nil {
+		s.free()
 		return failedRow{err}
 	}
 	return (*row)(r)

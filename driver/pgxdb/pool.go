@@ -14,7 +14,8 @@ import (
 // for concurrent use.
 type Pool struct {
 	lane
-	idleMin int64 // as configured
+	config  *pgxpool.Config // without the hooks of this package
+	idleMin int64           // as configured
 }
 
 // NewPool makes a pool for a connection string, as [pgxpool.New] does, and
@@ -43,21 +44,21 @@ func NewPoolWithConfig(ctx context.Context, config *pgxpool.Config, chain sp.Cha
 	if err != nil {
 		return nil, err
 	}
-	config = config.Copy()
-	p := newPipeline(chain, c, targetOf(config.ConnConfig))
+	own := config.Copy()
+	p := newPipeline(chain, c, targetOf(own.ConnConfig))
 	if !p.empty {
 		p.connects = true
-		p.interceptConnect(config)
+		p.interceptConnect(own)
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := pgxpool.NewWithConfig(ctx, own)
 	if err != nil {
 		return nil, err
 	}
-	return newPool(p, pool, config), nil
+	return newPool(p, pool, config.Copy()), nil
 }
 
 func newPool(p *pipeline, pool *pgxpool.Pool, config *pgxpool.Config) *Pool {
-	out := &Pool{lane: lane{pipeline: p, raw: pool, pool: pool}, idleMin: sp.Unknown}
+	out := &Pool{lane: lane{pipeline: p, raw: pool, pool: pool}, config: config, idleMin: sp.Unknown}
 	if config.MinIdleConns > 0 {
 		out.idleMin = int64(config.MinIdleConns)
 	}
@@ -136,36 +137,6 @@ func (p *Pool) Ping(ctx context.Context) error {
 	return p.ping(ctx)
 }
 
-// Acquire takes a connection out of the pool, as a call that is finished by
-// its Release. The connection must be released.
-func (p *Pool) Acquire(ctx context.Context) (*PoolConn, error) {
-	h, err := p.acquireHeld(ctx)
-	if err != nil {
-		return nil, err
-	}
-	conn := h.conn.Conn()
-	return &PoolConn{Conn: Conn{lane{pipeline: p.pipeline, raw: conn, conn: conn}}, held: h}, nil
-}
-
-func (p *Pool) acquireHeld(ctx context.Context) (held, error) {
-	if !p.empty {
-		return p.acquire(ctx, p.pool)
-	}
-	conn, err := p.pool.Acquire(ctx)
-	return held{conn: conn}, err
-}
-
-// AcquireFunc calls f with a connection out of the pool and releases it
-// afterwards.
-func (p *Pool) AcquireFunc(ctx context.Context, f func(*PoolConn) error) error {
-	c, err := p.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Release()
-	return f(c)
-}
-
 // Stat is [pgxpool.Pool.Stat].
 func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }
 
@@ -180,9 +151,10 @@ func (p *Pool) PoolStats() sp.PoolStats {
 	}
 }
 
-// Config returns a copy of the pool's configuration; see
-// [pgxpool.Pool.Config].
-func (p *Pool) Config() *pgxpool.Config { return p.pool.Config() }
+// Config returns a copy of the configuration the pool was made of; see
+// [pgxpool.Pool.Config]. It has no hook of this package in it, so that another
+// pool can be made of it, by this package or by pgxpool.
+func (p *Pool) Config() *pgxpool.Config { return p.config.Copy() }
 
 // Reset closes the connections of the pool, those in use when they are
 // released; see [pgxpool.Pool.Reset].

@@ -18,13 +18,14 @@ type firstRow struct {
 // query performs a query up to its first row, with which PostgreSQL reports
 // many an error.
 func (s *stmtCall) query(ctx context.Context) error {
-	raw, err := s.on.Query(ctx, s.call.Text, s.args...)
+	raw, err := s.on.Query(ctx, s.call.Text, s.arguments()...)
 	s.travelled()
 	if err != nil {
 		return err
 	}
 	more := raw.Next()
 	if !more && raw.Err() != nil {
+		s.late(true)
 		return raw.Err()
 	}
 	s.first = firstRow{rows: raw, more: more}
@@ -32,14 +33,14 @@ func (s *stmtCall) query(ctx context.Context) error {
 	return nil
 }
 
-// rows runs a query through the chain.
+// rows runs a query through the chain. After an error the call is the caller's
+// to free.
 func (s *stmtCall) rows(ctx context.Context) (*rows, error) {
 	open, err := s.run(ctx)
 	if err == nil && !open {
 		err = errNotPerformed(s.Op) // an interceptor made a success of a failure
 	}
 	if err != nil {
-		s.free()
 		return nil, err
 	}
 	r := &rows{Rows: s.first.rows, more: s.first.more, peeked: true, held: s.held}

@@ -183,7 +183,7 @@ func (t *Tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandT
 // Query is Query of [pgx.Tx] through the chain; see [Pool.Query].
 func (t *Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if t.over() {
-		return failedRows{pgx.ErrTxClosed}, pgx.ErrTxClosed
+		return t.failed(pgx.ErrTxClosed, false)
 	}
 	return t.query(ctx, sql, args)
 }

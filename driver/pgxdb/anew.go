@@ -1,0 +1,62 @@
+package pgxdb
+
+import (
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// An attempt may leave nothing in what the next one sends: pgx keeps in a batch
+// what it has prepared on one connection, and a [pgx.QueryRewriter] may write
+// into the arguments it is given. So under an interceptor that may make a second
+// attempt each one gets copies.
+
+// batchFor returns the batch that this attempt sends for the caller's.
+func (s *stmtCall) batchFor(b *pgx.Batch) *pgx.Batch {
+	if !s.call.Retried() {
+		return b
+	}
+	own := *b
+	own.QueuedQueries = make([]*pgx.QueuedQuery, len(b.QueuedQueries))
+	queries := make([]pgx.QueuedQuery, len(b.QueuedQueries))
+	for i, q := range b.QueuedQueries {
+		queries[i] = pgx.QueuedQuery{SQL: q.SQL, Arguments: argumentsFor(q.Arguments), Fn: q.Fn}
+		own.QueuedQueries[i] = &queries[i]
+	}
+	return &own
+}
+
+// arguments returns the arguments that this attempt sends.
+func (s *stmtCall) arguments() []any {
+	if !s.call.Retried() {
+		return s.args
+	}
+	return argumentsFor(s.args)
+}
+
+// argumentsFor returns args, or a copy if something may write into them.
+func argumentsFor(args []any) []any {
+	for _, arg := range args {
+		switch arg.(type) {
+		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
+			continue
+		case pgx.QueryRewriter:
+			return slices.Clone(args)
+		}
+		break
+	}
+	return args
+}
+
+// lateCallbacks takes over the functions that the caller has queued after the
+// batch was sent.
+func lateCallbacks(own, callers *pgx.Batch) {
+	if own == callers {
+		return
+	}
+	for i, q := range callers.QueuedQueries {
+		if i < len(own.QueuedQueries) {
+			own.QueuedQueries[i].Fn = q.Fn
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package pgxdb
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// connection is [Conn] under a name that leaves PoolConn.Conn to the method.
+type connection = Conn
+
+// PoolConn is a connection taken out of a pool by [Pool.Acquire]. It has the
+// methods of [Conn] and those of pgxpool's Conn.
+type PoolConn struct {
+	connection
+	held held
+}
+
+// newPoolConn returns the connection that was taken.
+func (p *Pool) newPoolConn(h held) *PoolConn {
+	conn := h.conn.Conn()
+	return &PoolConn{connection: Conn{lane{pipeline: p.pipeline, raw: conn, conn: conn}}, held: h}
+}
+
+// Acquire takes a connection out of the pool, as a call that is finished by
+// its Release. The connection must be released.
+func (p *Pool) Acquire(ctx context.Context) (*PoolConn, error) {
+	h, err := p.acquireHeld(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.newPoolConn(h), nil
+}
+
+func (p *Pool) acquireHeld(ctx context.Context) (held, error) {
+	if !p.empty {
+		return p.acquire(ctx, p.pool)
+	}
+	conn, err := p.pool.Acquire(ctx)
+	return held{conn: conn}, err
+}
+
+// AcquireFunc calls f with a connection out of the pool and releases it
+// afterwards.
+func (p *Pool) AcquireFunc(ctx context.Context, f func(*PoolConn) error) error {
+	c, err := p.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Release()
+	return f(c)
+}
+
+// AcquireAllIdle takes all connections that are idle at this moment, as
+// pgxpool does. Taking them is no call of the chain; what
+// is done with them is. Each must be released.
+func (p *Pool) AcquireAllIdle(ctx context.Context) []*PoolConn {
+	raw := p.pool.AcquireAllIdle(ctx)
+	conns := make([]*PoolConn, len(raw))
+	for i, c := range raw {
+		conns[i] = p.newPoolConn(held{conn: c})
+	}
+	return conns
+}
+
+// Conn returns pgx's own connection, as pgxpool's Conn does. What is done
+// with it does not pass through the chain.
+func (c *PoolConn) Conn() *pgx.Conn { return c.conn }
+
+// Release gives the connection back to its pool, which closes it if it is in
+// no state to be used again: broken, busy, or inside a transaction. Releasing
+// twice does nothing. The connection must not be used after it.
+func (c *PoolConn) Release() { c.held.release() }
+
+// Hijack takes the connection out of the pool for good; it must be closed by
+// the caller. It panics if the connection was released.
+func (c *PoolConn) Hijack() *Conn {
+	conn, call := c.held.conn, c.held.call
+	c.held = held{}
+	conn.Hijack()
+	if call != nil && call.Finish(nil) {
+		call.free()
+	}
+	return &Conn{c.lane}
+}
