@@ -54,7 +54,9 @@ var (
 type settledSession struct{ *Session }
 
 func (s settledSession) Begin(ctx context.Context) Completion { return Completed(s.Session.Begin(ctx)) }
+
 func (s settledSession) Flush(ctx context.Context) Completion { return Completed(s.Session.Flush(ctx)) }
+
 func (s settledSession) Commit(ctx context.Context) Completion {
 	return Completed(s.Session.Commit(ctx))
 }
@@ -64,7 +66,9 @@ func (s settledSession) Rollback(ctx context.Context) Completion {
 }
 
 func (s settledSession) Close(ctx context.Context) Completion { return Completed(s.Session.Close(ctx)) }
-func (s settledSession) Aclose(context.Context) Completion    { return Completed(errBlockingAclose) }
+
+func (s settledSession) Aclose(context.Context) Completion { return Completed(errBlockingAclose) }
+
 func (s settledSession) Reset(ctx context.Context) Completion { return Completed(s.Session.Reset(ctx)) }
 
 func (s settledSession) Invalidate(ctx context.Context) Completion {
