@@ -82,10 +82,11 @@ type lifecycle struct {
 }
 
 // hook is what was registered to hear of the end of a call, of its events, or
-// of both.
+// of both, and what is held for the call until then.
 type hook struct {
-	finish func(error)
-	listen func(Event)
+	finish  func(error)
+	listen  func(Event)
+	holding Holding
 }
 
 // The stages of a call whose result is open. Its handlers and its result may
@@ -262,7 +263,7 @@ func (c *Call) OnEvent(listen func(Event)) { c.hooks = append(c.hooks, hook{list
 // Watch is [Call.OnEvent] and [Call.OnFinish] in one, for less: listen is called
 // until finish runs.
 func (c *Call) Watch(listen func(Event), finish func(err error)) {
-	c.hooks = append(c.hooks, hook{finish, listen})
+	c.hooks = append(c.hooks, hook{finish: finish, listen: listen})
 }
 
 // Observed reports whether anyone listens to events, for those whose making

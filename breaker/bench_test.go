@@ -127,7 +127,7 @@ func BenchmarkOpen(b *testing.B) {
 func BenchmarkFailure(b *testing.B) {
 	r := newRig(b)
 	r.ForceClosed(target)
-	call, do := new(sp.Call), answer(errLost)
+	call, do := new(sp.Call), answer(errRefused)
 	for b.Loop() {
 		call.Reset(do)
 		call.Op, call.Target = sp.OpExec, target

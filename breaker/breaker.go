@@ -44,19 +44,28 @@ func (b *Breaker) Wrap(next sessionproxy.Handler) sessionproxy.Handler {
 	return l.handle
 }
 
-// Admit returns the error with which call would be refused now, or nil. It
-// neither changes a state nor takes a probe, and its refusals are not counted
-// by the metrics.
+// Close ends the probes of [WithProbe], with the one under way, for which it
+// waits. Calls go on as before; circuits are probed by them. Without
+// [WithProbe] it does nothing. It always returns nil.
+func (b *Breaker) Close() error {
+	if b.cfg.prober != nil {
+		b.cfg.prober.close()
+	}
+	return nil
+}
+
+// Admit returns the error with which call would be refused now, or nil, also if
+// it would have to wait for the outcome of a probe. It never waits, changes no
+// state and takes no probe, and its refusals are not counted by the metrics.
 func (b *Breaker) Admit(_ context.Context, call *sessionproxy.Call) error {
-	r := ruleOf(call)
-	if r < ruleEarly {
+	if ruleOf(call) < ruleEarly {
 		return nil
 	}
 	c := b.circuits.find(call.Target)
 	if c == nil {
 		return nil
 	}
-	if refusal := c.wouldRefuse(r); refusal != nil {
+	if refusal := c.wouldRefuse(); refusal != nil {
 		return refusal
 	}
 	return nil
@@ -124,11 +133,18 @@ func (l *link) careful(ctx context.Context, call *sessionproxy.Call, c *circuit,
 		return l.next(ctx, call)
 	}
 	g, refusal := c.admit(call, r)
+	if g.wait != nil {
+		var err error
+		if g, refusal, err = l.await(ctx, call, c, g.wait); err != nil {
+			return err
+		}
+	}
 	switch {
 	case refusal != nil:
-		l.meters.refused(ctx, c, refusal.State)
-		call.Event(sessionproxy.Event{Kind: sessionproxy.EventRejected, Err: refusal, Detail: "breaker"})
-		return refusal
+		return l.refuse(ctx, call, c, refusal)
+	case g.probe != nil && r == ruleEarly:
+		call.OnFinish(func(error) { c.settle(nil, g.probe, verdict{}) })
+		return l.next(ctx, call)
 	case g.probe != nil:
 		return l.probe(ctx, call, c, g.probe)
 	case g.phase != nil:
@@ -137,12 +153,23 @@ func (l *link) careful(ctx context.Context, call *sessionproxy.Call, c *circuit,
 	return l.next(ctx, call)
 }
 
+func (l *link) refuse(ctx context.Context, call *sessionproxy.Call, c *circuit, refusal *OpenError) error {
+	l.meters.refused(ctx, c, refusal.State)
+	call.Event(sessionproxy.Event{Kind: sessionproxy.EventRejected, Err: refusal, Detail: "breaker"})
+	return refusal
+}
+
 // probe performs a call as a probe. Its outcome is reported as soon as next
 // returns: the server's first answer tells enough, and rows that nobody closes
 // must not hold the probe's place.
 func (l *link) probe(ctx context.Context, call *sessionproxy.Call, c *circuit, p *probe) error {
 	v := verdict{outcome: excluded} // stays if next panics or ends the goroutine
-	defer func() { c.settle(call, p, v) }()
+	defer func() {
+		if p.owner != nil && call.Op == sessionproxy.OpConnect && v.outcome == succeeded {
+			return // the unit's BEGIN is to come
+		}
+		c.settle(call, p, v)
+	}()
 	start := c.cfg.now()
 	err := l.next(ctx, call)
 	v = c.cfg.judgeProbe(call, err, c.cfg.slow > 0 && c.cfg.now()-start >= c.cfg.slow)

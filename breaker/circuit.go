@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,11 +31,15 @@ type circuit struct {
 	evicted atomic.Bool
 	phase   atomic.Pointer[phase] // written under mu
 
-	mu     sync.Mutex
-	gate   *gobreaker.TwoStepCircuitBreaker[struct{}]
-	cause  fault.Class // of the failure that gate is being told of
-	probes []*probe    // the ones that hold a place of the gate
-	made   []Change    // since mu was locked
+	lastBroken atomic.Int64 // when a broken connection was last counted, on the clock of the config
+
+	mu      sync.Mutex
+	gate    *gobreaker.TwoStepCircuitBreaker[struct{}]
+	cause   fault.Class // of the failure that gate is being told of
+	reopen  reopening
+	probes  []*probe  // the ones that hold a place of the gate
+	waiters []*waiter // for a place, first come, first served
+	made    []Change  // since mu was locked
 }
 
 func newCircuit(cfg *config, key sessionproxy.Target) *circuit {
@@ -43,17 +48,20 @@ func newCircuit(cfg *config, key sessionproxy.Target) *circuit {
 		c.labels = newLabels(key)
 	}
 	c.gate = c.newGate()
+	c.reopen.closedAt = math.MinInt64 / 2
+	c.lastBroken.Store(math.MinInt64 / 2)
 	c.phase.Store(c.newPhase(StateClosed, fault.ClassNone))
 	return c
 }
 
 // newGate returns a closed gobreaker. Its counts in the closed state are not
-// used: whoever reports a failure has decided that it must open.
+// used: whoever reports a failure has decided that it must open. Nor is its
+// open time, which is fixed: it is not asked before a circuit's own is over.
 func (c *circuit) newGate() *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:        c.name,
 		MaxRequests: c.cfg.probes,
-		Timeout:     c.cfg.openTime,
+		Timeout:     1,
 		ReadyToTrip: func(gobreaker.Counts) bool { return true },
 		IsExcluded:  func(err error) bool { return errors.Is(err, errExcluded) },
 		OnStateChange: func(_ string, _, to gobreaker.State) {
@@ -68,8 +76,17 @@ func (c *circuit) newPhase(s State, cause fault.Class) *phase {
 	switch s {
 	case StateClosed, StateForcedClosed:
 		p.window = newWindow(c.cfg.buckets, c.cfg.period, c.cfg.stripes, now)
+		c.reopen.closedAt = now
 	case StateOpen:
-		p.until = now + c.cfg.openTime
+		from := StateClosed
+		if before := c.phase.Load(); before != nil {
+			from = before.state
+		}
+		open := c.reopen.next(c.cfg, from, now)
+		p.until = now + open
+		if c.cfg.prober != nil {
+			c.cfg.prober.plan(c, open)
+		}
 	}
 	return p
 }
@@ -97,9 +114,10 @@ func (c *circuit) become(to State, cause fault.Class) {
 	c.cfg.notices.add(change)
 }
 
-// leave unlocks mu and tells of the changes made since it was locked. call may
-// be nil.
+// leave answers the calls that wait, as far as it can, unlocks mu, and tells of
+// the changes made since it was locked. call may be nil.
 func (c *circuit) leave(call *sessionproxy.Call) {
+	c.serve()
 	made := c.made
 	c.made = nil
 	c.mu.Unlock()
@@ -121,6 +139,9 @@ func (c *circuit) record(call *sessionproxy.Call, p *phase, err error, now time.
 		return
 	}
 	v := c.cfg.judge(call, err, slow)
+	if v.broken && !c.firstBroken(now) {
+		v.outcome = excluded
+	}
 	p.window.add(v, now)
 	if v.outcome != failed && !v.slow || p.state != StateClosed {
 		return
@@ -128,6 +149,17 @@ func (c *circuit) record(call *sessionproxy.Call, p *phase, err error, now time.
 	if open, cause := c.cfg.mustOpen(p.window.counts(now), v); open {
 		c.open(call, p, cause)
 	}
+}
+
+// moment is how long connections that break count as one failure: a server that
+// was restarted or promoted, or whose sessions were ended, breaks all of them at
+// once, and each is found out when it is used next.
+const moment = time.Second
+
+// firstBroken reports whether a broken connection is the first one of a moment.
+func (c *circuit) firstBroken(now time.Duration) bool {
+	last := c.lastBroken.Load()
+	return now-time.Duration(last) >= moment && c.lastBroken.CompareAndSwap(last, int64(now))
 }
 
 // open opens the circuit if it still is in the phase p.

@@ -20,7 +20,9 @@ type config struct {
 	period      time.Duration
 	slow        time.Duration // 0 if off
 	slowRate    float64
+	firstOpen   time.Duration
 	openTime    time.Duration
+	maxWait     time.Duration // 0 if nobody waits
 	probes      uint32
 	lease       time.Duration
 	maxTargets  int
@@ -30,6 +32,8 @@ type config struct {
 	err         error // of the first option with a bad value
 
 	readyToTrip func(gobreaker.Counts) bool
+	chance      func() float64 // in [0, 1)
+	prober      *prober        // nil without WithProbe
 	stripes     int
 	start       time.Time
 }
@@ -52,6 +56,7 @@ func newConfig(opts []Option) (*config, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
+	c.firstOpen = min(c.firstOpen, c.openTime)
 	for c.stripes = 1; c.stripes < maxStripes && c.stripes < runtime.GOMAXPROCS(0); {
 		c.stripes *= 2
 	}

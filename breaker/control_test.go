@@ -38,7 +38,7 @@ func TestAForcedClosedCircuitCountsButDoesNotOpen(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		r.ForceClosed(target)
-		r.exec(100, errLost)
+		r.exec(100, errRefused)
 		r.want(breaker.StateForcedClosed)
 		r.ForceClosed(target) // changes nothing
 		if got := r.counts().Failures; got != 100 {
@@ -51,7 +51,7 @@ func TestADisabledCircuitCountsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		r.Disable(target)
-		r.exec(100, errLost)
+		r.exec(100, errRefused)
 		r.want(breaker.StateDisabled)
 		if got := r.counts(); got != (breaker.Counts{}) {
 			t.Errorf("it counted %+v", got)
@@ -66,7 +66,7 @@ func TestResetGivesACircuitBackToItsCalls(t *testing.T) {
 			func(r *rig) { r.ForceClosed(target) },
 			func(r *rig) { r.Disable(target) },
 			func(r *rig) { r.open() },
-			func(r *rig) { r.exec(9, errLost) },
+			func(r *rig) { r.exec(9, errRefused) },
 		} {
 			r := newRig(t, breaker.WithConsecutiveFailures(10))
 			force(r)
@@ -74,9 +74,9 @@ func TestResetGivesACircuitBackToItsCalls(t *testing.T) {
 			if s := r.status(); s.State != breaker.StateClosed || s.Counts != (breaker.Counts{}) || s.Cause != fault.ClassNone {
 				t.Errorf("after a reset the circuit is %+v", s)
 			}
-			r.exec(9, errLost)
+			r.exec(9, errRefused)
 			r.want(breaker.StateClosed)
-			r.exec(1, errLost)
+			r.exec(1, errRefused)
 			r.want(breaker.StateOpen)
 		}
 	})
@@ -89,7 +89,7 @@ func TestAProbeFromBeforeAResetIsForgotten(t *testing.T) {
 		time.Sleep(11 * time.Second)
 		_ = r.run(newCall(sp.OpExec, func(context.Context, *sp.Call) error {
 			r.Reset(target)
-			return errLost
+			return errRefused
 		}))
 		r.want(breaker.StateClosed)
 		r.open()
@@ -108,7 +108,7 @@ func TestChangesAreToldInOrder(t *testing.T) {
 		r := newRig(t, watch, breaker.WithProbes(1))
 		r.open()
 		time.Sleep(11 * time.Second)
-		r.exec(1, errLost)
+		r.exec(1, errRefused)
 		time.Sleep(11 * time.Second)
 		r.exec(1, nil)
 		r.ForceOpen(target)
@@ -147,7 +147,7 @@ func TestACallSeesTheChangesItMakes(t *testing.T) {
 			_ = r.run(call)
 			return details
 		}
-		if got := seen(errLost); !slices.Equal(got, []string{"open"}) {
+		if got := seen(errRefused); !slices.Equal(got, []string{"open"}) {
 			t.Errorf("the failure saw %v", got)
 		}
 		time.Sleep(11 * time.Second)
@@ -178,7 +178,7 @@ func TestAChangeMadeByAWatcherIsToldAfterIt(t *testing.T) {
 		}))
 		b = r.Breaker
 		for r.State(target) == breaker.StateClosed {
-			r.exec(1, errLost)
+			r.exec(1, errRefused)
 		}
 		if want := []string{"open", "forced_open"}; !slices.Equal(log, want) {
 			t.Errorf("watcher was told %v, want %v", log, want)

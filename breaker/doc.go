@@ -2,7 +2,7 @@
 // answer at once and the database gets room to recover. It is an interceptor
 // around [gobreaker], one circuit per target:
 //
-//	brk, err := breaker.New(breaker.WithOpenTime(5 * time.Second))
+//	brk, err := breaker.New()
 //	chain := sessionproxy.NewChain(tracer, retrier, brk)
 //
 // Its place in a chain is inside a retry, so that every attempt counts, and
@@ -27,10 +27,12 @@
 //
 // # Recovery
 //
-// After its open time a circuit lets a few calls through as probes. If the
-// server answers them, whatever it answers, the circuit closes; if one fails,
-// it opens again. A probe that does not end within its lease gives its place
-// to another, so that no hanging call can keep a circuit half-open.
+// After its open time, which is short at first and grows while probes fail, a
+// circuit lets one call through as a probe; the others wait for its outcome,
+// unless they have a connection already. If the server answers, whatever it
+// answers, two calls follow at a time, then four, and the circuit closes; if one
+// fails, it opens again. A probe that does not end within its lease gives its
+// place to another, so that no hanging call can keep a circuit half-open.
 //
 // # Cost
 //
@@ -39,8 +41,8 @@
 // again. A call costs one reading of the clock, two with [WithSlowCalls], and
 // no allocation.
 //
-// The package starts no goroutine. Counts and states are those of this
-// process; they are not shared with others.
+// The package starts no goroutine without [WithProbe]. Counts and states are
+// those of this process; they are not shared with others.
 //
 // [gobreaker]: https://github.com/sony/gobreaker
 package breaker

@@ -22,7 +22,7 @@ type OpenError struct {
 	// State is the circuit's state: open, forced open, or half-open with all
 	// its probes under way.
 	State State
-	// RetryAfter is the time until the circuit lets probes through; 0 if it
+	// RetryAfter is the time until the circuit lets a probe through; 0 if it
 	// does so already, or if it was forced open and nobody knows.
 	RetryAfter time.Duration
 	// Cause is the class of the failure that opened the circuit;
@@ -30,14 +30,12 @@ type OpenError struct {
 	Cause fault.Class
 }
 
-// Error returns a message that names the target, the state and the cause.
+// Error returns a message that names the target, the state and the cause. It has
+// no time in it, so that errors of one outage have one text; see RetryAfter.
 func (e *OpenError) Error() string {
 	text := "breaker: call to " + e.Target + ": circuit " + e.State.String()
 	if e.Cause != fault.ClassNone {
 		text += " after " + e.Cause.String()
-	}
-	if e.RetryAfter > 0 {
-		text += ", retry in " + e.RetryAfter.Round(time.Millisecond).String()
 	}
 	return text
 }

@@ -30,14 +30,15 @@ func (db *database) exec(h sessionproxy.Handler) error {
 var orders = &sessionproxy.Target{System: sessionproxy.PostgreSQL, Host: "db1", Port: 5432, Namespace: "orders"}
 
 func Example() {
-	brk, err := breaker.New(breaker.WithConsecutiveFailures(3), breaker.WithOpenTime(time.Minute))
+	brk, err := breaker.New(breaker.WithConsecutiveFailures(3),
+		breaker.WithFirstOpenTime(time.Minute), breaker.WithOpenTime(time.Minute))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	handler := sessionproxy.NewChain(brk).Then(sessionproxy.Perform)
 
-	db := &database{err: syscall.ECONNRESET} // the server is gone
+	db := &database{err: syscall.ECONNREFUSED} // the server is gone
 	for range 3 {
 		fmt.Println(db.exec(handler))
 	}
@@ -46,10 +47,10 @@ func Example() {
 		fmt.Println("refused:", open.Target, open.State, open.Cause, open.RetryAfter > 50*time.Second)
 	}
 	// Output:
-	// connection reset by peer
-	// connection reset by peer
-	// connection reset by peer
-	// refused: postgresql://db1:5432/orders open connection_lost true
+	// connection refused
+	// connection refused
+	// connection refused
+	// refused: postgresql://db1:5432/orders open connect true
 }
 
 func ExampleBreaker_ForceOpen() {
@@ -77,7 +78,7 @@ func ExampleBreaker_States() {
 	}
 	handler := sessionproxy.NewChain(brk).Then(sessionproxy.Perform)
 	_ = new(database).exec(handler)
-	_ = (&database{err: syscall.ECONNRESET}).exec(handler)
+	_ = (&database{err: syscall.ECONNREFUSED}).exec(handler)
 
 	for s := range brk.States() {
 		fmt.Println(s.Target.String(), s.State, s.Counts.Successes, s.Counts.Failures)
@@ -112,7 +113,7 @@ func ExampleWithGobreakerSettings() {
 	}
 	handler := sessionproxy.NewChain(brk).Then(sessionproxy.Perform)
 	for range 2 {
-		_ = (&database{err: syscall.ECONNRESET}).exec(handler)
+		_ = (&database{err: syscall.ECONNREFUSED}).exec(handler)
 	}
 	fmt.Println(brk.State(orders))
 	// Output: open

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"go/ast"
 	"io"
+	"net"
+	"slices"
+	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
@@ -21,10 +25,11 @@ func (s sqlState) SQLState() string { return string(s) }
 
 // What a server can say.
 var (
-	errLost     = io.ErrUnexpectedEOF // failure
-	errDown     = sqlState("57P03")   // failure: cannot_connect_now
-	errUnique   = sqlState("23505")   // success: unique_violation
-	errDeadlock = sqlState("40P01")   // excluded, though an answer: deadlock_detected
+	errRefused  = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED} // failure
+	errLost     = io.ErrUnexpectedEOF                                             // failure, with others of its moment
+	errDown     = sqlState("57P03")                                               // failure: cannot_connect_now
+	errUnique   = sqlState("23505")                                               // success: unique_violation
+	errDeadlock = sqlState("40P01")                                               // excluded, though an answer: deadlock_detected
 	errStrange  = errors.New("who knows")
 )
 
@@ -65,9 +70,16 @@ type rig struct {
 	handler sp.Handler
 }
 
+// plain are options for tests that are not about recovery: an open time that
+// neither grows nor varies, and three probes.
+var plain = []breaker.Option{
+	breaker.WithFirstOpenTime(time.Hour), breaker.WithOpenTime(10 * time.Second), breaker.WithChance(func() float64 { return 0 }),
+	breaker.WithProbes(3), breaker.WithProbeLease(30 * time.Second),
+}
+
 func newRig(t testing.TB, opts ...breaker.Option) *rig {
 	t.Helper()
-	b, err := breaker.New(opts...)
+	b, err := breaker.New(append(slices.Clone(plain), opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +141,7 @@ func (r *rig) status() breaker.Status {
 func (r *rig) open() {
 	r.t.Helper()
 	for r.State(target) != breaker.StateOpen {
-		r.exec(1, errLost)
+		r.exec(1, errRefused)
 	}
 }
 

@@ -24,12 +24,16 @@ type model struct {
 	minimum     int
 	consecutive int
 	probes      int
+	firstOpen   time.Duration
 	openTime    time.Duration
 	lease       time.Duration
 
 	now      time.Duration
 	state    breaker.State
 	openedAt time.Duration
+	until    time.Duration // when an open circuit may be probed
+	times    int           // how often the open time was doubled
+	closedAt time.Duration
 	outcomes []outcome // since the circuit closed
 	streak   int
 	proofs   int          // of successful probes
@@ -70,6 +74,19 @@ func (m *model) window() (s, f int) {
 // change puts the model into a state.
 func (m *model) change(to breaker.State, phase *int) {
 	*phase++
+	if to == breaker.StateOpen {
+		if m.state == breaker.StateClosed && m.now-m.closedAt > 4*m.openTime {
+			m.times = 0
+		}
+		open := min(m.firstOpen<<m.times, m.openTime)
+		if open < m.openTime {
+			m.times++
+		}
+		m.until = m.now + open
+	}
+	if to == breaker.StateClosed {
+		m.closedAt = m.now
+	}
 	m.state, m.openedAt = to, m.now
 	m.outcomes, m.streak, m.proofs, m.running = nil, 0, 0, nil
 }
@@ -77,7 +94,7 @@ func (m *model) change(to breaker.State, phase *int) {
 // admit says whether a call is let through, and whether as a probe.
 func (m *model) admit(phase *int) (ok, probe bool) {
 	if m.state == breaker.StateOpen {
-		if m.now <= m.openedAt+m.openTime {
+		if m.now <= m.until {
 			return false, false
 		}
 		m.change(breaker.StateHalfOpen, phase)
@@ -85,10 +102,11 @@ func (m *model) admit(phase *int) (ok, probe bool) {
 	if m.state == breaker.StateClosed {
 		return true, false
 	}
-	if m.proofs+len(m.running) >= m.probes {
+	full := func() bool { return len(m.running) > m.proofs || m.proofs+len(m.running) >= m.probes }
+	if full() {
 		m.running = slices.DeleteFunc(m.running, func(c *modelCall) bool { return m.now >= c.since+m.lease })
 	}
-	return m.proofs+len(m.running) < m.probes, true
+	return !full(), true
 }
 
 // end tells the model how a call ended.
@@ -130,7 +148,7 @@ func (m *model) endProbe(c *modelCall, kind byte, phase *int) {
 }
 
 // kinds maps what the model knows to an error that means it.
-var kinds = map[byte]error{'S': nil, 'F': errLost, 'X': context.Canceled}
+var kinds = map[byte]error{'S': nil, 'F': errRefused, 'X': context.Canceled}
 
 // modelStep is one thing that happens.
 type modelStep struct {
@@ -153,12 +171,15 @@ func TestItBehavesAsItsModelDoes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &model{
+			closedAt: -time.Hour,
+
 			buckets:     rapid.IntRange(1, 4).Draw(rt, "buckets"),
 			period:      time.Duration(rapid.IntRange(1, 1000).Draw(rt, "period")) * time.Millisecond,
 			rate:        float64(rapid.IntRange(1, 100).Draw(rt, "rate")) / 100,
 			minimum:     rapid.IntRange(1, 8).Draw(rt, "minimum"),
 			consecutive: rapid.IntRange(1, 8).Draw(rt, "consecutive"),
-			probes:      rapid.IntRange(1, 3).Draw(rt, "probes"),
+			probes:      rapid.IntRange(1, 8).Draw(rt, "probes"),
+			firstOpen:   time.Duration(rapid.IntRange(1, 500).Draw(rt, "first open time")) * time.Millisecond,
 			openTime:    time.Duration(rapid.IntRange(1, 2000).Draw(rt, "open time")) * time.Millisecond,
 			lease:       time.Duration(rapid.IntRange(1, 3000).Draw(rt, "lease")) * time.Millisecond,
 		}
@@ -176,7 +197,7 @@ func TestItBehavesAsItsModelDoes(t *testing.T) {
 func (m *model) compare(t *testing.T, steps []modelStep) (failure string) {
 	r := newRig(t, breaker.WithWindow(m.buckets, m.period), breaker.WithFailureRate(m.rate),
 		breaker.WithMinimumRequests(m.minimum), breaker.WithConsecutiveFailures(m.consecutive),
-		breaker.WithProbes(m.probes), breaker.WithOpenTime(m.openTime), breaker.WithProbeLease(m.lease))
+		breaker.WithProbes(m.probes), breaker.WithFirstOpenTime(m.firstOpen), breaker.WithOpenTime(m.openTime), breaker.WithProbeLease(m.lease))
 	r.exec(1, context.Canceled) // makes the circuit
 	var calls []*modelCall
 	phase := 0
@@ -193,7 +214,7 @@ func (m *model) compare(t *testing.T, steps []modelStep) (failure string) {
 		case step.what == "begin":
 			admitted := r.Admit(t.Context(), newCall(sp.OpExec, nil)) == nil
 			ok, probe := m.admit(&phase)
-			if admitted != ok {
+			if shut := m.state == breaker.StateOpen; admitted == shut {
 				return fmt.Sprintf("step %d: call admitted: %t, want %t", i, admitted, ok)
 			}
 			c := &modelCall{phase: phase, probe: probe, since: m.now, end: make(chan error), done: make(chan struct{})}
@@ -245,7 +266,7 @@ func (c *modelCall) finish(err error) {
 func (m *model) differs(r *rig, step int) string {
 	got := r.status()
 	state := m.state
-	if state == breaker.StateOpen && m.now > m.openedAt+m.openTime {
+	if state == breaker.StateOpen && m.now > m.until {
 		state = breaker.StateHalfOpen
 	}
 	if got.State != state {

@@ -1,12 +1,15 @@
 package breaker
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/sessionproxy/sessionproxy"
 )
 
 // Option configures a [Breaker].
@@ -23,10 +26,13 @@ func defaultConfig() *config {
 		consecutive: 10,
 		buckets:     10,
 		period:      time.Second,
-		openTime:    10 * time.Second,
-		probes:      3,
-		lease:       30 * time.Second,
+		firstOpen:   100 * time.Millisecond,
+		openTime:    500 * time.Millisecond,
+		maxWait:     time.Second,
+		probes:      7,
+		lease:       2 * time.Second,
 		maxTargets:  1024,
+		chance:      chance,
 	}
 }
 
@@ -110,9 +116,60 @@ func WithSlowCalls(threshold time.Duration, rate float64) Option {
 	})
 }
 
-// WithOpenTime sets how long a circuit stays open before it lets probes
-// through, above 0. The default is 10 s: a recovery is noticed soon enough,
-// and a database that fails for a minute sees a handful of probes.
+// WithFirstOpenTime sets how long a circuit stays open before it lets the first
+// probe through, above 0; each probe that fails doubles the time, up to
+// [WithOpenTime]. By chance it is up to a quarter longer, so that many processes
+// do not probe at one moment. A circuit that was closed for a while (four times
+// the longest open time) starts anew. The default is 100 ms: most outages of a
+// database that is restarted or promoted are short.
+func WithFirstOpenTime(d time.Duration) Option {
+	return optionFunc(func(c *config) {
+		if d <= 0 {
+			c.reject("WithFirstOpenTime(%v): want more than 0", d)
+			return
+		}
+		c.firstOpen = d
+	})
+}
+
+// WithMaxWait sets how long a call waits at most, while its circuit is
+// half-open, for the outcome of the probes before it, 0 or more; a call whose
+// context ends sooner waits no longer than that. 0 refuses it at once. Calls
+// that hold a connection never wait: those of a plain [database/sql.DB], which
+// takes the connection before the chain is asked. The default is 1 s.
+func WithMaxWait(d time.Duration) Option {
+	return optionFunc(func(c *config) {
+		if d < 0 {
+			c.reject("WithMaxWait(%v): want 0 or more", d)
+			return
+		}
+		c.maxWait = d
+	})
+}
+
+// WithProbe makes the breaker probe by itself: while a circuit is open, ping is
+// called in place of a caller's statement, with the target of the circuit and a
+// context that ends with the probe's lease. A nil error is a success, any error
+// a failure. Use a connection of its own, or a ping of a handle without the
+// breaker: a ping through the breaker would take the place of the probe that it
+// is. It runs on a goroutine of its own, one at a time for each circuit, until
+// [Breaker.Close], which the user of this option has to call. By default the
+// next call is the probe.
+func WithProbe(ping func(ctx context.Context, target *sessionproxy.Target) error) Option {
+	return optionFunc(func(c *config) {
+		if ping == nil {
+			c.reject("WithProbe(nil): want a function")
+			return
+		}
+		c.prober = newProber(ping)
+	})
+}
+
+// WithOpenTime sets how long a circuit that is probed in vain stays open at most
+// before it lets the next probe through, above 0; see [WithFirstOpenTime] for
+// the times before. The default is 500 ms: a recovery is noticed within that
+// time, and a database that is down for long sees at most two probes a second
+// from each process.
 func WithOpenTime(d time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if d <= 0 {
@@ -123,9 +180,10 @@ func WithOpenTime(d time.Duration) Option {
 	})
 }
 
-// WithProbes sets how many calls a half-open circuit lets through, 1 to
-// 10000; it closes when all of them succeeded. The default is 3: one answer
-// may come from a proxy in front of the database that accepts connections.
+// WithProbes sets how many calls have to succeed, without a failure among them,
+// to close a half-open circuit, 1 to 10000. They are let through in steps: one,
+// then two at a time, then four, so that a server that has just started is not
+// run over. The default is 7, three steps.
 func WithProbes(n int) Option {
 	return optionFunc(func(c *config) {
 		if n < 1 || n > maxProbes {
@@ -137,7 +195,7 @@ func WithProbes(n int) Option {
 }
 
 // WithProbeLease sets how long a probe may take before another call can have
-// its place, above 0. Its outcome is not counted then. The default is 30 s.
+// its place, above 0. Its outcome is not counted then. The default is 2 s.
 func WithProbeLease(d time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if d <= 0 {

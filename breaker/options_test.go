@@ -95,18 +95,18 @@ func TestGobreakersSettingsAreTakenOver(t *testing.T) {
 
 		r.exec(1, nil)
 		r.exec(1, errDeadlock)
-		r.exec(2, errLost)
+		r.exec(2, errRefused)
 		if want := (gobreaker.Counts{Requests: 4, TotalSuccesses: 1, TotalFailures: 2, TotalExclusions: 1, ConsecutiveFailures: 2}); len(asked) != 2 || asked[1] != want {
 			t.Errorf("ReadyToTrip was asked about %+v, want last %+v", asked, want)
 		}
 		time.Sleep(5 * time.Second) // the whole window
-		r.exec(2, errLost)
+		r.exec(2, errRefused)
 		r.want(breaker.StateClosed)
-		r.exec(1, errLost)
+		r.exec(1, errRefused)
 		r.want(breaker.StateOpen)
 		r.ForceOpen(target) // not a state of gobreaker
 		r.Reset(target)
-		r.exec(3, errLost)
+		r.exec(3, errRefused)
 		time.Sleep(time.Second + 1)
 		r.exec(2, nil)
 		r.want(breaker.StateClosed)
@@ -125,9 +125,9 @@ func TestTheDefaultRuleCanBeAskedBySomeoneElses(t *testing.T) {
 			ready := s.ReadyToTrip
 			s.ReadyToTrip = func(n gobreaker.Counts) bool { return n.Requests >= 5 && ready(n) }
 		}))
-		r.exec(4, errLost)
+		r.exec(4, errRefused)
 		r.want(breaker.StateClosed)
-		r.exec(1, errLost)
+		r.exec(1, errRefused)
 		r.want(breaker.StateOpen)
 	})
 }
@@ -145,9 +145,9 @@ func TestACircuitThatChangedMeanwhileIsNotOpened(t *testing.T) {
 		}))
 		query := newCall(sp.OpQuery, rows)
 		_ = r.run(query)
-		r.exec(1, errLost)
+		r.exec(1, errRefused)
 		r.want(breaker.StateClosed)
-		query.Finish(errLost)
+		query.Finish(errRefused)
 		if asked != 1 {
 			t.Errorf("ReadyToTrip was asked %d times, want once: the query was from before", asked)
 		}

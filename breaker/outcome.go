@@ -19,6 +19,7 @@ type verdict struct {
 	outcome outcome
 	class   fault.Class // of a failure
 	slow    bool        // never set for an excluded call
+	broken  bool        // a connection that was open before is lost; says little of the server
 }
 
 // judge returns how a call counts while the circuit is closed.
@@ -29,7 +30,7 @@ func (c *config) judge(call *sessionproxy.Call, err error, slow bool) verdict {
 	v := call.Verdict(err)
 	switch {
 	case v.Breaker == fault.BreakerFailure, slow && timedOut(v):
-		return verdict{outcome: failed, class: v.Class, slow: slow}
+		return verdict{outcome: failed, class: v.Class, slow: slow, broken: broken(call, v)}
 	case v.Breaker == fault.BreakerSuccess:
 		return verdict{outcome: succeeded, slow: slow}
 	}
@@ -38,10 +39,13 @@ func (c *config) judge(call *sessionproxy.Call, err error, slow bool) verdict {
 
 // judgeProbe returns how a call counts while the circuit is half-open: any
 // answer of the server is proof of life, unless it came too late. That a
-// transaction was in the way of another proves nothing by its slowness.
+// transaction was in the way of another proves nothing by its slowness, and a
+// connection from before the outage proves nothing by being lost.
 func (c *config) judgeProbe(call *sessionproxy.Call, err error, slow bool) verdict {
 	v := c.judge(call, err, slow)
 	switch {
+	case v.broken:
+		v.outcome = excluded
 	case v.outcome == succeeded && slow:
 		v.outcome = failed
 	case err == nil || v.outcome == failed || slow:
@@ -60,6 +64,19 @@ func judgeSuccess(call *sessionproxy.Call, slow bool) verdict {
 		return verdict{}
 	}
 	return verdict{outcome: succeeded, slow: slow}
+}
+
+// broken reports whether a connection was lost that had been open. The server may
+// be gone, or back already, or have ended the session alone: the next connect
+// tells.
+func broken(call *sessionproxy.Call, v fault.Verdict) bool {
+	switch {
+	case call.Op == sessionproxy.OpConnect:
+		return false
+	case v.Class == fault.ClassServerDown:
+		return v.Outcome != fault.OutcomeNotSent
+	}
+	return v.Class == fault.ClassConnectionLost
 }
 
 // timedOut reports whether a limit on time ended the call: the caller's own,

@@ -1,11 +1,8 @@
 package breaker
 
 import (
-	"errors"
 	"slices"
 	"time"
-
-	"github.com/sony/gobreaker/v2"
 
 	"github.com/sessionproxy/sessionproxy"
 )
@@ -14,15 +11,18 @@ import (
 // the circuit's mu.
 type probe struct {
 	phase *phase
-	lease time.Duration // when another call may have its place
-	done  func(error)   // gobreaker's; nil once called
+	owner *sessionproxy.Call // the unit of work it is kept for, whose first statement takes it; or nil
+	lease time.Duration      // when another call may have its place
+	done  func(error)        // gobreaker's; nil once called
 }
 
 // grant says how an admitted call is performed: as a probe, as one that counts
-// in a phase, or, if both are nil, without being counted.
+// in a phase, or, if both are nil, without being counted; or that it has to
+// wait.
 type grant struct {
 	probe *probe
 	phase *phase
+	wait  *waiter
 }
 
 // admit admits or refuses a call that came when the circuit was not counting.
@@ -32,35 +32,80 @@ func (c *circuit) admit(call *sessionproxy.Call, r rule) (grant, *OpenError) {
 	switch {
 	case p.shut(now):
 		return grant{}, c.refusal(p, now)
-	case r == ruleEarly:
+	case r == ruleEarly && (call.Op != sessionproxy.OpTransaction || call.Scope != sessionproxy.ScopePool):
 		return grant{}, nil
 	}
 	c.mu.Lock()
 	defer c.leave(call)
-	return c.enter(now)
+	var owner *sessionproxy.Call
+	if r == ruleEarly {
+		owner = call
+	} else if pr := c.keptFor(call.Unit()); pr != nil {
+		return grant{probe: pr}, nil
+	}
+	full := len(c.waiters) > 0
+	if !full {
+		var g grant
+		var refusal *OpenError
+		if g, full, refusal = c.enter(now, owner); !full {
+			return g, refusal
+		}
+	}
+	if !c.canWait(call) {
+		return grant{}, c.refusal(c.phase.Load(), now)
+	}
+	return grant{wait: c.line(owner)}, nil
 }
 
-// enter asks the gate for a probe's place. The caller holds mu.
-func (c *circuit) enter(now time.Duration) (grant, *OpenError) {
-	switch p := c.phase.Load(); p.state {
+// keptFor returns the place that is kept for a unit of work, or nil. The caller
+// holds mu.
+func (c *circuit) keptFor(unit *sessionproxy.Call) *probe {
+	if unit == nil {
+		return nil
+	}
+	if i := slices.IndexFunc(c.probes, func(p *probe) bool { return p.owner == unit }); i >= 0 {
+		return c.probes[i]
+	}
+	return nil
+}
+
+// enter asks for a probe's place, to be kept for a unit of work if owner is not
+// nil. full says that there is none, and may be one later. The caller holds mu.
+func (c *circuit) enter(now time.Duration, owner *sessionproxy.Call) (g grant, full bool, refusal *OpenError) {
+	p := c.phase.Load()
+	switch p.state {
 	case StateClosed, StateForcedClosed:
-		return grant{phase: p}, nil
+		if owner != nil {
+			p = nil // its statements are counted
+		}
+		return grant{phase: p}, false, nil
 	case StateDisabled:
-		return grant{}, nil
-	case StateForcedOpen:
-		return grant{}, c.refusal(p, now)
+		return grant{}, false, nil
+	case StateHalfOpen:
+		if c.crowded() && !c.reclaim(now) {
+			return grant{}, true, nil
+		}
+	default:
+		if p.shut(now) {
+			return grant{}, false, c.refusal(p, now)
+		}
 	}
 	done, err := c.gate.Allow()
-	if errors.Is(err, gobreaker.ErrTooManyRequests) && c.reclaim(now) {
-		done, err = c.gate.Allow()
-	}
-	p := c.phase.Load() // the gate may have made it half-open
+	p = c.phase.Load() // the gate may have made it half-open
 	if err != nil {
-		return grant{}, c.refusal(p, now)
+		return grant{}, true, nil
 	}
-	pr := &probe{phase: p, lease: now + c.cfg.lease, done: done}
+	pr := &probe{phase: p, owner: owner, lease: now + c.cfg.lease, done: done}
 	c.probes = append(c.probes, pr)
-	return grant{probe: pr}, nil
+	return grant{probe: pr}, false, nil
+}
+
+// crowded reports whether as many probes are under way as may be: one, and one
+// more for each that succeeded, so that the door opens in steps of 1, 2, 4 and
+// so on; and no more than have to succeed. The caller holds mu.
+func (c *circuit) crowded() bool {
+	counts := c.gate.Counts()
+	return len(c.probes) > int(counts.TotalSuccesses) || counts.Requests-counts.TotalExclusions >= c.cfg.probes
 }
 
 // reclaim takes their places from probes whose lease is over, and reports
@@ -92,7 +137,11 @@ func (c *circuit) settle(call *sessionproxy.Call, p *probe, v verdict) {
 	if c.phase.Load() != p.phase {
 		return
 	}
-	c.probes = slices.DeleteFunc(c.probes, func(q *probe) bool { return q == p })
+	i := slices.Index(c.probes, p)
+	if i < 0 { // its lease is over, or its unit's first statement has settled it
+		return
+	}
+	c.probes = slices.Delete(c.probes, i, i+1)
 	switch v.outcome {
 	case succeeded:
 		p.finish(nil)
@@ -104,22 +153,13 @@ func (c *circuit) settle(call *sessionproxy.Call, p *probe, v verdict) {
 	}
 }
 
-// wouldRefuse returns the error with which a call would be refused now.
-func (c *circuit) wouldRefuse(r rule) *OpenError {
-	p, now := c.phase.Load(), c.cfg.now()
-	if p.shut(now) || p.state == StateHalfOpen && r == ruleCount && c.full(now) {
+// wouldRefuse returns the error with which a call would be refused now. One that
+// may have to wait for the outcome of a probe is not.
+func (c *circuit) wouldRefuse() *OpenError {
+	if p, now := c.phase.Load(), c.cfg.now(); p.shut(now) {
 		return c.refusal(p, now)
 	}
 	return nil
-}
-
-// full reports whether no probe's place is free or can be reclaimed.
-func (c *circuit) full(now time.Duration) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	counts := c.gate.Counts()
-	return counts.Requests-counts.TotalExclusions >= c.cfg.probes &&
-		!slices.ContainsFunc(c.probes, func(p *probe) bool { return now >= p.lease })
 }
 
 func (c *circuit) refusal(p *phase, now time.Duration) *OpenError {

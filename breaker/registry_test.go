@@ -53,7 +53,7 @@ func TestTheNumberOfCircuitsIsBounded(t *testing.T) {
 		}
 		r.ForceOpen(&sp.Target{Host: "forced"})
 		for range 10 {
-			to("down", errLost)
+			to("down", errRefused)
 		}
 		for _, host := range []string{"a", "b", "a", "c"} {
 			to(host, nil)
@@ -74,7 +74,7 @@ func TestTheNumberOfCircuitsIsBounded(t *testing.T) {
 func TestAHandleFindsTheNewCircuitOfATargetThatWasDropped(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, breaker.WithMaxTargets(1))
-		r.exec(5, errLost)
+		r.exec(5, errRefused)
 		r.ForceClosed(&sp.Target{Host: "elsewhere"}) // drops target's circuit
 		r.exec(1, nil)
 		if got, want := r.counts(), (breaker.Counts{Successes: 1}); got != want {

@@ -71,7 +71,7 @@ func TestWhatAClosedCircuitCounts(t *testing.T) {
 		for _, c := range treatments {
 			r := newRig(t)
 			r.exec(1, nil)
-			if err := r.run(c.call(errLost)); !errors.Is(err, errLost) {
+			if err := r.run(c.call(errRefused)); !errors.Is(err, errRefused) {
 				t.Fatal(err)
 			}
 			if got := r.counts().Failures == 1; got != c.counted {
@@ -103,7 +103,7 @@ func TestWhatTakesAProbe(t *testing.T) {
 			r := newRig(t, breaker.WithProbes(1))
 			r.open()
 			time.Sleep(11 * time.Second)
-			_ = r.run(c.call(errLost))
+			_ = r.run(c.call(errRefused))
 			want := breaker.StateHalfOpen
 			if c.refused && c.counted {
 				want = breaker.StateOpen // it was the probe, and failed
@@ -119,7 +119,7 @@ func TestAStepOfACallIsNeitherCountedNorRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		step := func(parent sp.Op) *sp.Call {
-			call := newCall(sp.OpConnect, answer(errLost))
+			call := newCall(sp.OpConnect, answer(errRefused))
 			call.Parent = newCall(parent, answer(nil))
 			return call
 		}
@@ -135,7 +135,7 @@ func TestAStepOfACallIsNeitherCountedNorRefused(t *testing.T) {
 			t.Errorf("a unit's connection counted %d failures, want 1", got)
 		}
 		r.open()
-		if err := r.run(step(sp.OpExec)); !errors.Is(err, errLost) {
+		if err := r.run(step(sp.OpExec)); !errors.Is(err, errRefused) {
 			t.Errorf("a step returned %v: its call was admitted already", err)
 		}
 	})

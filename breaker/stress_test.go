@@ -13,7 +13,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/breaker"
 )
 
-func TestNeverMoreProbesThanAllowed(t *testing.T) {
+func TestOneProbeAtATimeWhileNoneSucceeds(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const probes = 3
 		r := newRig(t, breaker.WithProbes(probes), breaker.WithOpenTime(time.Second))
@@ -39,12 +39,12 @@ func TestNeverMoreProbesThanAllowed(t *testing.T) {
 				wg.Go(func() { _ = r.run(newCall(sp.OpExec, probe)) })
 			}
 			wg.Wait()
-			if n := admitted.Load(); n != probes {
-				t.Fatalf("%d probes were let through, want %d", n, probes)
+			if n := admitted.Load(); n != 1 {
+				t.Fatalf("%d probes were let through before one had succeeded, want 1", n)
 			}
 		}
-		if n := most.Load(); n > probes {
-			t.Errorf("%d probes ran at a time, want at most %d", n, probes)
+		if n := most.Load(); n != 1 {
+			t.Errorf("%d probes ran at a time, want 1", n)
 		}
 	})
 }
@@ -54,11 +54,11 @@ func TestNeverMoreProbesThanAllowed(t *testing.T) {
 func TestEverythingAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, breaker.WithWindow(3, 50*time.Microsecond), breaker.WithOpenTime(100*time.Microsecond),
-		breaker.WithProbeLease(200*time.Microsecond), breaker.WithMaxTargets(2), breaker.WithMinimumRequests(5),
+		breaker.WithProbeLease(200*time.Microsecond), breaker.WithMaxWait(time.Millisecond), breaker.WithMaxTargets(2), breaker.WithMinimumRequests(5),
 		breaker.WithSlowCalls(time.Millisecond, 0.5), breaker.WithOnStateChange(func(breaker.Change) {}))
 	targets := []*sp.Target{target, {Host: "b"}, {Host: "c"}, nil}
 	ops := []sp.Op{sp.OpExec, sp.OpQuery, sp.OpBegin, sp.OpCommit, sp.OpRollback, sp.OpTransaction}
-	errs := []error{nil, nil, errLost, errUnique, context.Canceled}
+	errs := []error{nil, nil, errRefused, errUnique, context.Canceled}
 	one := func() {
 		err := errs[rand.IntN(len(errs))]
 		call := newCall(ops[rand.IntN(len(ops))], func(_ context.Context, call *sp.Call) error {
@@ -68,6 +68,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			return err
 		})
 		call.Target = targets[rand.IntN(len(targets))]
+		call.Scope = sp.Scope(rand.IntN(2)) // half of them may wait for a probe
 		_ = r.Admit(context.Background(), call)
 		open, got := call.Run(context.Background(), r.handler)
 		if open {

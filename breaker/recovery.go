@@ -1,0 +1,40 @@
+package breaker
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// reopening decides how long a circuit stays open each time. It is guarded by
+// the circuit's mu.
+type reopening struct {
+	step     int           // how often it was opened in a row
+	closedAt time.Duration // when it last closed, on the clock of the config
+}
+
+// spread is how much longer than planned a circuit may stay open, by chance, so
+// that many processes do not probe at one moment.
+const spread = 0.25
+
+// relapse is how long after closing a circuit counts as healthy: one that opens
+// earlier goes on with the open time it had come to. It is a multiple of the
+// longest open time.
+const relapse = 4
+
+// next returns how long the circuit stays open now, from closed or after a
+// failed probe: the first open time, then twice as long each time, up to the
+// longest.
+func (r *reopening) next(c *config, from State, now time.Duration) time.Duration {
+	if from == StateClosed && now-r.closedAt > relapse*c.openTime {
+		r.step = 0
+	}
+	d := c.openTime
+	if r.step < 32 && c.firstOpen<<r.step < c.openTime {
+		d = c.firstOpen << r.step
+		r.step++
+	}
+	return d + time.Duration(c.chance()*spread*float64(d))
+}
+
+// chance returns a number in [0, 1).
+func chance() float64 { return rand.Float64() }

@@ -1,0 +1,101 @@
+package breaker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
+
+// waiter is a call that waits for a probe's place. Its fields are guarded by
+// the circuit's mu until ready is closed.
+type waiter struct {
+	ready   chan struct{}
+	owner   *sessionproxy.Call // the unit of work that a place is kept for; nil: the call is the probe
+	grant   grant
+	refusal *OpenError
+}
+
+// canWait reports whether a call may wait for the outcome of probes: not one
+// that has a connection, which others may need.
+func (c *circuit) canWait(call *sessionproxy.Call) bool {
+	return c.cfg.maxWait > 0 && call.Scope == sessionproxy.ScopePool
+}
+
+// line makes a call wait. The caller holds mu.
+func (c *circuit) line(owner *sessionproxy.Call) *waiter {
+	w := &waiter{ready: make(chan struct{}), owner: owner}
+	c.waiters = append(c.waiters, w)
+	return w
+}
+
+// serve gives places to the calls that wait, in their order, as far as there
+// are any; once the circuit is closed, or open again, it answers all of them.
+// The caller holds mu.
+func (c *circuit) serve() {
+	for len(c.waiters) > 0 {
+		w := c.waiters[0]
+		g, full, refusal := c.enter(c.cfg.now(), w.owner)
+		if full {
+			return
+		}
+		c.waiters = c.waiters[1:]
+		w.grant, w.refusal = g, refusal
+		close(w.ready)
+	}
+}
+
+// leaveLine takes w out of the line, and reports whether it still was in it.
+func (c *circuit) leaveLine(w *waiter) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(c.waiters, w)
+	if i < 0 {
+		return false
+	}
+	c.waiters = slices.Delete(c.waiters, i, i+1)
+	return true
+}
+
+// await waits for w's turn, and gives back what call holds meanwhile. Its error
+// is about the caller's context, or about what was given back.
+func (l *link) await(ctx context.Context, call *sessionproxy.Call, c *circuit, w *waiter) (g grant, refusal *OpenError, err error) {
+	start := c.cfg.now()
+	err = call.Wait(ctx, func(ctx context.Context) error {
+		timer := time.NewTimer(c.cfg.maxWait)
+		defer timer.Stop()
+		select {
+		case <-w.ready:
+		case <-timer.C:
+			if c.leaveLine(w) {
+				refusal = c.refusal(c.phase.Load(), c.cfg.now())
+				return refusal
+			}
+		case <-ctx.Done():
+			if c.leaveLine(w) {
+				return fmt.Errorf("breaker: wait for a probe of %s: %w", c.name, context.Cause(ctx))
+			}
+		}
+		<-w.ready
+		if refusal = w.refusal; refusal != nil {
+			return refusal
+		}
+		return nil
+	})
+	call.Event(sessionproxy.Event{Kind: sessionproxy.EventQueued, Delay: c.cfg.now() - start, Detail: "breaker"})
+	switch {
+	case err == nil:
+		return w.grant, nil, nil
+	case refusal != nil:
+		return grant{}, refusal, nil
+	case w.grant.probe != nil: // what call held could not be taken again
+		c.settle(call, w.grant.probe, verdict{})
+	}
+	if ctx.Err() != nil {
+		call.Judge(ctx, err, fault.PhaseAcquire, fault.ProgressUnsent)
+	}
+	return grant{}, nil, err
+}

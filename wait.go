@@ -1,0 +1,86 @@
+package sessionproxy
+
+import "context"
+
+// A Holding is something that a call holds while it is at work and that others
+// wait for, such as the permit of a limit. A call that has to wait for something
+// else gives it back meanwhile; see [Call.Wait].
+type Holding interface {
+	// Yield gives back what call holds. It does not block.
+	Yield(call *Call)
+	// Resume takes it again, and waits for it as the first time. After an error
+	// the call holds nothing.
+	Resume(ctx context.Context, call *Call) error
+}
+
+// Hold is [Call.OnFinish] for what an interceptor holds for the call until it
+// ends: finish gives it back. It is not called if [Call.Wait] could not take it
+// again.
+func (c *Call) Hold(h Holding, finish func(err error)) {
+	c.hooks = append(c.hooks, hook{finish: finish, holding: h})
+}
+
+// Wait calls wait, which waits for something else than the database, such as the
+// outcome of a probe. What interceptors further out hold for the call, and for
+// the unit of work that it begins, is given back meanwhile, so that a call that
+// waits starves nobody, and is taken again afterwards. Wait returns the error of
+// wait, or the one with which something could not be taken again. A fork gives
+// back only what is its own.
+//
+// A call that holds a connection must not wait: others may wait for the
+// connection.
+func (c *Call) Wait(ctx context.Context, wait func(ctx context.Context) error) error {
+	calls := [...]*Call{c, nil}
+	if c.Op == OpBegin && c.Parent != nil && c.Parent.Op == OpTransaction {
+		calls[1] = c.Parent
+	}
+	held := false
+	for _, call := range calls {
+		held = call.yield() || held
+	}
+	err := wait(ctx)
+	if !held {
+		return err
+	}
+	for _, call := range []*Call{calls[1], c} {
+		// What was waited for may be granted: it is taken again all the same.
+		err = call.resume(ctx, err)
+	}
+	return err
+}
+
+// yield gives back what is held for the call, the innermost first, and reports
+// whether there was anything.
+func (c *Call) yield() (held bool) {
+	if c == nil {
+		return false
+	}
+	for i := len(c.hooks) - 1; i >= 0; i-- {
+		if h := c.hooks[i].holding; h != nil {
+			h.Yield(c)
+			held = true
+		}
+	}
+	return held
+}
+
+// resume takes again what yield gave back, the outermost first, unless the call
+// has failed by err: then it holds nothing any more.
+func (c *Call) resume(ctx context.Context, err error) error {
+	if c == nil {
+		return err
+	}
+	for i := range c.hooks {
+		hook := &c.hooks[i]
+		if hook.holding == nil {
+			continue
+		}
+		if err == nil {
+			err = hook.holding.Resume(ctx, c)
+		}
+		if err != nil {
+			hook.holding, hook.finish = nil, nil
+		}
+	}
+	return err
+}
