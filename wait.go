@@ -1,6 +1,9 @@
 package sessionproxy
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // A Holding is something that a call holds while it is at work and that others
 // wait for, such as the permit of a limit. A call that has to wait for something
@@ -55,9 +58,9 @@ func (c *Call) yield() (held bool) {
 	if c == nil {
 		return false
 	}
-	for i := len(c.hooks) - 1; i >= 0; i-- {
-		if h := c.hooks[i].holding; h != nil {
-			h.Yield(c)
+	for _, hook := range slices.Backward(c.hooks) {
+		if hook.holding != nil {
+			hook.holding.Yield(c)
 			held = true
 		}
 	}

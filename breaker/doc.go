@@ -12,10 +12,11 @@
 //
 // Package fault says of each error whether the server is to blame. A violated
 // constraint is a success, since the server did its work; a deadlock or a
-// caller who gave up says nothing of the server and is left out; a lost
-// connection is a failure. A circuit opens when, over a rolling window, too
-// large a part of the calls failed, when many in a row did, or, if asked to,
-// when too many were slow.
+// caller that gave up says nothing of the server and is left out; a refused
+// connect is a failure. Connections that break at one moment count as one: the
+// connects that follow tell whether the server is gone. A circuit opens when,
+// over a rolling window, too large a part of the calls failed, when many in a
+// row did, or, if asked to, when too many were slow.
 //
 // # What is refused
 //

@@ -45,9 +45,9 @@ var mysqlCodes = map[int]rule{
 	1206: {ClassOverloaded, replay, BreakerFailure, slow | undone}, // ER_LOCK_TABLE_FULL: the whole transaction, as for a deadlock
 	1226: {ClassOverloaded, reconnect, BreakerFailure, slow},       // ER_USER_LIMIT_REACHED
 
-	1290: {ClassReadOnly, replay, BreakerFailure, discard | kept}, // ER_OPTION_PREVENTS_STATEMENT; see mysqlDetail
+	1290: {ClassReadOnly, replay, BreakerExclude, discard | kept}, // ER_OPTION_PREVENTS_STATEMENT; see mysqlDetail
 	1792: {ClassReadOnly, replay, BreakerExclude, discard | kept}, // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
-	1836: {ClassReadOnly, replay, BreakerFailure, discard | kept}, // ER_READ_ONLY_MODE
+	1836: {ClassReadOnly, replay, BreakerExclude, discard | kept}, // ER_READ_ONLY_MODE
 	1036: {ClassReadOnly, stop, BreakerSuccess, 0},                // ER_OPEN_AS_READONLY: one table
 
 	1317: {ClassCanceled, stop, BreakerExclude, interrupt}, // ER_QUERY_INTERRUPTED

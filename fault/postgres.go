@@ -14,7 +14,7 @@ var postgresCodes = map[string]rule{
 	"08007": {ClassConnectionLost, ambiguous, BreakerFailure, discard},  // transaction_resolution_unknown
 	"08P01": {ClassConnectionLost, stop, BreakerFailure, discard},       // protocol_violation; PgBouncer's refusals
 
-	"25006": {ClassReadOnly, replay, BreakerFailure, discard},                            // read_only_sql_transaction
+	"25006": {ClassReadOnly, replay, BreakerExclude, discard},                            // read_only_sql_transaction
 	"25P02": {ClassState, stop, BreakerExclude, 0},                                       // in_failed_sql_transaction
 	"25P03": {ClassStatementTimeout, replay, BreakerExclude, discard | certain | undone}, // idle_in_transaction_session_timeout
 	"25P04": {ClassStatementTimeout, replay, BreakerExclude, discard | certain | undone}, // transaction_timeout

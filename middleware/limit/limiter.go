@@ -23,6 +23,7 @@ type Limiter struct {
 var (
 	_ sp.Interceptor = (*Limiter)(nil)
 	_ sp.Admitter    = (*Limiter)(nil)
+	_ sp.Holding     = (*Limiter)(nil)
 )
 
 // New returns an interceptor that lets at most n calls be at work at once,
@@ -41,6 +42,9 @@ var (
 // Connecting, taking a connection from a pool and giving it back take no
 // permit, nor do the steps of a call and the methods of a session, whose
 // statements do.
+//
+// A call that waits for something else than the database, such as the probe of a
+// half-open circuit, gives its permit back meanwhile and queues for it again.
 //
 // Outside a retry, a call keeps its permit through all attempts and the pauses
 // between them; inside, each attempt waits anew. A time limit outside of it
@@ -81,19 +85,31 @@ func (l *Limiter) Wrap(next sp.Handler) sp.Handler {
 		if !call.IsEntry() {
 			return next(ctx, call)
 		}
-		waited, reason, err := l.permits.acquire(ctx)
-		switch {
-		case reason != "":
-			return l.refuse(ctx, call, reason)
-		case err != nil: // the caller's context ended while it waited
-			return admission.GaveUp(ctx, call, err)
+		if err := l.Resume(ctx, call); err != nil {
+			return err
 		}
-		call.OnFinish(l.finish)
-		if waited > 0 {
-			call.Event(sp.Event{Kind: sp.EventQueued, Delay: waited, Detail: "limit"})
-		}
+		call.Hold(l, l.finish)
 		return next(ctx, call)
 	}
+}
+
+// Yield gives back the permit of a call that waits for something else; see
+// [sp.Call.Wait].
+func (l *Limiter) Yield(*sp.Call) { l.permits.release() }
+
+// Resume takes a permit for call, and waits for it in the queue.
+func (l *Limiter) Resume(ctx context.Context, call *sp.Call) error {
+	waited, reason, err := l.permits.acquire(ctx)
+	switch {
+	case reason != "":
+		return l.refuse(ctx, call, reason)
+	case err != nil: // the caller's context ended while it waited
+		return admission.GaveUp(ctx, call, err)
+	}
+	if waited > 0 {
+		call.Event(sp.Event{Kind: sp.EventQueued, Delay: waited, Detail: "limit"})
+	}
+	return nil
 }
 
 // Admit returns the error with which call would be refused now, or nil. It is

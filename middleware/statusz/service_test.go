@@ -47,7 +47,7 @@ func newService(t *testing.T) *service {
 	s := &service{chance: rand.New(rand.NewPCG(1, 2)), limit: must[*limit.Limiter](t)(limit.New(10, limit.WithName("shop"), limit.WithQueue(40)))}
 	budget := must[*retry.Budget](t)(retry.NewBudget())
 	retrier := must[*retry.Retry](t)(retry.New(retry.WithBudget(budget)))
-	brk := must[*breaker.Breaker](t)(breaker.New())
+	brk := must[*breaker.Breaker](t)(breaker.New(breaker.WithFirstOpenTime(10*time.Second), breaker.WithOpenTime(10*time.Second)))
 	s.page = newPage(t, statusz.WithTitle("shop"),
 		statusz.WithBreakers(brk.States, describeBreaker),
 		statusz.WithBudget(budget.Remaining, 500),
@@ -117,7 +117,7 @@ func (s *service) draw(d *deal) (took time.Duration, fault error) {
 	took = time.Duration(float64(d.median) * math.Exp(s.chance.NormFloat64()*d.spread))
 	switch {
 	case d.target == reports && s.down.Load():
-		return time.Millisecond, pgError("08006")
+		return time.Millisecond, pgError("57P03")
 	case s.jammed.Load() && strings.HasPrefix(d.text, "UPDATE stock"):
 		return 30 * time.Second, nil
 	case s.chance.Float64() < d.part:
@@ -246,7 +246,7 @@ func checkTroubles(t *testing.T, s shown) {
 	for _, f := range s.Failures {
 		failures[f.Summary+" "+f.Error] = true
 	}
-	for _, want := range []string{"INSERT customers 23505", "SELECT sales 08006", "SELECT sales rejected"} {
+	for _, want := range []string{"INSERT customers 23505", "SELECT sales 57P03", "SELECT sales rejected"} {
 		if !failures[want] {
 			t.Errorf("no failure %q in %v", want, failures)
 		}
