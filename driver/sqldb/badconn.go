@@ -26,12 +26,15 @@ const (
 const (
 	mysqlDriver = "github.com/go-sql-driver/mysql"
 	pqDriver    = "github.com/lib/pq"
+	pgxDriver   = "github.com/jackc/pgx/"
 )
 
 // habits is how a driver behaves where drivers differ.
 type habits struct {
 	trust    trust
 	idlePing time.Duration // 0: never
+	resets   bool          // a connection in a transaction is not fit to be used again, says the driver
+	settings bool          // the server may begin transactions without being told to
 }
 
 // habitsOf returns a driver's habits, as known or as the options say.
@@ -57,6 +60,8 @@ func habitsOf(d driver.Driver, cfg config) habits {
 		h.idlePing = time.Second
 	}
 	h.idlePing = max(h.idlePing, 0)
+	h.resets = strings.HasPrefix(pkg, pgxDriver)
+	h.settings = strings.HasPrefix(pkg, mysqlDriver)
 	return h
 }
 
@@ -81,7 +86,7 @@ func (d *driverConn) guard(ctx context.Context, err error, unsent, harmless bool
 	}
 	d.unsent = unsent || d.habits.trust == trustAlways
 	marks := sp.MarksFrom(ctx)
-	believed := d.unsent || harmless || marks.Idempotent || marks.ReadOnly
+	believed := (d.unsent || harmless || marks.Idempotent || marks.ReadOnly) && !d.tx.inTx()
 	// Under a retry above, database/sql's own loop runs once, which is enough
 	// to get past stale connections; from the second attempt on the retry
 	// alone decides, so that the two don't multiply.

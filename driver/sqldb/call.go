@@ -69,7 +69,7 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 	if s.handle != nil {
 		s.handle.reached = true
 	}
-	if err := s.conn.refusal(s.Op); err != nil {
+	if err := s.conn.refusal(ctx, s.Op); err != nil {
 		if s.Op == sp.OpCommit {
 			_ = s.tx.Rollback() // what is left of it
 		}
@@ -110,7 +110,7 @@ func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) faul
 		progress = fault.ProgressUnsent
 	}
 	if s.handle != nil {
-		s.handle.progress = progress
+		s.handle.progress, s.handle.inTx = progress, s.InTx
 	}
 	v := s.Judge(ctx, err, phase, progress)
 	s.conn.driver.unfit = s.conn.driver.unfit || v.DiscardConn
@@ -160,6 +160,9 @@ func (s *stmtCall) openRows() *rows {
 		out.call, out.pooled = &s.Call, s
 	}
 	out.raw, out.ctx, out.conn = s.raw, s.rowsCtx, s.conn.driver
+	if s.conn.begun != nil {
+		out.watcher = s.conn
+	}
 	if p, ok := s.raw.(*rows); ok { // prepared inside the call
 		out.raw, out.stmt = p.raw, p.stmt
 	}

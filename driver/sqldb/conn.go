@@ -20,8 +20,9 @@ type conn struct {
 
 	spare  *stmtCall  // the first of the calls that are free for use
 	begun  *beginning // the open transaction, if it was begun through BeginTx
-	undone error      // why the open transaction is gone, if it is
-	textTx bool       // a transaction was begun by a statement's text
+	failed error      // after which the open transaction may be gone
+	undone bool       // it is gone for certain
+	rows   rows       // those of a statement without a call, in a transaction
 }
 
 // beginning is an open transaction and the call that ends with it.
@@ -32,7 +33,7 @@ type beginning struct {
 	over     chan struct{} // closed when it has ended, if it is a handle's
 }
 
-func (c *conn) inTx() bool { return c.begun != nil || c.textTx }
+func (c *conn) inTx() bool { return c.begun != nil || c.driver.tx.inTx() }
 
 // start takes a free call and describes it.
 func (c *conn) start(ctx context.Context, op sp.Op, text string, args []driver.NamedValue) *stmtCall {
@@ -85,18 +86,18 @@ func errNotPerformed(op sp.Op) error {
 }
 
 func (c *conn) ConnExecContext(ctx context.Context, _ driver.ExecerContext, query string, args []driver.NamedValue) (driver.Result, error) {
-	if c.undone == nil && c.passes(ctx, sp.OpExec) {
+	if c.failed == nil && c.passes(ctx, sp.OpExec) {
 		res, err := c.driver.ExecContext(ctx, query, args)
-		c.passed(query, err)
+		c.noteFailure(err)
 		return res, err
 	}
 	return c.exec(ctx, c.start(ctx, sp.OpExec, query, args))
 }
 
 func (c *conn) StmtExecContext(ctx context.Context, e driver.StmtExecContext, query string, args []driver.NamedValue) (driver.Result, error) {
-	if c.undone == nil && c.passes(ctx, sp.OpExec) {
+	if c.failed == nil && c.passes(ctx, sp.OpExec) {
 		res, err := e.ExecContext(ctx, args)
-		c.passed(query, err)
+		c.noteFailure(err)
 		return res, err
 	}
 	s := c.start(ctx, sp.OpExec, query, args)
@@ -104,43 +105,28 @@ func (c *conn) StmtExecContext(ctx context.Context, e driver.StmtExecContext, qu
 	return c.exec(ctx, s)
 }
 
-// passed notes what a statement without a call has done to the connection. text
-// is empty for one that begins and ends nothing.
-func (c *conn) passed(text string, err error) {
-	switch {
-	case err != nil:
-		c.noteFailure(err)
-	case text != "":
-		c.noteText(text)
-	}
-}
-
 func (c *conn) exec(ctx context.Context, s *stmtCall) (driver.Result, error) {
-	text := s.Text
 	_, err := c.run(ctx, s)
 	res := s.result
-	if err == nil {
-		c.noteText(text)
-	}
 	s.free()
 	return res, err
 }
 
 func (c *conn) ConnQueryContext(ctx context.Context, _ driver.QueryerContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
-	if c.undone == nil && c.passes(ctx, sp.OpQuery) {
+	if c.failed == nil && c.passes(ctx, sp.OpQuery) {
 		rows, err := c.driver.QueryContext(ctx, query, args)
-		c.passed("", err)
-		return ctx, rows, err
+		c.noteFailure(err)
+		return ctx, c.watched(rows), err
 	}
 	rows, err := c.query(ctx, c.start(ctx, sp.OpQuery, query, args))
 	return ctx, rows, err
 }
 
 func (c *conn) StmtQueryContext(ctx context.Context, q driver.StmtQueryContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
-	if c.undone == nil && c.passes(ctx, sp.OpQuery) {
+	if c.failed == nil && c.passes(ctx, sp.OpQuery) {
 		rows, err := q.QueryContext(ctx, args)
-		c.passed("", err)
-		return ctx, rows, err
+		c.noteFailure(err)
+		return ctx, c.watched(rows), err
 	}
 	s := c.start(ctx, sp.OpQuery, query, args)
 	s.stmtQueryer, s.Prepared = q, true
@@ -162,7 +148,7 @@ func (c *conn) query(ctx context.Context, s *stmtCall) (driver.Rows, error) {
 	case open && s.Loose():
 		raw := s.raw
 		s.free()
-		return raw, nil
+		return c.watched(raw), nil
 	case !open: // an interceptor made a success of a failure
 		s.free()
 		return nil, errNotPerformed(sp.OpQuery)
@@ -241,7 +227,7 @@ func (c *conn) endTx(ctx context.Context, s *stmtCall) (err error) {
 // finishTx finishes the call of the transaction that was begun, if any.
 func (c *conn) finishTx(err error) {
 	b := c.begun
-	c.begun, c.undone, c.textTx = nil, nil, false // a savepoint by text has ended with it
+	c.begun, c.failed, c.undone = nil, nil, false
 	if b == nil {
 		return
 	}
@@ -259,6 +245,3 @@ func (c *conn) close() {
 		c.finishTx(driver.ErrBadConn)
 	}
 }
-
-// reset is called when the pool hands the connection out.
-func (c *conn) reset() { c.textTx = false }

@@ -22,6 +22,7 @@ type pipeline struct {
 	target    atomic.Pointer[sp.Target]
 	askServer atomic.Bool // MySQL may still turn out to be MariaDB
 	habits    habits
+	facts     serverFacts
 }
 
 func newPipeline(chain sp.Chain, d driver.Driver, cfg config) *pipeline {
@@ -68,10 +69,11 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := newDriverConn(raw, c.habits)
+	d := newDriverConn(raw, c.pipeline)
 	if c.askServer.Load() {
 		c.tellMariaDB(ctx, d)
 	}
+	d.learnSettings(ctx)
 	return newFacade(d, c.pipeline)
 }
 

@@ -29,9 +29,10 @@ var _ sp.Forker = (*dbOp)(nil)
 type outcome struct {
 	performed bool
 
-	// The level of the connection writes the next four.
+	// The level of the connection writes the next five.
 	reached    bool // a driver was asked to perform the call
 	progress   fault.Progress
+	inTx       bool // the connection may have been in a transaction
 	driverRows *rows
 	begun      *beginning // of a transaction
 
@@ -53,7 +54,7 @@ func (h *dbOp) Adopt(winner sp.Operation) { h.outcome = winner.(*dbOp).outcome }
 // Do performs the call on whatever connection database/sql takes.
 func (h *dbOp) Do(ctx context.Context, call *sp.Call) error {
 	h.call, h.performed = call, true
-	h.reached, h.progress = false, fault.ProgressUnknown
+	h.reached, h.progress, h.inTx = false, fault.ProgressUnknown, false
 	below := sp.ContextWithCall(ctx, call)
 	var err error
 	switch call.Op {
@@ -98,7 +99,11 @@ func (h *dbOp) judge(ctx context.Context, err error) {
 	if !h.reached {
 		progress = fault.ProgressUnsent
 	}
+	// Of a connection that may be in a transaction begun by text the error means
+	// what it means inside of one; the next attempt may get another connection.
+	h.call.InTx = h.inTx
 	h.call.Judge(ctx, err, h.call.Op.Phase(), progress)
+	h.call.InTx = false
 }
 
 // Discard closes what Do left open: the call failed after all.

@@ -20,9 +20,11 @@ type driverConn struct {
 	validator driver.Validator
 	checker   driver.NamedValueChecker
 
+	pipeline  *pipeline
 	habits    habits
+	tx        txWatch
 	prepared  *driverStmt // what PrepareContext returned last, for the shim above sqlmw
-	tx        driverTx    // a connection has one transaction at a time
+	begun     driverTx    // a connection has one transaction at a time
 	idleSince time.Time   // only kept if habits.idlePing is set
 	inside    bool        // the driver is at work, or panicked there
 	unsent    bool        // the operation at work failed before anything was sent
@@ -30,8 +32,8 @@ type driverConn struct {
 	unfit     bool        // it is not to be used again
 }
 
-func newDriverConn(raw driver.Conn, h habits) *driverConn {
-	d := &driverConn{raw: raw, habits: h}
+func newDriverConn(raw driver.Conn, p *pipeline) *driverConn {
+	d := &driverConn{raw: raw, pipeline: p, habits: p.habits, tx: watch(p.dialect(), raw)}
 	d.execer = asExecer(raw)
 	d.queryer = asQueryer(raw)
 	d.beginner, _ = raw.(driver.ConnBeginTx)
@@ -40,7 +42,7 @@ func newDriverConn(raw driver.Conn, h habits) *driverConn {
 	d.resetter, _ = raw.(driver.SessionResetter)
 	d.validator, _ = raw.(driver.Validator)
 	d.checker, _ = raw.(driver.NamedValueChecker)
-	if h.idlePing > 0 {
+	if d.habits.idlePing > 0 {
 		d.idleSince = time.Now()
 	}
 	return d
@@ -73,7 +75,11 @@ func (d *driverConn) ExecContext(ctx context.Context, query string, args []drive
 	}
 	d.leave()
 	if err != nil {
-		return nil, d.guard(ctx, err, dead || !prepared, false)
+		err = d.guard(ctx, err, dead || !prepared, false)
+	}
+	d.tx.passed(d.tx.effect(query), err)
+	if err != nil {
+		return nil, err
 	}
 	return res, nil
 }
@@ -87,7 +93,11 @@ func (d *driverConn) QueryContext(ctx context.Context, query string, args []driv
 	}
 	d.leave()
 	if err != nil {
-		return nil, d.guard(ctx, err, dead || !prepared, false)
+		err = d.guard(ctx, err, dead || !prepared, false)
+	}
+	d.tx.passed(d.tx.effect(query), err)
+	if err != nil {
+		return nil, err
 	}
 	return rows, nil
 }
@@ -111,7 +121,7 @@ func (d *driverConn) prepare(ctx context.Context, query string) (*driverStmt, er
 		if err != nil {
 			return nil, err
 		}
-		return newDriverStmt(d, stmt), nil
+		return newDriverStmt(d, stmt, query), nil
 	}
 	stmt, err := d.raw.Prepare(query)
 	if err != nil {
@@ -121,7 +131,7 @@ func (d *driverConn) prepare(ctx context.Context, query string) (*driverStmt, er
 		_ = stmt.Close()
 		return nil, err
 	}
-	return newDriverStmt(d, stmt), nil
+	return newDriverStmt(d, stmt, query), nil
 }
 
 // BeginTx falls back to Begin as database/sql does for a driver without
@@ -133,8 +143,8 @@ func (d *driverConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver
 	if err != nil {
 		return nil, d.guard(ctx, err, dead, true)
 	}
-	d.tx = driverTx{conn: d, raw: tx}
-	return &d.tx, nil
+	d.begun = driverTx{conn: d, raw: tx}
+	return &d.begun, nil
 }
 
 func (d *driverConn) begin(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
@@ -183,7 +193,15 @@ func (d *driverConn) ResetSession(ctx context.Context) error {
 		}
 	}
 	if d.resetter != nil {
-		return d.resetter.ResetSession(ctx)
+		if err := d.resetter.ResetSession(ctx); err != nil {
+			return err
+		}
+		if d.habits.resets {
+			d.tx.is(txNone)
+		}
+	}
+	if d.tx.ask {
+		return d.settle(ctx)
 	}
 	return nil
 }
@@ -218,6 +236,7 @@ func (t *driverTx) Commit() error {
 	dead := t.conn.enter()
 	err := t.raw.Commit()
 	t.conn.leave()
+	t.conn.tx.ended(err)
 	if err != nil {
 		return t.conn.guardCommit(err, dead)
 	}
@@ -228,6 +247,7 @@ func (t *driverTx) Rollback() error {
 	t.conn.enter()
 	err := t.raw.Rollback()
 	t.conn.leave()
+	t.conn.tx.ended(err)
 	t.conn.noteBad(err)
 	return err
 }

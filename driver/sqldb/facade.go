@@ -91,9 +91,6 @@ func (f *facadeConn) Ping(ctx context.Context) error {
 }
 
 func (f *facadeConn) ResetSession(ctx context.Context) error {
-	if f.conn != nil {
-		f.conn.reset()
-	}
 	return f.driver.ResetSession(ctx)
 }
 

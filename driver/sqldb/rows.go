@@ -14,12 +14,14 @@ import (
 // every optional interface; sqlmw, which finds the driver's own by Unwrap,
 // shows database/sql just those the driver has.
 type rows struct {
-	raw    driver.Rows
-	stmt   driver.Stmt     // closed after the rows, if set
-	ctx    context.Context //nolint:containedctx // the call's, to tell how abandoned rows ended
-	call   *sp.Call        // nil once finished, or if nobody listens
-	conn   *driverConn     // whose rows they are
-	pooled *stmtCall       // what call is a part of, if it is pooled
+	raw  driver.Rows
+	stmt driver.Stmt     // closed after the rows, if set
+	ctx  context.Context //nolint:containedctx // the call's, to tell how abandoned rows ended
+	call *sp.Call        // nil once finished, or if nobody listens
+	conn *driverConn     // whose rows they are
+
+	watcher *conn     // hears of errors, in a transaction
+	pooled  *stmtCall // what call is a part of, if it is pooled
 
 	read int64 // rows read by the caller
 	done bool  // the last row was read
@@ -30,7 +32,7 @@ type rows struct {
 // forget readies closed rows for the next use of their call. Field by field:
 // clearing them as a whole costs more.
 func (r *rows) forget() {
-	r.raw, r.stmt, r.ctx, r.err = nil, nil, nil, nil
+	r.raw, r.stmt, r.ctx, r.err, r.watcher = nil, nil, nil, nil, nil
 	r.read, r.done, r.busy = 0, false, false
 }
 
@@ -48,9 +50,17 @@ func (r *rows) Next(dest []driver.Value) error {
 	if err == io.EOF || errors.Is(err, io.EOF) { //nolint:errorlint // the common case first
 		r.done = true
 	} else {
-		r.err = err
+		r.failed(err)
 	}
 	return err
+}
+
+// failed takes note of an error that came with the rows.
+func (r *rows) failed(err error) {
+	r.err = err
+	if r.watcher != nil {
+		r.watcher.noteFailure(err)
+	}
 }
 
 // Close closes the rows and finishes their call, also if the driver panics. Rows
@@ -72,6 +82,9 @@ func (r *rows) Close() error {
 		r.stmt = nil
 	}
 	returned = true
+	if r.watcher != nil && err != nil {
+		r.watcher.noteFailure(err)
+	}
 	r.finish(err)
 	return err
 }
@@ -80,6 +93,9 @@ func (r *rows) Close() error {
 func (r *rows) finish(err error) {
 	call := r.call
 	if call == nil {
+		if r.watcher != nil && r == &r.watcher.rows {
+			r.raw = nil // free for the next
+		}
 		return
 	}
 	r.call = nil
@@ -109,7 +125,7 @@ func (r *rows) NextResultSet() error {
 	err := n.NextResultSet()
 	r.busy = false
 	if err != nil && !errors.Is(err, io.EOF) {
-		r.err = err
+		r.failed(err)
 	}
 	return err
 }

@@ -5,20 +5,23 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
 // driverStmt is a prepared statement as sqlmw sees it.
 type driverStmt struct {
 	conn      *driverConn
 	raw       driver.Stmt
+	effect    sqltext.TxEffect
 	execer    driver.StmtExecContext
 	queryer   driver.StmtQueryContext
 	checker   driver.NamedValueChecker
 	converter driver.ColumnConverter //nolint:staticcheck // some drivers have nothing else
 }
 
-func newDriverStmt(d *driverConn, raw driver.Stmt) *driverStmt {
-	s := &driverStmt{conn: d, raw: raw}
+func newDriverStmt(d *driverConn, raw driver.Stmt, query string) *driverStmt {
+	s := &driverStmt{conn: d, raw: raw, effect: d.tx.effect(query)}
 	s.execer, _ = raw.(driver.StmtExecContext)
 	s.queryer, _ = raw.(driver.StmtQueryContext)
 	s.checker, _ = raw.(driver.NamedValueChecker)
@@ -44,7 +47,11 @@ func (s *driverStmt) ExecContext(ctx context.Context, args []driver.NamedValue) 
 	res, err := s.exec(ctx, args)
 	s.conn.leave()
 	if err != nil {
-		return nil, s.conn.guard(ctx, err, dead, false)
+		err = s.conn.guard(ctx, err, dead, false)
+	}
+	s.conn.tx.passed(s.effect, err)
+	if err != nil {
+		return nil, err
 	}
 	return res, nil
 }
@@ -54,7 +61,11 @@ func (s *driverStmt) QueryContext(ctx context.Context, args []driver.NamedValue)
 	rows, err := s.query(ctx, args)
 	s.conn.leave()
 	if err != nil {
-		return nil, s.conn.guard(ctx, err, dead, false)
+		err = s.conn.guard(ctx, err, dead, false)
+	}
+	s.conn.tx.passed(s.effect, err)
+	if err != nil {
+		return nil, err
 	}
 	return rows, nil
 }

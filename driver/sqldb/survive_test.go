@@ -430,32 +430,3 @@ func TestStatementsOfATransactionKnowIt(t *testing.T) {
 		t.Errorf("%d of %d calls finished", rec.finishes(), len(rec.calls))
 	}
 }
-
-func TestTransactionsBegunByTextAreKnown(t *testing.T) {
-	t.Parallel()
-	db, rec, _ := openWith(t, func(log *journal) driver.Conn { return legacyConn{&minimalConn{log: log}} })
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, q := range []string{
-		" -- x\n/* y */ Begin immediate", "a", "rollback to savepoint x", "b", "COMMIT", "c", "START TRANSACTION", "d", "rollback", "e",
-		"savepoint s", "f", "end", "starting", "g",
-	} {
-		if _, err := conn.ExecContext(t.Context(), q); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := map[string]bool{"a": true, "b": true, "c": false, "d": true, "e": false, "f": true, "g": false}
-	for _, c := range rec.calls {
-		if in, ok := want[c.text]; ok && in != c.inTx {
-			t.Errorf("statement %q: in a transaction %t, want %t", c.text, c.inTx, in)
-		}
-	}
-	if _, err := conn.ExecContext(t.Context(), "begin"); err != nil {
-		t.Fatal(err)
-	}
-	if err := conn.Close(); err != nil {
-		t.Fatal(err)
-	}
-}

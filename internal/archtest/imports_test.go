@@ -35,7 +35,7 @@ var floors = map[string]rule{
 	"internal/faultproxy":       {},
 	"internal/pgscript":         {foreign: []string{pgx}},
 	"internal/archtest":         {},
-	"driver/sqldb":              {own: []string{"", "fault"}, foreign: []string{"github.com/ngrok/sqlmw"}},
+	"driver/sqldb":              {own: []string{"", "fault", "internal/sqltext"}, foreign: []string{"github.com/ngrok/sqlmw"}},
 	"driver/pgxdb":              {own: []string{"", "fault"}, foreign: []string{pgx}},
 	"orm":                       {own: []string{"", "fault", "engine", "engine/scan", "orm/mapping"}},
 	"orm/mapping":               {own: []string{"engine/scan"}},
