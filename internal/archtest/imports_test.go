@@ -67,7 +67,9 @@ var floors = map[string]rule{
 	"middleware/readonly":       interceptor,
 	"middleware/sqlcomment":     interceptor,
 	"middleware/statusz":        {own: interceptor.own},
-	"breaker":                   {own: interceptor.own, foreign: []string{otel, "github.com/sony/gobreaker/v2"}},
+	"preset": {own: []string{"", "breaker", "middleware/hedge", "middleware/limit", "middleware/logging", "middleware/recovery",
+		"middleware/slowquery", "middleware/statusz", "middleware/timeout", "retry", "tracing"}, foreign: []string{otel}},
+	"breaker": {own: interceptor.own, foreign: []string{otel, "github.com/sony/gobreaker/v2"}},
 }
 
 // notTheSDK is never imported by the root module: users bring it.
