@@ -55,6 +55,10 @@ func PGXSubjects() []PGXSubject {
 			Name: "sessionproxy, WithoutRootSpans, no parent", Context: plain,
 			Open: wrapPGX(must(tracing.New(tracing.WithTracerProvider(always), tracing.WithoutRootSpans()))),
 		},
+		{
+			Name: "sessionproxy, tracer on pgx's pool, no parent", Context: plain,
+			Open: openPGX(pgxTracer(must(tracing.New(tracing.WithTracerProvider(always), tracing.WithoutRootSpans())))),
+		},
 		{Name: "otelpgx, no parent", Open: openPGX(otelpgxTracer(always)), Context: plain},
 	}
 	for _, state := range States {
@@ -64,6 +68,7 @@ func PGXSubjects() []PGXSubject {
 			PGXSubject{"sessionproxy, tracing", state, wrapPGX(must(tracing.New(tracing.WithTracerProvider(tp)))), within},
 			PGXSubject{"sessionproxy, WithoutRootSpans", state, wrapPGX(must(tracing.New(tracing.WithTracerProvider(tp), tracing.WithoutRootSpans()))), within},
 			PGXSubject{"sessionproxy, full chain", state, wrapPGX(fullChain(tp, nil, time.Hour)...), under(tp, request)},
+			PGXSubject{"sessionproxy, tracer on pgx's pool", state, openPGX(pgxTracer(must(tracing.New(tracing.WithTracerProvider(tp), tracing.WithoutRootSpans())))), within},
 			PGXSubject{"otelpgx", state, openPGX(otelpgxTracer(tp)), within},
 			PGXSubject{"otelpgx, no acquire spans", state, openPGX(otelpgxTracer(tp, otelpgx.WithDisableAcquireTracer())), within},
 		)
@@ -100,6 +105,11 @@ func openPGX(tracer pgx.QueryTracer) func(ctx context.Context, c *pgxpool.Config
 		c.ConnConfig.Tracer = tracer
 		return pgxpool.NewWithConfig(ctx, c)
 	}
+}
+
+// pgxTracer makes a tracer of this library's links.
+func pgxTracer(links ...sp.Interceptor) pgx.QueryTracer {
+	return must(pgxdb.NewTracer(sp.NewChain(links...)))
 }
 
 func otelpgxTracer(tp trace.TracerProvider, opts ...otelpgx.Option) pgx.QueryTracer {

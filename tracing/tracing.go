@@ -118,6 +118,9 @@ func (t *Tracing) Wrap(next sp.Handler) sp.Handler {
 	return h.handle
 }
 
+// OnlyObserves declares that tracing does not act on calls: see [sp.Observer].
+func (*Tracing) OnlyObserves() {}
+
 // Unconcerned reports whether calls of op made with ctx get neither a span nor
 // a measurement, whatever they are: see [sp.Bystander].
 func (t *Tracing) Unconcerned(ctx context.Context, op sp.Op) bool {

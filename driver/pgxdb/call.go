@@ -109,6 +109,9 @@ func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 		s.how = failedEarly
 		s.late(false)
 	}
+	if s.traced {
+		ctx = sp.ContextWithCall(ctx, call)
+	}
 	if s.pool != nil {
 		if err = s.take(ctx); err != nil {
 			call.Judge(ctx, err, fault.PhaseAcquire, fault.ProgressUnsent)

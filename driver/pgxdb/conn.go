@@ -23,7 +23,9 @@ func WrapConn(conn *pgx.Conn, chain sp.Chain, opts ...Option) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := newPipeline(chain, c, targetOf(conn.Config()))
+	config := conn.Config()
+	p := newPipeline(chain, c, targetOf(config))
+	p.traced = config.Tracer != nil
 	p.learn(conn)
 	return &Conn{lane{pipeline: p, raw: conn, conn: conn}}, nil
 }

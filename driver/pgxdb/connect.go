@@ -109,7 +109,7 @@ func (c *connectCall) Do(ctx context.Context, _ *sp.Call) error {
 func (c *connectCall) TraceConnectStart(_ context.Context, data pgx.TraceConnectStartData) context.Context {
 	data.ConnConfig.Tracer = c.user
 	if t, ok := c.user.(pgx.ConnectTracer); ok {
-		return t.TraceConnectStart(c.ctx, data)
+		return t.TraceConnectStart(sp.ContextWithCall(c.ctx, &c.Call), data)
 	}
 	return c.ctx
 }

@@ -17,6 +17,7 @@ type pipeline struct {
 	target       atomic.Pointer[sp.Target]
 	guessed      bool // the target is not the caller's word
 	connects     bool // connections are opened through the chain
+	traced       bool // pgx has a tracer, which is to know that the chain sees the calls
 	acquireCalls bool
 	calls        sync.Pool
 }

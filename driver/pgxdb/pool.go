@@ -58,6 +58,7 @@ func NewPoolWithConfig(ctx context.Context, config *pgxpool.Config, chain sp.Cha
 }
 
 func newPool(p *pipeline, pool *pgxpool.Pool, config *pgxpool.Config) *Pool {
+	p.traced = config.ConnConfig.Tracer != nil
 	out := &Pool{lane: lane{pipeline: p, raw: pool, pool: pool}, config: config, idleMin: sp.Unknown}
 	if config.MinIdleConns > 0 {
 		out.idleMin = int64(config.MinIdleConns)

@@ -61,6 +61,9 @@ type logging struct {
 	statements *telemetry.Statements
 }
 
+// OnlyObserves declares what [sp.Observer] says.
+func (*logging) OnlyObserves() {}
+
 // Wrap returns a handler that logs the calls that pass through next.
 func (l *logging) Wrap(next sp.Handler) sp.Handler {
 	h := &handler{logging: l, next: next, sampler: newSampler(l.sampling)}

@@ -100,6 +100,9 @@ func (*slowQuery) Unconcerned(_ context.Context, op sp.Op) bool {
 	return op != sp.OpExec && op != sp.OpQuery && op != sp.OpBatch && op != sp.OpCopy
 }
 
+// OnlyObserves declares what [sp.Observer] says.
+func (*slowQuery) OnlyObserves() {}
+
 // Wrap returns a handler that watches the calls that pass through next.
 func (s *slowQuery) Wrap(next sp.Handler) sp.Handler {
 	w := &handler{slowQuery: s, next: next}

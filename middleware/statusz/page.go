@@ -60,6 +60,9 @@ func (p *Page) Wrap(next sp.Handler) sp.Handler {
 	return h.handle
 }
 
+// OnlyObserves declares that the page does not act on calls: see [sp.Observer].
+func (*Page) OnlyObserves() {}
+
 // Innermost returns an interceptor for the innermost place of a chain that has
 // the page further out. With it, the page can tell a call that is held by an
 // interceptor, in a queue or in a pause before an attempt, from one that was
@@ -79,6 +82,9 @@ func (i innermost) Wrap(next sp.Handler) sp.Handler {
 		return next(ctx, call)
 	}
 }
+
+// OnlyObserves declares what [sp.Observer] says.
+func (innermost) OnlyObserves() {}
 
 // Unconcerned reports what the page's method does.
 func (i innermost) Unconcerned(ctx context.Context, op sp.Op) bool {
