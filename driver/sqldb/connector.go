@@ -23,6 +23,7 @@ type pipeline struct {
 	askServer atomic.Bool // MySQL may still turn out to be MariaDB
 	habits    habits
 	facts     serverFacts
+	bare      bool // connections are the driver's own
 }
 
 func newPipeline(chain sp.Chain, d driver.Driver, cfg config) *pipeline {
@@ -32,6 +33,7 @@ func newPipeline(chain sp.Chain, d driver.Driver, cfg config) *pipeline {
 		screen:  chain.Screen(),
 		empty:   chain.Len() == 0,
 		habits:  habitsOf(d, cfg),
+		bare:    cfg.bare,
 	}
 	p.target.Store(cfg.target)
 	p.askServer.Store(!p.empty && cfg.askServer && cfg.target != nil && cfg.target.System == sp.MySQL)
@@ -68,6 +70,9 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	raw, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if c.bare {
+		return raw, nil
 	}
 	d := newDriverConn(raw, c.pipeline)
 	if c.askServer.Load() {

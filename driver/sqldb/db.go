@@ -32,6 +32,9 @@ func Wrap(db *sql.DB) (*DB, error) {
 	if !ok {
 		return nil, errors.New("sqldb: wrap: the database was not opened by sqldb.Open or sqldb.OpenDB")
 	}
+	if c.bare {
+		return nil, errors.New("sqldb: wrap: the database was opened WithDriverConns, whose statements pass through no chain")
+	}
 	return &DB{DB: db, pipeline: c.pipeline}, nil
 }
 

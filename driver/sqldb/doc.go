@@ -33,9 +33,9 @@
 // A driver loses nothing: NamedValueChecker, ColumnConverter, SessionResetter,
 // Validator, the column type interfaces, multiple result sets, io.Closer of
 // its connector and refusal of unsupported transaction options work as without
-// this package. [Raw] gives the driver's own connection back. A driver's
-// ErrSkip is no failure: the statement is prepared and performed within the
-// same call.
+// this package. [Raw] gives the driver's own connection back; [WithDriverConns]
+// is for code that can't be told of it. A driver's ErrSkip is no failure: the
+// statement is prepared and performed within the same call.
 //
 // # driver.ErrBadConn
 //

@@ -140,7 +140,8 @@ func connectorOf(db *sql.DB) (*connector, bool) {
 //		…
 //	})
 //
-// What is done with it bypasses the pipeline.
+// What is done with it bypasses the pipeline. For code that asserts the type of a
+// connection itself see [WithDriverConns].
 func Raw(c any) any {
 	if u, ok := c.(interface{ Raw() driver.Conn }); ok {
 		return u.Raw()

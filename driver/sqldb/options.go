@@ -18,6 +18,7 @@ type config struct {
 	target    *sp.Target // nil: from the data source name
 	trust     trust
 	idlePing  time.Duration // 0: by the driver; negative: off
+	bare      bool          // give database/sql the driver's own connections
 	askServer bool          // tell MariaDB from MySQL at the first connection
 }
 
@@ -74,6 +75,21 @@ func WithIdlePing(d time.Duration) Option {
 			return fmt.Errorf("sqldb: WithIdlePing: 0 is no duration; a negative one turns the ping off")
 		}
 		c.idlePing = d
+		return nil
+	})
+}
+
+// WithDriverConns gives database/sql the driver's own connections, so that
+// [sql.Conn.Raw] hands them to code that asserts their type and can't be told of
+// [Raw], such as COPY of bun's pgdriver.
+//
+// Only the opening of connections passes through the chain then; statements do
+// not, and what driver.ErrBadConn means is left to database/sql, which may send a
+// statement again that the server has received. So it is for a second *sql.DB
+// beside the service's own, used for nothing but such code. [Wrap] refuses it.
+func WithDriverConns() Option {
+	return optionFunc(func(c *config) error {
+		c.bare = true
 		return nil
 	})
 }
