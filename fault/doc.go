@@ -24,6 +24,14 @@
 //     server.
 //  5. The database's error stays reachable in whatever is returned.
 //
+// That a statement is undone, outside a transaction, is true of one that takes
+// effect as a whole or not at all. [Of] does not see the text: whoever repeats a
+// statement has to know that it is one, as package retry does by a list.
+//
+// A limit on the wait for a lock that somebody set is obeyed: NOWAIT and
+// lock_timeout are not repeated at all, and what has such a limit by default
+// (1205, SQLITE_BUSY) only as a whole transaction.
+//
 // The package holds no state that a caller can see; everything in it is safe
 // for concurrent use. The tables and their sources stand in docs/faults.md.
 package fault

@@ -10,16 +10,16 @@ import (
 // (those marked MariaDB). Whether a statement or the transaction is rolled
 // back: MySQL reference manual, "InnoDB error handling".
 var mysqlCodes = map[int]rule{
-	1020: {ClassSerialization, replay, BreakerExclude, contention | undone}, // ER_CHECKREAD: MariaDB, innodb_snapshot_isolation
-	1205: {ClassLockTimeout, replay, BreakerExclude, contention | mayUndo},  // ER_LOCK_WAIT_TIMEOUT: only the statement, but for innodb_rollback_on_timeout
-	1213: {ClassDeadlock, replay, BreakerExclude, contention | undone},      // ER_LOCK_DEADLOCK; Galera's certification failure
-	1412: {ClassSerialization, replay, BreakerExclude, contention},          // ER_TABLE_DEF_CHANGED: the snapshot is older than the table
-	1613: {ClassSerialization, replay, BreakerExclude, contention | undone}, // ER_XA_RBTIMEOUT
-	1614: {ClassDeadlock, replay, BreakerExclude, contention | undone},      // ER_XA_RBDEADLOCK
-	1689: {ClassLockTimeout, replay, BreakerExclude, contention},            // ER_LOCK_ABORTED
-	3101: {ClassSerialization, replay, BreakerExclude, contention | undone}, // ER_TRANSACTION_ROLLBACK_DURING_COMMIT: group replication
-	3572: {ClassLockTimeout, replay, BreakerExclude, contention},            // ER_LOCK_NOWAIT
-	1180: {ClassUnknown, ambiguous, BreakerFailure, mayUndo},                // ER_ERROR_DURING_COMMIT; see mysqlDetail
+	1020: {ClassSerialization, replay, BreakerExclude, contention | undone},         // ER_CHECKREAD: MariaDB, innodb_snapshot_isolation
+	1205: {ClassLockTimeout, replay, BreakerExclude, contention | mayUndo | waited}, // ER_LOCK_WAIT_TIMEOUT: only the statement, but for innodb_rollback_on_timeout
+	1213: {ClassDeadlock, replay, BreakerExclude, contention | undone},              // ER_LOCK_DEADLOCK; Galera's certification failure
+	1412: {ClassSerialization, replay, BreakerExclude, contention},                  // ER_TABLE_DEF_CHANGED: the snapshot is older than the table
+	1613: {ClassSerialization, replay, BreakerExclude, contention | undone},         // ER_XA_RBTIMEOUT
+	1614: {ClassDeadlock, replay, BreakerExclude, contention | undone},              // ER_XA_RBDEADLOCK
+	1689: {ClassLockTimeout, replay, BreakerExclude, contention},                    // ER_LOCK_ABORTED
+	3101: {ClassSerialization, replay, BreakerExclude, contention | undone},         // ER_TRANSACTION_ROLLBACK_DURING_COMMIT: group replication
+	3572: {ClassLockTimeout, stop, BreakerExclude, contention},                      // ER_LOCK_NOWAIT
+	1180: {ClassUnknown, ambiguous, BreakerFailure, mayUndo},                        // ER_ERROR_DURING_COMMIT; see mysqlDetail
 
 	1047: {ClassServerDown, ifHarmless, BreakerFailure, discard},     // ER_UNKNOWN_COM_ERROR: Galera node is not ready
 	1053: {ClassServerDown, ifHarmless, BreakerFailure, discard},     // ER_SERVER_SHUTDOWN

@@ -35,7 +35,7 @@ var postgresCodes = map[string]rule{
 	"53300": {ClassOverloaded, reconnect, BreakerFailure, slow | certain},                // too_many_connections
 	"53400": {ClassOverloaded, stop, BreakerSuccess, slow},                               // configuration_limit_exceeded
 	"55006": {ClassState, stop, BreakerExclude, 0},                                       // object_in_use
-	"55P03": {ClassLockTimeout, replay, BreakerExclude, contention | undone},             // lock_not_available
+	"55P03": {ClassLockTimeout, stop, BreakerExclude, contention | undone},               // lock_not_available
 	"57014": {ClassStatementTimeout, stop, BreakerExclude, interrupt | undone},           // query_canceled
 	"57P01": {ClassServerDown, ifHarmless, BreakerFailure, discard},                      // admin_shutdown
 	"57P02": {ClassServerDown, ifHarmless, BreakerFailure, discard},                      // crash_shutdown

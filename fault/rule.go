@@ -65,6 +65,10 @@ const (
 	// kept: the connection is not fit for its purpose, and yet alive with its
 	// transaction.
 	kept
+	// waited: a lock was waited for as long as a limit allowed that nobody need
+	// have asked for. A statement alone held nothing that stood in the way, and
+	// would wait again; a transaction that is undone lets the other go on.
+	waited
 )
 
 // has reports whether the rule has all traits in t.
@@ -136,6 +140,9 @@ func (r rule) retryCommit(s Situation) Retry {
 func (r rule) retryAlone(s Situation) Retry {
 	switch r.action {
 	case again, replay:
+		if r.has(waited) {
+			return RetryNone
+		}
 		if !r.has(discard) {
 			return RetryStatement
 		}

@@ -15,10 +15,10 @@ var sqliteCodes = map[int]rule{
 	3:   {ClassPermission, stop, BreakerFailure, 0},                        // SQLITE_PERM
 	4:   {ClassCanceled, stop, BreakerSuccess, 0},                          // SQLITE_ABORT
 	516: {ClassState, stop, BreakerSuccess, undone},                        // SQLITE_ABORT_ROLLBACK
-	5:   {ClassLockTimeout, replay, BreakerExclude, contention},            // SQLITE_BUSY
-	261: {ClassLockTimeout, replay, BreakerExclude, contention},            // SQLITE_BUSY_RECOVERY
+	5:   {ClassLockTimeout, replay, BreakerExclude, contention | waited},   // SQLITE_BUSY
+	261: {ClassLockTimeout, replay, BreakerExclude, contention | waited},   // SQLITE_BUSY_RECOVERY
 	517: {ClassSerialization, replay, BreakerExclude, contention},          // SQLITE_BUSY_SNAPSHOT
-	773: {ClassLockTimeout, replay, BreakerExclude, contention},            // SQLITE_BUSY_TIMEOUT
+	773: {ClassLockTimeout, replay, BreakerExclude, contention | waited},   // SQLITE_BUSY_TIMEOUT
 	6:   {ClassLockTimeout, replay, BreakerExclude, contention},            // SQLITE_LOCKED, and its SHAREDCACHE, VTAB
 	7:   {ClassOverloaded, stop, BreakerFailure, slow | mayUndo},           // SQLITE_NOMEM
 	8:   {ClassReadOnly, stop, BreakerFailure, settled},                    // SQLITE_READONLY

@@ -29,6 +29,7 @@ var (
 	stop      = action{"NO", none, none, none, none, fault.OutcomeRolledBack}
 	stopDoubt = action{"NO, COMMIT in doubt", none, none, none, none, fault.OutcomeUnknown}
 	again     = action{"ST", statement, statement, transaction, transaction, fault.OutcomeRolledBack}
+	wait      = action{"WAIT", none, none, transaction, transaction, fault.OutcomeRolledBack}
 	againHere = action{"ST, COMMIT in doubt", statement, statement, transaction, none, fault.OutcomeUnknown}
 	elsewhere = action{"TX, discard", reconnect, reconnect, transaction, transaction, fault.OutcomeRolledBack}
 	idem      = action{"IDEM", none, reconnect, transaction, none, fault.OutcomeUnknown}
@@ -88,7 +89,7 @@ func TestPostgresErrors(t *testing.T) {
 		{postgres("40003"), fault.ClassUnknown, ambiguous, failure},
 		{postgres("08007"), fault.ClassConnectionLost, ambiguous, failure},
 		{postgres("40000"), fault.ClassSerialization, again, success},
-		{postgres("55P03"), fault.ClassLockTimeout, again, exclude},
+		{postgres("55P03"), fault.ClassLockTimeout, stop, exclude},
 		{postgres("55006"), fault.ClassState, stop, exclude},
 		{postgres("55000"), fault.ClassState, stop, success},
 		{postgresFatal("08001"), fault.ClassConnect, conn, failure},
@@ -140,8 +141,8 @@ func TestMySQLErrors(t *testing.T) {
 	checkTable(t, []row{
 		{mysql(1213), fault.ClassDeadlock, again, exclude},
 		{mysql(1614), fault.ClassDeadlock, again, exclude},
-		{mysql(1205), fault.ClassLockTimeout, again, exclude},
-		{mysql(3572), fault.ClassLockTimeout, again, exclude},
+		{mysql(1205), fault.ClassLockTimeout, wait, exclude},
+		{mysql(3572), fault.ClassLockTimeout, stop, exclude},
 		{mysql(1020), fault.ClassSerialization, again, exclude},
 		{mysql(3101), fault.ClassSerialization, again, exclude},
 		{mysql(1613), fault.ClassSerialization, again, exclude},
@@ -190,9 +191,9 @@ func TestMySQLErrors(t *testing.T) {
 func TestSQLiteErrors(t *testing.T) {
 	t.Parallel()
 	checkTable(t, []row{
-		{sqlite(5), fault.ClassLockTimeout, again, exclude},
-		{sqlite(261), fault.ClassLockTimeout, again, exclude},
-		{sqlite(773), fault.ClassLockTimeout, again, exclude},
+		{sqlite(5), fault.ClassLockTimeout, wait, exclude},
+		{sqlite(261), fault.ClassLockTimeout, wait, exclude},
+		{sqlite(773), fault.ClassLockTimeout, wait, exclude},
 		{sqlite(517), fault.ClassSerialization, again, exclude},
 		{sqlite(6), fault.ClassLockTimeout, again, exclude},
 		{sqlite(262), fault.ClassLockTimeout, again, exclude},

@@ -41,8 +41,10 @@ const (
 	RetryNone Retry = iota
 	// RetryStatement means that the statement alone may be repeated, on the
 	// same connection too: it ran outside a transaction and was undone. That
-	// holds for one statement: of several in one text, or of a procedure that
-	// commits, an earlier part may have taken effect.
+	// holds for a statement that takes effect as a whole or not at all. Of
+	// several in one text, of a procedure that commits, of what builds an index
+	// in steps, or writes into tables without transactions, a part may stand:
+	// whoever acts on this value has to know the text.
 	RetryStatement
 	// RetryTransaction means that the whole unit of work may be repeated from
 	// its BEGIN, after a rollback; never one of its statements.

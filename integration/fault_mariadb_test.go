@@ -85,7 +85,7 @@ func TestFaultMariaDBDeadlock(t *testing.T) {
 func TestFaultMariaDBLockTimeout(t *testing.T) {
 	t.Parallel()
 	a, b := faultPair(t, faultMySQL, dbtest.MariaDB(t).Database(t).DSN())
-	want := faultContended.as(fault.ClassLockTimeout, "1205")
+	want := faultWaited.as(fault.ClassLockTimeout, "1205")
 	holder := faultBegin(t, a)
 	faultExec(t, holder, "UPDATE accounts SET balance = 1 WHERE id = 1")
 	want.check(t, b.exec(t.Context(), "SELECT * FROM accounts WHERE id = 1 FOR UPDATE NOWAIT"))

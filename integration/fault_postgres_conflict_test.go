@@ -37,6 +37,12 @@ var faultContended = faultWant{
 	outcome: fault.OutcomeRolledBack, answered: true,
 }
 
+// faultWaited is a limit on the wait for a lock that nobody need have asked for.
+var faultWaited = faultWant{
+	breaker: fault.BreakerExclude, alone: fault.RetryNone, inTx: fault.RetryTransaction,
+	outcome: fault.OutcomeRolledBack, answered: true,
+}
+
 // as returns w for another class and code.
 func (w faultWant) as(class fault.Class, code string) faultWant {
 	w.class, w.code = class, code
@@ -128,6 +134,7 @@ func TestFaultPostgresDeadlock(t *testing.T) {
 func TestFaultPostgresLocks(t *testing.T) {
 	t.Parallel()
 	want := faultContended.as(fault.ClassLockTimeout, "55P03")
+	want.alone, want.inTx = fault.RetryNone, fault.RetryNone // what was asked for
 	onFaultPostgres(t, func(t *testing.T, d faultDriver, db dbtest.Database) {
 		a, b := faultPair(t, d, db.DSN())
 		holder := faultBegin(t, a)

@@ -76,7 +76,7 @@ func TestFaultSQLiteDeferredConstraint(t *testing.T) {
 func TestFaultSQLiteBusy(t *testing.T) {
 	t.Parallel()
 	a, b := faultPair(t, faultSQLite, faultSQLiteFile(t, ""))
-	want := faultContended.as(fault.ClassLockTimeout, "5")
+	want := faultWaited.as(fault.ClassLockTimeout, "5")
 	holder := faultBegin(t, a)
 	faultExec(t, holder, "UPDATE accounts SET balance = 1 WHERE id = 1")
 	want.check(t, b.exec(t.Context(), "UPDATE accounts SET balance = 2"))
@@ -88,7 +88,7 @@ func TestFaultSQLiteBusy(t *testing.T) {
 	}
 	faultRollback(t, tx)
 	begin := b.exec(t.Context(), "BEGIN IMMEDIATE")
-	if v := fault.Of(begin, fault.Situation{Phase: fault.PhaseBegin}); v.Retry != fault.RetryStatement || v.Class != fault.ClassLockTimeout {
+	if v := fault.Of(begin, fault.Situation{Phase: fault.PhaseBegin}); v.Retry != fault.RetryNone || v.Class != fault.ClassLockTimeout {
 		t.Errorf("BEGIN: %v: %+v", begin, v)
 	}
 	faultRollback(t, holder)
@@ -105,7 +105,7 @@ func TestFaultSQLiteBusyCommit(t *testing.T) {
 	if err != nil || !rows.Next() {
 		t.Fatal(err)
 	}
-	want := faultContended.as(fault.ClassLockTimeout, "5")
+	want := faultWaited.as(fault.ClassLockTimeout, "5")
 	want.checkCommit(t, tx.commit(t.Context()))
 	faultMust(t, rows.Close())
 	if got := faultBalance(t, b, "1"); got != "100" {

@@ -9,6 +9,9 @@ import (
 // within its limits.
 func (r *Retry) verdict(call *sessionproxy.Call, err error) fault.Verdict {
 	v := call.Verdict(err)
+	if r.lockTimeouts && v.Class == fault.ClassLockTimeout && v.Retry == fault.RetryNone && v.Outcome != fault.OutcomeUnknown {
+		v.Retry = granted(call)
+	}
 	if r.classifier == nil {
 		return v
 	}
@@ -19,13 +22,18 @@ func (r *Retry) verdict(call *sessionproxy.Call, err error) fault.Verdict {
 			v.Retry = want.Retry
 		}
 	case want.Retry != fault.RetryNone && optional(call, err, v):
-		v.Retry = fault.RetryStatement
-		if call.Op == sessionproxy.OpTransaction {
-			v.Retry = fault.RetryTransaction
-		}
+		v.Retry = granted(call)
 	}
 	v.Slow, v.Contention = want.Slow, want.Contention
 	return v
+}
+
+// granted returns what is repeated of a call whose verdict alone allows nothing.
+func granted(call *sessionproxy.Call) fault.Retry {
+	if call.Op == sessionproxy.OpTransaction {
+		return fault.RetryTransaction
+	}
+	return fault.RetryStatement
 }
 
 // strictness orders what may be repeated: a statement wherever it ran, only on

@@ -13,7 +13,9 @@
 // # Rules that no option overrides
 //
 // A statement inside a transaction is never repeated alone; only the unit of
-// work around it is replayed, from BEGIN. A COMMIT whose answer was lost is
+// work around it is replayed, from BEGIN. A statement that the server undid is
+// repeated only if its text is known to take effect as a whole or not at all
+// (one SELECT, INSERT, UPDATE and the like; docs/retry.md has the list). A COMMIT whose answer was lost is
 // not repeated, unless its unit is marked idempotent or a verifier says that
 // it did not happen. A write that may have reached the server is repeated only
 // if it is marked idempotent. No wait ends after the context's deadline, and a

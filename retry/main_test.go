@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +24,11 @@ type pgError string
 
 func (e pgError) Error() string    { return "ERROR: (SQLSTATE " + string(e) + ")" }
 func (e pgError) SQLState() string { return string(e) }
+
+// MySQLError has the shape by which fault knows MySQL's errors.
+type MySQLError struct{ Number uint16 }
+
+func (e *MySQLError) Error() string { return "Error " + strconv.Itoa(int(e.Number)) }
 
 const (
 	serialization = pgError("40001")
@@ -91,17 +97,20 @@ func (s *script) Do(ctx context.Context, call *sp.Call) error {
 func always(err error) *script { return &script{steps: []step{{err: err}}} }
 
 // exec shapes a call as a statement in autocommit on a pool.
-func exec(c *sp.Call) { c.Op, c.Scope = sp.OpExec, sp.ScopePool }
+func exec(c *sp.Call) { c.Op, c.Scope, c.Text = sp.OpExec, sp.ScopePool, write }
 
 // unit shapes a call as a unit of work.
 func unit(c *sp.Call) { c.Op, c.Scope = sp.OpTransaction, sp.ScopePool }
 
 // inTx shapes a call as a statement inside a transaction.
-func inTx(c *sp.Call) { c.Op, c.InTx = sp.OpExec, true }
+func inTx(c *sp.Call) { c.Op, c.InTx, c.Text = sp.OpExec, true, write }
+
+// write is a statement that is undone as a whole.
+const write = "UPDATE t SET n = 1 WHERE id = 2"
 
 // onConn shapes a call as one of a single connection.
 func onConn(op sp.Op) func(*sp.Call) {
-	return func(c *sp.Call) { c.Op, c.Scope = op, sp.ScopeConn }
+	return func(c *sp.Call) { c.Op, c.Scope, c.Text = op, sp.ScopeConn, write }
 }
 
 func newRetry(tb testing.TB, opts ...retry.Option) *retry.Retry {

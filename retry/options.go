@@ -30,6 +30,7 @@ type config struct {
 	attempts      int
 	curves        [groups]curve
 	budget        *Budget // nil without one
+	lockTimeouts  bool
 	classifier    ClassifyFunc
 	verifyCommit  VerifyFunc
 	verifyTimeout time.Duration
@@ -142,6 +143,16 @@ func WithClassifier(classify ClassifyFunc) Option {
 		}
 		c.classifier = classify
 	})
+}
+
+// WithLockTimeouts has calls retried whose wait for a lock reached its limit.
+// Without it that limit is obeyed: what a caller asked for by NOWAIT or
+// lock_timeout (55P03 of PostgreSQL, 3572 of MySQL) ends a statement and a unit
+// of work alike, and the time that a server or a driver has by default
+// (innodb_lock_wait_timeout, 1205; busy_timeout, SQLITE_BUSY) a statement.
+// With n attempts a call may take n times its limit.
+func WithLockTimeouts() Option {
+	return optionFunc(func(c *config) { c.lockTimeouts = true })
 }
 
 // WithVerifyCommit sets the verifier of units of work that have none of their

@@ -57,7 +57,7 @@ func permits(call *sessionproxy.Call, err error, v fault.Verdict) bool {
 	if errors.Is(err, fault.ErrRejected) || v.Outcome == fault.OutcomeUnknown && !call.Idempotent() {
 		return false
 	}
-	if !call.Idempotent() && v.Outcome != fault.OutcomeNotSent && compound(call) {
+	if !call.Idempotent() && v.Outcome != fault.OutcomeNotSent && !whole(call) {
 		return false
 	}
 	// The next attempt on a connection's own call runs on that connection;
@@ -77,20 +77,24 @@ func permits(call *sessionproxy.Call, err error, v fault.Verdict) bool {
 	}
 }
 
-// compound reports that a call may be several statements to the server, of
-// which the first may stand although the last one was undone: a procedure that
-// commits, several statements in one text. See docs/faults.md.
-func compound(call *sessionproxy.Call) bool {
+// whole reports that a call is known to take effect as a whole or not at all.
+// What is sent by its text is so only if the text says it: see
+// [sqltext.Atomic]. The rest has no effect, or is a transaction, or a COPY.
+func whole(call *sessionproxy.Call) bool {
+	var system sessionproxy.System
+	if call.Target != nil {
+		system = call.Target.System
+	}
 	switch call.Op {
 	case sessionproxy.OpExec, sessionproxy.OpQuery:
+	case sessionproxy.OpBatch:
+		if call.BatchSize != 1 {
+			return system == sessionproxy.PostgreSQL && sqltext.AtomicBatch(call.Text)
+		}
 	default:
-		return false
+		return true
 	}
-	dialect := sqltext.Generic
-	if call.Target != nil {
-		dialect = sqltext.DialectOf(string(call.Target.System))
-	}
-	return sqltext.Compound(dialect, call.Text)
+	return sqltext.Atomic(sqltext.DialectOf(string(system)), call.Text)
 }
 
 // unsent reports that an attempt ended without reaching the database: refused

@@ -119,7 +119,7 @@ func drawWorld(t *rapid.T) *world {
 	w.verify = w.db.unit && rapid.Bool().Draw(t, "verify")
 	scope := rapid.SampledFrom([]sp.Scope{sp.ScopePool, sp.ScopeConn}).Draw(t, "scope")
 	w.shape = func(c *sp.Call) {
-		c.Op, c.Scope, c.InTx = sp.OpExec, scope, w.inTx
+		c.Op, c.Scope, c.InTx, c.Text = sp.OpExec, scope, w.inTx, write
 		if w.db.unit {
 			c.Op = sp.OpTransaction
 		}

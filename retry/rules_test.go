@@ -2,10 +2,14 @@ package retry_test
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"path/filepath"
 	"slices"
 	"testing"
+
+	_ "modernc.org/sqlite"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
@@ -28,31 +32,134 @@ func TestAStatementInsideATransactionIsNeverRepeatedAlone(t *testing.T) {
 	}
 }
 
-func TestSeveralStatementsInOneCallAreNotRepeated(t *testing.T) {
+// TestOnlyAStatementThatIsKnownToBeAtomicIsRepeated holds that the text decides
+// after an error that may have left something behind, and no other.
+func TestOnlyAStatementThatIsKnownToBeAtomicIsRepeated(t *testing.T) {
 	t.Parallel()
-	shape := func(text string) func(*sp.Call) {
-		return func(c *sp.Call) { exec(c); c.Text = text }
-	}
-	for text, want := range map[string]int{
-		"UPDATE a SET x = 1;":                        2,
-		"UPDATE a SET x = ';'":                       2,
-		"UPDATE a SET x = 1; UPDATE b SET y = 2":     1,
-		"CALL transfer(1, 2)":                        1,
-		"/* all of it */ do $$ begin commit; end $$": 1,
+	pg := &sp.Target{System: sp.PostgreSQL}
+	my := &sp.Target{System: sp.MariaDB}
+	for _, c := range []struct {
+		target *sp.Target
+		text   string
+		want   int
+	}{
+		{pg, "UPDATE a SET x = 1;", 2},
+		{nil, "UPDATE a SET x = ';'", 2},
+		{pg, "INSERT INTO a SELECT * FROM b", 2},
+		{my, "INSERT INTO a SELECT * FROM b", 1},
+		{nil, "INSERT INTO a SELECT * FROM b", 1},
+		{pg, "UPDATE a SET x = 1; UPDATE b SET y = 2", 1},
+		{pg, "CALL transfer(1, 2)", 1},
+		{pg, "/* all of it */ do $$ begin commit; end $$", 1},
+		{pg, "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (x)", 1},
+		{my, "LOAD DATA LOCAL INFILE 'Reader::x' INTO TABLE a", 1},
+		{pg, "frobnicate a", 1},
+		{pg, "", 1},
 	} {
-		s := &script{steps: fails(serialization)}
-		if n := performs(t.Context(), eager(t), s, shape(text)); n != want {
-			t.Errorf("%q was performed %d times, want %d", text, n, want)
+		shape := func(call *sp.Call) { exec(call); call.Text, call.Target = c.text, c.target }
+		if n := performs(t.Context(), eager(t), &script{steps: fails(serialization)}, shape); n != c.want {
+			t.Errorf("%q was performed %d times, want %d", c.text, n, c.want)
+		}
+		if n := performs(sp.WithIdempotent(t.Context()), eager(t), &script{steps: fails(serialization)}, shape); n != 2 {
+			t.Errorf("%q, marked idempotent, was performed %d times, want 2", c.text, n)
+		}
+		for _, unsent := range [][]step{fails(errRefused), {{err: driver.ErrBadConn, progress: fault.ProgressUnsent}, {}}} {
+			if n := performs(t.Context(), eager(t), &script{steps: unsent}, shape); n != 2 {
+				t.Errorf("%q, which was not sent, was performed %d times, want 2", c.text, n)
+			}
 		}
 	}
-	marked := &script{steps: fails(serialization)}
-	if n := performs(sp.WithIdempotent(t.Context()), eager(t), marked, shape("CALL refresh()")); n != 2 {
-		t.Errorf("an idempotent procedure was performed %d times, want 2", n)
+}
+
+func TestABatchIsRepeatedIfItIsOneTransactionOfAtomicStatements(t *testing.T) {
+	t.Parallel()
+	const good, bad = "INSERT INTO a VALUES (1); SELECT 1", "INSERT INTO a VALUES (1); COMMIT; INSERT INTO b VALUES (2)"
+	for _, c := range []struct {
+		system sp.System
+		text   string
+		size   int
+		want   int
+	}{
+		{sp.PostgreSQL, good, 2, 2},
+		{sp.PostgreSQL, "INSERT INTO a VALUES ($1)", 3, 2},
+		{sp.PostgreSQL, bad, 3, 1},
+		{sp.PostgreSQL, "CALL p()", 1, 1},
+		{sp.CockroachDB, good, 2, 1},
+		{sp.CockroachDB, "SELECT 1", 1, 2},
+		{sp.MySQL, good, 2, 1},
+	} {
+		n := performs(t.Context(), eager(t), &script{steps: fails(serialization)}, func(call *sp.Call) {
+			exec(call)
+			call.Op, call.Text, call.BatchSize, call.Target = sp.OpBatch, c.text, c.size, &sp.Target{System: c.system}
+		})
+		if n != c.want {
+			t.Errorf("%s: %q was performed %d times, want %d", c.system, c.text, n, c.want)
+		}
 	}
-	unsent := &script{steps: fails(errRefused)}
-	if n := performs(t.Context(), eager(t), unsent, shape("CALL transfer(1, 2)")); n != 2 {
-		t.Errorf("a procedure that was not sent was performed %d times, want 2", n)
+}
+
+// TestALimitOnTheWaitForALockIsObeyed: what was asked for is not lengthened; a
+// default limit ends a statement, and has a unit replayed, whose locks may be
+// what the other waits for.
+func TestALimitOnTheWaitForALockIsObeyed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err             error
+		statement, unit int // how often they are performed, of three attempts
+	}{
+		{pgError("55P03"), 1, 1},
+		{&MySQLError{Number: 3572}, 1, 1},
+		{&MySQLError{Number: 1205}, 1, 3},
+		{busy(t), 1, 3},
+		{serialization, 3, 3},
+	} {
+		for name, op := range map[string]func(*sp.Call){"statement": exec, "unit": unit} {
+			want := c.statement
+			if name == "unit" {
+				want = c.unit
+			}
+			for _, ctx := range []context.Context{t.Context(), sp.WithIdempotent(t.Context())} {
+				if n := performs(ctx, eager(t), always(c.err), op); n != want {
+					t.Errorf("%v: a %s was performed %d times, want %d", c.err, name, n, want)
+				}
+			}
+			if n := performs(t.Context(), eager(t, retry.WithLockTimeouts()), always(c.err), op); n != 3 {
+				t.Errorf("%v: with the option a %s was performed %d times, want 3", c.err, name, n)
+			}
+			if n := performs(t.Context(), eager(t, retry.WithLockTimeouts()), always(c.err), inTx); n != 1 {
+				t.Errorf("%v: a statement in a transaction was performed %d times", c.err, n)
+			}
+		}
 	}
+	n := performs(t.Context(), eager(t, retry.WithLockTimeouts()), always(pgError("55P03")), func(c *sp.Call) { exec(c); c.Text = "CALL p()" })
+	if n != 1 {
+		t.Errorf("with the option a procedure was performed %d times", n)
+	}
+}
+
+// busy returns the error of a file that another connection writes to.
+func busy(t *testing.T) error {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "busy.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var conns [2]*sql.Conn
+	for i := range conns {
+		if conns[i], err = db.Conn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conns[i].Close() }()
+	}
+	if _, err = conns[0].ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = conns[1].ExecContext(t.Context(), "CREATE TABLE t (n INTEGER)")
+	if fault.Code(err) != "5" {
+		t.Fatal(err)
+	}
+	return err
 }
 
 func TestAUnitOfWorkIsReplayedFromItsStart(t *testing.T) {
@@ -278,7 +385,7 @@ func TestRowsAreHandedOutOnceAndNothingIsRepeatedAfterwards(t *testing.T) {
 	var call sp.Call
 	op := &rows{failures: 2}
 	call.Reset(op)
-	call.Op, call.Scope = sp.OpQuery, sp.ScopePool
+	call.Op, call.Scope, call.Text = sp.OpQuery, sp.ScopePool, "SELECT 1"
 	open, err := call.Run(t.Context(), sp.NewChain(eager(t), hooks).Then(sp.Perform))
 	if !open || err != nil || op.opened != 1 {
 		t.Fatalf("open %v, %v, opened %d times", open, err, op.opened)

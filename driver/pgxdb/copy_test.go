@@ -81,7 +81,7 @@ func TestCopyIsRepeatedOnlyIfItsSourceCanBeginAnew(t *testing.T) {
 				return err
 			}
 		})
-		pool, _ := newPool(t, must(retry.New()), free)
+		pool, _ := newPool(t, must(retry.New(retry.WithLockTimeouts())), free)
 		exec(t, pool, "CREATE TABLE t (n int)")
 		exec(t, pool, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = 100', current_database()); END $$")
 		pool.Reset()

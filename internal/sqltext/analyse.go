@@ -1,9 +1,6 @@
 package sqltext
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // Analysis is what a statement's text says.
 type Analysis struct {
@@ -34,35 +31,6 @@ func HasParameters(d Dialect, text string) bool {
 		}
 	}
 }
-
-// Compound reports whether a text may be more than one statement to the
-// server: several of them, or the call of a procedure or block. When such a
-// text fails outside a transaction, a part of it may have been done, whatever
-// the error says of its last statement.
-func Compound(d Dialect, text string) bool {
-	lexer := NewLexer(d, text)
-	first, ended := true, false
-	for {
-		t, ok := lexer.Next()
-		if !ok {
-			return false
-		}
-		raw := text[t.Start:t.End]
-		switch {
-		case t.Kind == Space || t.Kind == Comment:
-			continue
-		case raw == ";":
-			ended = true
-			continue
-		case ended, first && slices.Contains(compounds, strings.ToLower(raw)):
-			return true
-		}
-		first = false
-	}
-}
-
-// compounds are the first words of statements that may do several things.
-var compounds = []string{"call", "do", "exec", "execute", "begin", "declare"}
 
 // Split returns the statements of a text, without the semicolons between them
 // and the white space around them. A semicolon inside a literal, a name or a

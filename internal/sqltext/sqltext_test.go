@@ -115,18 +115,6 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-func TestCompound(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]bool{
-		"": false, "SELECT 1": false, "SELECT 1; ": false, "SELECT 1; -- no more": false, "SELECT ';' || a": false,
-		"SELECT 1; SELECT 2": true, "/* x */ call p()": true, "DO $$ $$": true, "SELECT do FROM call": false,
-	} {
-		if got := sqltext.Compound(sqltext.PostgreSQL, text); got != want {
-			t.Errorf("Compound(%q) = %t", text, got)
-		}
-	}
-}
-
 func TestDialectOf(t *testing.T) {
 	t.Parallel()
 	for system, want := range map[string]sqltext.Dialect{
