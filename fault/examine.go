@@ -30,7 +30,7 @@ const (
 )
 
 // mark is a set of facts about a tree that stand beside its finding.
-type mark uint8
+type mark uint16
 
 const (
 	// markCommitUnknown: the tree matches ErrCommitUnknown.
@@ -48,6 +48,11 @@ const (
 	markDialDeadline
 	// markDoubt: a connection broke when something may have been sent.
 	markDoubt
+	// markConnect: the making of a connection failed, by its driver's word.
+	markConnect
+	// markRole: by its text, a host answered that it has not the role that was
+	// asked for: it only reads, or it writes.
+	markRole
 )
 
 // examine looks at err and at all that it wraps. dialling says that the error

@@ -18,10 +18,16 @@ func judge(err error, s Situation) Verdict {
 	if x.is(markCommitUnknown) {
 		s.Phase, s.Progress = PhaseCommit, ProgressUnknown
 	}
+	if x.is(markRole) && s.Progress == ProgressUnsent {
+		x.find(wrongRole, rankDriver, true) // lib/pq does not say that it was connecting
+	}
 	ended, class := endOf(&x, s.Cause)
 	v := x.rule(ended, class, s.Phase).verdict(s)
 	if ended == byCaller {
 		v.Retry, v.Breaker = RetryNone, BreakerExclude
+	}
+	if x.is(markRole) && v.Breaker == BreakerFailure && v.Outcome == OutcomeNotSent {
+		v.Breaker = BreakerExclude // a host is there, and will serve when it has the role
 	}
 	if x.is(markRejected) {
 		v.Retry = RetryNone
@@ -94,7 +100,7 @@ func (x *examination) rule(e ending, c Class, p Phase) rule {
 		return x.settle()
 	case x.is(markDialDeadline):
 		return connectTimeout
-	case p == PhaseConnect:
+	case p == PhaseConnect, x.is(markConnect):
 		return connectUnknown
 	}
 	return unknown

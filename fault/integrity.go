@@ -101,9 +101,9 @@ func (e *IntegrityError) read(source error) {
 		e.readSQLite(source.Error())
 	default:
 		e.Kind = postgresKinds[e.Code]
-		e.Constraint = text(source, s.constraint)
-		e.Table = text(source, s.table)
-		e.Column = text(source, s.column)
+		e.Constraint = letter(source, s.constraint, 'n')
+		e.Table = letter(source, s.table, 't')
+		e.Column = letter(source, s.column, 'c')
 	}
 }
 

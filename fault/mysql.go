@@ -19,6 +19,10 @@ var mysqlCodes = map[int]rule{
 	1689: {ClassLockTimeout, replay, BreakerExclude, contention},                    // ER_LOCK_ABORTED
 	3101: {ClassSerialization, replay, BreakerExclude, contention | undone},         // ER_TRANSACTION_ROLLBACK_DURING_COMMIT: group replication
 	3572: {ClassLockTimeout, stop, BreakerExclude, contention},                      // ER_LOCK_NOWAIT
+	8002: {ClassSerialization, replay, BreakerExclude, contention | undone},         // TiDB, ErrForUpdateCantRetry
+	8022: {ClassSerialization, replay, BreakerExclude, contention | undone},         // TiDB, ErrTxnRetryable: the commit failed and was rolled back
+	8028: {ClassSerialization, replay, BreakerExclude, contention | undone},         // TiDB, ErrInfoSchemaChanged
+	9007: {ClassSerialization, replay, BreakerExclude, contention | undone},         // TiDB, ErrWriteConflict
 	1180: {ClassUnknown, ambiguous, BreakerFailure, mayUndo},                        // ER_ERROR_DURING_COMMIT; see mysqlDetail
 
 	1047: {ClassServerDown, ifHarmless, BreakerFailure, discard},     // ER_UNKNOWN_COM_ERROR: Galera node is not ready
@@ -34,6 +38,12 @@ var mysqlCodes = map[int]rule{
 	2013: {ClassConnectionLost, ifHarmless, BreakerFailure, discard}, // CR_SERVER_LOST
 	3169: {ClassConnectionLost, ifHarmless, BreakerExclude, discard}, // ER_SESSION_WAS_KILLED
 	4031: {ClassConnectionLost, reconnect, BreakerExclude, discard},  // ER_CLIENT_INTERACTION_TIMEOUT
+
+	9001: {ClassServerDown, ifHarmless, BreakerFailure, mayUndo},        // TiDB, ErrPDServerTimeout; see mysqlDetail
+	9002: {ClassServerDown, ifHarmless, BreakerFailure, mayUndo},        // TiDB, ErrTiKVServerTimeout
+	9003: {ClassOverloaded, ifHarmless, BreakerFailure, mayUndo | slow}, // TiDB, ErrTiKVServerBusy
+	9004: {ClassLockTimeout, ifHarmless, BreakerExclude, mayUndo},       // TiDB, ErrResolveLockTimeout
+	9005: {ClassServerDown, ifHarmless, BreakerFailure, mayUndo},        // TiDB, ErrRegionUnavailable
 
 	1021: {ClassOverloaded, stop, BreakerFailure, slow},            // ER_DISK_FULL
 	1037: {ClassOverloaded, replay, BreakerFailure, slow},          // ER_OUTOFMEMORY
@@ -136,6 +146,9 @@ func mysqlCode(err error, s *shape) (rule, string, bool) {
 	r = mysqlDetail(r, number, text(err, s.message))
 	switch r.class {
 	case ClassIntegrity, ClassDeadlock, ClassSerialization, ClassLockTimeout, ClassReadOnly:
+		if number == 8028 || r.action == ifHarmless {
+			break // it is not documented of a COMMIT
+		}
 		// The server refuses the COMMIT and rolls back before it answers so.
 		// What else it may say to a COMMIT leaves the outcome in doubt.
 		r = r.with(settled)
@@ -161,6 +174,18 @@ func mysqlDetail(r rule, number int, message string) rule {
 		text := strings.ToLower(message)
 		if strings.Contains(text, "deadlock") || strings.Contains(text, "certification") {
 			return mysqlCodes[3101]
+		}
+	case 1047: // Galera refuses a statement before it runs it: sql_parse.cc
+		if strings.HasPrefix(message, "WSREP has not yet prepared node") {
+			r.action = replay
+		}
+	case 1105: // Vitess, vtgate: other shards may have done their part
+		if strings.Contains(message, "primary is not serving, there") || strings.Contains(message, "current keyspace is being resharded") {
+			return rule{ClassServerDown, ifHarmless, BreakerFailure, mayUndo}
+		}
+	case 9001, 9002: // ProxySQL had no connection to a server for it
+		if strings.HasPrefix(message, "Max connect timeout reached while reaching hostgroup") || strings.HasPrefix(message, "Max connect failure while reaching hostgroup") {
+			return rule{ClassConnect, reconnect, BreakerFailure, 0}
 		}
 	case 1290: // the text names the option: --read-only, --super-read-only, or one of many others
 		if !strings.Contains(message, "read-only") && !strings.Contains(message, "read_only") {

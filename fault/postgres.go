@@ -83,13 +83,29 @@ var postgresClasses = map[string]rule{
 	"XX": {ClassUnknown, stop, BreakerFailure, 0},                           // internal error
 }
 
+// fielded is an error that gives the fields of PostgreSQL's ErrorResponse by
+// their letters (documentation, "Error and Notice Message Fields"): bun's
+// pgdriver, go-pg.
+type fielded interface{ Field(k byte) string }
+
+// letter returns the text in err's field at index, or else in its field of the
+// protocol.
+func letter(err error, index []int, k byte) string {
+	if e, ok := err.(fielded); ok && index == nil {
+		return e.Field(k)
+	}
+	return text(err, index)
+}
+
 // sqlState returns err's SQLSTATE, if it has one.
 func sqlState(err error) (string, bool) {
-	e, ok := err.(interface{ SQLState() string })
-	if !ok {
-		return "", false
+	state := ""
+	switch e := err.(type) {
+	case interface{ SQLState() string }:
+		state = e.SQLState()
+	case fielded:
+		state = e.Field('C')
 	}
-	state := e.SQLState()
 	if len(state) != 5 {
 		return "", false
 	}
@@ -111,7 +127,7 @@ func postgresRule(state string, err error, s *shape) rule {
 		r = rule{ClassUnknown, stop, BreakerSuccess, 0}
 	}
 	r = postgresDetail(r, state, err, s)
-	severity := text(err, s.severity)
+	severity := letter(err, s.severity, 'V')
 	if severity == "FATAL" || severity == "PANIC" {
 		return r.ending()
 	}
@@ -150,17 +166,17 @@ func postgresDetail(r rule, state string, err error, s *shape) rule {
 	case "0A000": // feature_not_supported
 		// A cached plan's result changed: the statement has to be prepared
 		// again. The routine's name is not translated, the message is.
-		if text(err, s.routine) == "RevalidateCachedQuery" ||
-			strings.Contains(text(err, s.message), "cached plan") {
+		if letter(err, s.routine, 'R') == "RevalidateCachedQuery" ||
+			strings.Contains(letter(err, s.message, 'M'), "cached plan") {
 			return rule{ClassState, again, BreakerSuccess, 0}
 		}
 	case "57014": // query_canceled
-		if text(err, s.routine) == "CopyGetData" || strings.HasPrefix(text(err, s.message), "COPY from stdin failed: ") {
+		if text(err, s.routine) == "CopyGetData" || strings.HasPrefix(letter(err, s.message, 'M'), "COPY from stdin failed: ") {
 			// The client has ended its COPY: its source failed, or a value can't
 			// be sent.
 			return rule{ClassData, stop, BreakerSuccess, interrupt | undone}
 		}
-		if strings.Contains(text(err, s.message), "user request") {
+		if strings.Contains(letter(err, s.message, 'M'), "user request") {
 			r.class = ClassCanceled
 		}
 	}

@@ -20,6 +20,7 @@ var (
 	connectTimeout = rule{ClassConnect, reconnect, BreakerFailure, unsent}
 	connectUnknown = rule{ClassConnect, stop, BreakerFailure, unsent}
 	connectionLost = rule{ClassConnectionLost, ifHarmless, BreakerFailure, discard | interrupt}
+	wrongRole      = rule{ClassConnect, reconnect, BreakerExclude, unsent}
 	noRows         = rule{ClassNotFound, stop, BreakerSuccess, answer | done}
 	unfit          = rule{ClassData, stop, BreakerSuccess, answer | done} // rows came, and do not fit the destination
 	unsendable     = rule{ClassData, stop, BreakerExclude, unsent}        // arguments that no driver can send
@@ -92,6 +93,19 @@ var texts = map[string]rule{
 	"pq: could not complete operation in a failed transaction": rolledBack,
 }
 
+// roles are what drivers say of a host that is sound, and not of the kind that
+// target_session_attrs asks for: pgx, pgconn/config.go; lib/pq, conn.go. While
+// a standby is being promoted, all hosts answer so.
+var roles = map[string]bool{
+	"read only connection":              true,
+	"connection is not read only":       true,
+	"session is read-only":              true,
+	"session is not read-only":          true,
+	"server is in standby mode":         true,
+	"server is in hot standby mode":     true,
+	"server is not in hot standby mode": true,
+}
+
 // match looks for an error that is known by identity, by type or by its text.
 func (x *examination) match(err error, dialling bool) {
 	defer quiet()
@@ -113,6 +127,16 @@ func (x *examination) match(err error, dialling bool) {
 	case net.Error:
 		if e.Timeout() && !x.is(markDeadline|markDialDeadline) {
 			x.find(connectionLost, rankNetwork, dialling)
+		}
+	}
+	s := shapeOf(err)
+	if s.family == familyConnect {
+		x.marks |= markConnect
+	}
+	if s.family == familyText && roles[err.Error()] {
+		x.marks |= markRole
+		if dialling {
+			x.find(wrongRole, rankDriver, dialling)
 		}
 	}
 	if r, ok := spoken(err); ok {
