@@ -26,7 +26,10 @@ func (e pgError) Error() string    { return "ERROR: (SQLSTATE " + string(e) + ")
 func (e pgError) SQLState() string { return string(e) }
 
 // MySQLError has the shape by which fault knows MySQL's errors.
-type MySQLError struct{ Number uint16 }
+type MySQLError struct {
+	Number  uint16
+	Message string
+}
 
 func (e *MySQLError) Error() string { return "Error " + strconv.Itoa(int(e.Number)) }
 
