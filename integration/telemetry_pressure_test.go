@@ -56,6 +56,8 @@ func (e *emitter) retries(t *testing.T) {
 	late, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	soon, never := retry.WithBackoff(retry.Contention, time.Millisecond, time.Millisecond), retry.WithBackoff(retry.Contention, time.Hour, time.Hour)
+	// Contention is not charged: it is made to look like something else.
+	charged := retry.WithClassifier(func(_ error, v fault.Verdict) fault.Verdict { v.Contention = false; return v })
 	full := retry.WithJitter(func(ceiling time.Duration) time.Duration { return ceiling })
 	for _, c := range []struct {
 		reason  retry.Reason
@@ -63,12 +65,12 @@ func (e *emitter) retries(t *testing.T) {
 		options []retry.Option
 	}{
 		{retry.ReasonAttempts, t.Context(), []retry.Option{soon}},
-		{retry.ReasonBudget, t.Context(), []retry.Option{soon, retry.WithBudget(must(retry.NewBudget(retry.WithCapacity(1))))}},
+		{retry.ReasonBudget, t.Context(), []retry.Option{soon, charged, retry.WithBudget(must(retry.NewBudget(retry.WithCapacity(1))))}},
 		{retry.ReasonDeadline, late, []retry.Option{never, full}},
 		{retry.ReasonCanceled, ctx, []retry.Option{never, retry.WithJitter(func(ceiling time.Duration) time.Duration { cancel(); return ceiling })}},
 	} {
-		db := openDSN(t, e.driver, e.source, e.observed(must(retry.New(append(c.options, retry.WithMeterProvider(e.meters))...)))...)
-		_, err := db.ExecContext(c.ctx, text)
+		db := openDSN(t, e.driver, e.source, e.observed(must(retry.New(append(c.options, retry.WithLockTimeouts(), retry.WithMeterProvider(e.meters))...)))...)
+		_, err := db.ExecContext(sp.WithIdempotent(c.ctx), text) // SIGNAL is not known to be atomic
 		if class := fault.Of(err, fault.Situation{}).Class; err == nil || class != fault.ClassSerialization && class != fault.ClassDeadlock && class != fault.ClassLockTimeout {
 			t.Fatalf("%s: %v of class %v", c.reason, err, class)
 		}

@@ -14,7 +14,9 @@ import (
 // each call that succeeds at once gives some back. While most calls succeed,
 // it is full and in nobody's way; when a database fails, repetitions stop
 // after the bucket is empty, long before they multiply the load. Statements
-// and units of work draw on the same bucket.
+// and units of work draw on the same bucket. Contention that the server reports
+// costs nothing: a serialization failure or a deadlock is the answer of a healthy
+// server, and the number of attempts bounds what comes of it.
 //
 // Make it with [NewBudget]. It is safe for concurrent use, without locks once
 // a target is known, and may be shared by several [Retry] values. Targets that
@@ -72,8 +74,8 @@ func (b *Budget) succeeded(k *bucket) {
 // take pays for a repetition after a fault with verdict v. It returns what was
 // paid, and false if there is not enough left. A nil budget asks for nothing.
 func (b *Budget) take(t *sessionproxy.Target, v fault.Verdict) (paid int64, ok bool) {
-	if b == nil {
-		return 0, true
+	if b == nil || v.Contention && v.Answered {
+		return 0, true // transactions in each other's way are no outage: attempts bound them
 	}
 	cost := b.cost
 	if groupOf(v) == Overload || v.Class == fault.ClassAttemptTimeout || v.Class == fault.ClassStatementTimeout {

@@ -33,11 +33,13 @@ func TestARepetitionCostsFiveAndAnImmediateSuccessEarnsOne(t *testing.T) {
 		shape func(*sp.Call)
 		want  int
 	}{
-		{fails(serialization), exec, 495},
+		{fails(errRefused), exec, 495},
 		{fails(), exec, 496},
-		{fails(errRefused, serialization), unit, 486},
+		{fails(errRefused, errRefused), unit, 486},
 		{fails(), unit, 487},
 		{fails(unique), exec, 487},
+		{fails(serialization, pgError("40P01")), exec, 487},
+		{fails(&MySQLError{Number: 1213}), unit, 487},
 		{fails(), inTx, 487},
 		{fails(tooMany), onConn(sp.OpConnect), 477},
 		{fails(fault.ErrPoolTimeout), exec, 467},
@@ -55,7 +57,7 @@ func TestAFullBucketTakesNoMore(t *testing.T) {
 	t.Parallel()
 	b := newBudget(t, retry.WithRefund(400))
 	r := eager(t, retry.WithBudget(b))
-	for _, steps := range [][]step{fails(), fails(serialization), fails(), fails()} {
+	for _, steps := range [][]step{fails(), fails(errRefused), fails(), fails()} {
 		_, _ = run(t.Context(), r, &script{steps: steps}, exec)
 	}
 	if got := b.Remaining(nil); got != 500 {
@@ -69,13 +71,31 @@ func TestAnOutageStopsRepetitionsWhenTheBudgetIsEmpty(t *testing.T) {
 	r := eager(t, retry.WithBudget(b))
 	var performed int
 	for range 1000 {
-		performed += performs(t.Context(), r, always(serialization), exec)
+		performed += performs(t.Context(), r, always(errRefused), exec)
 	}
 	if performed != 1100 {
 		t.Errorf("1000 calls were performed %d times, want 1000 and 100 repetitions", performed)
 	}
 	if b.Remaining(nil) != 0 {
 		t.Errorf("%d tokens left", b.Remaining(nil))
+	}
+}
+
+// TestContentionDoesNotEmptyTheBucket holds that a healthy server whose
+// transactions stand in each other's way costs nobody an attempt.
+func TestContentionDoesNotEmptyTheBucket(t *testing.T) {
+	t.Parallel()
+	b := newBudget(t, retry.WithCapacity(10))
+	r := eager(t, retry.WithBudget(b))
+	for range 100 {
+		for _, shape := range []func(*sp.Call){exec, unit} {
+			if _, err := run(t.Context(), r, &script{steps: fails(serialization, serialization)}, shape); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := b.Remaining(nil); n != 10 {
+		t.Errorf("%d tokens left", n)
 	}
 }
 
@@ -86,8 +106,8 @@ func TestEachTargetHasABucketSharedByAllThatUseTheBudget(t *testing.T) {
 	writer := &sp.Target{System: sp.PostgreSQL, Host: "db", Port: 5432, User: "app"}
 	same := &sp.Target{System: sp.PostgreSQL, Host: "db", Port: 5432, User: "admin"}
 	reader := &sp.Target{System: sp.PostgreSQL, Host: "replica", Port: 5432}
-	_, _ = run(t.Context(), one, &script{steps: fails(serialization)}, at(writer, exec))
-	_, _ = run(t.Context(), two, &script{steps: fails(serialization)}, at(same, unit))
+	_, _ = run(t.Context(), one, &script{steps: fails(errRefused)}, at(writer, exec))
+	_, _ = run(t.Context(), two, &script{steps: fails(errRefused)}, at(same, unit))
 	_, _ = run(t.Context(), two, &script{steps: fails(errRefused)}, at(nil, unit))
 	for target, want := range map[*sp.Target]int{writer: 490, same: 490, reader: 500, nil: 495} {
 		if got := b.Remaining(target); got != want {
@@ -101,7 +121,7 @@ func TestAHandleOfSeveralTargetsDrawsOnTheRightBucket(t *testing.T) {
 	b := newBudget(t)
 	h := eager(t, retry.WithBudget(b)).Wrap(sp.Perform)
 	targets := []*sp.Target{{Host: "a"}, {Host: "b"}}
-	for _, steps := range [][]step{fails(serialization), fails()} {
+	for _, steps := range [][]step{fails(errRefused), fails()} {
 		for _, target := range targets {
 			var call sp.Call
 			call.Reset(&script{steps: steps})
@@ -126,7 +146,7 @@ func TestTargetsWithoutNumberShareOneBucketInTheEnd(t *testing.T) {
 	}
 	r := eager(t, retry.WithBudget(b))
 	late, later := &sp.Target{Host: "late"}, &sp.Target{Host: "later"}
-	_, _ = run(t.Context(), r, &script{steps: fails(serialization)}, at(late, exec))
+	_, _ = run(t.Context(), r, &script{steps: fails(errRefused)}, at(late, exec))
 	if b.Remaining(later) != 495 || b.Remaining(&sp.Target{Host: "host7"}) != 500 {
 		t.Errorf("%d tokens for a late target, %d for an early one", b.Remaining(later), b.Remaining(&sp.Target{Host: "host7"}))
 	}
@@ -152,7 +172,7 @@ func TestTokensStayInRangeUnderConcurrency(t *testing.T) {
 			for i := range 300 {
 				steps := fails()
 				if (i+g)%3 == 0 {
-					steps = fails(serialization, serialization)
+					steps = fails(errRefused, errRefused)
 				}
 				_, _ = run(t.Context(), r, &script{steps: steps}, exec)
 				if n := b.Remaining(nil); n < 0 || n > 50 {

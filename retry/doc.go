@@ -30,8 +30,9 @@
 // Waits are drawn from zero to a ceiling that doubles with every attempt
 // ([WithBackoff]). A [Budget] per target bounds the repetitions of all calls
 // together, so that retries can't multiply the load of a database that is
-// failing. When attempts, time or budget are used up, the caller gets the last
-// error as it is if there was one attempt, and else an [*Error].
+// failing. When attempts or time are used up, the caller gets the last error as
+// it is if there was one attempt, and else an [*Error]; a budget that is used up
+// is always told by one.
 //
 // A call that succeeds at once costs a few nanoseconds and no allocation.
 package retry

@@ -34,8 +34,8 @@ const (
 	ReasonFinal Reason = "final"
 )
 
-// Error is the error of a call that failed more than once, or was given up
-// while it waited for the next attempt. Its text begins with that of the last
+// Error is the error of a call that failed more than once, was given up while it
+// waited for the next attempt, or got none because the budget was used up. Its text begins with that of the last
 // database error.
 //
 // It unwraps to Err first, then to what made the call give up (the context's

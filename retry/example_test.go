@@ -86,7 +86,8 @@ func ExampleError() {
 }
 
 // A budget for all databases of a process, spent faster and held smaller than
-// by default.
+// by default. The two conflicts that the unit meets cost nothing: they are the
+// answers of a healthy server.
 func ExampleNewBudget() {
 	budget, err := retry.NewBudget(retry.WithCapacity(100), retry.WithCost(10))
 	if err != nil {
@@ -102,7 +103,7 @@ func ExampleNewBudget() {
 	fmt.Println(budget.Remaining(nil), "tokens left")
 	// Output:
 	// committed
-	// 80 tokens left
+	// 100 tokens left
 }
 
 // Under SERIALIZABLE two units that insert the same key can meet as a unique

@@ -101,7 +101,7 @@ func TestWhatIsLeftOfTheBudgetIsObserved(t *testing.T) {
 	t.Parallel()
 	var rec recorder
 	r := eager(t, retry.WithMeterProvider(&rec))
-	_, _ = run(t.Context(), r, &script{steps: fails(serialization)}, at(&sp.Target{System: sp.MySQL, Host: "db"}, exec))
+	_, _ = run(t.Context(), r, &script{steps: fails(errRefused)}, at(&sp.Target{System: sp.MySQL, Host: "db"}, exec))
 	_, _ = run(t.Context(), r, &script{steps: fails()}, exec)
 	seen := observer{values: map[string]int64{}}
 	if err := rec.read(t.Context(), seen); err != nil {

@@ -48,9 +48,13 @@ func TestAnEmptyBudgetIsNoticedBeforeTheWaitAndKeepsTheDatabasesError(t *testing
 			t.Fatal(err)
 		}
 		start := time.Now()
-		events, err := run(t.Context(), newRetry(t, longest(), retry.WithBudget(budget)), always(serialization), exec)
-		if !unchanged(err, serialization) || time.Since(start) != 0 {
+		events, err := run(t.Context(), newRetry(t, longest(), retry.WithBudget(budget)), always(errRefused), exec)
+		e, ok := errors.AsType[*retry.Error](err)
+		if !ok || e.Reason != retry.ReasonBudget || e.Attempts != 1 || !errors.Is(err, errRefused) || time.Since(start) != 0 {
 			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		if want := errRefused.Error() + "; retry: gave up after 1 attempt: retry budget used up"; err.Error() != want {
+			t.Errorf("the error says %q, want %q", err, want)
 		}
 		if len(events) != 1 || events[0].Detail != "budget" {
 			t.Errorf("reported %+v", events)

@@ -135,9 +135,10 @@ func (s *series) exhausted(ctx context.Context, reason Reason, behind ...error) 
 }
 
 // fail returns the last error of the database with what else is to be told,
-// or as it is if there is nothing.
+// or as it is if there is nothing. That the budget is used up is told always: it
+// is why a call failed that would have been repeated on another day.
 func (s *series) fail(reason Reason, behind ...error) error {
-	if s.made == 1 && len(behind) == 0 {
+	if s.made == 1 && len(behind) == 0 && reason != ReasonBudget {
 		return s.err
 	}
 	e := &Error{Attempts: s.made, Err: s.err, Reason: reason, behind: behind, earlier: others(s.err, s.earlier)}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,7 +95,7 @@ func TestBudgetsAreShownByDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := newPage(t, statusz.WithBudget(budget.Remaining, 20))
-		c := newCall(returns(serialization), sp.OpTransaction, "")
+		c := newCall(returns(syscall.ECONNREFUSED), sp.OpTransaction, "")
 		c.Scope = sp.ScopePool
 		_, _ = c.Run(t.Context(), sp.NewChain(p, retrier).Then(sp.Perform))
 		s := look(t, p)
