@@ -75,10 +75,11 @@ type lifecycle struct {
 	hooks []hook
 	open  bool // the operation's result outlives its handler
 
-	state  atomic.Uint32        // one of the stages below
-	endErr error                // set before ended
-	heir   atomic.Pointer[Call] // the call that adopted this fork
-	mu     sync.Mutex           // one event of a fork at a time
+	state   atomic.Uint32        // of the marks below
+	endErr  error                // set before resultDone
+	heir    atomic.Pointer[Call] // the call that adopted this fork
+	adopted *Call                // the fork that this call adopted last
+	mu      sync.Mutex           // one event of a fork at a time
 }
 
 // hook is what was registered to hear of the end of a call, of its events, or
@@ -89,14 +90,13 @@ type hook struct {
 	holding Holding
 }
 
-// The stages of a call whose result is open. Its handlers and its result may
-// come to their ends on different goroutines: whoever moves the call out of
-// running first leaves the finish hooks to the other.
+// A call whose result is open has two owners, the handlers and the result, which
+// may be done on different goroutines. Each leaves a mark when it is, and whoever
+// finds the other's runs the finish hooks.
 const (
-	running uint32 = iota // the handlers are at work
-	ended                 // the result has ended, the handlers are at work
-	handed                // the handlers are through, the result is with the caller
-	done                  // both have ended
+	finishing    uint32 = 1 << iota // Finish was called: only the first time counts
+	resultDone                      // the result has ended
+	handlersDone                    // the handlers are through, the result is with the caller
 )
 
 // An Operation performs a call: it is what an attachment puts behind the core
@@ -229,6 +229,9 @@ const timerLag = 100 * time.Millisecond
 func (c *Call) Verdict(err error) fault.Verdict {
 	if err == nil {
 		return fault.Of(nil, fault.Situation{})
+	}
+	if heir := c.heir.Load(); heir != nil {
+		return heir.Verdict(err) // the result of a fork is judged by the call that adopted it
 	}
 	if !c.judged {
 		return c.Judge(context.Background(), err, c.Op.Phase(), fault.ProgressUnknown)

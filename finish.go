@@ -49,10 +49,7 @@ func (c *Call) Run(ctx context.Context, h Handler) (open bool, err error) {
 // hand gives the open result to the caller, unless it has ended meanwhile. A
 // call whose end nobody waits for stays as it is: nothing will happen then.
 func (c *Call) hand() (open bool) {
-	if c.Loose() {
-		return true
-	}
-	if c.state.CompareAndSwap(running, handed) {
+	if c.Loose() || c.state.Or(handlersDone)&resultDone == 0 {
 		return true
 	}
 	c.end(c.endErr)
@@ -64,52 +61,40 @@ func (c *Call) hand() (open bool) {
 // when it ran the finish hooks, after which the call is free to be pooled; it
 // returns false when the handlers are still at work, so that [Call.Run] will
 // run them, when there are none, or when the call was finished before. It is
-// safe for concurrent use with Run and with itself.
+// safe for concurrent use with Run and with itself, and may be called by a
+// finish hook, where it does nothing.
 func (c *Call) Finish(err error) bool {
 	if heir := c.heir.Load(); heir != nil {
 		return heir.Finish(err)
 	}
-	if c.state.CompareAndSwap(handed, done) {
+	if c.state.Or(finishing)&finishing != 0 {
+		return false
+	}
+	c.endErr = err
+	if c.state.Or(resultDone)&handlersDone != 0 {
 		c.end(err)
 		return true
 	}
-	return c.finishEarly(err)
+	if heir := c.heir.Load(); heir != nil { // adopted in this moment
+		return heir.Finish(err)
+	}
+	return false
 }
 
 // Loose reports whether nobody waits for the end of a call that [Call.Run] has
 // just returned open. Then its result can go to the caller as it is, and the
 // call is free to be pooled without [Call.Finish]. An attachment asks before it
 // hands the result to anyone.
-func (c *Call) Loose() bool { return len(c.hooks) == 0 && c.state.Load() == running }
-
-// finishEarly is Finish while the handlers may still be at work.
-func (c *Call) finishEarly(err error) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state.Load() != running {
-		// They returned in this moment, or the call was finished before.
-		if !c.state.CompareAndSwap(handed, done) {
-			return false
-		}
-		c.end(err)
-		return true
-	}
-	c.endErr = err
-	if c.state.CompareAndSwap(running, ended) {
-		if heir := c.heir.Load(); heir != nil { // adopted in this moment
-			return heir.Finish(err)
-		}
-		return false
-	}
-	c.state.Store(done)
-	c.end(err)
-	return true
-}
+func (c *Call) Loose() bool { return len(c.hooks) == 0 && c.state.Load() == 0 }
 
 // end finishes a call whose open result has ended.
 func (c *Call) end(err error) {
 	if s, ok := c.operation.(Settler); ok {
 		s.Settle(err)
+	}
+	for fork := c.adopted; fork != nil; fork = fork.adopted {
+		// Hooks registered further in than the fork know it alone.
+		fork.RowsAffected, fork.RowsReturned = c.RowsAffected, c.RowsReturned
 	}
 	c.unwind(0, err)
 }
@@ -137,7 +122,7 @@ func (c *Call) discard() {
 		d.Discard()
 	}
 	c.open, c.endErr = false, nil
-	c.state.Store(running)
+	c.state.Store(0)
 }
 
 // Try runs next as one attempt of the call. Hooks that handlers further in

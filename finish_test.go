@@ -276,3 +276,37 @@ func TestEveryHookRunsExactlyOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestAHookMayCallFinish(t *testing.T) {
+	t.Parallel()
+	for _, early := range []bool{false, true} {
+		ran := 0
+		call, _ := newCall(func(_ context.Context, c *sp.Call) error {
+			c.KeepOpen()
+			if early && c.Finish(errDB) {
+				t.Error("Finish ran the hooks while the handlers are at work")
+			}
+			return nil
+		})
+		again := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+			return func(ctx context.Context, call *sp.Call) error {
+				call.OnFinish(func(error) {
+					if ran++; call.Finish(nil) {
+						t.Error("Finish ran the hooks inside a hook")
+					}
+				})
+				return next(ctx, call)
+			}
+		})
+		open, err := call.Run(t.Context(), sp.NewChain(again, again).Then(sp.Perform))
+		if open == early || err != nil {
+			t.Errorf("Run() = %v, %v", open, err)
+		}
+		if open && !call.Finish(errDB) {
+			t.Error("Finish did not run the hooks")
+		}
+		if ran != 2 || call.Finish(nil) {
+			t.Errorf("%d hooks ran, or a second Finish counts", ran)
+		}
+	}
+}

@@ -59,8 +59,9 @@ func (c *Call) Adopt(fork *Call) {
 	c.hooks, fork.hooks = append(c.hooks, fork.hooks...), nil
 	c.open = fork.open
 
+	c.adopted = fork
 	fork.heir.Store(c)
-	if fork.state.Load() == ended {
+	if fork.state.Load()&resultDone != 0 {
 		c.Finish(fork.endErr)
 	}
 }

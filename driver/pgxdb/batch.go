@@ -124,8 +124,8 @@ func (r *batchResults) begun(inner pgx.Tx) *Tx {
 func (r *batchResults) note(err error) error {
 	if err != nil && r.failed == nil {
 		r.failed = err
-		if r.call != nil && !r.call.abandoned.Load() {
-			r.call.Event(sp.Event{Kind: sp.EventStatementFailed, Attempt: r.asked, Err: err})
+		if r.call != nil {
+			r.call.tell(sp.Event{Kind: sp.EventStatementFailed, Attempt: r.asked, Err: err})
 		}
 	}
 	return err

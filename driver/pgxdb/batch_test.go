@@ -1,6 +1,7 @@
 package pgxdb_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -179,6 +180,36 @@ func TestABatchMayBeginATransaction(t *testing.T) {
 	r = pool.SendBatch(t.Context(), b)
 	if err := r.Close(); err == nil || r.Tx() == nil || !errors.Is(r.Tx().Commit(t.Context()), pgx.ErrTxClosed) {
 		t.Error("a transaction that never began:", err)
+	}
+	sound(t, pool)
+}
+
+// TestEventsOfAnAbandonedBatchDoNotRaceWithItsEnd fails under the race detector
+// if a statement's event and the end of the call's context meet.
+func TestEventsOfAnAbandonedBatchDoNotRaceWithItsEnd(t *testing.T) {
+	t.Parallel()
+	watch := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error {
+			if call.Op == sp.OpBatch {
+				told := 0 // unguarded: the finish hook and the listener must not meet
+				call.Watch(func(sp.Event) { told++ }, func(error) { told++ })
+			}
+			return next(ctx, call)
+		}
+	})
+	pool, _ := newPool(t, watch)
+	for range 50 {
+		ctx, cancel := context.WithCancel(t.Context())
+		results := pool.SendBatch(ctx, batch("SELECT 1", "SELECT 1/0"))
+		if _, err := results.Exec(); err != nil {
+			t.Fatal(err)
+		}
+		go cancel()
+		if _, err := results.Exec(); err == nil {
+			t.Error("a division by zero succeeded")
+		}
+		_ = results.Close()
+		cancel()
 	}
 	sound(t, pool)
 }

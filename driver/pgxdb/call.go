@@ -3,11 +3,13 @@ package pgxdb
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
@@ -28,6 +30,7 @@ type stmtCall struct {
 	*pipeline
 	work
 	abandoned atomic.Bool // the result ended with its context
+	telling   sync.Mutex  // held while an event is told, so that the call is not abandoned meanwhile
 	reported  atomic.Bool // see late
 	onDone    func()      // abandon, made once
 }
@@ -207,8 +210,20 @@ func (s *stmtCall) watch() (stop func() bool) {
 // abandon finishes a call whose result's context is over. From now on the call
 // is not used again.
 func (s *stmtCall) abandon() {
+	s.telling.Lock()
 	s.abandoned.Store(true)
+	s.telling.Unlock()
 	s.Finish(context.Cause(s.resultCtx))
+}
+
+// tell reports an event of a result that the caller reads, unless the call was
+// abandoned: its listeners are gone then, or going.
+func (s *stmtCall) tell(e sp.Event) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if !s.abandoned.Load() {
+		s.Event(e)
+	}
 }
 
 // end finishes a call whose result has ended, watched or not.

@@ -141,6 +141,7 @@ func (t *Tx) end(ctx context.Context, op sp.Op, act func(context.Context, *stmtC
 	}
 	s := t.call(ctx, op, "", nil)
 	s.act = act
+	err = sp.ErrAborted // stays if the chain panics
 	defer func() {
 		if !s.performed {
 			t.undo(ctx)

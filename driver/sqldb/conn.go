@@ -108,6 +108,9 @@ func (c *conn) StmtExecContext(ctx context.Context, e driver.StmtExecContext, qu
 func (c *conn) exec(ctx context.Context, s *stmtCall) (driver.Result, error) {
 	_, err := c.run(ctx, s)
 	res := s.result
+	if err == nil && res == nil { // an interceptor made a success of a failure
+		res = noResult{}
+	}
 	s.free()
 	return res, err
 }
@@ -161,6 +164,9 @@ func (c *conn) ConnPrepareContext(ctx context.Context, _ driver.ConnPrepareConte
 	_, err := c.run(ctx, s)
 	stmt := s.stmt
 	s.free()
+	if err == nil && stmt == nil { // an interceptor made a success of a failure
+		err = errNotPerformed(sp.OpPrepare)
+	}
 	return ctx, stmt, err
 }
 
@@ -186,6 +192,10 @@ func (c *conn) ConnBeginTx(ctx context.Context, _ driver.ConnBeginTx, opts drive
 		return ctx, nil, err
 	}
 	tx := begun.driverTx
+	if tx == nil { // an interceptor made a success of a failure
+		s.free()
+		return ctx, nil, errNotPerformed(sp.OpBegin)
+	}
 	if !open {
 		if s.handle != nil { // COMMIT is no step of the handle's BEGIN
 			ctx = s.handle.caller
@@ -213,6 +223,7 @@ func (c *conn) TxRollback(ctx context.Context, tx driver.Tx) error {
 // pool, where no transaction may be open.
 func (c *conn) endTx(ctx context.Context, s *stmtCall) (err error) {
 	tx := s.tx
+	err = sp.ErrAborted // stays if the chain panics
 	defer func() {
 		if !s.performed {
 			_ = tx.Rollback()

@@ -65,11 +65,43 @@ func (db *DB) start(ctx context.Context, op sp.Op, text string, args []any) *dbC
 // run passes h through the chain.
 func (h *dbCall) run(ctx context.Context) error {
 	open, err := h.Run(ctx, h.pipeline.handler)
-	if !open && err == nil && !h.performed {
+	if !open && err == nil && !h.hasResult() {
 		return errNotPerformed(h.Op)
 	}
 	return err
 }
+
+// hasResult reports whether there is what the operation's caller expects. There
+// is not if an interceptor made a success of a failure, which only of an
+// operation without a result is possible, or of one whose result may say that
+// there is none.
+func (h *dbCall) hasResult() bool {
+	switch h.Op {
+	case sp.OpQuery:
+		return h.rows != nil || h.row != nil
+	case sp.OpPrepare:
+		return h.stmt != nil
+	case sp.OpBegin:
+		return h.tx != nil
+	case sp.OpExec:
+		if h.performed && h.result == nil {
+			h.result = noResult{}
+		}
+	}
+	return h.performed
+}
+
+// noResult is the result of a statement that failed, and of whose failure an
+// interceptor made a success.
+type noResult struct{}
+
+var errNoResult = errors.New("sqldb: exec: an interceptor returned without an error although the statement failed: there is no result")
+
+// LastInsertId returns an error.
+func (noResult) LastInsertId() (int64, error) { return 0, errNoResult }
+
+// RowsAffected returns an error.
+func (noResult) RowsAffected() (int64, error) { return 0, errNoResult }
 
 // ExecContext is [sql.DB.ExecContext] through the chain.
 func (db *DB) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {

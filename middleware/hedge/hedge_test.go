@@ -445,3 +445,21 @@ func TestNewRefusesBadValues(t *testing.T) {
 		t.Errorf("a nil option is skipped, but: %v", err)
 	}
 }
+
+func TestAPanicInTheFunctionOfThePoolIsTheCallsAlone(t *testing.T) {
+	linktest.Bubble(t, func(t *testing.T) {
+		h := hedged(t, hedge.WithPool(func() bool { panic("mine") }))
+		slow := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, _ int) error { return linktest.Sleeps(ctx, 2*time.Second) })
+		call := linktest.Reading(t.Context(), slow)
+		finished := 0
+		call.OnFinish(func(error) { finished++ })
+		_, err, panicked := linktest.RunCaught(call, h)
+		if !panicked || finished != 1 || len(slow.Forks.Hooked[1]) != 1 {
+			t.Errorf("error %v, panicked %t, finished %d times, forks %+v", err, panicked, finished, slow.Forks)
+		}
+		fast := linktest.NewTwin(func(context.Context, *sp.Call, int) error { return nil })
+		if _, err := linktest.Reading(t.Context(), fast).Run(t.Context(), h); err != nil {
+			t.Errorf("a call that is fast enough: %v", err)
+		}
+	})
+}

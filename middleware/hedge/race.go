@@ -21,10 +21,13 @@ type race struct {
 	first  attempt
 	winner atomic.Pointer[attempt] // the first to bring a result
 
-	mu      sync.Mutex
-	over    bool          // the first has returned: no second will be started
-	second  *attempt      // if it was started
-	through chan struct{} // closed when the second has returned
+	thrown any // with what the call has to panic
+
+	mu       sync.Mutex
+	over     bool          // the first has returned: no second will be started
+	second   *attempt      // if it was started
+	panicked any           // what the function of WithPool panicked with
+	through  chan struct{} // closed when the second has returned
 }
 
 // attempt is one attempt.
@@ -95,8 +98,9 @@ func (r *race) stop(timer *time.Timer, cancel bool) {
 	}
 	r.mu.Lock()
 	r.over = true
-	second := r.second
+	second, panicked := r.second, r.panicked
 	r.mu.Unlock()
+	r.thrown = panicked
 	if second == nil {
 		return
 	}
@@ -111,6 +115,9 @@ func (r *race) stop(timer *time.Timer, cancel bool) {
 func (r *race) finish(best *attempt) error {
 	second := r.second
 	if second != nil && second.panicked != nil {
+		r.thrown = second.panicked
+	}
+	if r.thrown != nil {
 		best = nil
 	}
 	for _, l := range [...]*attempt{&r.first, second} {
@@ -119,8 +126,8 @@ func (r *race) finish(best *attempt) error {
 		}
 	}
 	switch {
-	case second != nil && second.panicked != nil:
-		panic(second.panicked)
+	case r.thrown != nil:
+		panic(r.thrown)
 	case best == nil:
 		return nil
 	case second != nil:
@@ -155,11 +162,29 @@ func (r *race) launch() {
 	}
 }
 
+// hasRoom asks the function of WithPool. A panic in it must not end the
+// process, as it would on this goroutine: it goes on in the call.
+func (r *race) hasRoom() (room bool) {
+	if r.free == nil {
+		return true
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.panicked, room = v, false
+		}
+	}()
+	if room = r.free(); !room {
+		r.meters.skip(r.ctx, "pool")
+	}
+	return room
+}
+
 // enter makes a second attempt out of the call, unless that is over, too many
 // are made, or there is no connection for it.
 func (r *race) enter() *attempt {
-	if r.free != nil && !r.free() {
-		r.meters.skip(r.ctx, "pool")
+	if !r.hasRoom() {
 		return nil
 	}
 	r.mu.Lock()
