@@ -7,6 +7,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
 // stmtCall is a call on one connection: what the driver is to do, and its
@@ -113,7 +114,10 @@ func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) faul
 		s.handle.progress, s.handle.inTx = progress, s.InTx
 	}
 	v := s.Judge(ctx, err, phase, progress)
-	s.conn.driver.unfit = s.conn.driver.unfit || v.DiscardConn
+	// SQLite refuses to roll back what it has rolled back by itself: its
+	// connection, which may be the database, is sound.
+	over := s.Op == sp.OpRollback && s.conn.driver.tx.dialect == sqltext.SQLite && !s.conn.driver.tx.inTx()
+	s.conn.driver.unfit = s.conn.driver.unfit || v.DiscardConn && !over
 	return v
 }
 

@@ -5,6 +5,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"time"
+
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
 // driverConn is the connection as sqlmw sees it. It has every optional interface
@@ -248,6 +250,11 @@ func (t *driverTx) Rollback() error {
 	err := t.raw.Rollback()
 	t.conn.leave()
 	t.conn.tx.ended(err)
+	if err != nil && t.conn.tx.dialect == sqltext.SQLite { // it may have rolled back before
+		if state, perr := t.conn.probeSQLite(context.Background()); perr == nil {
+			t.conn.tx.is(state)
+		}
+	}
 	t.conn.noteBad(err)
 	return err
 }

@@ -59,11 +59,23 @@ type Pool struct {
 // New returns a pool. It does not connect.
 func New(cfg Config) *Pool {
 	p := &Pool{cfg: cfg, gate: gate.New(cfg.Size, cfg.Overflow, cfg.Timeout), outside: cfg.Chain.Len() == 0}
-	if !p.outside {
+	if p.outside {
+		p.cfg.Chain = sp.NewChain(bystander{})
+	} else {
 		p.cfg.Chain = cfg.Chain.Append(p.gate)
 	}
 	return p
 }
+
+// bystander stands for an empty chain, which would be bypassed: statements pass
+// it by, and a transaction that the database has undone is still noticed.
+type bystander struct{}
+
+// Wrap implements [sp.Interceptor].
+func (bystander) Wrap(next sp.Handler) sp.Handler { return next }
+
+// Unconcerned implements [sp.Bystander].
+func (bystander) Unconcerned(context.Context, sp.Op) bool { return true }
 
 // handle is a database and how many there are who use it. It is closed when it
 // was disposed of and the last of them is done. Its fields are guarded by the
