@@ -20,6 +20,8 @@ type URL struct {
 	Host string
 	// Port is the server's port; 0 if not given.
 	Port int
+	// More are the servers after the first, of a URL that names several.
+	More []Address
 	// Database is the database's name, or a path for one in a file.
 	Database string
 
@@ -29,14 +31,37 @@ type URL struct {
 	params      url.Values
 }
 
+// Address is where a server listens.
+type Address struct {
+	// Host is its name or address, without brackets.
+	Host string
+	// Port is its port; 0 if not given.
+	Port int
+}
+
+// String returns the address as a URL has it.
+func (a Address) String() string {
+	host := escape(a.Host)
+	if strings.Contains(a.Host, ":") {
+		host = "[" + a.Host + "]"
+	}
+	if a.Port != 0 {
+		host += ":" + strconv.Itoa(a.Port)
+	}
+	return host
+}
+
 // ParseURL parses the name of a database:
 //
 //	postgres://user:password@host:5432/database?sslmode=require
+//	postgres://user@one:5432,two:5433/database?target_session_attrs=read-write
 //	mysql://user:password@host:3306/database?tls=true
 //	sqlite:relative/path.db
 //	sqlite:///absolute/path.db
 //	sqlite::memory:
 //
+// A driver after the dialect, as SQLAlchemy has it (postgresql+asyncpg,
+// mysql+aiomysql, sqlite+aiosqlite), is left out: a dialect has one driver here.
 // What parameters there are is the dialect's business. Reserved characters in
 // user, password, database and parameters are percent-encoded. No error holds
 // the password.
@@ -48,7 +73,7 @@ func ParseURL(s string) (*URL, error) {
 	if !validScheme(scheme) {
 		return nil, errors.New("engine: parse url: the scheme before the first colon has characters other than letters, digits, + and -")
 	}
-	u := &URL{Scheme: strings.ToLower(scheme)}
+	u := &URL{Scheme: withoutDriver(strings.ToLower(scheme))}
 	rest, query, _ := strings.Cut(rest, "?")
 	if err := u.parseQuery(query); err != nil {
 		return nil, err
@@ -73,6 +98,16 @@ func ParseURL(s string) (*URL, error) {
 		return nil, err
 	}
 	return u, u.parsePath(path)
+}
+
+// withoutDriver returns a scheme without the driver that SQLAlchemy's URLs name
+// behind the dialect.
+func withoutDriver(scheme string) string {
+	switch dialect, _, _ := strings.Cut(scheme, "+"); dialect {
+	case "postgres", "postgresql", "mysql", "mariadb", "sqlite":
+		return dialect
+	}
+	return scheme
 }
 
 func validScheme(s string) bool {
@@ -134,7 +169,25 @@ func (u *URL) parseAuthority(authority string) (err error) {
 		}
 		u.hasPassword = found
 	}
-	return u.parseHost(host)
+	first, rest, several := strings.Cut(host, ",")
+	if err := u.parseHost(first); err != nil {
+		return err
+	}
+	for several {
+		var next string
+		next, rest, several = strings.Cut(rest, ",")
+		var one URL
+		if err := one.parseHost(next); err != nil {
+			return err
+		}
+		u.More = append(u.More, Address{Host: one.Host, Port: one.Port})
+	}
+	for _, a := range u.More {
+		if a.Host == "" || u.Host == "" {
+			return errors.New("engine: parse url: one of several hosts has no name")
+		}
+	}
+	return nil
 }
 
 func (u *URL) parseHost(host string) (err error) {
@@ -231,6 +284,9 @@ func (u *URL) writeAuthority(b *strings.Builder) {
 	}
 	if u.Port != 0 {
 		b.WriteString(":" + strconv.Itoa(u.Port))
+	}
+	for _, a := range u.More {
+		b.WriteString("," + a.String())
 	}
 }
 

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +25,10 @@ func TestURLSaysWhatItNames(t *testing.T) {
 		"mariadb://[2001:db8::1]:3307/db":       {"mariadb", "", "", "2001:db8::1", 3307, "db"},
 		"mysql://[::1]/db":                      {"mysql", "", "", "::1", 0, "db"},
 		"postgres://%2Frun%2Fpostgresql/db":     {"postgres", "", "", "/run/postgresql", 0, "db"},
+		"postgresql+asyncpg://h/db":             {"postgresql", "", "", "h", 0, "db"},
+		"mysql+aiomysql://h/db":                 {"mysql", "", "", "h", 0, "db"},
+		"sqlite+aiosqlite:a.db":                 {"sqlite", "", "", "", 0, "a.db"},
+		"postgres://u:p@h:1,[::1]:2,i/db":       {"postgres", "u", "p", "h", 1, "db"},
 		"sqlite::memory:":                       {"sqlite", "", "", "", 0, ":memory:"},
 		"sqlite:a/b.db?mode=ro":                 {"sqlite", "", "", "", 0, "a/b.db"},
 		"sqlite:///var/lib/a%3Fb.db":            {"sqlite", "", "", "", 0, "/var/lib/a?b.db"},
@@ -63,7 +68,6 @@ var mistakes = []struct{ url, names string }{
 	{"postgres://[::1/db", "brackets"},
 	{"postgres://[::1]5432/db", "brackets"},
 	{"postgres://a b/db", `host "a b"`},
-	{"postgres://a,b/db", `host "a,b"`},
 	{"postgres://h%zz/db", "host"},
 	{"postgres://u%zz@h/db", "user"},
 	{"postgres://u:secret%zz@h/db", "password"},
@@ -143,4 +147,22 @@ func FuzzURL(f *testing.F) {
 			t.Errorf("%q prints as %q, which prints as %q", in, u, again)
 		}
 	})
+}
+
+func TestURLNamesSeveralServers(t *testing.T) {
+	t.Parallel()
+	const in = "postgres://u@one:1,[::1]:2,three/db?target_session_attrs=any"
+	u, err := engine.ParseURL(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []engine.Address{{Host: "::1", Port: 2}, {Host: "three"}}
+	if !slices.Equal(u.More, want) || u.Host != "one" || u.Port != 1 || u.String() != in {
+		t.Errorf("%+v, printed %s", u.More, u)
+	}
+	for _, wrong := range []string{"postgres://one,/db", "postgres://,two/db", "postgres://one:x,two/db", "postgres://one,two:99999/db"} {
+		if _, err := engine.ParseURL(wrong); err == nil {
+			t.Errorf("%s is taken", wrong)
+		}
+	}
 }

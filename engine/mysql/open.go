@@ -1,6 +1,8 @@
 package mysql
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -80,6 +82,9 @@ func read(u *engine.URL) (settings, error) {
 	}
 	s.cached = p.Int("statement_cache", defaultCached, 0, maxCached)
 	s.readTLS(p, u.Host)
+	if len(u.More) > 0 && p.Has("tls") {
+		p.Fail("tls", "can't be had with several hosts: the certificate is that of one")
+	}
 	if err := p.Err(); err != nil {
 		return s, err
 	}
@@ -103,4 +108,27 @@ func (s *settings) address(u *engine.URL) {
 		s.target.Port = sp.MySQL.DefaultPort()
 	}
 	s.config.Net, s.config.Addr = "tcp", net.JoinHostPort(s.target.Host, strconv.Itoa(s.target.Port))
+	if len(u.More) > 0 {
+		s.config.DialFunc = dialFirst(s.config.Addr, u.More)
+	}
+}
+
+// dialFirst returns a function that dials the servers in their order and takes
+// the first that answers.
+func dialFirst(first string, more []engine.Address) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	addresses := []string{first}
+	for _, a := range more {
+		addresses = append(addresses, net.JoinHostPort(a.Host, strconv.Itoa(cmp.Or(a.Port, sp.MySQL.DefaultPort()))))
+	}
+	return func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var failed []error
+		for _, address := range addresses {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
+			if err == nil {
+				return conn, nil
+			}
+			failed = append(failed, err)
+		}
+		return nil, errors.Join(failed...)
+	}
 }

@@ -1,8 +1,10 @@
 package mysql_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -142,5 +144,16 @@ func TestTheSessionIsSetUp(t *testing.T) {
 		if got := scalar(t, e, query); got != want {
 			t.Errorf("%s: %#v, want %#v", query, got, want)
 		}
+	}
+}
+
+// TestTheFirstServerThatAnswersIsTaken names a server that does not exist before
+// the one that does.
+func TestTheFirstServerThatAnswersIsTaken(t *testing.T) {
+	t.Parallel()
+	d := dbtest.MariaDB(t).Database(t)
+	url := "mysql://" + d.User + ":" + d.Password + "@127.0.0.1:1," + d.Host + ":" + strconv.Itoa(d.Port) + "/" + d.Name + ""
+	if got := scalar(t, openURL(t, url), "SELECT 7"); fmt.Sprint(got) != "7" {
+		t.Error(got)
 	}
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 )
 
@@ -97,10 +99,15 @@ func connString(u *engine.URL, host string, q url.Values) string {
 		value = strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value)
 		words = append(words, key+"='"+value+"'")
 	}
-	if host != "" {
+	switch {
+	case len(u.More) > 0:
+		hosts, ports := severalHosts(u)
+		word("host", hosts)
+		word("port", ports)
+	case host != "":
 		word("host", host)
 	}
-	if u.Port != 0 {
+	if u.Port != 0 && len(u.More) == 0 {
 		word("port", strconv.Itoa(u.Port))
 	}
 	if u.User != "" {
@@ -117,6 +124,19 @@ func connString(u *engine.URL, host string, q url.Values) string {
 	}
 	slices.Sort(words)
 	return strings.Join(words, " ")
+}
+
+// severalHosts returns the hosts and ports of a URL that names several, as lists.
+// pgx tries them in their order, and takes the first that is what
+// target_session_attrs wants.
+func severalHosts(u *engine.URL) (hosts, ports string) {
+	port := func(n int) string { return strconv.Itoa(cmp.Or(n, sp.PostgreSQL.DefaultPort())) }
+	hosts, ports = u.Host, port(u.Port)
+	for _, a := range u.More {
+		hosts += "," + a.Host
+		ports += "," + port(a.Port)
+	}
+	return hosts, ports
 }
 
 // hidePassword returns an error of pgx's parser without the password, which

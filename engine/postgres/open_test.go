@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -295,5 +296,16 @@ func TestAStoppedStreamLeavesNoCursor(t *testing.T) {
 		if n := scalar(t, tx, "SELECT count(*) FROM pg_cursors WHERE name LIKE 'engine%'"); n != int64(0) {
 			t.Errorf("%v cursors are open", n)
 		}
+	}
+}
+
+// TestTheFirstServerThatAnswersIsTaken names a server that does not exist before
+// the one that does.
+func TestTheFirstServerThatAnswersIsTaken(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Postgres(t).Database(t)
+	url := "postgres://" + d.User + ":" + d.Password + "@127.0.0.1:1," + d.Host + ":" + strconv.Itoa(d.Port) + "/" + d.Name + "?target_session_attrs=read-write"
+	if got := scalar(t, openURL(t, url), "SELECT 7"); fmt.Sprint(got) != "7" {
+		t.Error(got)
 	}
 }

@@ -47,7 +47,7 @@ func read(u *engine.URL) (settings, error) {
 	switch {
 	case u.Database == "":
 		return settings{}, errors.New("engine: open: sqlite: no file: a database is named sqlite:file.db or sqlite::memory: in a URL")
-	case u.User != "" || u.Port != 0:
+	case u.User != "" || u.Port != 0 || len(u.More) > 0:
 		return settings{}, errors.New("engine: open: sqlite: a file has no user and no port")
 	}
 	p := u.Read()
