@@ -29,6 +29,40 @@ const (
 	AfterAnswer Moment = "after the answer"
 )
 
+// Reply is what a [Handler] answers to a statement. The zero value is success
+// without rows.
+type Reply struct {
+	// Code makes it an error of that SQLSTATE.
+	Code, Message string
+	// Severity is that of the error: "ERROR" if empty. The connection ends after
+	// one that is "FATAL".
+	Severity string
+	// Tag is the command tag; the first word of the text if empty.
+	Tag string
+	// Rows make it a result of one column of text; an error comes after them.
+	Rows []string
+	// HangUp ends the connection in place of an answer, and after the first row
+	// if there are rows.
+	HangUp bool
+	// Reset ends it by an RST rather than by a FIN.
+	Reset bool
+}
+
+// Handler answers the statements of a server that was told to [Server.Handle].
+// It is called on the goroutine of the connection that brought the statement.
+type Handler func(s *Session, text string) Reply
+
+// Session is a connection, as a handler sees it. Its fields belong to the
+// handler.
+type Session struct {
+	// ID is the connection's number, from 1.
+	ID int
+	// Status is the state of the transaction that the server reports: I, T or E.
+	Status byte
+	// State is whatever the handler keeps.
+	State any
+}
+
 // Server is a scripted back end. It is safe for concurrent use.
 type Server struct {
 	listener net.Listener
@@ -41,6 +75,23 @@ type Server struct {
 	holding string
 	reset   bool
 	logins  int
+	handler Handler
+}
+
+// Handle hands every statement that comes from now on to h, and forgets what
+// was received. A statement that returns rows has SELECT as its first word, or
+// RETURNING in it.
+func (s *Server) Handle(h Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handler, s.logins = h, 0
+	clear(s.got)
+}
+
+func (s *Server) handles() Handler {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.handler
 }
 
 // Start starts a back end on loopback, which ends with the test.
@@ -138,11 +189,16 @@ func (s *Server) dies(c net.Conn, moment Moment, text string) bool {
 		return false
 	}
 	s.moment = ""
-	if tcp, ok := c.(*net.TCPConn); ok && s.reset {
+	end(c, s.reset)
+	return true
+}
+
+// end closes a connection.
+func end(c net.Conn, reset bool) {
+	if tcp, ok := c.(*net.TCPConn); ok && reset {
 		_ = tcp.SetLinger(0)
 	}
 	_ = c.Close()
-	return true
 }
 
 // armed reports whether a connection is to die at moment.
@@ -159,23 +215,24 @@ func (s *Server) note(text string) {
 }
 
 // login answers the start-up messages.
-func (s *Server) login(b *pgproto3.Backend, c net.Conn) error {
+func (s *Server) login(b *pgproto3.Backend, c net.Conn) (id int, err error) {
 	for {
 		msg, err := b.ReceiveStartupMessage()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		switch msg.(type) {
 		case *pgproto3.SSLRequest, *pgproto3.GSSEncRequest:
 			if _, err := c.Write([]byte{'N'}); err != nil {
-				return err
+				return 0, err
 			}
 			continue
 		case *pgproto3.CancelRequest:
-			return errDead
+			return 0, errDead
 		}
 		s.mu.Lock()
 		s.logins++
+		id = s.logins
 		s.mu.Unlock()
 		b.Send(&pgproto3.AuthenticationOk{})
 		for k, v := range map[string]string{
@@ -186,6 +243,6 @@ func (s *Server) login(b *pgproto3.Backend, c net.Conn) error {
 		}
 		b.Send(&pgproto3.BackendKeyData{ProcessID: 1, SecretKey: []byte{0, 0, 0, 1}})
 		b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
-		return b.Flush()
+		return id, b.Flush()
 	}
 }

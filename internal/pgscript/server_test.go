@@ -2,9 +2,12 @@ package pgscript_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/goleak"
 
 	"github.com/sessionproxy/sessionproxy/internal/pgscript"
@@ -92,4 +95,47 @@ func TestItDiesWhenTold(t *testing.T) {
 		t.Error("the connection lives")
 	}
 	connect(t, s) // it does so once
+}
+
+func TestAHandlerAnswers(t *testing.T) {
+	t.Parallel()
+	s := pgscript.Start(t)
+	s.Handle(func(s *pgscript.Session, text string) pgscript.Reply {
+		switch {
+		case text == "begin":
+			s.Status = 'T'
+		case strings.HasPrefix(text, "DELETE"):
+			s.Status = 'E'
+			return pgscript.Reply{Code: "40001", Message: "could not serialize"}
+		case strings.HasPrefix(text, "SELECT"):
+			return pgscript.Reply{Rows: []string{"a"}}
+		case strings.HasPrefix(text, "UPDATE"):
+			return pgscript.Reply{Code: "57P01", Severity: "FATAL"}
+		}
+		return pgscript.Reply{}
+	})
+	for _, args := range [][]any{nil, {"x"}} {
+		conn := connect(t, s)
+		where := ""
+		if args != nil {
+			where = " WHERE a = $1"
+		}
+		if _, err := conn.Exec(t.Context(), "begin"); err != nil || conn.PgConn().TxStatus() != 'T' {
+			t.Fatal(err)
+		}
+		var got string
+		if err := conn.QueryRow(t.Context(), "SELECT n FROM t"+where, args...).Scan(&got); err != nil || got != "a" {
+			t.Fatal(got, err)
+		}
+		var failed *pgconn.PgError
+		if _, err := conn.Exec(t.Context(), "DELETE FROM t"+where, args...); !errors.As(err, &failed) || failed.Code != "40001" {
+			t.Fatal(err)
+		}
+		if conn.IsClosed() || conn.PgConn().TxStatus() != 'E' {
+			t.Fatal("not in a failed transaction")
+		}
+		if _, err := conn.Exec(t.Context(), "UPDATE t SET a = 1"+where, args...); !errors.As(err, &failed) || failed.Code != "57P01" || !conn.IsClosed() {
+			t.Fatal(err)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package pgscript
 
 import (
+	"cmp"
 	"net"
 	"strings"
 
@@ -10,9 +11,10 @@ import (
 // session is one connection's conversation.
 type session struct {
 	*Server
-	conn     net.Conn
-	back     *pgproto3.Backend
-	status   byte              // of the transaction: I or T
+	conn net.Conn
+	back *pgproto3.Backend
+	Session
+	failed   bool              // everything up to the next Sync is ignored
 	prepared map[string]string // texts by the names of statements
 	portals  map[string]string // texts by the names of portals
 }
@@ -22,10 +24,11 @@ func (s *Server) serve(c net.Conn) error {
 		return errDead
 	}
 	back := pgproto3.NewBackend(c, c)
-	if err := s.login(back, c); err != nil {
+	id, err := s.login(back, c)
+	if err != nil {
 		return err
 	}
-	talk := &session{Server: s, conn: c, back: back, status: 'I', prepared: map[string]string{}, portals: map[string]string{}}
+	talk := &session{Server: s, conn: c, back: back, Session: Session{ID: id, Status: 'I'}, prepared: map[string]string{}, portals: map[string]string{}}
 	for {
 		msg, err := back.Receive()
 		if err != nil {
@@ -38,11 +41,20 @@ func (s *Server) serve(c net.Conn) error {
 }
 
 func (s *session) answer(msg pgproto3.FrontendMessage) error {
+	if s.failed {
+		switch msg.(type) {
+		case *pgproto3.Sync, *pgproto3.Terminate:
+			s.failed = false
+		default:
+			return nil
+		}
+	}
 	switch m := msg.(type) {
 	case *pgproto3.Query:
 		if err := s.run(m.String, true); err != nil {
 			return err
 		}
+		s.failed = false
 		return s.ready(m.String)
 	case *pgproto3.Parse:
 		if s.dies(s.conn, OnParse, m.Query) {
@@ -92,8 +104,26 @@ var columns = &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{
 }}
 
 func returnsRows(text string) bool {
-	word, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(text)), " ")
-	return word == "select" || strings.Contains(strings.ToLower(text), "returning")
+	text = strings.ToLower(withoutComments(text))
+	word, _, _ := strings.Cut(text, " ")
+	return word == "select" || strings.Contains(text, "returning")
+}
+
+// withoutComments is a text without those before its first word.
+func withoutComments(text string) string {
+	for {
+		text = strings.TrimSpace(text)
+		var end string
+		switch {
+		case strings.HasPrefix(text, "--"):
+			end = "\n"
+		case strings.HasPrefix(text, "/*"):
+			end = "*/"
+		default:
+			return text
+		}
+		_, text, _ = strings.Cut(text, end)
+	}
 }
 
 // run performs a statement: it notes it and answers.
@@ -103,6 +133,9 @@ func (s *session) run(text string, describe bool) error {
 		return nil
 	}
 	s.note(text)
+	if h := s.handles(); h != nil {
+		return s.reply(text, h(&s.Session, text), describe)
+	}
 	if s.dies(s.conn, OnQuery, text) {
 		return errDead
 	}
@@ -125,15 +158,51 @@ func (s *session) run(text string, describe bool) error {
 	return nil
 }
 
+// reply sends what a handler answered.
+func (s *session) reply(text string, r Reply, describe bool) error {
+	if r.HangUp && len(r.Rows) == 0 {
+		end(s.conn, r.Reset)
+		return errDead
+	}
+	if describe && len(r.Rows) > 0 {
+		s.back.Send(columns)
+	}
+	for _, row := range r.Rows {
+		s.back.Send(&pgproto3.DataRow{Values: [][]byte{[]byte(row)}})
+		if r.HangUp {
+			_ = s.back.Flush()
+			end(s.conn, r.Reset)
+			return errDead
+		}
+	}
+	if r.Code != "" {
+		severity := cmp.Or(r.Severity, "ERROR")
+		s.back.Send(&pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: r.Code, Message: r.Message})
+		if severity == "FATAL" {
+			_ = s.back.Flush()
+			end(s.conn, false)
+			return errDead
+		}
+		s.failed = true
+		return nil
+	}
+	tag := r.Tag
+	if tag == "" {
+		tag, _, _ = strings.Cut(strings.ToUpper(strings.TrimSpace(text)), " ")
+	}
+	s.back.Send(&pgproto3.CommandComplete{CommandTag: []byte(tag)})
+	return nil
+}
+
 // tag returns a statement's command tag, and follows transactions.
 func (s *session) tag(text string) string {
 	word, _, _ := strings.Cut(strings.ToUpper(strings.Trim(text, "; ")), " ")
 	switch word {
 	case "BEGIN", "START":
-		s.status = 'T'
+		s.Status = 'T'
 		return "BEGIN"
 	case "COMMIT", "ROLLBACK", "END":
-		s.status = 'I'
+		s.Status = 'I'
 		return word
 	case "INSERT":
 		return "INSERT 0 1"
@@ -146,7 +215,7 @@ func (s *session) tag(text string) string {
 }
 
 func (s *session) ready(text string) error {
-	s.back.Send(&pgproto3.ReadyForQuery{TxStatus: s.status})
+	s.back.Send(&pgproto3.ReadyForQuery{TxStatus: s.Status})
 	if err := s.back.Flush(); err != nil {
 		return err
 	}
