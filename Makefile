@@ -18,6 +18,10 @@ test: servers ## Run every test of every module with -race, on real servers
 	@echo "== counting allocations, which the race detector adds to"
 	@go test -count=1 -run Alloc ./...
 
+.PHONY: verify
+verify: servers ## Run what takes long: other projects' tests, long sequences; keep the result in docs/verified.md
+	@go run -C integration ./cmd/verified
+
 .PHONY: examples
 examples: servers ## Run every example
 	@scripts/examples.sh

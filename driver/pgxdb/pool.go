@@ -40,6 +40,9 @@ func NewPoolWithConfig(ctx context.Context, config *pgxpool.Config, chain sp.Cha
 	if config == nil {
 		return nil, errors.New("pgxdb: new pool: the configuration is nil")
 	}
+	if config.ConnConfig == nil {
+		return nil, errors.New("pgxdb: new pool: the configuration has no ConnConfig: make it with pgxpool.ParseConfig")
+	}
 	c, err := newConfig(opts)
 	if err != nil {
 		return nil, err

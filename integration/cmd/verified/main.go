@@ -1,0 +1,146 @@
+// Command verified runs what takes too long for every change, and keeps the
+// result, with the commit and the date, in docs/verified.md. It is "make verify".
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	root, err := output(ctx, ".", "git", "rev-parse", "--show-toplevel")
+	if err != nil {
+		return err
+	}
+	commit, err := output(ctx, root, "git", "describe", "--always", "--dirty")
+	if err != nil {
+		return err
+	}
+	version, err := output(ctx, root, "go", "env", "GOVERSION")
+	if err != nil {
+		return err
+	}
+	page := heading(commit, version, time.Now())
+	var failed []error
+	for _, part := range parts {
+		fmt.Println("==", part.title)
+		began := time.Now()
+		events, err := part.run(ctx, root)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", part.title, err))
+		}
+		out := part.table(events)
+		page = fmt.Appendf(page, "\n## %s\n\n%s\n\n%s\n%s\n", part.title, part.says, out, verdict(events, err, time.Since(began)))
+	}
+	path := filepath.Join(root, "docs", "verified.md")
+	if err := os.WriteFile(path, page, 0o644); err != nil { //nolint:gosec // a page
+		return err
+	}
+	fmt.Println("wrote", path)
+	return errors.Join(failed...)
+}
+
+// output is what a command prints.
+func output(ctx context.Context, dir, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // names of this program's own
+	cmd.Dir = dir
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+func heading(commit, version string, now time.Time) []byte {
+	return fmt.Appendf(nil, "# Verified\n\n"+
+		"Written by `make verify`: what takes too long for every change. Do not edit.\n\n"+
+		"Commit `%s`, %s, %s on %s/%s, %d cores.\n",
+		commit, now.UTC().Format(time.DateOnly), version, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+}
+
+func verdict(events []event, err error, took time.Duration) string {
+	passed, failed, skipped := 0, 0, 0
+	for _, e := range events {
+		switch e.Action {
+		case "pass":
+			passed++
+		case "fail":
+			failed++
+		case "skip":
+			skipped++
+		}
+	}
+	result := "Passed"
+	if err != nil || failed > 0 {
+		result = "**Failed**"
+	}
+	return fmt.Sprintf("%s: %d tests passed, %d failed, %d were skipped, in %s.", result, passed, failed, skipped, took.Round(time.Second))
+}
+
+// event is a line of go test -json that says how a test ended, or what it told
+// with testing.T.Attr.
+type event struct {
+	Action  string `json:"Action"`
+	Package string `json:"Package"`
+	Test    string `json:"Test"`
+	Key     string `json:"Key"`
+	Value   string `json:"Value"`
+	Output  string `json:"Output"`
+}
+
+// goTest runs tests of a module, whole, and prints what those print that fail.
+func goTest(ctx context.Context, dir string, args ...string) ([]event, error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-count=1", "-timeout=3h"}, args...)...) //nolint:gosec // as above
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "SESSIONPROXY_VERIFY=1", "SESSIONPROXY_REQUIRE_SERVERS=1")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	err := cmd.Run()
+	var events []event
+	printed := map[string]*strings.Builder{}
+	for d := json.NewDecoder(&out); ; {
+		var e event
+		if derr := d.Decode(&e); errors.Is(derr, io.EOF) {
+			break
+		} else if derr != nil {
+			return events, errors.Join(err, derr)
+		}
+		key := e.Package + " " + e.Test
+		switch {
+		case e.Action == "output":
+			if printed[key] == nil {
+				printed[key] = &strings.Builder{}
+			}
+			printed[key].WriteString(e.Output)
+		case e.Action == "attr":
+			events = append(events, e)
+		case e.Test != "" && (e.Action == "pass" || e.Action == "skip" || e.Action == "fail"):
+			events = append(events, e)
+		}
+		if e.Action == "fail" && printed[key] != nil {
+			fmt.Print(printed[key].String())
+		}
+	}
+	return events, err
+}

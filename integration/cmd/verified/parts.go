@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// part is a section of the page.
+type part struct {
+	title, says string
+	run         func(ctx context.Context, root string) ([]event, error)
+	table       func([]event) []byte
+}
+
+var parts = []part{
+	{
+		title: "Other projects' tests on top of us",
+		says: "Each suite, of the version in go.mod, runs as it is and then on each chain; the figures are tests that pass. " +
+			"Every test that differs is in the list of `integration/suites/differences_test.go`, with its reason.",
+		run: func(ctx context.Context, root string) ([]event, error) {
+			return goTest(ctx, filepath.Join(root, "integration"), "-run=^TestSuites$", "./suites")
+		},
+		table: suiteTable,
+	},
+	{
+		title: "A repetition changes nothing",
+		says: "Random sequences of statements, states and faults on scripted servers, each compared with a run that never repeats " +
+			"(`integration/model`).",
+		run: func(ctx context.Context, root string) ([]event, error) {
+			return goTest(ctx, filepath.Join(root, "integration"), "./model")
+		},
+		table: func(events []event) []byte {
+			return attrTable("attachment", events, "sequences", "with a fault", "repeated")
+		},
+	},
+}
+
+// suiteTable has a row for each suite.
+func suiteTable(events []event) []byte {
+	return attrTable("suite", events, "version", "without us", "empty chain", "one link", "kit", "differences that are meant")
+}
+
+// attrTable has a row for each subtest of the first level that told something,
+// with what it told under the keys. A test's deeper subtests speak for it.
+func attrTable(what string, events []event, keys ...string) []byte {
+	rows := map[string]map[string]string{}
+	var names []string
+	for _, e := range events {
+		if e.Action != "attr" {
+			continue
+		}
+		_, name, _ := strings.Cut(e.Test, "/")
+		name = attrName(name, events)
+		if rows[name] == nil {
+			rows[name] = map[string]string{}
+			names = append(names, name)
+		}
+		rows[name][e.Key] = e.Value
+	}
+	slices.Sort(names)
+	out := fmt.Appendf(nil, "| %s |", what)
+	columns := make([]string, len(keys))
+	for i, k := range keys {
+		columns[i] = strings.ReplaceAll(k, " ", "-")
+		out = fmt.Appendf(out, " %s |", k)
+	}
+	out = append(append(out, "\n| --- |"...), strings.Repeat(" --- |", len(keys))...)
+	for _, name := range names {
+		out = fmt.Appendf(out, "\n| %s |", rows[name]["name"])
+		for _, c := range columns {
+			out = fmt.Appendf(out, " %s |", rows[name][c])
+		}
+	}
+	return append(out, '\n')
+}
+
+// attrName is the longest test that told its name and is name or above it.
+func attrName(name string, events []event) string {
+	best := ""
+	for _, e := range events {
+		_, other, _ := strings.Cut(e.Test, "/")
+		if e.Action == "attr" && e.Key == "name" && (other == name || strings.HasPrefix(name, other+"/")) && len(other) > len(best) {
+			best = other
+		}
+	}
+	return best
+}
