@@ -34,6 +34,7 @@ var floors = map[string]rule{
 	"internal/dbtest":           {},
 	"internal/faultproxy":       {},
 	"internal/pgscript":         {foreign: []string{pgx}},
+	"internal/mysqlscript":      {},
 	"internal/archtest":         {},
 	"driver/sqldb":              {own: []string{"", "fault", "internal/sqltext"}, foreign: []string{"github.com/ngrok/sqlmw"}},
 	"driver/pgxdb":              {own: []string{"", "fault"}, foreign: []string{pgx}},
