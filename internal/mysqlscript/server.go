@@ -12,12 +12,15 @@ import (
 // without rows.
 type Reply struct {
 	// Code makes it an error of that number.
-	Code    uint16
-	State   string // five characters; "HY000" if empty
+	Code uint16
+	// State has five characters; "HY000" if empty.
+	State string
+	// Message is the error's text.
 	Message string
 	// Columns make it a result of rows of text.
 	Columns []string
-	Rows    [][]string
+	// Rows are those of the columns.
+	Rows [][]string
 	// Affected and InsertID are those of a result without rows.
 	Affected, InsertID uint64
 	// HangUp ends the connection in place of an answer, and after the first row
