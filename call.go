@@ -66,6 +66,8 @@ type Call struct {
 	attempt   int
 	verdict   fault.Verdict
 	judged    bool
+	fault     error // what the verdict is on, if the call's error does not hold it
+	final     bool  // see MakeFinal
 	origin    *Call // whose listeners hear of the events of this fork, if it has any
 	lifecycle
 }
@@ -199,8 +201,36 @@ func (c *Call) Judge(ctx context.Context, err error, phase fault.Phase, progress
 	c.verdict, c.judged = fault.Of(err, fault.Situation{
 		Phase: phase, Progress: progress, Idempotent: c.Idempotent(), InTx: c.InTx, Cause: causeOf(ctx),
 	}), true
+	c.fault = nil
+	if c.final {
+		c.verdict.Retry, c.verdict.Outcome = fault.RetryNone, fault.OutcomeUnknown
+	}
 	return c.verdict
 }
+
+// JudgeBy is [Call.Judge] by an error other than the one the call is about to
+// return. A unit of work uses it when its function returns an error of its own
+// that says nothing of what the database did: cause is the fault that undid the
+// transaction, and [Call.Fault] returns it.
+func (c *Call) JudgeBy(ctx context.Context, cause error, phase fault.Phase, progress fault.Progress) fault.Verdict {
+	v := c.Judge(ctx, cause, phase, progress)
+	c.fault = cause
+	return v
+}
+
+// Fault returns the error that decided the verdict of the current attempt where
+// the error that the call returns does not hold it; otherwise nil. See
+// [Call.JudgeBy].
+func (c *Call) Fault() error { return c.fault }
+
+// MakeFinal says that what the call has done may stand, whatever error it
+// returns: from now on no verdict on it allows a retry, and interceptors must not
+// perform it again. A unit of work says so when its function has ended the
+// transaction itself.
+func (c *Call) MakeFinal() { c.final = true }
+
+// Final reports whether [Call.MakeFinal] was called.
+func (c *Call) Final() bool { return c.final }
 
 // causeOf returns why ctx has ended, or nil. A driver hands the deadline to the
 // network, which may tell of it a moment before the context's own timer does:

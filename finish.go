@@ -131,7 +131,7 @@ func (c *Call) discard() {
 // end. An interceptor that may repeat a call makes every attempt through Try.
 func (c *Call) Try(ctx context.Context, next Handler) error {
 	c.attempt++
-	c.judged = false
+	c.judged, c.fault = false, nil
 	base := len(c.hooks)
 	err := next(ctx, c)
 	if err != nil {

@@ -64,6 +64,9 @@ type Bound struct {
 	// Data says that the statement reads or changes rows and does nothing else,
 	// so that it is understood the same way before and after its like.
 	Data bool
+	// EndsTx says that the text commits or rolls back the transaction it runs
+	// in: false in doubt.
+	EndsTx bool
 }
 
 // A Backend is an opened database as a dialect gives it to an [Engine]. It is

@@ -126,7 +126,7 @@ func (c *Conn) Close(ctx context.Context) error {
 	if c.closed {
 		return nil
 	}
-	if c.root != nil && c.root.managed {
+	if c.root != nil && c.root.managed() {
 		return fmt.Errorf("engine: close: %w", ErrTransactionManaged)
 	}
 	return c.release(ctx)
@@ -185,6 +185,21 @@ func (c *Conn) prepare(ctx context.Context) error {
 		return nil
 	}
 	return c.begin(ctx, c.txConfig.TxOptions)
+}
+
+// allows refuses a statement whose text would end the transaction of a unit of
+// work: the unit would be committed by half, and its COMMIT would be of nothing.
+// What only may end it is let through, and the unit is not retried.
+func (c *Conn) allows(qs ...Bound) error {
+	if c.root == nil || !c.root.managed() {
+		return nil
+	}
+	for i := range qs {
+		if qs[i].EndsTx {
+			return fmt.Errorf("engine: execute: the text ends the transaction: %w", ErrTransactionManaged)
+		}
+	}
+	return nil
 }
 
 // note remembers what the failure of a statement means for what comes after

@@ -11,6 +11,9 @@ func (c *Conn) Execute(ctx context.Context, st Statement) (*Result, error) {
 	if err := c.prepare(ctx); err != nil {
 		return nil, err
 	}
+	if err := c.allows(q); err != nil {
+		return nil, err
+	}
 	out, err := c.conn.Run(ctx, q)
 	if err != nil {
 		return nil, describe("execute", c.note(err))
@@ -50,6 +53,9 @@ func (c *Conn) batch(ctx context.Context, sts []Statement) ([]Outcome, error) {
 	if err := c.prepare(ctx); err != nil || len(qs) == 0 {
 		return nil, err
 	}
+	if err := c.allows(qs...); err != nil {
+		return nil, err
+	}
 	outs, err := c.conn.Batch(ctx, qs)
 	return outs, describe("execute", c.note(err))
 }
@@ -81,6 +87,9 @@ func (c *Conn) openCursor(ctx context.Context, st Statement, window int) (Cursor
 		return nil, err
 	}
 	if err := c.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.allows(q); err != nil {
 		return nil, err
 	}
 	inner, err := c.conn.Open(ctx, q, window)

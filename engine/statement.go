@@ -74,5 +74,5 @@ func bindAfter(d *Dialect, st Statement, before *Bound) (Bound, error) {
 		return q, nil
 	}
 	v := verbOf(sqltext.DialectOf(string(d.System)), text)
-	return Bound{Text: text, Args: args, Rows: v.rows, ReadOnly: v.readOnly, Cursor: v.cursor, Inserts: v.inserts, Data: v.data}, nil
+	return Bound{Text: text, Args: args, Rows: v.rows, ReadOnly: v.readOnly, Cursor: v.cursor, Inserts: v.inserts, Data: v.data, EndsTx: v.endsTx}, nil
 }

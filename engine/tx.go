@@ -20,9 +20,7 @@ type Tx struct {
 	failed     error  // the first failure of a statement, in a transaction
 	lost       bool   // the database may have ended the transaction
 	ended      bool
-	managed    bool // RunInTx ends it
-	options    TxOptions
-	doomed     error // why a function that joined the unit failed
+	unit       *unit // of RunInTx, which ends it; or nil
 	closesConn bool  // the connection is closed with it
 }
 
@@ -72,7 +70,7 @@ func (t *Tx) Commit(ctx context.Context) error {
 	if err := t.check("commit"); err != nil {
 		return err
 	}
-	if t.managed {
+	if t.managed() {
 		return fmt.Errorf("engine: commit: %w", ErrTransactionManaged)
 	}
 	t.conn.closeCursor()
@@ -110,7 +108,7 @@ func (t *Tx) Rollback(ctx context.Context) error {
 	if err := t.check("rollback"); err != nil {
 		return err
 	}
-	if t.managed {
+	if t.managed() {
 		return fmt.Errorf("engine: rollback: %w", ErrTransactionManaged)
 	}
 	return errors.Join(t.rollback(ctx), t.closeConn(ctx))
@@ -138,7 +136,7 @@ const rollbackTimeout = 5 * time.Second
 // Close rolls the transaction back if it has not ended, also when ctx is over.
 // It is meant to be deferred: after Commit it does nothing.
 func (t *Tx) Close(ctx context.Context) error {
-	if t.ended || t.managed {
+	if t.ended || t.managed() {
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -148,6 +146,9 @@ func (t *Tx) Close(ctx context.Context) error {
 	}
 	return t.Rollback(ctx)
 }
+
+// managed reports whether RunInTx ends the transaction.
+func (t *Tx) managed() bool { return t.unit != nil }
 
 // check reports why the transaction can't be used.
 func (t *Tx) check(tried string) error {

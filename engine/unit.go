@@ -3,6 +3,9 @@ package engine
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
+
+	sp "github.com/sessionproxy/sessionproxy"
 )
 
 // unitKey finds the transaction of an engine's unit of work in a context.
@@ -17,10 +20,23 @@ type unitKey struct{ engine *Engine }
 // bear that. If COMMIT was sent and its answer lost, the error matches
 // [fault.ErrCommitUnknown].
 //
+// The unit is judged by fn's error. If that says nothing of the database, as an
+// error of fn's own or one that was flattened with %v, the unit is judged by the
+// fault of the statement that failed last, provided that nothing in tx has
+// succeeded after it: a fault that fn undid by a savepoint, or went on after,
+// does not count.
+//
+// fn can't end the transaction: Commit, Rollback and a text that is one of these
+// fail with an error that matches [ErrTransactionManaged], and the transaction
+// goes on. A statement that may have ended it (CALL and implicit commits on
+// MySQL) keeps the unit from being retried.
+//
 // RunInTx with the context that fn got joins the transaction at work: there is
 // one transaction, and replaying it is the outermost's business. If a joined
-// function fails, the whole transaction fails. To undo a part alone use
-// [Tx.RunNested].
+// function fails or panics, the whole transaction fails, also if the function
+// around it ignores that. To undo a part alone use [Tx.RunNested]. After the
+// unit its context can't be used for another: the error matches
+// [ErrTransactionClosed].
 func (e *Engine) RunInTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
 	o, err := newTxConfig(opts)
 	if err != nil {
@@ -29,12 +45,12 @@ func (e *Engine) RunInTx(ctx context.Context, fn func(ctx context.Context, tx *T
 	if o.autocommit {
 		return errAutocommit
 	}
-	if outer := e.unitOf(ctx); outer != nil {
+	if outer, ok := ctx.Value(unitKey{e}).(*Tx); ok {
 		return outer.join(ctx, o.TxOptions, fn)
 	}
 	failed := false // fn did, so that the error is fn's
 	err = e.backend.RunInTx(ctx, o.TxOptions, func(ctx context.Context, bc BackendConn) error {
-		err := e.unit(ctx, bc, o.TxOptions, fn)
+		err := e.performUnit(ctx, bc, o.TxOptions, fn)
 		failed = err != nil
 		return err
 	})
@@ -44,30 +60,31 @@ func (e *Engine) RunInTx(ctx context.Context, fn func(ctx context.Context, tx *T
 	return describe("run in transaction", err)
 }
 
-// unitOf returns the transaction of the unit that ctx is in, or nil.
-func (e *Engine) unitOf(ctx context.Context) *Tx {
-	if tx, ok := ctx.Value(unitKey{e}).(*Tx); ok && !tx.ended {
-		return tx
-	}
-	return nil
+// unit is what functions that join a unit of work share, on any goroutine.
+type unit struct {
+	options TxOptions
+	over    atomic.Bool
+	doomed  atomic.Pointer[error] // why a function that joined failed
 }
 
-// unit runs fn once, in the transaction that is open on bc.
-func (e *Engine) unit(ctx context.Context, bc BackendConn, o TxOptions, fn func(context.Context, *Tx) error) error {
+// performUnit runs fn once, in the transaction that is open on bc.
+func (e *Engine) performUnit(ctx context.Context, bc BackendConn, o TxOptions, fn func(context.Context, *Tx) error) error {
 	c := &Conn{engine: e, conn: bc}
-	tx := &Tx{conn: c, managed: true, options: o}
+	tx := &Tx{conn: c, unit: &unit{options: o}}
 	c.root, c.top = tx, tx
 	defer func() { // also if fn panics
+		tx.unit.over.Store(true)
 		c.closeCursor()
 		tx.end()
 		c.closed = true
 	}()
 	err := fn(context.WithValue(ctx, unitKey{e}, tx), tx)
+	doomed := tx.unit.doomed.Load()
 	switch {
 	case err != nil:
 		return err
-	case tx.doomed != nil:
-		return fmt.Errorf("engine: run in transaction: a joined function failed: %w", tx.doomed)
+	case doomed != nil:
+		return fmt.Errorf("engine: run in transaction: a joined function failed: %w", *doomed)
 	case tx.lost:
 		return fmt.Errorf("engine: run in transaction: %w", tx.aborted())
 	}
@@ -78,14 +95,20 @@ func (e *Engine) unit(ctx context.Context, bc BackendConn, o TxOptions, fn func(
 // committed: if fn fails the whole unit does, also if the function around it
 // ignores the error.
 func (t *Tx) join(ctx context.Context, o TxOptions, fn func(context.Context, *Tx) error) error {
-	if o != (TxOptions{}) && o != t.options {
+	if t.unit.over.Load() {
+		return fmt.Errorf("engine: run in transaction: the unit that the context belongs to: %w", ErrTransactionClosed)
+	}
+	if have := t.unit.options; o != (TxOptions{}) && o != have {
 		return fmt.Errorf("engine: run in transaction: joining a transaction with isolation %s, read-only %t, but isolation %s, read-only %t is wanted",
-			t.options.Isolation, t.options.ReadOnly, o.Isolation, o.ReadOnly)
+			have.Isolation, have.ReadOnly, o.Isolation, o.ReadOnly)
 	}
-	err := fn(ctx, t)
-	if err != nil && t.doomed == nil {
-		t.doomed = err
-	}
+	err := sp.ErrAborted // unless fn returns
+	defer func() {
+		if err != nil {
+			t.unit.doomed.CompareAndSwap(nil, &err)
+		}
+	}()
+	err = fn(ctx, t)
 	return err
 }
 

@@ -13,6 +13,7 @@ type verb struct {
 	cursor   bool // it can be declared as a cursor
 	inserts  bool // it is an INSERT or REPLACE
 	data     bool // it reads or changes rows, and nothing else
+	endsTx   bool // it commits or rolls back, for certain
 }
 
 // verbs keeps the verbs of texts.
@@ -24,6 +25,7 @@ func verbOf(d sqltext.Dialect, text string) verb {
 		return v
 	}
 	v := readVerb(d, text)
+	v.endsTx = sqltext.EndsTx(d, text)
 	verbs.Put(d, text, v)
 	return v
 }

@@ -20,6 +20,9 @@ func (s *Session) Commit(ctx context.Context) error {
 // Commit is [Session.Commit].
 func (t Tasks) Commit() *Task[Nothing] {
 	s, c := t.s, &committing{flushing: flushing{s: t.s}}
+	if err := s.ends("commit", false); err != nil {
+		return refused(s, sp.OpSessionCommit, err)
+	}
 	if s.objects.told { // hooks may make changes after the first flush
 		return whole(s, sp.OpSessionCommit, func(ctx context.Context) (Nothing, error) { return Nothing{}, s.commit(ctx) })
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	sp "github.com/sessionproxy/sessionproxy"
 )
@@ -23,6 +24,9 @@ func (t Tasks) Rollback() *Task[Nothing] { return t.end(sp.OpSessionRollback, ni
 // rollback is done also when the context is over; first comes before.
 func (t Tasks) end(op sp.Op, first func(), then func()) *Task[Nothing] {
 	s, tried := t.s, false
+	if err := s.ends(strings.TrimPrefix(op.String(), "session."), true); err != nil {
+		return refused(s, op, err)
+	}
 	forget := func() {
 		s.ended++
 		if s.tx == nil {

@@ -23,6 +23,7 @@ type Session struct {
 	conn   *engine.Conn // while a transaction has reached the database
 	guest  bool         // the connection and its transaction are another's
 	tx     *transaction // the innermost that is open; nil: none
+	kept   *keep        // its transaction is ended by another; nil: by its own methods
 	failed error        // a flush has failed, and rolled back
 	busy   bool         // a flush is at work
 	ended  int          // how often a transaction or a savepoint has ended

@@ -78,6 +78,11 @@ func (m *Maker) Async() *AsyncSession { return newAsync(m.eng, m.awaited) }
 // Begin calls fn with a new session in a transaction: it commits if fn returns
 // nil, and rolls back if fn returns an error, panics, or ends its goroutine. fn
 // runs once; see [Maker.Run] for what is to be replayed.
+//
+// fn must not end the transaction: Commit, Rollback, Close, Reset and Invalidate
+// of the session do nothing but fail with an error that matches
+// [engine.ErrTransactionManaged]. If fn calls one of them, but for Commit, and
+// returns nil, that is Begin's error, and everything is rolled back.
 func (m *Maker) Begin(ctx context.Context, fn func(ctx context.Context, s *Session) error) (err error) {
 	s := m.Session()
 	defer func() {
@@ -88,23 +93,35 @@ func (m *Maker) Begin(ctx context.Context, fn func(ctx context.Context, s *Sessi
 	if err := s.Begin(ctx); err != nil {
 		return err
 	}
-	if err := fn(ctx, s); err != nil {
+	if err := keeping(ctx, s, fn); err != nil {
 		return err
 	}
 	return s.Commit(ctx)
+}
+
+// keeping calls fn with a session whose transaction it can't end.
+func keeping(ctx context.Context, s *Session, fn func(ctx context.Context, s *Session) error) (err error) {
+	release := orm.Keep(s.Session)
+	defer func() {
+		if broken := release(); broken && err == nil {
+			err = fmt.Errorf("proxy: run: the function has tried to end its transaction: return an error to roll back: %w", engine.ErrTransactionManaged)
+		}
+	}()
+	return fn(ctx, s)
 }
 
 // Run calls fn with a new session in a transaction, as one unit of work: it
 // flushes and commits if fn returns nil, and rolls back if fn returns an error,
 // panics, or ends its goroutine. The unit is one call of the chain: with a
 // retry in it, fn may run several times, each with a fresh session, when the
-// unit failed by a fault that allows it and was rolled back for certain. What
-// fn does besides should bear that; objects of an earlier run are detached. If
-// COMMIT was sent and its answer lost, the error matches
+// unit failed by a fault that allows it and was rolled back for certain. It is
+// judged as [engine.Engine.RunInTx] says, also if fn returns an error of its own.
+// What fn does besides should bear that; objects of an earlier run are detached.
+// If COMMIT was sent and its answer lost, the error matches
 // [github.com/sessionproxy/sessionproxy/fault.ErrCommitUnknown].
 //
-// The session is for fn alone. It must not be committed or rolled back: Run
-// does that. A Run with the context that fn got joins the transaction, with a
+// The session is for fn alone, which must not end the transaction, as with
+// [Maker.Begin]. A Run with the context that fn got joins the transaction, with a
 // session of its own.
 func (m *Maker) Run(ctx context.Context, fn func(ctx context.Context, s *Session) error) error {
 	return m.eng.RunInTx(ctx, func(ctx context.Context, tx *engine.Tx) (err error) {
@@ -119,11 +136,8 @@ func (m *Maker) Run(ctx context.Context, fn func(ctx context.Context, s *Session
 				_ = s.Rollback(ctx) // among the objects alone
 			}
 		}()
-		if err := fn(ctx, s); err != nil {
+		if err := keeping(ctx, s, fn); err != nil {
 			return err
-		}
-		if !s.InTransaction() {
-			return fmt.Errorf("proxy: run: the function has ended its transaction: return an error to roll back: %w", engine.ErrTransactionManaged)
 		}
 		return s.Flush(ctx)
 	}, m.tx...)

@@ -58,10 +58,10 @@ func optional(call *sessionproxy.Call, err error, v fault.Verdict) bool {
 	case fault.ClassStatementTimeout:
 		return call.Idempotent()
 	case fault.ClassIntegrity:
-		code := fault.Code(err)
+		code := codeOf(call, err)
 		return call.Op == sessionproxy.OpTransaction && (code == uniqueViolation || code == exclusionViolation)
 	}
-	switch fault.Code(err) {
+	switch codeOf(call, err) {
 	case objectInUse:
 		return true
 	case ioError:

@@ -112,11 +112,19 @@ func canceled(v fault.Verdict) bool {
 // onceOnly reports whether err allows one repetition and no more: PostgreSQL
 // ended a transaction that took too long or idled, which it will do again if
 // that is how the unit always is.
-func onceOnly(err error) bool {
-	switch fault.Code(err) {
+func onceOnly(call *sessionproxy.Call, err error) bool {
+	switch codeOf(call, err) {
 	case idleInTransactionTimeout, transactionTimeout:
 		return true
 	default:
 		return false
 	}
+}
+
+// codeOf returns the database's code for err, or for the fault that err hides.
+func codeOf(call *sessionproxy.Call, err error) string {
+	if code := fault.Code(err); code != "" {
+		return code
+	}
+	return fault.Code(call.Fault())
 }

@@ -31,6 +31,9 @@ func (h *handler) again(ctx context.Context, call *sessionproxy.Call, err error)
 	s := series{retry: h.retry, call: call}
 	for {
 		v := h.retry.verdict(call, err)
+		if call.Final() {
+			return s.final(err, v)
+		}
 		if call.Op == sessionproxy.OpTransaction && errors.Is(err, fault.ErrCommitUnknown) {
 			if v, err = s.settle(ctx, err, v); err == nil {
 				return nil
@@ -63,7 +66,7 @@ func (s *series) note(err error, v fault.Verdict) {
 // made, and else the error of the call.
 func (s *series) proceed(ctx context.Context) error {
 	n := s.call.Attempt()
-	if n >= s.retry.attempts || n > 1 && onceOnly(s.err) {
+	if n >= s.retry.attempts || n > 1 && onceOnly(s.call, s.err) {
 		return s.exhausted(ctx, ReasonAttempts)
 	}
 	if ctx.Err() != nil {

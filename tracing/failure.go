@@ -32,7 +32,9 @@ func (t *Tracing) judge(ctx context.Context, call *sp.Call, err error) failure {
 	if byCaller && !t.cfg.canceled || !t.cfg.failure(err) {
 		return failure{}
 	}
-	f.failed, f.code = true, fault.Code(err)
+	if f.failed, f.code = true, fault.Code(err); f.code == "" {
+		f.code = fault.Code(call.Fault())
+	}
 	f.kind = telemetry.ErrorType(err, f.code, f.class)
 	return f
 }

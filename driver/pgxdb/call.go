@@ -12,6 +12,8 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
 // executor is what statements run on: a connection or a transaction of pgx.
@@ -39,9 +41,10 @@ type stmtCall struct {
 type work struct {
 	pool *pgxpool.Pool // where to take a connection; nil: on and conn are given
 	on   executor
-	conn *pgx.Conn // on, or what it runs on
-	held held      // taken from pool
-	dead bool      // conn was closed before it was asked for anything
+	conn *pgx.Conn   // on, or what it runs on
+	unit *unit.State // of the unit of work it runs in; nil: none
+	held held        // taken from pool
+	dead bool        // conn was closed before it was asked for anything
 
 	args []any
 	act  func(ctx context.Context, s *stmtCall) error // any operation but exec and query
@@ -123,6 +126,7 @@ func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 	}
 	defer s.leave()
 	s.dead = s.conn != nil && s.conn.IsClosed()
+	s.announce(call)
 	switch {
 	case s.act != nil:
 		err = s.act(ctx, s)
@@ -131,10 +135,35 @@ func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 	default:
 		err = s.query(ctx)
 	}
+	s.heard(err)
 	if err != nil && call.Op != sp.OpCommit { // which is judged by itself
 		s.judge(ctx, err, call.Op.Phase())
 	}
 	return err
+}
+
+// announce tells the unit of work what is about to be sent in its transaction.
+func (s *stmtCall) announce(call *sp.Call) {
+	if s.unit == nil {
+		return
+	}
+	switch call.Op {
+	case sp.OpExec, sp.OpQuery, sp.OpBatch:
+		s.unit.Send(sqltext.PostgreSQL, call.Text)
+	}
+}
+
+// heard tells the unit of work how a statement in its transaction ended. After an
+// error that the server saw, it refuses all but ROLLBACK.
+func (s *stmtCall) heard(err error) {
+	if s.unit == nil {
+		return
+	}
+	state := s.conn.PgConn().TxStatus()
+	if err == nil && state == 'I' {
+		return // it was the ROLLBACK
+	}
+	s.unit.Heard(err, err != nil && state != 'T')
 }
 
 // leave gives the connection back, unless the result holds it.
@@ -253,6 +282,7 @@ func (s *stmtCall) Settle(err error) {
 		s.result.settle(&s.Call)
 	}
 	if err != nil && s.Op != sp.OpBegin && s.Op != sp.OpAcquire {
+		s.heard(err)
 		s.Judge(s.resultCtx, err, fault.PhaseRows, fault.ProgressAnswered)
 	}
 }

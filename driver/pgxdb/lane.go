@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
 // lane is where statements run: a pool, a connection or a transaction.
@@ -16,6 +17,7 @@ type lane struct {
 	pool *pgxpool.Pool // raw, if it is a pool
 	conn *pgx.Conn     // raw, or what it runs on; nil for a pool
 	tx   bool          // raw is a transaction
+	unit *unit.State   // what is known of the unit of work it belongs to; nil: none
 }
 
 // call describes a call of this lane.
@@ -25,7 +27,7 @@ func (l *lane) call(ctx context.Context, op sp.Op, text string, args []any) *stm
 		s.pool, s.Scope = l.pool, sp.ScopePool
 		return s
 	}
-	s.on, s.conn, s.Scope = l.raw, l.conn, sp.ScopeConn
+	s.on, s.conn, s.Scope, s.unit = l.raw, l.conn, sp.ScopeConn, l.unit
 	s.InTx = l.tx || inTx(l.conn)
 	return s
 }

@@ -86,7 +86,7 @@ func (t *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Tx{lane: lane{pipeline: t.pipeline, raw: inner, conn: t.conn, tx: true}, inner: inner, outer: t}, nil
+	return &Tx{lane: lane{pipeline: t.pipeline, raw: inner, conn: t.conn, tx: true, unit: t.unit}, inner: inner, outer: t}, nil
 }
 
 // Commit commits the transaction, or releases the savepoint. The transaction
@@ -105,10 +105,8 @@ func (t *Tx) Commit(ctx context.Context) error {
 // of something that was sent.
 func (t *Tx) commit(ctx context.Context, s *stmtCall) error {
 	s.dead = s.dead || ctx.Err() != nil
-	if s.Parent != nil && !s.dead {
-		if u, ok := s.Parent.Operation().(*unitCall); ok {
-			u.commitSent = true
-		}
+	if !s.dead {
+		t.unit.Commit()
 	}
 	return commitError(s.judge, ctx, t.inner.Commit(ctx))
 }
@@ -148,6 +146,9 @@ func (t *Tx) end(ctx context.Context, op sp.Op, act func(context.Context, *stmtC
 		}
 		s.free()
 		t.close(err)
+		if t.outer == nil && op == sp.OpRollback {
+			t.unit.Rollback()
+		}
 	}()
 	_, err = s.run(ctx)
 	return err

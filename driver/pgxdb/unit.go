@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
 // RunInTx performs fn in a transaction: BEGIN, fn, COMMIT. The transaction is
@@ -19,14 +21,27 @@ import (
 // run several times: what it does outside of tx should bear that, and results
 // it leaves in variables should be set anew each time. If COMMIT was sent and
 // its answer lost, the error matches [sp.ErrCommitUnknown], and nothing is
-// repeated unless the caller's marks allow it ([sp.WithIdempotent],
+// retried unless the caller's marks allow it ([sp.WithIdempotent],
 // [sp.WithVerifyCommit]).
 //
+// The unit is judged by fn's error. If that says nothing of the database, as an
+// error of fn's own or one that was flattened with %v, the unit is judged by the
+// fault of the statement that made the transaction fail, unless fn has undone it
+// by a savepoint.
+//
+// fn may end the transaction itself, as code does that was moved here: the unit
+// ends with it. After tx.Commit nothing is retried, whatever the error; after
+// tx.Rollback the unit may be. Either way nil from fn is success and an error is
+// returned as it is. COMMIT sent as a statement keeps the unit from being
+// retried too; on the connection that tx.Conn returns, which bypasses the chain,
+// COMMIT AND CHAIN is not noticed.
+//
 // A RunInTx of the same pool with the context that fn got is a savepoint of
-// the transaction at work: if its function fails, what it did is undone and the
-// function around it decides what to make of the error. Replaying is the
-// outermost's business. Options it asks for have to be those of the
-// transaction, or none.
+// the transaction at work: if its function fails or panics, what it did is
+// undone and the function around it decides what to make of the error.
+// Replaying is the outermost's business. Options it asks for have to be those of
+// the transaction, or none. Savepoints lie inside each other: a RunInTx on
+// another goroutine waits until the one before has ended, or its context has.
 func (p *Pool) RunInTx(ctx context.Context, opts pgx.TxOptions, fn func(ctx context.Context, tx pgx.Tx) error) error {
 	return p.runInTx(ctx, sp.ScopePool, p.BeginTx, opts, fn)
 }
@@ -46,7 +61,7 @@ func (t *Tx) RunInTx(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx
 type beginFunc func(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error)
 
 func (l *lane) runInTx(ctx context.Context, scope sp.Scope, begin beginFunc, opts pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
-	if outer := unitOf(ctx, l.pipeline); outer != nil {
+	if outer := placeOf(ctx, l.pipeline); outer != nil {
 		return outer.nest(ctx, opts, fn)
 	}
 	u := &unitCall{pipeline: l.pipeline, begin: begin, opts: opts, fn: fn}
@@ -63,40 +78,76 @@ func (l *lane) runInTx(ctx context.Context, scope sp.Scope, begin beginFunc, opt
 // unitCall is a unit of work.
 type unitCall struct {
 	sp.Call
-	pipeline *pipeline
-	begin    beginFunc
-	opts     pgx.TxOptions
-	fn       func(context.Context, pgx.Tx) error
-
-	performed  bool
-	top        pgx.Tx // the transaction at work, or its innermost savepoint
-	commitSent bool   // COMMIT may have been sent
+	pipeline  *pipeline
+	begin     beginFunc
+	opts      pgx.TxOptions
+	fn        func(context.Context, pgx.Tx) error
+	performed bool
 }
 
-// unitOf returns the unit of the same database that ctx is in, or nil.
-func unitOf(ctx context.Context, p *pipeline) *unitCall {
-	for call := sp.CallFrom(ctx); call != nil; call = call.Parent {
-		if u, ok := call.Operation().(*unitCall); ok && u.pipeline == p {
-			return u
-		}
-	}
-	return nil
+// attempt is one performance of a unit, in a transaction of its own, which knows
+// it.
+type attempt struct {
+	unit.State
+	unit *unitCall
 }
 
-// nest runs fn under a savepoint of the transaction at work.
-func (u *unitCall) nest(ctx context.Context, opts pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
-	if u.top == nil {
-		return errors.New("pgxdb: run in transaction: the transaction that the context belongs to has ended")
-	}
+// place is where in a unit a context leads: to its transaction, or to a
+// savepoint in it.
+type place struct {
+	attempt *attempt
+	tx      pgx.Tx        // set before the function starts
+	alone   chan struct{} // holds a token while nobody is at work in a savepoint below
+	ended   atomic.Bool
+}
+
+func newPlace(a *attempt) *place {
+	p := &place{attempt: a, alone: make(chan struct{}, 1)}
+	p.alone <- struct{}{}
+	return p
+}
+
+// placeKey finds the place in a unit of one database.
+type placeKey struct{ *pipeline }
+
+// placeOf returns the place in a unit of the same database that ctx leads to, or
+// nil.
+func placeOf(ctx context.Context, p *pipeline) *place {
+	at, _ := ctx.Value(placeKey{p}).(*place)
+	return at
+}
+
+// nest runs fn under a savepoint.
+func (p *place) nest(ctx context.Context, opts pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
+	u := p.attempt.unit
 	if opts != u.opts && opts != (pgx.TxOptions{}) {
 		return fmt.Errorf("pgxdb: run in transaction: inside a transaction with the options %+v others are wanted: %+v", u.opts, opts)
 	}
-	outer := u.top
-	defer func() { u.top = outer }()
-	return nested(ctx, outer, func(ctx context.Context, tx pgx.Tx) error {
-		u.top = tx
-		return fn(ctx, tx)
+	if err := p.usable(); err != nil {
+		return err
+	}
+	select {
+	case <-p.alone:
+	case <-ctx.Done():
+		return fmt.Errorf("pgxdb: run in transaction: wait for the savepoint of another goroutine: %w", context.Cause(ctx))
+	}
+	defer func() { p.alone <- struct{}{} }()
+	if err := p.usable(); err != nil {
+		return err
+	}
+	inner := newPlace(p.attempt)
+	defer inner.ended.Store(true)
+	return nested(ctx, p.tx, func(ctx context.Context, tx pgx.Tx) error {
+		inner.tx = tx
+		return fn(context.WithValue(ctx, placeKey{u.pipeline}, inner), tx)
 	})
+}
+
+func (p *place) usable() error {
+	if !p.attempt.Begun() || p.attempt.Closed() || p.attempt.Ended() || p.ended.Load() {
+		return errors.New("pgxdb: run in transaction: the transaction that the context belongs to has ended")
+	}
+	return nil
 }
 
 // nested runs fn under a savepoint.
@@ -117,7 +168,17 @@ func nested(ctx context.Context, outer pgx.Tx, fn func(context.Context, pgx.Tx) 
 		rollback(ctx, tx)
 		return err
 	}
-	return tx.Commit(ctx)
+	err = tx.Commit(ctx)
+	if closed(err) {
+		return nil // by fn itself
+	}
+	return err
+}
+
+// closed reports that err is of a transaction or savepoint that was committed
+// or rolled back before.
+func closed(err error) bool {
+	return errors.Is(err, pgx.ErrTxClosed) && !errors.Is(err, pgx.ErrTxCommitRollback)
 }
 
 // rollback ends a transaction that failed, even if its context is over.
@@ -132,34 +193,58 @@ func rollback(ctx context.Context, tx pgx.Tx) {
 // Do performs the unit once, in a new transaction.
 func (u *unitCall) Do(ctx context.Context, _ *sp.Call) error {
 	u.performed = true
-	inside := sp.ContextWithCall(ctx, &u.Call)
+	a := &attempt{unit: u}
+	at := newPlace(a)
+	inside := sp.ContextWithCall(context.WithValue(ctx, placeKey{u.pipeline}, at), &u.Call)
 	tx, err := u.begin(inside, u.opts)
 	if err != nil {
 		u.Judge(ctx, err, fault.PhaseBegin, fault.ProgressUnsent)
 		return err
 	}
-	u.top, u.commitSent = tx, u.pipeline.empty
+	at.tx = tx
+	if t, ok := tx.(*Tx); ok {
+		t.unit = &a.State
+	}
+	a.Begin()
 	returned := false
 	defer func() {
-		u.top = nil
+		a.Close()
 		if !returned { // fn panicked or ended its goroutine
 			rollback(inside, tx)
 		}
 	}()
 	err = u.fn(inside, tx)
 	returned = true
-	if err != nil {
-		u.Judge(ctx, err, fault.PhaseUnit, fault.ProgressUnknown)
+	a.Close()
+	return a.finish(ctx, inside, tx, err)
+}
+
+// finish commits, or rolls back for err. ctx is the unit's context, inside that
+// of its function.
+func (a *attempt) finish(ctx, inside context.Context, tx pgx.Tx, err error) error {
+	if t, ok := tx.(*Tx); ok && !a.Ended() && !t.conn.IsClosed() && t.conn.PgConn().TxStatus() == 'I' {
+		a.MarkUnsure() // ended by a statement
+	}
+	switch {
+	case err != nil:
+		a.Judge(ctx, &a.unit.Call, err)
 		rollback(inside, tx)
 		return err
+	case a.Ended():
+		return nil // by fn itself
 	}
 	over := ctx.Err() != nil
 	err = tx.Commit(inside)
-	return commitError(func(ctx context.Context, err error, phase fault.Phase) fault.Verdict {
-		progress := fault.ProgressUnknown
-		if over || !u.commitSent || errors.Is(err, pgx.ErrTxClosed) && !errors.Is(err, pgx.ErrTxCommitRollback) {
-			progress = fault.ProgressUnsent
-		}
-		return u.Judge(ctx, err, phase, progress)
-	}, ctx, err)
+	if err == nil || closed(err) { // without a chain, nothing else tells that fn has ended it
+		return nil
+	}
+	progress := fault.ProgressUnknown
+	if over || !a.CommitSent() && !a.unit.pipeline.empty {
+		progress = fault.ProgressUnsent
+	}
+	v := a.JudgeCommit(ctx, &a.unit.Call, err, progress)
+	if v.Outcome == fault.OutcomeUnknown && !a.MayBeCommitted() && !errors.Is(err, fault.ErrCommitUnknown) {
+		return &fault.CommitError{Err: err}
+	}
+	return err
 }

@@ -77,11 +77,14 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 		s.Judge(ctx, err, fault.PhaseStatement, fault.ProgressAnswered)
 		return err
 	}
+	unit := s.conn.unit()
 	var err error
 	switch s.Op {
 	case sp.OpExec:
+		unit.Send(s.conn.driver.tx.dialect, s.Text)
 		err = s.exec(ctx)
 	case sp.OpQuery:
+		unit.Send(s.conn.driver.tx.dialect, s.Text)
 		err = s.query(ctx)
 	case sp.OpPrepare:
 		s.stmt, err = s.conn.driver.PrepareContext(ctx, s.Text)
@@ -99,6 +102,8 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 	if err != nil {
 		s.judge(ctx, err, s.Op.Phase())
 		s.conn.noteFailure(err)
+	} else if s.Op != sp.OpRollback {
+		unit.Heard(nil, false)
 	}
 	return err
 }
@@ -194,11 +199,6 @@ func (s *stmtCall) begin(ctx context.Context) error {
 // commit wraps an error that leaves the outcome open, so that callers can
 // tell.
 func (s *stmtCall) commit(ctx context.Context) error {
-	if s.Parent != nil {
-		if u, ok := s.Parent.Operation().(*unitCall); ok {
-			u.commitSent = true
-		}
-	}
 	err := s.tx.Commit()
 	if err == nil {
 		return nil

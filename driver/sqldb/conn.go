@@ -7,6 +7,7 @@ import (
 
 	"github.com/ngrok/sqlmw"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
 // conn intercepts one connection: it is sqlmw's interceptor and makes a call
@@ -34,6 +35,15 @@ type beginning struct {
 }
 
 func (c *conn) inTx() bool { return c.begun != nil || c.driver.tx.inTx() }
+
+// unit returns what is known of the unit of work whose transaction is open, or
+// nil.
+func (c *conn) unit() *unit.State {
+	if c.begun == nil {
+		return nil
+	}
+	return c.driver.begun.state()
+}
 
 // start takes a free call and describes it.
 func (c *conn) start(ctx context.Context, op sp.Op, text string, args []driver.NamedValue) *stmtCall {

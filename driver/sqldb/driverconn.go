@@ -6,7 +6,9 @@ import (
 	"errors"
 	"time"
 
+	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
 // driverConn is the connection as sqlmw sees it. It has every optional interface
@@ -145,7 +147,7 @@ func (d *driverConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver
 	if err != nil {
 		return nil, d.guard(ctx, err, dead, true)
 	}
-	d.begun = driverTx{conn: d, raw: tx}
+	d.begun = driverTx{conn: d, raw: tx, unit: d.unitBeginning(ctx)}
 	return &d.begun, nil
 }
 
@@ -228,13 +230,36 @@ func (d *driverConn) Begin() (driver.Tx, error) {
 
 func (d *driverConn) Close() error { return d.raw.Close() }
 
+// unitBeginning returns the attempt at a unit whose BEGIN was performed with
+// ctx, or nil. Other transactions that the unit's function begins with its
+// context are none of the unit's.
+func (d *driverConn) unitBeginning(ctx context.Context) *attempt {
+	if sp.CallFrom(ctx) == nil {
+		return nil // the most frequent, for less
+	}
+	if a := attemptOf(ctx, d.pipeline); a != nil && !a.Begun() {
+		return a
+	}
+	return nil
+}
+
 // driverTx is a transaction as sqlmw sees it.
 type driverTx struct {
 	conn *driverConn
 	raw  driver.Tx
+	unit *attempt // whose transaction it is, or nil
+}
+
+// state returns what is known of the transaction of a unit, or nil.
+func (t *driverTx) state() *unit.State {
+	if t.unit == nil {
+		return nil
+	}
+	return &t.unit.State
 }
 
 func (t *driverTx) Commit() error {
+	t.state().Commit()
 	dead := t.conn.enter()
 	err := t.raw.Commit()
 	t.conn.leave()
@@ -256,6 +281,7 @@ func (t *driverTx) Rollback() error {
 		}
 	}
 	t.conn.noteBad(err)
+	t.state().Rollback()
 	return err
 }
 

@@ -32,7 +32,11 @@ func (e *undoneError) Unwrap() []error { return []error{ErrTxUndone, e.cause} }
 // noteFailure remembers an error after which the open transaction may be gone. It
 // does nothing if err is nil.
 func (c *conn) noteFailure(err error) {
-	if err == nil || c.begun == nil || c.undone || c.refusesItself() {
+	if err == nil || c.begun == nil {
+		return
+	}
+	defer func() { c.unit().Heard(err, c.undone || c.refusesItself()) }()
+	if c.undone || c.refusesItself() {
 		return
 	}
 	switch fault.Of(err, fault.Situation{InTx: true}).Tx {
@@ -92,7 +96,7 @@ const lockWaitTimeout = "1205"
 
 // watched returns rows whose failure in a transaction is taken note of.
 func (c *conn) watched(raw driver.Rows) driver.Rows {
-	if raw == nil || c.begun == nil || c.refusesItself() {
+	if raw == nil || c.begun == nil || c.refusesItself() && c.unit() == nil {
 		return raw
 	}
 	r := &c.rows

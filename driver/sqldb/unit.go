@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
 // RunInTx performs fn in a transaction: BEGIN, fn, COMMIT. The transaction is
@@ -19,17 +21,30 @@ import (
 // that allows it and was rolled back for certain. So fn may run several times:
 // what it does outside of tx should bear that, and results it leaves in
 // variables should be set anew each time. If COMMIT was sent and its answer
-// lost, the error matches [sp.ErrCommitUnknown], and nothing is repeated
+// lost, the error matches [sp.ErrCommitUnknown], and nothing is retried
 // unless the caller's marks allow it ([sp.WithIdempotent],
 // [sp.WithVerifyCommit]).
 //
+// The unit is judged by fn's error. If that says nothing of the database, as an
+// error of fn's own or one that was flattened with %v, the unit is judged by the
+// fault of the statement that failed last in tx, provided that nothing in tx has
+// succeeded after it: a fault that fn undid by a savepoint, or went on after,
+// does not count.
+//
+// fn may end the transaction itself, as code does that was moved here: the unit
+// ends with it. After tx.Commit nothing is retried, whatever the error; after
+// tx.Rollback the unit may be. Either way nil from fn is success and an error is
+// returned as it is. A statement that may have ended the transaction (COMMIT as
+// text, CALL and implicit commits on MySQL) keeps the unit from being retried.
+//
 // A RunInTx of the same handle with the context that fn got joins the
 // transaction at work: there is one transaction, and replaying it is the
-// outermost's business. If a joined function fails, the whole transaction
-// fails, also if the function around it ignores the error. A joined RunInTx
-// that asks for options the transaction does not have is an error.
+// outermost's business. If a joined function fails or panics, the whole
+// transaction fails, also if the function around it ignores that. A joined
+// RunInTx that asks for options the transaction does not have is an error.
+// Functions may join from several goroutines, as tx may be used by them.
 func (db *DB) RunInTx(ctx context.Context, opts *sql.TxOptions, fn func(ctx context.Context, tx *sql.Tx) error) error {
-	if outer := unitOf(ctx, db.pipeline); outer != nil {
+	if outer := attemptOf(ctx, db.pipeline); outer != nil {
 		return outer.join(ctx, opts, fn)
 	}
 	u := &unitCall{db: db.DB, pipeline: db.pipeline, opts: opts, fn: fn}
@@ -46,42 +61,44 @@ func (db *DB) RunInTx(ctx context.Context, opts *sql.TxOptions, fn func(ctx cont
 // unitCall is a unit of work.
 type unitCall struct {
 	sp.Call
-	db       *sql.DB
-	pipeline *pipeline
-	opts     *sql.TxOptions
-	fn       func(context.Context, *sql.Tx) error
-
-	performed  bool
-	tx         *sql.Tx // the transaction at work
-	failed     error   // why a joined function failed, which dooms the transaction
-	commitSent bool    // the driver was asked to commit
+	db        *sql.DB
+	pipeline  *pipeline
+	opts      *sql.TxOptions
+	fn        func(context.Context, *sql.Tx) error
+	performed bool
 }
 
-// unitOf returns the unit of the same database that ctx is in, or nil.
-func unitOf(ctx context.Context, p *pipeline) *unitCall {
-	for call := sp.CallFrom(ctx); call != nil; call = call.Parent {
-		if u, ok := call.Operation().(*unitCall); ok && u.pipeline == p {
-			return u
-		}
-	}
-	return nil
+// attempt is one performance of a unit, in a transaction of its own. Its
+// function's context leads to it, and the connection of its transaction.
+type attempt struct {
+	unit.State
+	unit *unitCall
+	tx   *sql.Tx // set before the function starts
+}
+
+// attemptKey finds the attempt at a unit of one database.
+type attemptKey struct{ *pipeline }
+
+// attemptOf returns the attempt of the same database that ctx is in, or nil.
+func attemptOf(ctx context.Context, p *pipeline) *attempt {
+	a, _ := ctx.Value(attemptKey{p}).(*attempt)
+	return a
 }
 
 // join runs fn in the transaction that is at work.
-func (u *unitCall) join(ctx context.Context, opts *sql.TxOptions, fn func(context.Context, *sql.Tx) error) error {
-	if u.tx == nil {
+func (a *attempt) join(ctx context.Context, opts *sql.TxOptions, fn func(context.Context, *sql.Tx) error) (err error) {
+	if !a.Begun() || a.Closed() || a.Ended() {
 		return errors.New("sqldb: run in transaction: the transaction that the context belongs to has ended")
 	}
 	if opts != nil {
-		if have := u.options(); *opts != have && *opts != (sql.TxOptions{}) {
+		if have := a.unit.options(); *opts != have && *opts != (sql.TxOptions{}) {
 			return fmt.Errorf("sqldb: run in transaction: joining a transaction with isolation %s, read-only %t, but isolation %s, read-only %t is wanted",
 				have.Isolation, have.ReadOnly, opts.Isolation, opts.ReadOnly)
 		}
 	}
-	err := fn(ctx, u.tx)
-	if err != nil && u.failed == nil {
-		u.failed = err
-	}
+	err = sp.ErrAborted // unless fn returns
+	defer func() { a.JoinEnded(err) }()
+	err = fn(ctx, a.tx)
 	return err
 }
 
@@ -95,53 +112,69 @@ func (u *unitCall) options() sql.TxOptions {
 // Do performs the unit once, in a new transaction.
 func (u *unitCall) Do(ctx context.Context, _ *sp.Call) error {
 	u.performed = true
-	inside := sp.ContextWithCall(ctx, &u.Call)
+	a := &attempt{unit: u}
+	inside := sp.ContextWithCall(context.WithValue(ctx, attemptKey{u.pipeline}, a), &u.Call)
 	tx, err := u.db.BeginTx(inside, u.opts)
 	if err != nil {
 		u.Judge(ctx, err, fault.PhaseBegin, fault.ProgressUnsent)
 		return err
 	}
-	u.tx, u.failed, u.commitSent = tx, nil, u.pipeline.empty
+	a.tx = tx
+	a.Begin()
 	returned := false
 	defer func() {
-		u.tx = nil
+		a.Close()
 		if !returned { // fn panicked or ended its goroutine
 			_ = tx.Rollback()
 		}
 	}()
 	err = u.fn(inside, tx)
 	returned = true
-	return u.finishTx(ctx, tx, err)
+	a.Close()
+	return a.finish(ctx, err)
 }
 
-// finishTx commits, or rolls back for err.
-func (u *unitCall) finishTx(ctx context.Context, tx *sql.Tx, err error) error {
-	if err == nil && u.failed != nil {
-		err = fmt.Errorf("sqldb: run in transaction: a joined function failed: %w", u.failed)
+// finish commits, or rolls back for err.
+func (a *attempt) finish(ctx context.Context, err error) error {
+	if failed := a.JoinFailed(); err == nil && failed != nil {
+		err = fmt.Errorf("sqldb: run in transaction: a joined function failed: %w", failed)
 	}
-	if err != nil {
-		u.Judge(ctx, err, fault.PhaseUnit, fault.ProgressUnknown)
+	switch {
+	case err != nil:
+		a.Judge(ctx, &a.unit.Call, err)
 		// The transaction is over either way: if ROLLBACK can't be sent, the
 		// connection is gone, and the server rolls back.
-		_ = tx.Rollback()
+		_ = a.tx.Rollback()
 		return err
+	case a.Committed(), a.Ended() && ctx.Err() == nil:
+		// By fn itself; a context that is over has database/sql roll back, which
+		// is no success.
+		return nil
 	}
-	return u.judgeCommit(ctx, tx.Commit())
+	return a.commit(ctx)
 }
 
-// judgeCommit tells a COMMIT that database/sql did not even send, since the
-// context was over, from one whose answer is missing.
-func (u *unitCall) judgeCommit(ctx context.Context, err error) error {
-	if err == nil {
+// commit commits. A COMMIT that database/sql did not even send, since the
+// context was over, is told from one whose answer is missing.
+func (a *attempt) commit(ctx context.Context) error {
+	err := a.tx.Commit()
+	if err == nil || a.Unsure() && nothingToEnd(err) {
 		return nil
 	}
 	progress := fault.ProgressUnknown
-	if !u.commitSent || errors.Is(err, sql.ErrTxDone) {
+	if !a.CommitSent() || errors.Is(err, sql.ErrTxDone) {
 		progress = fault.ProgressUnsent
 	}
-	v := u.Judge(ctx, err, fault.PhaseCommit, progress)
-	if v.Outcome == fault.OutcomeUnknown && !errors.Is(err, fault.ErrCommitUnknown) {
+	v := a.JudgeCommit(ctx, &a.unit.Call, err, progress)
+	if v.Outcome == fault.OutcomeUnknown && !a.MayBeCommitted() && !errors.Is(err, fault.ErrCommitUnknown) {
 		return &fault.CommitError{Err: err}
 	}
 	return err
+}
+
+// nothingToEnd reports the ways in which SQLite and lib/pq say that the
+// transaction has ended before; others take a COMMIT too many.
+func nothingToEnd(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "no transaction is active") || strings.Contains(text, "unexpected transaction status idle")
 }
