@@ -23,11 +23,11 @@ func Example() {
 	// A query holds its permit until its rows are closed.
 	var query, second sp.Call
 	query.Reset(linktest.Opens())
-	query.Op = sp.OpQuery
+	query.Op, query.Scope = sp.OpQuery, sp.ScopePool
 	_, _ = query.Run(context.Background(), h)
 
 	second.Reset(linktest.Returns(nil))
-	second.Op = sp.OpExec
+	second.Op, second.Scope = sp.OpExec, sp.ScopePool
 	_, err = second.Run(context.Background(), h)
 	fmt.Println(err)
 	fmt.Println("nothing was sent:", errors.Is(err, fault.ErrRejected))

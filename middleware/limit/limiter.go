@@ -46,6 +46,16 @@ var (
 // A call that waits for something else than the database, such as the probe of a
 // half-open circuit, gives its permit back meanwhile and queues for it again.
 //
+// Permit first, then connection: a call that has its connection already never
+// waits, since the calls that have the permits may wait for just that connection.
+// That is any call on a connection: of a session, of a transaction begun by hand,
+// on a connection that was taken from a pool, and every statement of a plain
+// [database/sql.DB], which takes a connection before the chain learns of the call.
+// Such a call takes a permit if one is free; otherwise it passes, and is counted
+// in Stats.Passed. What bounds those is the pool's size, as
+// [database/sql.DB.SetMaxOpenConns] sets it; to have a limit bound the statements
+// and units of a service, use the handle of sqldb.Wrap, a pgxdb.Pool or an engine.
+//
 // Outside a retry, a call keeps its permit through all attempts and the pauses
 // between them; inside, each attempt waits anew. A time limit outside of it
 // includes the wait, one inside starts after it.
@@ -85,6 +95,12 @@ func (l *Limiter) Wrap(next sp.Handler) sp.Handler {
 		if !call.IsEntry() {
 			return next(ctx, call)
 		}
+		if call.Scope == sp.ScopeConn { // it must not wait, nor for a permit that it gave back
+			if l.permits.try() {
+				call.OnFinish(l.finish)
+			}
+			return next(ctx, call)
+		}
 		if err := l.Resume(ctx, call); err != nil {
 			return err
 		}
@@ -115,7 +131,7 @@ func (l *Limiter) Resume(ctx context.Context, call *sp.Call) error {
 // Admit returns the error with which call would be refused now, or nil. It is
 // not counted by the metrics.
 func (l *Limiter) Admit(ctx context.Context, call *sp.Call) error {
-	if !call.IsEntry() {
+	if !call.IsEntry() || call.Scope == sp.ScopeConn {
 		return nil
 	}
 	if reason := l.permits.foresee(ctx); reason != "" {
@@ -149,6 +165,9 @@ type Stats struct {
 	Waiting int
 	// Rejected is how many calls have been refused so far.
 	Rejected int64
+	// Passed is how many calls have passed without a permit so far, since they
+	// had their connection already and no permit was free.
+	Passed int64
 }
 
 // Stats returns what the limiter is doing now. It does not block for longer

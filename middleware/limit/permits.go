@@ -16,7 +16,21 @@ type permits struct {
 	mu       sync.Mutex
 	inUse    int
 	rejected int64
+	passed   int64
 	line     line
+}
+
+// try takes a permit if one is free, for which release has to be called. If none
+// is, it counts that and reports false.
+func (p *permits) try() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.inUse >= p.limit {
+		p.passed++
+		return false
+	}
+	p.inUse++
+	return true
 }
 
 // acquire takes a permit, for which release has to be called. It returns how
@@ -130,6 +144,6 @@ func (p *permits) stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return Stats{
-		Limit: p.limit, InUse: p.inUse, Queue: p.queue, Waiting: p.line.length, Rejected: p.rejected,
+		Limit: p.limit, InUse: p.inUse, Queue: p.queue, Waiting: p.line.length, Rejected: p.rejected, Passed: p.passed,
 	}
 }

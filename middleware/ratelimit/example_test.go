@@ -22,7 +22,7 @@ func Example() {
 	for range 3 {
 		var call sp.Call
 		call.Reset(linktest.Returns(nil))
-		call.Op = sp.OpExec
+		call.Op, call.Scope = sp.OpExec, sp.ScopePool
 		_, err := call.Run(context.Background(), h)
 		if refusal, ok := errors.AsType[*ratelimit.Error](err); ok {
 			fmt.Println("come back in", refusal.RetryAfter.Round(time.Second))

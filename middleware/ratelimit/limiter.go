@@ -40,6 +40,11 @@ var (
 // the same as what takes a permit of middleware/limit. Outside a retry a call counts
 // once, inside each attempt does.
 //
+// A call that has its connection already is not held up either, since others may
+// wait for that connection: a call on a connection, and every statement of a
+// plain [database/sql.DB]. It takes its token all the same, and those that come
+// from a handle or a pool wait the longer.
+//
 // perSecond has to be above 0 and at most a thousand million; it may be a
 // fraction. burst has to be at least 1, and so many calls may take a year at
 // most.
@@ -72,7 +77,9 @@ func New(perSecond float64, burst int, opts ...Option) (*Limiter, error) {
 // come, or refuses it.
 func (l *Limiter) Wrap(next sp.Handler) sp.Handler {
 	return func(ctx context.Context, call *sp.Call) error {
-		if call.IsEntry() {
+		if call.IsEntry() && call.Scope == sp.ScopeConn {
+			l.bucket.owe()
+		} else if call.IsEntry() {
 			if err := l.pass(ctx, call); err != nil {
 				return err
 			}
@@ -122,7 +129,7 @@ func (l *Limiter) patience(ctx context.Context) (time.Duration, Reason) {
 // Admit returns the error with which call would be refused now, or nil. It is
 // not counted by the metrics.
 func (l *Limiter) Admit(ctx context.Context, call *sp.Call) error {
-	if !call.IsEntry() {
+	if !call.IsEntry() || call.Scope == sp.ScopeConn {
 		return nil
 	}
 	patience, reason := l.patience(ctx)

@@ -277,3 +277,26 @@ func TestRefusalsOfARateAreMeasured(t *testing.T) {
 		})
 	})
 }
+
+// TestACallWithAConnectionDoesNotWaitForItsTurn holds that it takes its token all
+// the same, so that others wait for it.
+func TestACallWithAConnectionDoesNotWaitForItsTurn(t *testing.T) {
+	linktest.Bubble(t, func(t *testing.T) {
+		l, err := ratelimit.New(1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := l.Wrap(sp.Perform)
+		start := time.Now()
+		for range 3 {
+			call := linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil))
+			call.Scope = sp.ScopeConn
+			if _, err := call.Run(t.Context(), h); err != nil || time.Since(start) != 0 {
+				t.Errorf("waited %v: %v", time.Since(start), err)
+			}
+		}
+		if _, err := linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)).Run(t.Context(), h); err != nil || time.Since(start) != time.Second {
+			t.Errorf("a call of a pool waited %v: %v", time.Since(start), err)
+		}
+	})
+}

@@ -50,6 +50,19 @@ func (t *tokens) take(patience time.Duration) (wait time.Duration, turn int64, o
 	}
 }
 
+// owe takes a token for a call that does not wait for it. Such calls put others
+// off by one burst at most: more would be a debt that nobody has the time to pay.
+func (t *tokens) owe() {
+	now := int64(time.Since(t.epoch))
+	for {
+		full := t.full.Load()
+		turn := max(full, now) + int64(t.each)
+		if t.until(turn, now) > t.slack+t.each || t.full.CompareAndSwap(full, turn) {
+			return
+		}
+	}
+}
+
 // wait returns how long take would have to wait; 0 or less for not at all.
 func (t *tokens) wait() time.Duration {
 	return t.until(t.full.Load(), int64(time.Since(t.epoch)))

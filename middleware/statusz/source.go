@@ -111,6 +111,8 @@ type Limit struct {
 	Waiting int
 	// Rejected is how many calls have been refused so far.
 	Rejected int64
+	// Passed is how many calls have passed without a permit so far.
+	Passed int64
 }
 
 // WithLimit shows a limit. For one of package middleware:

@@ -211,6 +211,7 @@ type limitView struct {
 	Queue    int    `json:"queue"`
 	Waiting  int    `json:"waiting"`
 	Rejected int64  `json:"rejected"`
+	Passed   int64  `json:"passed"`
 }
 
 func (p *Page) limitViews() []limitView {
