@@ -17,6 +17,9 @@ type Marks struct {
 	// VerifyCommit tells, after a commit with an unknown outcome, whether the
 	// unit of work was committed.
 	VerifyCommit func(ctx context.Context) (committed bool, err error)
+	// Verifying says that the call finds out what became of a COMMIT whose
+	// answer was lost; see [WithVerifying].
+	Verifying bool
 }
 
 // scope is the one value this library keeps in a context: marks, and the call
@@ -74,6 +77,14 @@ func WithNoRetry(ctx context.Context) context.Context {
 // name for itself: calls inside it do not inherit it.
 func WithOperation(ctx context.Context, name string) context.Context {
 	return withMarks(ctx, func(m *Marks) { m.Operation = name })
+}
+
+// WithVerifying returns a context whose calls find out what became of a COMMIT
+// whose answer was lost. Limits and breakers let them pass: that answer is
+// wanted most when the database is worst, and may be the probe that a breaker
+// waits for. The retry interceptor marks the context of a verifier with it.
+func WithVerifying(ctx context.Context) context.Context {
+	return withMarks(ctx, func(m *Marks) { m.Verifying = true })
 }
 
 // WithVerifyCommit returns a context whose unit of work is verified when its

@@ -65,7 +65,7 @@ func (b *Breaker) Admit(_ context.Context, call *sessionproxy.Call) error {
 	if c == nil {
 		return nil
 	}
-	if refusal := c.wouldRefuse(); refusal != nil {
+	if refusal := c.wouldRefuse(); refusal != nil && !passes(call, refusal) {
 		return refusal
 	}
 	return nil
@@ -127,12 +127,22 @@ func (l *link) counted(ctx context.Context, call *sessionproxy.Call, c *circuit,
 	return err
 }
 
+// passes reports whether a call is performed despite a refusal: what became of a
+// COMMIT is worth asking a database that may be ill. It is not if somebody has
+// closed the way to it by hand.
+func passes(call *sessionproxy.Call, refusal *OpenError) bool {
+	return call.Marks.Verifying && refusal != nil && refusal.State != StateForcedOpen
+}
+
 // careful performs or refuses a call while the circuit is not counting.
 func (l *link) careful(ctx context.Context, call *sessionproxy.Call, c *circuit, r rule) error {
 	if r == ruleFollow {
 		return l.next(ctx, call)
 	}
 	g, refusal := c.admit(call, r)
+	if passes(call, refusal) {
+		return l.next(ctx, call)
+	}
 	if g.wait != nil {
 		var err error
 		if g, refusal, err = l.await(ctx, call, c, g.wait); err != nil {

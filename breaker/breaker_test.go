@@ -261,3 +261,27 @@ func TestAdmitTellsWhatWouldBeRefused(t *testing.T) {
 		r.want(breaker.StateClosed)
 	})
 }
+
+// TestAVerifierPassesAnOpenCircuit holds that what became of a COMMIT is asked of
+// an ill database, unless its circuit was opened by hand.
+func TestAVerifierPassesAnOpenCircuit(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		verifier := func() error {
+			call := newCall(sp.OpQuery, answer(nil))
+			call.Bind(sp.WithVerifying(context.Background()))
+			if err := r.Admit(context.Background(), call); err != nil {
+				return err
+			}
+			return r.run(call)
+		}
+		r.open()
+		if err := verifier(); err != nil || !r.refuses() {
+			t.Errorf("the verifier got %v", err)
+		}
+		r.ForceOpen(target)
+		if err := verifier(); !errors.Is(err, breaker.ErrOpen) {
+			t.Errorf("the verifier got %v from a circuit that was opened by hand", err)
+		}
+	})
+}

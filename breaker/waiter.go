@@ -22,7 +22,7 @@ type waiter struct {
 // canWait reports whether a call may wait for the outcome of probes: not one
 // that has a connection, which others may need.
 func (c *circuit) canWait(call *sessionproxy.Call) bool {
-	return c.cfg.maxWait > 0 && call.Scope == sessionproxy.ScopePool
+	return c.cfg.maxWait > 0 && call.Scope == sessionproxy.ScopePool && !call.Marks.Verifying
 }
 
 // line makes a call wait. The caller holds mu.

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
@@ -78,19 +79,45 @@ func (s *series) verifier(ctx context.Context) VerifyFunc {
 	return s.retry.verifyCommit
 }
 
-// verify runs a verifier in the caller's context, or in one without its end if
-// the caller has given up: the answer still decides between success and
-// failure. The unit's name and its verifier are the unit's alone.
+// verify runs a verifier. The unit's name and its verifier are the unit's alone.
 func (s *series) verify(ctx context.Context, verify VerifyFunc) (bool, error) {
-	alive := ctx.Err() == nil
+	ctx, cancel := patient(ctx, s.retry.verifyTimeout)
+	defer cancel()
 	ctx = sessionproxy.WithOperation(sessionproxy.WithVerifyCommit(ctx, nil), "")
-	ctx = context.WithValue(ctx, verifyingKey{}, true)
-	if !alive {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), s.retry.verifyTimeout)
-		defer cancel()
-	}
+	ctx = context.WithValue(sessionproxy.WithVerifying(ctx), verifyingKey{}, true)
 	return verify(ctx)
+}
+
+// patient returns a context that ends with ctx, but not before a time has passed:
+// the answer still decides between success and failure when the caller has given
+// up, and a deadline that is near says nothing of how long the answer takes.
+func patient(ctx context.Context, least time.Duration) (context.Context, context.CancelFunc) {
+	end := time.Now().Add(least)
+	detached := context.WithoutCancel(ctx)
+	deadline, bounded := ctx.Deadline()
+	if ctx.Err() != nil || bounded && deadline.Before(end) {
+		return context.WithDeadline(detached, end)
+	}
+	var out context.Context
+	var cancel context.CancelFunc
+	if bounded {
+		out, cancel = context.WithDeadline(detached, deadline)
+	} else {
+		out, cancel = context.WithCancel(detached)
+	}
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(time.Until(end))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-out.Done():
+		}
+	})
+	return out, func() {
+		stop()
+		cancel()
+	}
 }
 
 // uncommitted returns what made err's COMMIT fail, which is known not to have

@@ -177,6 +177,48 @@ func TestAVerifierOutlivesACallerThatIsGoneByALimitedTime(t *testing.T) {
 	}
 }
 
+func TestAVerifierHasItsTimeHoweverLittleTheCallerHas(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		caller func(ctx context.Context) (context.Context, context.CancelFunc)
+		ends   time.Duration // when the verifier's context does
+	}{
+		"a near deadline": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Second)
+		}, 7 * time.Second},
+		"a far deadline": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Minute)
+		}, time.Minute},
+		"cancelled early": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(time.Second, cancel)
+			return ctx, cancel
+		}, 7 * time.Second},
+		"cancelled late": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(20*time.Second, cancel)
+			return ctx, cancel
+		}, 20 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := c.caller(t.Context())
+			defer cancel()
+			start := time.Now()
+			verify := func(got context.Context) (bool, error) {
+				if !sp.MarksFrom(got).Verifying {
+					t.Errorf("%s: limits and breakers do not know a verifier", name)
+				}
+				<-got.Done()
+				return true, nil
+			}
+			_, err := run(ctx, eager(t, retry.WithVerifyCommit(verify), retry.WithVerifyTimeout(7*time.Second)), always(doubtful()), unit)
+			if took := time.Since(start); err != nil || took != c.ends {
+				t.Errorf("%s: the verifier had %v, want %v: %v", name, took, c.ends, err)
+			}
+		})
+	}
+}
+
 func TestAUnitsOwnVerifierGoesBeforeTheInterceptors(t *testing.T) {
 	t.Parallel()
 	r := eager(t, retry.WithVerifyCommit(func(context.Context) (bool, error) { t.Error("the wrong one"); return true, nil }))

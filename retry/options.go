@@ -168,9 +168,9 @@ func WithVerifyCommit(verify VerifyFunc) Option {
 	})
 }
 
-// WithVerifyTimeout sets the time a verifier has when the caller's context has
-// ended, above 0; 5 s by default. While the caller's context lives, the
-// verifier runs in that.
+// WithVerifyTimeout sets the time that a verifier has at least, however little the
+// caller's context has left or whether it has ended; above 0, and 5 s by default.
+// A caller with more time gives its verifier as much.
 func WithVerifyTimeout(d time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if d <= 0 {

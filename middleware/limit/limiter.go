@@ -56,6 +56,9 @@ var (
 // [database/sql.DB.SetMaxOpenConns] sets it; to have a limit bound the statements
 // and units of a service, use the handle of sqldb.Wrap, a pgxdb.Pool or an engine.
 //
+// Nor does a call wait that finds out what became of a COMMIT whose answer was
+// lost, see [sp.WithVerifying].
+//
 // Outside a retry, a call keeps its permit through all attempts and the pauses
 // between them; inside, each attempt waits anew. A time limit outside of it
 // includes the wait, one inside starts after it.
@@ -95,7 +98,7 @@ func (l *Limiter) Wrap(next sp.Handler) sp.Handler {
 		if !call.IsEntry() {
 			return next(ctx, call)
 		}
-		if call.Scope == sp.ScopeConn { // it must not wait, nor for a permit that it gave back
+		if passes(call) { // it must not wait, nor for a permit that it gave back
 			if l.permits.try() {
 				call.OnFinish(l.finish)
 			}
@@ -108,6 +111,10 @@ func (l *Limiter) Wrap(next sp.Handler) sp.Handler {
 		return next(ctx, call)
 	}
 }
+
+// passes reports whether a call does not wait for a permit: it has a connection,
+// or finds out what became of a COMMIT.
+func passes(call *sp.Call) bool { return call.Scope == sp.ScopeConn || call.Marks.Verifying }
 
 // Yield gives back the permit of a call that waits for something else; see
 // [sp.Call.Wait].
@@ -131,7 +138,7 @@ func (l *Limiter) Resume(ctx context.Context, call *sp.Call) error {
 // Admit returns the error with which call would be refused now, or nil. It is
 // not counted by the metrics.
 func (l *Limiter) Admit(ctx context.Context, call *sp.Call) error {
-	if !call.IsEntry() || call.Scope == sp.ScopeConn {
+	if !call.IsEntry() || passes(call) {
 		return nil
 	}
 	if reason := l.permits.foresee(ctx); reason != "" {

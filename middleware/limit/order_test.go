@@ -32,6 +32,8 @@ func (c *workConn) Prepare(string) (driver.Stmt, error) { return nil, errors.Err
 func (c *workConn) Close() error                        { return nil }
 func (c *workConn) Begin() (driver.Tx, error)           { c.work(); return workTx{c}, nil }
 
+func (c *workConn) Ping(context.Context) error { c.work(); return nil }
+
 func (c *workConn) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
 	c.work()
 	return driver.RowsAffected(1), nil
@@ -52,8 +54,7 @@ func (c workConnector) Driver() driver.Driver { return nil }
 // callers are the ways in which a service gets to the database.
 var callers = map[string]func(ctx context.Context, db *sql.DB, h *sqldb.DB) error{
 	"handle": func(ctx context.Context, _ *sql.DB, h *sqldb.DB) error {
-		_, err := h.ExecContext(ctx, "UPDATE")
-		return err
+		return h.PingContext(ctx) // the result of an Exec locks the connection, which is at work for others by then
 	},
 	"unit": func(ctx context.Context, _ *sql.DB, h *sqldb.DB) error {
 		return h.RunInTx(ctx, nil, func(ctx context.Context, tx *sql.Tx) error {
@@ -194,5 +195,32 @@ func TestACallWithAConnectionPassesAFullLimit(t *testing.T) {
 	}
 	if err := run(sp.ScopeConn, h); err != nil || inside.InUse != 1 || l.Stats().Passed != 1 {
 		t.Errorf("a free permit was not taken: %v, %+v", err, inside)
+	}
+}
+
+// TestAVerifierPassesAFullLimit holds it for what finds out about a COMMIT.
+func TestAVerifierPassesAFullLimit(t *testing.T) {
+	t.Parallel()
+	l, err := limit.New(1, limit.WithQueue(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nothing := func(context.Context, *sp.Call) error { return nil }
+	var outer sp.Call
+	outer.Reset(nil)
+	outer.Op, outer.Scope = sp.OpExec, sp.ScopePool
+	_, err = outer.Run(t.Context(), l.Wrap(func(context.Context, *sp.Call) error {
+		var verifier sp.Call
+		verifier.Reset(nil)
+		verifier.Op, verifier.Scope = sp.OpQuery, sp.ScopePool
+		verifier.Bind(sp.WithVerifying(t.Context()))
+		if err := l.Admit(t.Context(), &verifier); err != nil {
+			return err
+		}
+		_, err := verifier.Run(t.Context(), l.Wrap(nothing))
+		return err
+	}))
+	if err != nil || l.Stats().Passed != 1 {
+		t.Errorf("%v, %+v", err, l.Stats())
 	}
 }

@@ -77,7 +77,7 @@ func New(perSecond float64, burst int, opts ...Option) (*Limiter, error) {
 // come, or refuses it.
 func (l *Limiter) Wrap(next sp.Handler) sp.Handler {
 	return func(ctx context.Context, call *sp.Call) error {
-		if call.IsEntry() && call.Scope == sp.ScopeConn {
+		if call.IsEntry() && passes(call) {
 			l.bucket.owe()
 		} else if call.IsEntry() {
 			if err := l.pass(ctx, call); err != nil {
@@ -87,6 +87,10 @@ func (l *Limiter) Wrap(next sp.Handler) sp.Handler {
 		return next(ctx, call)
 	}
 }
+
+// passes reports whether a call does not wait for its turn: it has a connection,
+// or finds out what became of a COMMIT.
+func passes(call *sp.Call) bool { return call.Scope == sp.ScopeConn || call.Marks.Verifying }
 
 // pass waits for the call's turn.
 func (l *Limiter) pass(ctx context.Context, call *sp.Call) error {
@@ -129,7 +133,7 @@ func (l *Limiter) patience(ctx context.Context) (time.Duration, Reason) {
 // Admit returns the error with which call would be refused now, or nil. It is
 // not counted by the metrics.
 func (l *Limiter) Admit(ctx context.Context, call *sp.Call) error {
-	if !call.IsEntry() || call.Scope == sp.ScopeConn {
+	if !call.IsEntry() || passes(call) {
 		return nil
 	}
 	patience, reason := l.patience(ctx)

@@ -13,6 +13,7 @@ import (
 // Gate lets so many users in at once. It is safe for concurrent use.
 type Gate struct {
 	permits chan struct{}
+	handed  chan struct{} // a permit that goes to a verifier straight away
 	timeout time.Duration
 	size    int         // of the pool, beyond which it overflows
 	burst   atomic.Bool // more than size were in since Settle
@@ -27,7 +28,7 @@ type Gate struct {
 // overflow more. A wait longer than timeout is a [engine.PoolTimeoutError]; 0
 // waits as long as the context allows.
 func New(size, overflow int, timeout time.Duration) *Gate {
-	return &Gate{permits: make(chan struct{}, size+overflow), timeout: timeout, size: size}
+	return &Gate{permits: make(chan struct{}, size+overflow), handed: make(chan struct{}), timeout: timeout, size: size}
 }
 
 // InUse returns how many users are in.
@@ -63,7 +64,13 @@ func (g *Gate) Enter(ctx context.Context) (waited time.Duration, err error) {
 		defer timer.Stop()
 		expired = timer.C
 	}
+	var handed chan struct{} // nil: of no use to others
+	if sp.MarksFrom(ctx).Verifying {
+		handed = g.handed
+	}
 	select {
+	case <-handed:
+		return 0, nil
 	case g.permits <- struct{}{}:
 		g.entered()
 		return 0, nil
@@ -82,8 +89,16 @@ func (g *Gate) entered() {
 	}
 }
 
-// Leave gives back the permit of one Enter.
-func (g *Gate) Leave() { <-g.permits }
+// Leave gives back the permit of one Enter. The next goes to whoever finds out
+// what became of a COMMIT whose answer was lost, see [sp.WithVerifying], before
+// all others that wait.
+func (g *Gate) Leave() {
+	select {
+	case g.handed <- struct{}{}:
+	default:
+		<-g.permits
+	}
+}
 
 // Stats adds what the gate knows to s.
 func (g *Gate) Stats(s *engine.PoolStats) {

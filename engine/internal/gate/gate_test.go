@@ -3,9 +3,11 @@ package gate_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -191,4 +193,41 @@ func TestEnteringAndLeavingAllocateNothing(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// TestAVerifierGetsTheNextPermit holds that it goes before those that came first,
+// and that there are never more permits than the pool has connections.
+func TestAVerifierGetsTheNextPermit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := gate.New(1, 0, 0)
+		enter := func(ctx context.Context, in chan<- string, who string) {
+			if _, err := g.Enter(ctx); err != nil {
+				t.Error(err)
+			}
+			in <- who
+		}
+		in := make(chan string, 8)
+		enter(t.Context(), in, "holder")
+		for range 3 {
+			go enter(t.Context(), in, "other")
+		}
+		synctest.Wait()
+		go enter(sp.WithVerifying(t.Context()), in, "verifier")
+		synctest.Wait()
+		var order []string
+		for range 5 {
+			order = append(order, <-in)
+			if g.InUse() != 1 || len(in) != 0 {
+				t.Errorf("%d are in", g.InUse())
+			}
+			g.Leave()
+			synctest.Wait()
+		}
+		if want := []string{"holder", "verifier", "other", "other", "other"}; !slices.Equal(order, want) {
+			t.Errorf("let in %v", order)
+		}
+		if g.InUse() != 0 {
+			t.Errorf("%d are in", g.InUse())
+		}
+	})
 }
