@@ -340,8 +340,8 @@ var attachments = []attachment{
 //     those that texts began or may have begun
 //   - in retry, permits allows whatever lost its connection
 //
-// and, before they were mended, with a batch that kept what its first attempt
-// had prepared, and units that were replayed after their function's Commit.
+// It found a batch that kept what its first attempt had prepared, and what
+// pending_test.go lists.
 func TestARepetitionChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, a := range attachments {
