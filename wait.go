@@ -24,40 +24,26 @@ func (c *Call) Hold(h Holding, finish func(err error)) {
 }
 
 // Wait calls wait, which waits for something else than the database, such as the
-// outcome of a probe. What interceptors further out hold for the call, and for
-// the unit of work that it begins, is given back meanwhile, so that a call that
-// waits starves nobody, and is taken again afterwards. Wait returns the error of
-// wait, or the one with which something could not be taken again. A fork gives
-// back only what is its own.
+// outcome of a probe. What interceptors further out hold for the call is given
+// back meanwhile, so that a call that waits starves nobody, and is taken again
+// afterwards. Wait returns the error of wait, or the one with which something
+// could not be taken again. What is held for the unit of work around the call
+// stays held, and a fork gives back only what is its own.
 //
 // A call that holds a connection must not wait: others may wait for the
 // connection.
 func (c *Call) Wait(ctx context.Context, wait func(ctx context.Context) error) error {
-	calls := [...]*Call{c, nil}
-	if c.Op == OpBegin && c.Parent != nil && c.Parent.Op == OpTransaction {
-		calls[1] = c.Parent
-	}
-	held := false
-	for _, call := range calls {
-		held = call.yield() || held
-	}
+	held := c.yield()
 	err := wait(ctx)
 	if !held {
 		return err
 	}
-	for _, call := range []*Call{calls[1], c} {
-		// What was waited for may be granted: it is taken again all the same.
-		err = call.resume(ctx, err)
-	}
-	return err
+	return c.resume(ctx, err)
 }
 
 // yield gives back what is held for the call, the innermost first, and reports
 // whether there was anything.
 func (c *Call) yield() (held bool) {
-	if c == nil {
-		return false
-	}
 	for _, hook := range slices.Backward(c.hooks) {
 		if hook.holding != nil {
 			hook.holding.Yield(c)
@@ -70,9 +56,6 @@ func (c *Call) yield() (held bool) {
 // resume takes again what yield gave back, the outermost first, unless the call
 // has failed by err: then it holds nothing any more.
 func (c *Call) resume(ctx context.Context, err error) error {
-	if c == nil {
-		return err
-	}
 	for i := range c.hooks {
 		hook := &c.hooks[i]
 		if hook.holding == nil {

@@ -61,29 +61,3 @@ func TestACallThatWaitsGivesBackWhatIsHeldForIt(t *testing.T) {
 		}
 	}
 }
-
-// TestABeginGivesBackWhatItsUnitHolds waits in the BEGIN of a unit of work; a
-// statement in the unit has the unit's connection, and leaves it alone.
-func TestABeginGivesBackWhatItsUnitHolds(t *testing.T) {
-	t.Parallel()
-	for op, want := range map[sp.Op][]string{
-		sp.OpBegin: {"yield unit", "resume unit", "finish unit"},
-		sp.OpExec:  {"finish unit"},
-	} {
-		var log []string
-		chain := sp.NewChain(&desk{name: "unit", log: &log})
-		unit, _ := newCall(func(ctx context.Context, unit *sp.Call) error {
-			inner, _ := newCall(func(ctx context.Context, inner *sp.Call) error {
-				return inner.Wait(ctx, func(context.Context) error { return nil })
-			})
-			inner.Op = op
-			inner.Bind(sp.ContextWithCall(ctx, unit))
-			_, err := inner.Run(ctx, sp.Perform)
-			return err
-		})
-		unit.Op = sp.OpTransaction
-		if _, err := unit.Run(t.Context(), chain.Then(sp.Perform)); err != nil || !slices.Equal(log, want) {
-			t.Errorf("%v: %v, %v, want %v", op, log, err, want)
-		}
-	}
-}

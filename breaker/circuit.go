@@ -38,6 +38,7 @@ type circuit struct {
 	cause   fault.Class // of the failure that gate is being told of
 	reopen  reopening
 	probes  []*probe  // the ones that hold a place of the gate
+	stale   int       // probes of this phase that found their connection lost
 	waiters []*waiter // for a place, first come, first served
 	made    []Change  // since mu was locked
 }
@@ -105,7 +106,7 @@ func (c *circuit) become(to State, cause fault.Class) {
 	from := c.phase.Load()
 	p := c.newPhase(to, cause)
 	c.phase.Store(p)
-	c.probes = nil
+	c.probes, c.stale = nil, 0
 	if from.state == to {
 		return
 	}

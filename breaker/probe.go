@@ -130,6 +130,12 @@ func (p *probe) finish(err error) {
 	}
 }
 
+// maxStale is how many probes of a half-open circuit may find their connection
+// lost before that is a failure: more than most pools have connections from
+// before an outage. Without it, a server that drops every connection after it has
+// accepted it would keep the circuit half-open for ever.
+const maxStale = 100
+
 // settle ends a probe with its outcome, unless its lease or its phase is over.
 func (c *circuit) settle(call *sessionproxy.Call, p *probe, v verdict) {
 	c.mu.Lock()
@@ -142,6 +148,11 @@ func (c *circuit) settle(call *sessionproxy.Call, p *probe, v verdict) {
 		return
 	}
 	c.probes = slices.Delete(c.probes, i, i+1)
+	if v.broken {
+		if c.stale++; c.stale > maxStale {
+			v.outcome = failed
+		}
+	}
 	switch v.outcome {
 	case succeeded:
 		p.finish(nil)

@@ -324,5 +324,10 @@ func TestAProbeOnAStaleConnectionProvesNothing(t *testing.T) {
 		r.want(breaker.StateHalfOpen)
 		r.exec(7, nil)
 		r.want(breaker.StateClosed)
+		// A server that drops every connection does not keep it half-open.
+		r.open()
+		time.Sleep(time.Second)
+		r.exec(101, errLost)
+		r.want(breaker.StateOpen)
 	})
 }

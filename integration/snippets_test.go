@@ -79,6 +79,8 @@ var (
 	retrier *retry.Retry
 	brk     *breaker.Breaker
 	page    *statusz.Page
+	conn    *sql.Conn
+	rows    pgx.CopyFromSource
 	err     error
 	id      int64
 
