@@ -3,19 +3,21 @@ package orm
 import (
 	"slices"
 	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
 // apply writes what came of the changes into the objects and the session.
-func (p *plan) apply(s *Session) {
-	s.objects.expect(p.changes)
+func (p *plan) apply(o *objects, j *journal) {
+	reserve(o, p.changes)
 	for _, c := range p.changes {
 		switch c.kind {
 		case inserts:
-			c.inserted(s)
+			c.inserted(o, j)
 		case updates:
-			c.updated(s)
+			c.updated(o, j)
 		case deletes:
-			s.gone(c.st)
+			o.deleted(j, c.st)
 		case relinks:
 			c.copyBack(c.filled)
 			for _, i := range c.filled {
@@ -24,11 +26,11 @@ func (p *plan) apply(s *Session) {
 		case loosens, links, unlinks: // nothing of it is in a column of an object that stays
 		}
 	}
-	p.settle(s)
-	if !s.objects.related {
+	p.deps.commit(j)
+	if !o.related {
 		return
 	}
-	m := mirror{Session: s}
+	m := mirror{objects: o, journal: j}
 	for _, c := range p.changes {
 		switch c.kind {
 		case inserts, updates, relinks:
@@ -40,13 +42,20 @@ func (p *plan) apply(s *Session) {
 	}
 }
 
-// settle makes what relations hold the baseline of what is a change.
-func (p *plan) settle(s *Session) {
-	for _, l := range p.settled {
-		l.settle()
-		if s.tx != nil && l.st.in != s.tx {
-			s.tx.touch(l.st, nil)
+// settle makes what relations hold what changes of them are compared with, if
+// there is nothing to send.
+func (p *plan) settle(j *journal) { p.deps.commit(j) }
+
+// reserve makes room for the keys of rows that were inserted.
+func reserve(o *objects, changes []*change) {
+	added := map[*mapping.Table]int{}
+	for _, c := range changes {
+		if c.kind == inserts {
+			added[c.st.table]++
 		}
+	}
+	for t, n := range added {
+		o.keys(t).room(n)
 	}
 }
 
@@ -57,17 +66,10 @@ func (c *change) copyBack(cols []int) {
 	}
 }
 
-func (c *change) inserted(s *Session) {
-	st := c.st
+func (c *change) inserted(o *objects, j *journal) {
 	cols := c.filledIn()
 	c.copyBack(*cols)
-	st.status, st.snapshot, st.expired = persistent, c.sent, c.unread
-	st.id = identityOf(st.table, c.sent)
-	s.objects.keys(st.table).put(st)
-	st.zeroed, st.insert = cols, nil
-	if st.in == nil {
-		s.tx.add(st)
-	}
+	o.inserted(j, c.st, c.sent, identityOf(c.st.table, c.sent), cols, c.unread)
 }
 
 // filledIn are the columns that the database, a relation or the session has
@@ -91,7 +93,7 @@ func (c *change) filledIn() *[]int {
 	return &cols
 }
 
-func (c *change) updated(s *Session) {
+func (c *change) updated(o *objects, j *journal) {
 	st := c.st
 	c.copyBack(c.shape.returning)
 	c.copyBack(c.filled)
@@ -103,39 +105,9 @@ func (c *change) updated(s *Session) {
 	if st.table.Version != nil || id != st.id {
 		before = c.where
 	}
-	switch old := c.replaces; {
-	case old != nil: // the row has another object now
-		s.gone(old)
-		st.status, st.insert = persistent, nil
-		s.objects.identify(st, id)
-		if st.in == nil {
-			s.tx.add(st)
-		}
-	case id != st.id:
-		if _, known := s.tx.keys[st]; !known {
-			s.tx.keys[st] = st.id
-		}
-		s.objects.forget(st)
-		s.objects.identify(st, id)
-	}
-	st.snapshot = c.sent
-	st.expired, st.partial = st.expired || c.unread, false
-	s.tx.touch(st, before)
-}
-
-// gone notes that the row of an object is deleted.
-func (s *Session) gone(st *state) {
-	s.objects.forget(st)
-	st.status, st.marked = deleted, false
-	delete(s.objects.implied, st)
-	s.tx.deleted[st] = true
-}
-
-// settle makes what the relations held when the flush was planned the baseline
-// of what is a change.
-func (l settlement) settle() {
-	for i, r := range l.st.table.Relations() {
-		at := l.st.linkOf(r)
-		at.members, at.loaded = l.held[i], at.loaded || l.whole
+	if c.replaces != nil {
+		o.tookOver(j, st, c.replaces, c.sent, id, before, c.unread)
+	} else {
+		o.updated(j, st, c.sent, id, before, c.unread)
 	}
 }

@@ -32,24 +32,23 @@ func (q Select[T]) bulk(ctx context.Context, s *Session, head string, parts ...e
 	if err != nil {
 		return 0, err
 	}
-	if len(q.joins) > 0 || q.order != "" || q.limit >= 0 || q.offset > 0 {
-		return 0, fmt.Errorf("orm: %s%s: a query with joins, order or bounds changes no rows: put them into a condition", head, t.FullName())
+	st, err := q.q.bulk(s.eng.Dialect(), t, head, parts...)
+	if err != nil {
+		return 0, err
 	}
-	parts = append([]engine.Statement{raw(head + textsOf(s.eng.Dialect(), t).name)}, parts...)
-	parts = append(parts, q.conditions()...)
 	err = s.run(ctx, sp.OpSessionExecute, func(ctx context.Context) error {
 		conn, err := s.ready(ctx)
 		if err != nil {
 			return err
 		}
-		res, err := conn.Execute(ctx, engine.Concat(parts...))
+		res, err := conn.Execute(ctx, st)
 		if err != nil {
 			return fmt.Errorf("orm: %s%s: %w", head, t.FullName(), err)
 		}
 		n = res.RowsAffected()
-		for st := range s.objects.tables[t].all() {
+		for st := range s.objects.ofTable(t) {
 			st.outdated()
-			s.tx.touch(st, nil)
+			s.tx.journal().touch(st, nil)
 		}
 		return nil
 	})

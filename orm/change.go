@@ -143,6 +143,7 @@ func (p *plan) newInsert(st *state, wants []reference) (*change, error) {
 	}
 	c.shape = p.shapeOf(inserts, st.table, cols, returning)
 	c.text = c.shape.text
+	st.send(c.sent, c.unknown(st.table.Key))
 	return c, nil
 }
 
@@ -175,7 +176,7 @@ func (p *plan) newSwitch(st, old *state, wants []reference) (*change, error) {
 			cols = append(cols, i)
 		}
 	}
-	st.insert = c
+	st.send(c.sent, false)
 	c, err := p.update(c, cols)
 	if c == nil && err == nil {
 		err = fmt.Errorf("the row of %s is deleted and added again, and has no column to write", st.table.FullName())
@@ -224,7 +225,13 @@ func (p *plan) shapeOf(kind changeKind, t *mapping.Table, cols, returning []int)
 	if last := p.last; last != nil && p.lastOf == t && p.lastKind == kind && slices.Equal(last.cols, cols) && slices.Equal(last.returning, returning) {
 		return last
 	}
-	p.lastOf, p.lastKind, p.last = t, kind, textsOf(p.dialect, t).shape(kind, cols, returning)
+	x := textsOf(p.dialect, t)
+	p.lastOf, p.lastKind = t, kind
+	if kind == inserts {
+		p.last = x.insertShape(cols, returning)
+	} else {
+		p.last = x.updateShape(cols, returning)
+	}
 	return p.last
 }
 
@@ -266,7 +273,13 @@ func (p *plan) newLoosen(e edge) *change {
 // newPair plans the INSERT or DELETE of a row between two others; of all rows
 // of the one if there is no other.
 func (p *plan) newPair(kind changeKind, l pair) *change {
-	return &change{st: l.one, kind: kind, rest: &rest{pair: l}, text: pairText(p.dialect, kind, l)}
+	c := &change{st: l.one, kind: kind, rest: &rest{pair: l}}
+	if kind == links {
+		c.text = insertAssociation(p.dialect, l.r)
+	} else {
+		c.text = deleteAssociation(p.dialect, l.r, l.other == nil)
+	}
+	return c
 }
 
 // row returns the columns that count: as they will be, or, of a row that is to
@@ -286,19 +299,16 @@ func (c *change) unknown(key []*mapping.Column) bool {
 // waits reports whether the change needs the key of a row that is not yet
 // inserted.
 func (c *change) waits() bool {
-	missing := func(st *state, keys []*mapping.Column) bool {
-		return st != nil && st.insert != nil && st.insert.unknown(keys)
-	}
 	if c.pair.r != nil {
-		return missing(c.pair.one, c.pair.r.Local) || missing(c.pair.other, c.pair.r.Remote)
+		return c.pair.one.keyless || c.pair.other != nil && c.pair.other.keyless
 	}
-	return slices.ContainsFunc(c.refs, func(w reference) bool { return missing(w.parent, w.keys) })
+	return slices.ContainsFunc(c.refs, func(w reference) bool { return w.parent != nil && w.parent.keyless })
 }
 
 // bind fills in the foreign keys that are known now, and appends the arguments.
 func (c *change) bind(a *arguments) error {
 	for _, w := range c.refs {
-		if err := w.cols[0].Refer(c.sent, w.keys[0], w.parent.insert.sent); err != nil {
+		if err := w.cols[0].Refer(c.sent, w.keys[0], w.parent.sent); err != nil {
 			return err
 		}
 	}
@@ -315,9 +325,9 @@ func (c *change) bind(a *arguments) error {
 		a.addAt(c.sent, t, c.filled)
 		a.add(c.where, t.Key...)
 	case links, unlinks:
-		a.add(rowOf(c.pair.one), c.pair.r.Local...)
+		a.add(c.pair.one.row(), c.pair.r.Local...)
 		if c.pair.other != nil {
-			a.add(rowOf(c.pair.other), c.pair.r.Remote...)
+			a.add(c.pair.other.row(), c.pair.r.Remote...)
 		}
 	}
 	return a.err
@@ -332,14 +342,6 @@ func (c *change) width() int {
 	return n
 }
 
-// rowOf returns the row of an object as it is in the database by now.
-func rowOf(st *state) unsafe.Pointer {
-	if c := st.insert; c != nil {
-		return c.sent
-	}
-	return st.snapshot
-}
-
 // check compares what came of the change with what had to.
 func (c *change) check(d *engine.Dialect, res *engine.Result) error {
 	n := res.RowsAffected()
@@ -349,7 +351,7 @@ func (c *change) check(d *engine.Dialect, res *engine.Result) error {
 	if c.kind == deletes && c.st.table.Version == nil {
 		return nil // it is gone, which is what was wanted
 	}
-	return &StaleDataError{Table: c.st.table.FullName(), Key: keyOf(c.st.table, c.where), Rows: n}
+	return &staleError{Table: c.st.table.FullName(), Key: keyValues(c.st.table, c.where), Rows: n}
 }
 
 // failed says which change an error is about.

@@ -23,13 +23,13 @@ func (t Tasks) Commit() *Task[Nothing] {
 	if err := s.ends("commit", false); err != nil {
 		return refused(s, sp.OpSessionCommit, err)
 	}
-	if s.objects.told { // hooks may make changes after the first flush
-		return whole(s, sp.OpSessionCommit, func(ctx context.Context) (Nothing, error) { return Nothing{}, s.commit(ctx) })
+	if s.hooks.after { // hooks may make changes after the first flush
+		return indivisible(s, sp.OpSessionCommit, func(ctx context.Context) (Nothing, error) { return Nothing{}, s.commit(ctx) })
 	}
-	task := &Task[Nothing]{s: s, op: sp.OpSessionCommit, perform: c.perform, apply: finish(c.apply), undo: c.undo}
+	task := &Task[Nothing]{s: s, op: sp.OpSessionCommit, perform: c.perform, apply: noResult(c.apply), undo: c.undo}
 	task.plan = func(ctx context.Context) error {
 		err := c.plan(ctx) // begins, if an object was changed since the last one
-		task.local, task.barrier = s.tx == nil, s.tx != nil
+		task.local, task.barrier = !s.tx.begun(), s.tx.begun()
 		return err
 	}
 	return task
@@ -77,14 +77,14 @@ func (c *committing) perform(ctx context.Context) error {
 	}
 	s := c.s
 	c.tried = true
-	if s.conn == nil {
+	if s.tx.conn == nil {
 		return nil
 	}
-	if s.guest {
+	if s.tx.external {
 		c.tried = false
 		return fmt.Errorf("orm: commit: %w", engine.ErrTransactionManaged)
 	}
-	err := s.conn.Commit(ctx)
+	err := s.tx.conn.Commit(ctx)
 	c.closing = s.release(ctx)
 	if err != nil {
 		return fmt.Errorf("orm: commit: %w", err)
@@ -93,20 +93,16 @@ func (c *committing) perform(ctx context.Context) error {
 }
 
 func (c *committing) apply(ctx context.Context) error {
-	if err := c.flushing.apply(ctx); err != nil || c.s.tx == nil || !c.tried {
+	if err := c.flushing.apply(ctx); err != nil || !c.s.tx.begun() || !c.tried {
 		return err
 	}
 	s := c.s
-	for s.tx.outer != nil {
-		s.tx = s.tx.merge()
-	}
-	for st := range s.tx.deleted {
-		s.objects.drop(st) // detached
-	}
-	s.tx.clear()
-	s.tx = nil
+	s.tx.mergeTo(1)
+	s.objects.detach(s.tx.journal())
+	s.tx.journal().clear()
+	s.tx.levels = nil
 	if s.cfg.expireOnCommit {
-		s.expireAll()
+		s.objects.expireAll()
 	}
 	return c.closing
 }
@@ -116,6 +112,6 @@ func (c *committing) apply(ctx context.Context) error {
 func (c *committing) undo(ctx context.Context, err error) {
 	c.flushing.undo(ctx, err)
 	if c.tried {
-		c.s.undoAll()
+		c.s.tx.undoTo(0, c.s.objects, true)
 	}
 }

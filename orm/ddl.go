@@ -1,7 +1,6 @@
 package orm
 
 import (
-	"context"
 	"database/sql/driver"
 	"fmt"
 	"reflect"
@@ -13,63 +12,64 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// CreateAll creates the tables of these objects' types, those that others refer
-// to first, and the tables between them, unless they are there: for tests and
-// examples. An object is a
-// pointer to its type, such as (*User)(nil).
-//
-// It knows types, keys, references, unique and NOT NULL; a default or generated
-// value has its expression in the tag, but for times, whose default is the
-// moment. It changes no table that exists: real migrations are for tools such
-// as goose or atlas.
-func CreateAll(ctx context.Context, ex engine.Executor, objs ...any) error {
-	tables, err := tablesOf(objs)
-	if err != nil {
-		return err
-	}
+// definition is a statement that creates or drops a table.
+type definition struct {
+	// table is the table's name.
+	table string
+	// text is the statement, in the database's own syntax.
+	text string
+}
+
+// creations returns the statements that create tables unless they are there,
+// those that others refer to first, and then the tables between them.
+func creations(d *engine.Dialect, tables []*mapping.Table) (out []definition, err error) {
 	done := map[*mapping.Table]bool{}
 	for _, t := range tables {
 		done[t] = true
-		text, err := createTable(ex.Dialect(), t, done)
+		text, err := createTable(d, t, done)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if _, err := ex.Execute(ctx, raw(text)); err != nil {
-			return fmt.Errorf("orm: create %s: %w", t.FullName(), err)
-		}
+		out = append(out, definition{t.FullName(), text})
 	}
 	for _, r := range between(tables) {
-		text, err := createBetween(ex.Dialect(), r)
+		text, err := createBetween(d, r)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if _, err := ex.Execute(ctx, raw(text)); err != nil {
-			return fmt.Errorf("orm: create %s: %w", r.Through.Name, err)
-		}
+		out = append(out, definition{r.Through.Name, text})
 	}
-	return nil
+	return out, nil
 }
 
-// DropAll drops the tables of these objects' types, with all their rows, if they
-// are there, and those between them; those that refer to others first.
-func DropAll(ctx context.Context, ex engine.Executor, objs ...any) error {
-	tables, err := tablesOf(objs)
-	if err != nil {
-		return err
-	}
-	var names []string
+// removals returns the statements that drop tables if they are there, those that
+// refer to others first.
+func removals(d *engine.Dialect, tables []*mapping.Table) (out []definition) {
 	for _, r := range between(tables) {
-		names = append(names, quotePath(ex.Dialect(), r.Through.Name))
+		out = append(out, definition{r.Through.Name, "DROP TABLE IF EXISTS " + quotePath(d, r.Through.Name)})
 	}
 	for _, t := range slices.Backward(tables) {
-		names = append(names, textsOf(ex.Dialect(), t).name)
+		out = append(out, definition{t.FullName(), "DROP TABLE IF EXISTS " + textsOf(d, t).name})
 	}
-	for _, name := range names {
-		if _, err := ex.Execute(ctx, raw("DROP TABLE IF EXISTS "+name)); err != nil {
-			return fmt.Errorf("orm: drop %s: %w", name, err)
+	return out
+}
+
+// tablesOf returns the tables of objects, those that others refer to first.
+func tablesOf(objs []any) ([]*mapping.Table, error) {
+	var given, tables []*mapping.Table
+	for _, obj := range objs {
+		t, err := mapping.Of(reflect.TypeOf(obj))
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(given, t) {
+			given = append(given, t)
 		}
 	}
-	return nil
+	for _, c := range newGraph(given).components() {
+		tables = append(tables, c.tables...)
+	}
+	return tables, nil
 }
 
 // between returns the many-to-many relations of tables, one for each table
@@ -123,23 +123,6 @@ func head(line string) string {
 		return "1"
 	}
 	return "0"
-}
-
-// tablesOf returns the tables of objects, those that others refer to first.
-func tablesOf(objs []any) ([]*mapping.Table, error) {
-	byTable := map[*mapping.Table][]*change{}
-	for i, obj := range objs {
-		t, err := mapping.Of(reflect.TypeOf(obj))
-		if err != nil {
-			return nil, err
-		}
-		byTable[t] = []*change{{st: &state{table: t, order: i}}}
-	}
-	var tables []*mapping.Table
-	for _, c := range newGraph(byTable).components() {
-		tables = append(tables, c.tables...)
-	}
-	return tables, nil
 }
 
 // createTable is CREATE TABLE IF NOT EXISTS. A reference to a table that comes

@@ -14,16 +14,16 @@ var (
 	ErrPendingRollback = errors.New("orm: the transaction was rolled back by a flush that failed: call Rollback")
 	// ErrInvalidState is matched by what an object's state does not allow, such
 	// as the deletion of an object that was never added.
-	ErrInvalidState = errors.New("orm: the object's state does not allow it")
+	ErrInvalidState = errInvalidState
 	// ErrNoTransaction is matched by the use of a session that is not to begin
 	// a transaction by itself, and has none.
 	ErrNoTransaction = errors.New("orm: there is no transaction, and autobegin is off: call Begin")
 	// ErrFlush is matched by a flush that could not be carried out, by more
 	// than the database's refusal of a statement.
-	ErrFlush = errors.New("orm: flush")
+	ErrFlush = errFlush
 	// ErrCircularDependency is matched by a flush of rows that refer to each
 	// other in a circle of which no part can be NULL. The message has the path.
-	ErrCircularDependency = errors.New("rows refer to each other in a circle, and none of the references can be NULL")
+	ErrCircularDependency = errCircular
 )
 
 // ErrNoResult is matched when a row is required and there is none.
@@ -56,6 +56,10 @@ func (e *pendingRollbackError) Error() string {
 // Unwrap returns the sentinel and the error of the flush.
 func (e *pendingRollbackError) Unwrap() []error { return []error{ErrPendingRollback, e.cause} }
 
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrInvalidState, fmt.Sprintf(format, args...))
+// stale makes a [*StaleDataError] of what a flush or a merge has found.
+func stale(err error) error {
+	if found, ok := errors.AsType[*staleError](err); ok {
+		return &StaleDataError{Table: found.Table, Key: found.Key, Rows: found.Rows}
+	}
+	return err
 }

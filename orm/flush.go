@@ -23,7 +23,7 @@ func (s *Session) Flush(ctx context.Context) error {
 // Flush is [Session.Flush].
 func (t Tasks) Flush() *Task[Nothing] {
 	f := &flushing{s: t.s}
-	task := &Task[Nothing]{s: t.s, op: sp.OpSessionFlush, perform: f.perform, apply: finish(f.apply), undo: f.undo}
+	task := &Task[Nothing]{s: t.s, op: sp.OpSessionFlush, perform: f.perform, apply: noResult(f.apply), undo: f.undo}
 	task.plan = func(ctx context.Context) error {
 		err := f.plan(ctx)
 		task.local, task.barrier = !f.needed(), f.needed()
@@ -43,20 +43,20 @@ type flushing struct {
 }
 
 // needed reports whether there is anything to send.
-func (f *flushing) needed() bool { return f.p != nil && len(f.p.changes) > 0 }
+func (f *flushing) needed() bool { return f.p != nil && !f.p.empty() }
 
 func (f *flushing) plan(ctx context.Context) (err error) {
-	if f.auto && (!f.s.cfg.autoflush || f.s.busy) { // a hook may read what the flush has not sent
-		return f.s.begun()
+	if f.auto && (!f.s.cfg.autoflush || f.s.flushing) { // a hook may read what the flush has not sent
+		return f.s.ensureTransaction()
 	}
 	if f.p, err = f.s.planFlush(ctx); err == nil && (f.auto || f.needed()) {
-		err = f.s.begun()
+		err = f.s.ensureTransaction()
 	}
 	if err != nil {
 		f.p = nil
 		return f.describe(err)
 	}
-	f.s.busy = f.needed()
+	f.s.flushing = f.needed()
 	return nil
 }
 
@@ -79,8 +79,8 @@ func (f *flushing) perform(ctx context.Context) error {
 		f.performed = false // nothing was sent
 		return f.describe(err)
 	}
-	if f.failed = f.p.perform(ctx, conn); f.failed != nil {
-		f.s.takeBack(ctx)
+	if f.failed = stale(f.p.perform(ctx, conn)); f.failed != nil {
+		f.s.rollbackFlush(ctx)
 	}
 	return f.describe(f.failed)
 }
@@ -89,26 +89,26 @@ func (f *flushing) apply(ctx context.Context) error {
 	if !f.needed() {
 		return nil
 	}
-	f.s.busy = false
+	f.s.flushing = false
 	if !f.performed { // an interceptor has answered in its place
 		return nil
 	}
-	f.p.apply(f.s)
+	f.p.apply(f.s.objects, f.s.tx.journal())
 	return f.describe(f.s.tell(ctx, f.p))
 }
 
 // tell calls the hooks that come after a flush. What one of them refuses, by an
 // error or a panic, is rolled back.
 func (s *Session) tell(ctx context.Context, p *plan) (err error) {
-	if !s.objects.told {
+	if !s.hooks.after {
 		return nil
 	}
 	ended := s.ended
 	err = fmt.Errorf("%w: a hook has panicked", ErrFlush)
 	defer func() {
 		if err != nil && s.ended == ended {
-			s.takeBack(ctx)
-			s.fail(err)
+			s.rollbackFlush(ctx)
+			s.markFailed(err)
 		}
 	}()
 	defer s.hold()()
@@ -119,74 +119,80 @@ func (s *Session) tell(ctx context.Context, p *plan) (err error) {
 // hold marks the session as flushing, so that no hook can flush, until what it
 // returns is called.
 func (s *Session) hold() (letGo func()) {
-	s.busy = true
-	return func() { s.busy = false }
+	s.flushing = true
+	return func() { s.flushing = false }
 }
 
 func (f *flushing) undo(context.Context, error) {
 	if !f.needed() {
 		return
 	}
-	f.s.busy = false
+	f.s.flushing = false
 	if f.failed != nil {
-		f.s.fail(f.failed)
+		f.s.markFailed(f.failed)
 	} else if f.performed { // it was sent, and what came after it has failed
-		f.p.apply(f.s)
+		f.p.apply(f.s.objects, f.s.tx.journal())
 	}
 }
 
 // planFlush adds what relations hold, marks what they no longer hold, runs the
 // hooks and plans what is to be sent.
 func (s *Session) planFlush(ctx context.Context) (*plan, error) {
-	if s.failed != nil {
-		return nil, &pendingRollbackError{s.failed}
+	if s.tx.failed != nil {
+		return nil, &pendingRollbackError{s.tx.failed}
 	}
-	if s.busy {
+	if s.flushing {
 		return nil, fmt.Errorf("%w: a flush is at work", ErrFlush)
 	}
 	if err := s.before(ctx); err != nil {
 		return nil, err
 	}
-	p, err := newPlan(s.eng.Dialect(), &s.objects)
+	p, err := newPlan(s.eng.Dialect(), s.objects)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFlush, err)
 	}
-	if s.objects.bury() && len(p.changes) == 0 {
-		p.settle(s) // what still holds them is not to add them again
+	if s.objects.bury() && p.empty() {
+		p.settle(s.tx.journal()) // what still holds them is not to add them again
 	}
 	return p, nil
 }
 
 // prepare brings the relations' objects into the session.
 func (s *Session) prepare(ctx context.Context) error {
-	if err := s.cascadeAll(); err != nil {
-		return err
+	for _, st := range s.objects.sorted((*state).related) {
+		if !s.tx.begun() && st.relationsModified() {
+			if err := s.ensureTransaction(); err != nil {
+				return err
+			}
+		}
+		s.orphans.save(s.objects, s.tx.journal(), st) // members may have been assigned since it was added
 	}
-	s.objects.reconsider()
-	for _, st := range s.orphans() {
-		if err := s.markAll(ctx, st); err != nil {
+	reconsider(s.objects)
+	for _, st := range s.orphans.mark(s.objects) {
+		if err := deleteWith(ctx, s.objects, st, s.loadRelation); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// takeBack rolls back what a flush has begun.
-func (s *Session) takeBack(ctx context.Context) {
+// rollbackFlush rolls back what a flush has begun.
+func (s *Session) rollbackFlush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
 	switch {
-	case s.tx.tx != nil:
-		_ = s.tx.tx.Rollback(ctx) // if it fails, so will the session's Rollback
-	case s.guest: // whoever ends the transaction learns of the error
+	case s.tx.innermost().savepoint != nil:
+		_ = s.tx.innermost().savepoint.Rollback(ctx) // if it fails, so will the session's Rollback
+	case s.tx.external: // whoever ends the transaction learns of the error
 	default:
-		_ = s.conn.Rollback(ctx)
+		_ = s.tx.conn.Rollback(ctx)
 	}
 }
 
-// fail notes that a flush has failed and was rolled back.
-func (s *Session) fail(err error) {
-	s.failed = err
-	s.undo(s.tx, s.tx.outer == nil)
-	s.tx.clear()
+// markFailed notes that a flush has failed and was rolled back.
+func (s *Session) markFailed(err error) {
+	s.tx.failed = err
+	j := s.tx.journal()
+	j.undo(s.objects, len(s.tx.levels) == 1)
+	j.clear()
 }

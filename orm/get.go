@@ -47,7 +47,7 @@ func ForUpdate() GetOption {
 // unless it is expired. A key of several columns is a [Key].
 func Get[T any, K any](ctx context.Context, s *Session, key K, opts ...GetOption) (*T, error) {
 	if len(opts) == 0 {
-		if obj := hit[T](s, key); obj != nil {
+		if obj := cached[T](s, key); obj != nil {
 			return obj, nil
 		}
 	}
@@ -63,7 +63,7 @@ func GetTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
 // [ErrNoResult].
 func GetOne[T any, K any](ctx context.Context, s *Session, key K, opts ...GetOption) (*T, error) {
 	if len(opts) == 0 {
-		if obj := hit[T](s, key); obj != nil {
+		if obj := cached[T](s, key); obj != nil {
 			return obj, nil
 		}
 	}
@@ -84,10 +84,10 @@ func GetOneTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
 	return t
 }
 
-// hit returns an object that the session has and need not read, if the key is
+// cached returns an object that the session has and need not read, if the key is
 // of the most frequent kinds and there is no chain to pass. It allocates
 // nothing.
-func hit[T any, K any](s *Session, key K) *T {
+func cached[T any, K any](s *Session, key K) *T {
 	if s.handler != nil {
 		return nil
 	}
@@ -173,7 +173,7 @@ func (r *reading) perform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.found, err = selectRow(ctx, conn, r.table, r.fresh, r.getConfig)
+	r.found, err = selectRow(ctx, conn, r.table, r.fresh, r.lock)
 	return err
 }
 
@@ -197,13 +197,11 @@ func (r *reading) apply(ctx context.Context) (*state, error) {
 	case known != nil && !known.expired && !r.populate:
 		return known, nil
 	case known == nil:
-		known = &state{table: r.table, obj: r.fresh, status: persistent, snapshot: r.table.Snapshot(r.fresh)}
-		r.s.objects.add(known)
-		r.s.objects.identify(known, id)
+		known = r.s.objects.addPersistent(r.table, r.fresh, r.table.Snapshot(r.fresh), id)
 	default:
-		known.refresh(r.fresh, r.getConfig)
+		known.refresh(r.fresh, r.overwrites)
 	}
-	r.s.saw(known)
+	r.s.tx.journal().saw(known)
 	return known, r.s.afterLoad(ctx, known)
 }
 
@@ -220,12 +218,16 @@ func (s *Session) read(ctx context.Context, t *mapping.Table, fresh unsafe.Point
 	return r.apply(ctx)
 }
 
+// overwrites reports whether a column is overwritten though it was assigned.
+func (g *getConfig) overwrites(c *mapping.Column) bool {
+	return g.populate && (g.fields == nil || slices.Contains(g.fields, c.Field) || slices.Contains(g.fields, c.Name))
+}
+
 // refresh brings an object up to its row. What was assigned since the object
-// expired is kept, unless it is to be overwritten.
-func (st *state) refresh(row unsafe.Pointer, g getConfig) {
+// expired is kept, unless overwrite says of a column that it is to be overwritten.
+func (st *state) refresh(row unsafe.Pointer, overwrite func(*mapping.Column) bool) {
 	for _, c := range st.table.Columns {
-		overwrite := g.populate && (g.fields == nil || slices.Contains(g.fields, c.Field) || slices.Contains(g.fields, c.Name))
-		if overwrite || c.Equal(st.obj, st.snapshot) {
+		if overwrite(c) || c.Equal(st.obj, st.snapshot) {
 			c.Copy(st.obj, row)
 		}
 		c.Copy(st.snapshot, row)
@@ -233,15 +235,28 @@ func (st *state) refresh(row unsafe.Pointer, g getConfig) {
 	st.expired, st.partial = false, false
 }
 
-// selectRow reads a row by the key that is in obj, into obj.
-func selectRow(ctx context.Context, conn *engine.Conn, t *mapping.Table, obj unsafe.Pointer, g getConfig) (found bool, err error) {
+// readAgain is refresh with some of the columns: whole says that they are all,
+// versioned that the version is among them.
+func (st *state) readAgain(row unsafe.Pointer, cols []*mapping.Column, populate, whole, versioned bool) {
+	for _, c := range cols {
+		if populate || c.Equal(st.obj, st.snapshot) {
+			c.Copy(st.obj, row)
+		}
+		c.Copy(st.snapshot, row)
+	}
+	st.expired, st.partial = st.expired && !whole, st.partial && !versioned
+}
+
+// selectRow reads a row by the key that is in obj, into obj. lock, such as " FOR
+// UPDATE", is left out where the database has none.
+func selectRow(ctx context.Context, conn *engine.Conn, t *mapping.Table, obj unsafe.Pointer, lock string) (found bool, err error) {
 	d := conn.Dialect()
-	if g.lock != "" && !d.Features.ForUpdate {
-		g.lock = ""
+	if !d.Features.ForUpdate {
+		lock = ""
 	}
 	args := arguments{}
 	args.add(obj, t.Key...)
-	cur, err := conn.Query(ctx, &statement{text: textsOf(d, t).get(g.lock), args: args.list})
+	cur, err := conn.Query(ctx, &statement{text: textsOf(d, t).get(lock), args: args.list})
 	if err != nil {
 		return false, fmt.Errorf("orm: get from %s: %w", t.FullName(), err)
 	}
@@ -253,8 +268,7 @@ func selectRow(ctx context.Context, conn *engine.Conn, t *mapping.Table, obj uns
 	if err != nil {
 		return false, err
 	}
-	at := &state{table: t, obj: obj}
-	if err := plan.Scan(cur, at.object()); err != nil {
+	if err := plan.Scan(cur, t.Object(obj)); err != nil {
 		return false, fmt.Errorf("orm: get from %s: %w", t.FullName(), err)
 	}
 	return true, nil
@@ -284,9 +298,9 @@ func (t Tasks) Refresh(obj any, opts ...GetOption) *Task[Nothing] {
 			return err
 		}
 		if st == nil || st.status != persistent {
-			return invalid("refresh: the object is not persistent")
+			return errInvalid("refresh: the object is not persistent")
 		}
-		if err := s.begun(); err != nil { // before anything is forgotten
+		if err := s.ensureTransaction(); err != nil { // before anything is forgotten
 			return err
 		}
 		if r.fields == nil {
@@ -304,11 +318,11 @@ func (t Tasks) Refresh(obj any, opts ...GetOption) *Task[Nothing] {
 	refresh := func(ctx context.Context) error {
 		now, err := r.apply(ctx)
 		if err == nil && now == nil {
-			return invalid("refresh: the row of %s is gone", st.table.FullName())
+			return errInvalid("refresh: the row of %s is gone", st.table.FullName())
 		}
 		for _, rel := range st.named(r.fields) {
 			if err == nil {
-				_, err = s.loadRelated(ctx, rel, []*state{st})
+				err = s.loadRelation(ctx, rel, st)
 			}
 		}
 		return err
@@ -320,7 +334,7 @@ func (t Tasks) Refresh(obj any, opts ...GetOption) *Task[Nothing] {
 		}
 		return err
 	}
-	task.apply = finish(func(ctx context.Context) error {
+	task.apply = noResult(func(ctx context.Context) error {
 		if task.exclusive {
 			return nil
 		}

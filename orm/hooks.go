@@ -60,6 +60,18 @@ type (
 	}
 )
 
+// tableHooks tells which hooks the objects of a session have.
+type tableHooks struct {
+	before bool // some that come before a flush
+	after  bool // some that come after it
+}
+
+// note notes the hooks of a table.
+func (h *tableHooks) note(t *mapping.Table) {
+	has := hooksOf(t)
+	h.before, h.after = h.before || has.before(), h.after || has.after
+}
+
 // hooks are the methods of a type that the session calls.
 type hooks struct{ beforeInsert, beforeUpdate, beforeDelete, after, load bool }
 
@@ -99,20 +111,20 @@ func (s *Session) before(ctx context.Context) error {
 				return err
 			}
 		}
-		if !s.objects.hooked {
+		if !s.hooks.before {
 			return nil
 		}
 		if called == nil {
 			called = map[*state]bool{}
 		}
 		again := false
-		for _, st := range s.objects.sorted(func(st *state) bool { return !called[st] && st.hooked() }) {
+		for _, st := range s.objects.sorted(func(st *state) bool { return !called[st] && hasBefore(st) }) {
 			called[st] = true
 			again = true
 			if st.dropped { // another hook has let it go
 				continue
 			}
-			if err := s.hooked(st.table, func() error { return st.before(ctx, s) }); err != nil {
+			if err := s.hooked(st.table, func() error { return callBefore(ctx, s, st) }); err != nil {
 				return err
 			}
 		}
@@ -136,8 +148,8 @@ func (s *Session) hooked(t *mapping.Table, call func() error) error {
 	return nil
 }
 
-// hooked reports whether an object has a hook for what the next flush does.
-func (st *state) hooked() bool {
+// hasBefore reports whether an object has a hook for what the next flush does.
+func hasBefore(st *state) bool {
 	h := hooksOf(st.table)
 	switch {
 	case st.doomed():
@@ -153,7 +165,7 @@ func (st *state) hooked() bool {
 	}
 }
 
-func (st *state) before(ctx context.Context, s *Session) error {
+func callBefore(ctx context.Context, s *Session, st *state) error {
 	switch obj := st.object(); {
 	case st.status == pending:
 		return obj.(BeforeInserter).BeforeInsert(ctx, s)
@@ -166,20 +178,20 @@ func (st *state) before(ctx context.Context, s *Session) error {
 
 // after tells the objects what was done.
 func (s *Session) after(ctx context.Context, p *plan) error {
-	for _, c := range p.changes {
-		if c.pair.r != nil || !hooksOf(c.st.table).after {
+	for st, kind := range p.written() {
+		if !hooksOf(st.table).after {
 			continue
 		}
-		if err := s.hooked(c.st.table, func() error { return c.after(ctx, s) }); err != nil {
+		if err := s.hooked(st.table, func() error { return callAfter(ctx, s, st, kind) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *change) after(ctx context.Context, s *Session) error {
-	obj := c.st.object()
-	switch c.kind {
+func callAfter(ctx context.Context, s *Session, st *state, kind changeKind) error {
+	obj := st.object()
+	switch kind { //nolint:exhaustive // only these are given
 	case inserts:
 		if h, ok := obj.(AfterInserter); ok {
 			return h.AfterInsert(ctx, s)
@@ -192,7 +204,6 @@ func (c *change) after(ctx context.Context, s *Session) error {
 		if h, ok := obj.(AfterDeleter); ok {
 			return h.AfterDelete(ctx, s)
 		}
-	case relinks, loosens, links, unlinks:
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func TestObjectsComeInTheOrderOfTheirAddition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, rows := newObjects(), make([]row, 100)
+	o, rows := newMap(nil), make([]row, 100)
 	states := make([]*state, len(rows))
 	for i := range rows {
 		states[i] = &state{table: table, obj: unsafe.Pointer(&rows[i])}

@@ -50,6 +50,29 @@ func (st *state) settle(loaded bool) {
 	}
 }
 
+// point makes a pointer hold an object, or none.
+func (st *state) point(r *mapping.Relation, to *state) {
+	var held []unsafe.Pointer
+	if to != nil {
+		held = []unsafe.Pointer{to.obj}
+	}
+	if first(st.members(r)) != first(held) {
+		r.Set(st.obj, held)
+	}
+	if l := st.linked(r); first(l) != first(held) {
+		st.linkOf(r).members = held
+	}
+}
+
+// commitRelations makes these what changes of the relations are compared with;
+// whole says that there are no others.
+func (st *state) commitRelations(held [][]unsafe.Pointer, whole bool) {
+	for i, r := range st.table.Relations() {
+		l := st.linkOf(r)
+		l.members, l.loaded = held[i], l.loaded || whole
+	}
+}
+
 // relationsModified reports whether a relation holds others than it did.
 func (st *state) relationsModified() bool {
 	for _, r := range st.table.Relations() {
@@ -81,154 +104,44 @@ func difference(a, b []unsafe.Pointer) []unsafe.Pointer {
 	return out
 }
 
-// enlist puts an object into the session, to be inserted.
-func (s *Session) enlist(t *mapping.Table, obj unsafe.Pointer) *state {
-	st := &state{table: t, obj: obj, status: pending}
-	s.objects.add(st)
-	s.tx.add(st)
-	return st
-}
-
-// cascade adds what the relations of an object hold, and what the relations of
-// these hold, as far as they cascade.
-func (s *Session) cascade(st *state) {
-	for _, r := range st.table.Relations() {
-		if r.Cascade&mapping.CascadeSave == 0 {
-			continue
-		}
-		now := st.members(r)
-		if st.status != pending {
-			now = difference(now, st.linked(r))
-		}
-		for _, m := range now {
-			if s.objects.at(m) == nil {
-				s.cascade(s.enlist(r.Other, m))
-			}
-		}
-		if r.Cascade&mapping.CascadeOrphan != 0 {
-			s.objects.foster(now)
-		}
-	}
-}
-
-// cascadeAll is cascade for every object, before a flush: members may have been
-// assigned since they were added.
-func (s *Session) cascadeAll() error {
-	for _, st := range s.objects.sorted(related) {
-		if err := s.begunFor(st); err != nil {
-			return err
-		}
-		s.cascade(st)
-	}
-	return nil
-}
-
 // related reports whether an object of the session has relations that a flush
 // looks at.
-func related(st *state) bool {
+func (st *state) related() bool {
 	return st.status != deleted && !st.marked && len(st.table.Relations()) > 0
 }
 
-// begunFor makes sure that there is a transaction if an object's relations were
-// changed.
-func (s *Session) begunFor(st *state) error {
-	if s.tx != nil || !st.relationsModified() {
+func first(members []unsafe.Pointer) unsafe.Pointer {
+	if len(members) == 0 {
 		return nil
 	}
-	return s.begun()
+	return members[0]
 }
 
-// owners tells what relations hold that own it, by the column that says whose
-// it is.
-type owners map[*mapping.Column]*owned
-
-// owned is what has an owner by such a column.
-type owned struct {
-	r    *mapping.Relation
-	held map[unsafe.Pointer]bool
-}
-
-// loss is what was taken out of such a relation.
-type loss struct {
-	mark
-	m unsafe.Pointer
-}
-
-// orphans marks what was taken out of a relation that owns it, and is not owned
-// by another object. What was not yet inserted leaves the session.
-func (s *Session) orphans() (marked []*state) {
-	if !s.objects.owning {
-		return nil
+// finder returns what tells whether an object is among these.
+func finder(members []unsafe.Pointer) func(m unsafe.Pointer) bool {
+	if len(members) < 16 {
+		return func(m unsafe.Pointer) bool { return slices.Contains(members, m) }
 	}
-	held := owners{}
-	var lost []loss
-	for _, st := range s.objects.sorted(func(st *state) bool { return related(st) || st.marked && st.status == persistent }) {
-		for _, r := range st.table.Relations() {
-			if r.Kind != mapping.HasOne && r.Kind != mapping.HasMany {
-				continue
-			}
-			now := st.members(r)
-			if !st.marked {
-				held.note(r, now)
-			}
-			if r.Cascade&mapping.CascadeOrphan == 0 {
-				continue
-			}
-			for _, m := range difference(st.linked(r), now) {
-				lost = append(lost, loss{mark{owner: st, r: r, orphan: true}, m})
-			}
-		}
-	}
-	for _, l := range lost {
-		st := s.objects.at(l.m)
-		if st != nil && st.status == persistent && !st.marked && !held.has(l) && !l.gone(st) {
-			s.objects.imply(st, l.mark)
-			marked = append(marked, st)
-		}
-	}
-	s.objects.fostered = slices.DeleteFunc(s.objects.fostered, func(st *state) bool { return st.status != pending || st.dropped })
-	for _, st := range s.objects.fostered {
-		if !st.marked && !held.have(st) {
-			s.objects.imply(st, mark{orphan: true})
-		}
-	}
-	return marked
-}
-
-// has reports whether another object owns what one has lost.
-func (o owners) has(l loss) bool {
-	to := o[l.r.Remote[0]]
-	return to != nil && to.held[l.m]
-}
-
-// note notes what a relation holds.
-func (o owners) note(r *mapping.Relation, members []unsafe.Pointer) {
-	to := o[r.Remote[0]]
-	if to == nil {
-		to = &owned{held: map[unsafe.Pointer]bool{}}
-		o[r.Remote[0]] = to
-	}
-	if to.r == nil || r.Cascade&mapping.CascadeOrphan != 0 {
-		to.r = r
-	}
+	known := make(map[unsafe.Pointer]bool, len(members))
 	for _, m := range members {
-		to.held[m] = true
+		known[m] = true
 	}
+	return func(m unsafe.Pointer) bool { return known[m] }
 }
 
-// have reports whether a pending object is owned, or says by itself whose it
-// is.
-func (o owners) have(st *state) bool {
-	for _, to := range o {
-		if to.r.Other != st.table || to.r.Cascade&mapping.CascadeOrphan == 0 {
-			continue
+// hold makes what was read what a relation holds, but for what the program has
+// put into it and taken out of it.
+func (st *state) hold(r *mapping.Relation, read []unsafe.Pointer) {
+	now, before := st.members(r), st.linked(r)
+	l := st.linkOf(r)
+	l.members, l.loaded = read, true
+	if !r.Many() {
+		if first(now) == first(before) || len(now) == 0 && r.Kind == mapping.BelongsTo {
+			r.Set(st.obj, read)
 		}
-		points := func(b *mapping.Relation) bool {
-			return b.Kind == mapping.BelongsTo && slices.Equal(b.Local, to.r.Remote) && !b.Nil(st.obj)
-		}
-		if to.held[st.obj] || st.assigned(to.r.Remote) || slices.ContainsFunc(st.table.Relations(), points) {
-			return true
-		}
+		return
 	}
-	return false
+	in, out := difference(now, before), difference(before, now)
+	held := append(slices.Clone(difference(read, out)), difference(in, read)...)
+	r.Set(st.obj, held)
 }

@@ -4,48 +4,74 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"unsafe"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// load runs a statement whose rows are objects of a type, after a flush, and
-// hands over the session's object of each row until yield returns false.
-func (s *Session) load(ctx context.Context, typ reflect.Type, l *loading, yield func(obj unsafe.Pointer) bool) (err error) {
-	t, err := mapping.Of(typ)
+// rows are objects that are read.
+type rows struct {
+	// st is the statement.
+	st engine.Statement
+	// table is the objects'.
+	table *mapping.Table
+	// populate says that what was changed is overwritten.
+	populate bool
+	// loose says that the objects are not the session's.
+	loose bool
+
+	list []unsafe.Pointer // what was read, then the objects
+	cols []*mapping.Column
+}
+
+// read reads the rows. It touches no object of the session.
+func (r *rows) read(ctx context.Context, conn *engine.Conn) (err error) {
+	cur, err := conn.Query(ctx, r.st)
 	if err != nil {
-		return err
-	}
-	conn, err := s.ready(ctx)
-	if err != nil {
-		return err
-	}
-	cur, err := conn.Query(ctx, l.st)
-	if err != nil {
-		return fmt.Errorf("orm: select from %s: %w", t.FullName(), err)
+		return r.wrap(err)
 	}
 	defer func() { err = errors.Join(err, cur.Close()) }()
-	plan, cols, err := loaderOf(conn.Dialect(), t, cur.Names())
+	plan, cols, err := scanOf(conn.Dialect(), r.table, cur.Names())
+	if err != nil {
+		return err
+	}
+	r.cols = cols
+	reader, fresh := plan.Reader(cur), r.table.Blocks(blockRows)
+	for cur.Next() {
+		row := fresh()
+		if err := reader.ScanAt(row); err != nil {
+			return r.wrap(err)
+		}
+		r.list = append(r.list, row)
+	}
+	return cur.Err()
+}
+
+func (r *rows) wrap(err error) error {
+	return fmt.Errorf("orm: select from %s: %w", r.table.FullName(), err)
+}
+
+// each reads rows and hands over the object of each until yield returns false.
+func (l *loader) each(ctx context.Context, conn *engine.Conn, r *rows, yield func(obj unsafe.Pointer) bool) (err error) {
+	cur, err := conn.Query(ctx, r.st)
+	if err != nil {
+		return r.wrap(err)
+	}
+	defer func() { err = errors.Join(err, cur.Close()) }()
+	plan, cols, err := scanOf(conn.Dialect(), r.table, cur.Names())
 	if err != nil {
 		return err
 	}
 	reader := plan.Reader(cur)
 	for cur.Next() {
-		row := t.New()
+		row := r.table.New()
 		if err := reader.ScanAt(row); err != nil {
-			return fmt.Errorf("orm: select from %s: %w", t.FullName(), err)
+			return r.wrap(err)
 		}
-		st := &state{table: t, obj: row}
-		if l.loose {
-			err = s.afterLoad(ctx, st)
-		} else {
-			st, err = s.take(ctx, t, row, cols, l.populate, nil)
-		}
+		st, err := l.object(ctx, r, row, cols)
 		if err != nil {
 			return err
 		}
@@ -56,117 +82,43 @@ func (s *Session) load(ctx context.Context, typ reflect.Type, l *loading, yield 
 	return cur.Err()
 }
 
-// loading is the reading of objects, after a flush.
-type loading struct {
-	flushing
-	table    *mapping.Table
-	st       engine.Statement
-	populate bool
-	loose    bool // the objects are not the session's
-
-	rows []unsafe.Pointer // what was read, then the objects
-	cols []*mapping.Column
+func (l *loader) object(ctx context.Context, r *rows, row unsafe.Pointer, cols []*mapping.Column) (*state, error) {
+	if !r.loose {
+		return l.instance(ctx, r.table, row, cols, r.populate, nil)
+	}
+	st := detached(r.table, row)
+	return st, l.loaded(ctx, st)
 }
 
-// perform reads the rows.
-func (l *loading) perform(ctx context.Context) (err error) {
-	if err := l.flushing.perform(ctx); err != nil {
-		return err
-	}
-	conn, err := l.s.connect(ctx)
-	if err != nil {
-		return err
-	}
-	cur, err := conn.Query(ctx, l.st)
-	if err != nil {
-		return l.wrap(err)
-	}
-	defer func() { err = errors.Join(err, cur.Close()) }()
-	plan, cols, err := loaderOf(conn.Dialect(), l.table, cur.Names())
-	if err != nil {
-		return err
-	}
-	l.cols = cols
-	reader, fresh := plan.Reader(cur), l.table.Blocks(blockRows)
-	for cur.Next() {
-		row := fresh()
-		if err := reader.ScanAt(row); err != nil {
-			return l.wrap(err)
+// objectsOf returns the objects of rows that were read, which are the session's
+// unless they are loose.
+func (l *loader) objectsOf(ctx context.Context, r *rows) ([]unsafe.Pointer, error) {
+	if r.loose {
+		for i := 0; l.tells && i < len(r.list); i++ {
+			if err := l.loaded(ctx, detached(r.table, r.list[i])); err != nil {
+				return nil, err
+			}
 		}
-		l.rows = append(l.rows, row)
+		return r.list, nil
 	}
-	return cur.Err()
-}
-
-func (l *loading) wrap(err error) error {
-	return fmt.Errorf("orm: select from %s: %w", l.table.FullName(), err)
-}
-
-// apply returns the objects of the rows, which are the session's unless they are
-// loose.
-func (l *loading) apply(ctx context.Context) ([]unsafe.Pointer, error) {
-	if err := l.flushing.apply(ctx); err != nil {
-		return nil, err
-	}
-	if l.loose {
-		return l.rows, l.told(ctx)
-	}
-	l.s.objects.room(l.table, len(l.rows))
-	maker := blocks{snapshots: l.table.Blocks(blockStates), n: max(1, min(blockStates, len(l.rows)/4)), silent: !hooksOf(l.table).load}
-	for i, row := range l.rows {
-		st, err := l.s.take(ctx, l.table, row, l.cols, l.populate, &maker)
+	l.objects.room(r.table, len(r.list))
+	maker := blocks{snapshots: r.table.Blocks(blockStates), n: max(1, min(blockStates, len(r.list)/4))}
+	for i, row := range r.list {
+		st, err := l.instance(ctx, r.table, row, r.cols, r.populate, &maker)
 		if err != nil {
 			return nil, err
 		}
-		l.rows[i] = st.obj
+		r.list[i] = st.obj
 	}
-	return l.rows, nil
+	return r.list, nil
 }
 
-// told tells loose objects that they were read.
-func (l *loading) told(ctx context.Context) error {
-	if !hooksOf(l.table).load {
+// loaded tells an object that it was read, if it wants to know.
+func (l *loader) loaded(ctx context.Context, st *state) error {
+	if !l.tells {
 		return nil
 	}
-	for _, row := range l.rows {
-		if err := l.s.afterLoad(ctx, &state{table: l.table, obj: row}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// objectsOf returns objects as pointers of their type, in the same memory; never
-// nil.
-func objectsOf[T any](objs []unsafe.Pointer) []*T {
-	if len(objs) == 0 {
-		return []*T{}
-	}
-	return unsafe.Slice((**T)(unsafe.Pointer(unsafe.SliceData(objs))), len(objs)) //nolint:gosec // pointers read as pointers
-}
-
-// objectsTask is a task that reads objects, of which give makes the result.
-func objectsTask[T any](
-	s *Session, op sp.Op, typ reflect.Type, l *loading, give func(objs []unsafe.Pointer) (T, error),
-) *Task[T] {
-	l.flushing = flushing{s: s, auto: true}
-	task := &Task[T]{s: s, op: op, perform: l.perform, undo: l.undo}
-	task.plan = func(ctx context.Context) (err error) {
-		if l.table, err = mapping.Of(typ); err != nil {
-			return err
-		}
-		err = l.plan(ctx)
-		task.barrier, task.single = l.needed(), !l.needed()
-		return err
-	}
-	task.apply = func(ctx context.Context) (out T, err error) {
-		objs, err := l.apply(ctx)
-		if err != nil {
-			return out, err
-		}
-		return give(objs)
-	}
-	return task
+	return l.session.Loaded(ctx, st)
 }
 
 // Objects that are read together are made in blocks, of as many at most. Who
@@ -182,7 +134,6 @@ type blocks struct {
 	states    []state
 	snapshots func() unsafe.Pointer
 	n         int
-	silent    bool // the objects need not be told that they were read
 }
 
 func (b *blocks) state() *state {
@@ -206,9 +157,9 @@ func (b *blocks) snapshot(t *mapping.Table, row unsafe.Pointer) unsafe.Pointer {
 	return out
 }
 
-// loaderOf returns how rows with columns of these names are read, and which
+// scanOf returns how rows with columns of these names are read, and which
 // columns they are. The key has to be among them.
-func loaderOf(d *engine.Dialect, t *mapping.Table, names []string) (*scan.Type, []*mapping.Column, error) {
+func scanOf(d *engine.Dialect, t *mapping.Table, names []string) (*scan.Type, []*mapping.Column, error) {
 	cols := make([]*mapping.Column, len(names))
 	indices := make([]int, len(names))
 	for i, name := range names {
@@ -231,37 +182,26 @@ func loaderOf(d *engine.Dialect, t *mapping.Table, names []string) (*scan.Type, 
 	return plan, cols, err
 }
 
-// take returns the session's object of a row that was read, making it if there
+// instance returns the session's object of a row that was read, making it if there
 // is none. A row with some of the columns leaves an object expired, to be read
 // in full when it is asked for.
-func (s *Session) take(
+func (l *loader) instance(
 	ctx context.Context, t *mapping.Table, row unsafe.Pointer, cols []*mapping.Column, populate bool, b *blocks,
 ) (*state, error) {
 	id := identityOf(t, row)
-	st := s.objects.find(t, id)
+	st := l.objects.find(t, id)
 	whole := len(cols) == len(t.Columns)
 	versioned := whole || t.Version == nil || slices.Contains(cols, t.Version)
 	if st == nil {
 		st = b.state()
-		st.table, st.obj, st.status, st.snapshot, st.id = t, row, persistent, b.snapshot(t, row), id
+		l.objects.addRead(st, t, row, b.snapshot(t, row), id)
 		st.expired, st.partial = !whole, !versioned
-		s.objects.add(st)
-		s.objects.keys(t).put(st)
-		if b != nil && b.silent {
-			return st, nil
-		}
-		return st, s.afterLoad(ctx, st)
+		return st, l.loaded(ctx, st)
 	}
 	if !st.expired && !populate {
 		return st, nil
 	}
-	for _, c := range cols {
-		if populate || c.Equal(st.obj, st.snapshot) {
-			c.Copy(st.obj, row)
-		}
-		c.Copy(st.snapshot, row)
-	}
-	st.expired, st.partial = st.expired && !whole, st.partial && !versioned
-	s.saw(st)
-	return st, s.afterLoad(ctx, st)
+	st.readAgain(row, cols, populate, whole, versioned)
+	l.journal.saw(st)
+	return st, l.loaded(ctx, st)
 }

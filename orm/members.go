@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
 // Add puts an object into the session, with those that its relations hold and
@@ -40,20 +38,21 @@ func (s *Session) add(obj any) error {
 	if err != nil {
 		return err
 	}
-	if err := s.begun(); err != nil {
+	if err := s.ensureTransaction(); err != nil {
 		return err
 	}
 	if st := s.objects.at(p); st != nil {
 		if st.status == deleted {
-			return invalid("add: its row of %s was deleted in this transaction", t.FullName())
+			return errInvalid("add: its row of %s was deleted in this transaction", t.FullName())
 		}
 		if st.marked {
 			s.objects.unmark(st)
 		}
-		s.cascade(st)
+		s.orphans.save(s.objects, s.tx.journal(), st)
 		return nil
 	}
-	s.cascade(s.enlist(t, p))
+	j := s.tx.journal()
+	s.orphans.save(s.objects, j, s.objects.addPending(j, t, p))
 	return nil
 }
 
@@ -71,16 +70,13 @@ func (s *Session) Attach(obj any) error {
 			return nil
 		}
 		if keyIsZero(t, p) {
-			return invalid("attach: the object of %s has no key", t.FullName())
+			return errInvalid("attach: the object of %s has no key", t.FullName())
 		}
 		id := identityOf(t, p)
 		if s.objects.find(t, id) != nil {
-			return invalid("attach: the session has another object for the same row of %s", t.FullName())
+			return errInvalid("attach: the session has another object for the same row of %s", t.FullName())
 		}
-		st := &state{table: t, obj: p, status: persistent, snapshot: t.Snapshot(p)}
-		s.objects.add(st)
-		s.objects.identify(st, id)
-		st.settle(false)
+		s.objects.addPersistent(t, p, t.Snapshot(p), id).settle(false)
 		return nil
 	})
 }
@@ -101,25 +97,25 @@ func (s *Session) Delete(ctx context.Context, obj any) error {
 func (t Tasks) Delete(obj any) *Task[Nothing] {
 	s := t.s
 	var st *state
-	task := whole(s, sp.OpSessionDelete, finish(func(ctx context.Context) error {
+	task := indivisible(s, sp.OpSessionDelete, noResult(func(ctx context.Context) error {
 		if st.status == deleted {
 			return nil
 		}
-		delete(s.objects.implied, st) // it is asked for by itself now
+		s.objects.want(st)
 		if st.marked {
 			return nil
 		}
-		return s.markAll(ctx, st)
+		return deleteWith(ctx, s.objects, st, s.loadRelation)
 	}))
 	task.plan = func(context.Context) (err error) {
 		if st, err = s.lookup(obj); err != nil {
 			return err
 		}
-		if err = s.begun(); err != nil {
+		if err = s.ensureTransaction(); err != nil {
 			return err
 		}
 		if st == nil || st.status == pending {
-			return invalid("delete: the object is not persistent")
+			return errInvalid("delete: the object is not persistent")
 		}
 		task.local = len(st.table.Relations()) == 0
 		return nil
@@ -137,39 +133,17 @@ func (s *Session) Expunge(obj any) error {
 			return err
 		}
 		if st == nil || st.status == deleted {
-			return invalid("expunge: the object is not in the session")
+			return errInvalid("expunge: the object is not in the session")
 		}
-		s.expunge(st)
+		expunge(s.objects, st)
 		return nil
 	})
-}
-
-func (s *Session) expunge(st *state) {
-	s.objects.remove(st)
-	s.eachMember(st, mapping.CascadeExpunge, s.expunge)
-}
-
-// eachMember calls fn for what the relations of an object hold in the session,
-// as far as they cascade.
-func (s *Session) eachMember(st *state, c mapping.Cascade, fn func(st *state)) {
-	for _, r := range st.table.Relations() {
-		if r.Cascade&c == 0 {
-			continue
-		}
-		for _, m := range st.members(r) {
-			if other := s.objects.at(m); other != nil {
-				fn(other)
-			}
-		}
-	}
 }
 
 // ExpungeAll takes all objects out of the session. The transaction stays open.
 func (s *Session) ExpungeAll() {
 	_ = s.run(context.Background(), sp.OpSessionExpungeAll, func(context.Context) error {
-		added := s.objects.added // those of an open savepoint are told by their numbers
 		s.letGo()
-		s.objects.added = added
 		return nil
 	})
 }
@@ -188,89 +162,22 @@ func (s *Session) Expire(obj any, fields ...string) error {
 			return err
 		}
 		if st == nil || st.status != persistent {
-			return invalid("expire: the object is not persistent")
+			return errInvalid("expire: the object is not persistent")
 		}
 		if len(fields) > 0 {
 			return st.expireFields(fields)
 		}
-		s.expireWith(st, map[*state]bool{})
+		expireWith(s.objects, st)
 		return nil
 	})
-}
-
-// expireWith expires an object and those that go with it, once.
-func (s *Session) expireWith(st *state, seen map[*state]bool) {
-	if seen[st] || st.status != persistent {
-		return
-	}
-	seen[st] = true
-	st.expire()
-	s.eachMember(st, mapping.CascadeRefresh, func(other *state) { s.expireWith(other, seen) })
 }
 
 // ExpireAll is Expire for every persistent object.
 func (s *Session) ExpireAll() {
 	_ = s.run(context.Background(), sp.OpSessionExpireAll, func(context.Context) error {
-		s.expireAll()
+		s.objects.expireAll()
 		return nil
 	})
-}
-
-func (s *Session) expireAll() {
-	for st := range s.objects.all() {
-		if st.status == persistent {
-			st.expire()
-		}
-	}
-}
-
-// expire makes what the object says now the baseline of what is a change. What
-// its row is found by stays that of the row, in the object too.
-func (st *state) expire() {
-	st.restore(st.snapshot)
-	st.table.CopyAll(st.snapshot, st.obj)
-	st.settle(false)
-	st.expired = true
-}
-
-// outdated is expire for an object whose row was changed by another statement:
-// changes of it that were not sent yet stay changes.
-func (st *state) outdated() {
-	for i := range st.links {
-		st.links[i].loaded = false
-	}
-	st.expired = true
-}
-
-// restore makes the key and the version of the object those of a row.
-func (st *state) restore(row unsafe.Pointer) {
-	for _, c := range st.table.Key {
-		c.Copy(st.obj, row)
-	}
-	if v := st.table.Version; v != nil {
-		v.Copy(st.obj, row)
-	}
-}
-
-// expireFields is expire for some of the fields, by their names or those of
-// their columns.
-func (st *state) expireFields(fields []string) error {
-	for _, name := range fields {
-		c, r := st.table.Field(name), st.table.Relation(name)
-		switch {
-		case c != nil && (c.PK || c.Version):
-			c.Copy(st.obj, st.snapshot)
-		case c != nil:
-			c.Copy(st.snapshot, st.obj)
-		case r != nil:
-			l := st.linkOf(r)
-			l.members, l.loaded = st.members(r), false
-		default:
-			return invalid("expire: %s has no field %q", st.table.Type.Name(), name)
-		}
-	}
-	st.expired = true
-	return nil
 }
 
 // IsExpired reports whether an object will be read again when it is asked for.
@@ -320,15 +227,4 @@ func (s *Session) those(which func(st *state) bool) iter.Seq[any] {
 			}
 		}
 	}
-}
-
-// sorted returns the states that are wanted, in the order of their addition.
-func (o *objects) sorted(which func(st *state) bool) []*state {
-	var out []*state
-	for st := range o.all() {
-		if which(st) {
-			out = append(out, st)
-		}
-	}
-	return out
 }

@@ -2,8 +2,6 @@ package orm
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -11,34 +9,25 @@ import (
 )
 
 // A MergeOption changes what [Merge] copies.
-type MergeOption interface{ apply(m *merger) }
+type MergeOption interface{ apply(m *mergeOptions) }
 
-type mergeOption func(m *merger)
+type mergeOption func(m *mergeOptions)
 
-func (f mergeOption) apply(m *merger) { f(m) }
+func (f mergeOption) apply(m *mergeOptions) { f(m) }
 
 // MergeFields copies these fields only, by their names or those of their
 // columns. It is about the object that is merged, not about those its relations
 // hold.
 func MergeFields(fields ...string) MergeOption {
-	return mergeOption(func(m *merger) { m.fields = append(m.fields, fields...) })
+	return mergeOption(func(m *mergeOptions) { m.fields = append(m.fields, fields...) })
 }
 
 // MergeNonZero leaves out fields that are zero.
-func MergeNonZero() MergeOption { return mergeOption(func(m *merger) { m.nonZero = true }) }
+func MergeNonZero() MergeOption { return mergeOption(func(m *mergeOptions) { m.nonZero = true }) }
 
 // NoLoad reads nothing: what is merged is taken for what the database has. Its
 // key must be set.
-func NoLoad() MergeOption { return mergeOption(func(m *merger) { m.noLoad = true }) }
-
-// merger is one merge.
-type merger struct {
-	*Session
-	fields  []string
-	nonZero bool
-	noLoad  bool
-	merged  map[unsafe.Pointer]*state // by what was given
-}
+func NoLoad() MergeOption { return mergeOption(func(m *mergeOptions) { m.noLoad = true }) }
 
 // Merge copies an object of elsewhere, such as one that came over the network,
 // onto the session's object of the same key, and returns that. If the session
@@ -59,163 +48,54 @@ func Merge[T any](ctx context.Context, s *Session, obj *T, opts ...MergeOption) 
 
 // MergeTask is [Merge] as a task.
 func MergeTask[T any](s *Session, obj *T, opts ...MergeOption) *Task[*T] {
-	m := &merger{Session: s, merged: map[unsafe.Pointer]*state{}}
+	var m mergeOptions
 	for _, o := range opts {
 		if o != nil {
-			o.apply(m)
+			o.apply(&m)
 		}
 	}
-	return whole(s, sp.OpSessionMerge, func(ctx context.Context) (*T, error) {
+	return indivisible(s, sp.OpSessionMerge, func(ctx context.Context) (*T, error) {
 		t, p, err := entity(obj)
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range m.fields {
-			if t.Field(f) == nil && t.Relation(f) == nil {
-				return nil, fmt.Errorf("orm: merge: %s has no field %q", t.Type.Name(), f)
-			}
-		}
-		st, err := m.mergeAll(ctx, t, p)
+		st, err := s.merge(ctx, t, p, m)
 		if err != nil {
-			return nil, err
+			return nil, stale(err)
 		}
 		return (*T)(st.obj), nil
 	})
 }
 
-// mergeAll flushes and merges. What is half merged must not be flushed.
-func (m *merger) mergeAll(ctx context.Context, t *mapping.Table, from unsafe.Pointer) (st *state, err error) {
-	if err := m.begun(); err != nil {
+// merge flushes and merges. What is half merged must not be flushed.
+func (s *Session) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointer, opts mergeOptions) (st *state, err error) {
+	if err := s.ensureTransaction(); err != nil {
 		return nil, err
 	}
-	if !m.noLoad {
-		if err := m.autoflush(ctx); err != nil {
+	if !opts.noLoad {
+		if err := s.autoflush(ctx); err != nil {
 			return nil, err
 		}
 	}
-	err = m.NoAutoflush(func() (err error) {
-		st, err = m.merge(ctx, t, from, nil)
+	err = s.NoAutoflush(func() (err error) {
+		st, err = mergeObject(ctx, s.objects, s.tx.journal(), merges{s}, t, from, opts)
 		return err
 	})
 	return st, err
 }
 
-// merge merges an object that a relation holds; by is nil for the one that was
-// given.
-func (m *merger) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointer, by *mapping.Relation) (*state, error) {
-	if st := m.merged[from]; st != nil {
-		return st, nil
-	}
-	if st := m.objects.at(from); st != nil { // it is the session's own
-		m.merged[from] = st
-		return st, nil
-	}
-	st, err := m.target(ctx, t, from)
-	if err != nil {
-		return nil, err
-	}
-	top := len(m.merged) == 0
-	m.merged[from] = st
-	if v := t.Version; v != nil && st.status == persistent && !v.Zero(from) && !v.Equal(from, st.snapshot) {
-		return nil, &StaleDataError{Table: t.FullName(), Key: keyOf(t, from)}
-	}
-	for _, c := range t.Columns {
-		if m.copies(c, from, top) && (!c.PK || st.status == pending) && !(c.Zero(from) && m.refers(t, c, from, by)) {
-			c.Copy(st.obj, from)
-		}
-	}
-	for _, r := range t.Relations() {
-		if r.Cascade&mapping.CascadeMerge == 0 || r.Nil(from) || top && !m.wants(r.Field, "") {
-			continue
-		}
-		if err := m.relation(ctx, st, r, from); err != nil {
-			return nil, err
-		}
-	}
-	m.cascade(st)
-	return st, nil
+// merges is a session for a merge.
+type merges struct{ s *Session }
+
+// Read implements [mergeSession].
+func (m merges) Read(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer) (*state, error) {
+	return m.s.read(ctx, t, fresh, getConfig{})
 }
 
-// target returns the session's object that another one is copied onto.
-func (m *merger) target(ctx context.Context, t *mapping.Table, from unsafe.Pointer) (*state, error) {
-	if keyIsZero(t, from) {
-		if m.noLoad {
-			return nil, invalid("merge: an object of %s that is not to be loaded has no key", t.FullName())
-		}
-		return m.enlist(t, t.New()), nil
-	}
-	st := m.objects.find(t, identityOf(t, from))
-	if st != nil && !st.expired {
-		return st, nil
-	}
-	fresh := t.New()
-	if m.noLoad {
-		if st == nil {
-			t.CopyAll(fresh, from)
-			st = &state{table: t, obj: fresh, status: persistent, snapshot: t.Snapshot(from)}
-			m.objects.add(st)
-			m.objects.identify(st, identityOf(t, from))
-		}
-		return st, nil
-	}
-	for _, c := range t.Key {
-		c.Copy(fresh, from)
-	}
-	st, err := m.read(ctx, t, fresh, getConfig{})
-	switch {
-	case err != nil || st != nil:
-		return st, err
-	case t.Version != nil && !t.Version.Zero(from): // it had a row once
-		return nil, &StaleDataError{Table: t.FullName(), Key: keyOf(t, from)}
-	}
-	return m.enlist(t, t.New()), nil
+// Related implements [mergeSession].
+func (m merges) Related(ctx context.Context, r *mapping.Relation, st *state) error {
+	return m.s.loadRelation(ctx, r, st)
 }
 
-// copies reports whether a column is copied.
-func (m *merger) copies(c *mapping.Column, from unsafe.Pointer, top bool) bool {
-	switch {
-	case c.Generated || c.ReadOnly || c.Version:
-		return false
-	case (c.Default || c.Auto || m.nonZero) && c.Zero(from):
-		return false
-	}
-	return !top || m.wants(c.Field, c.Name)
-}
-
-// refers reports whether a column is a foreign key that a relation speaks for:
-// the one that holds the object, or one of its own. While it is zero, it counts
-// as not set.
-func (m *merger) refers(t *mapping.Table, c *mapping.Column, from unsafe.Pointer, by *mapping.Relation) bool {
-	if by != nil && (by.Kind == mapping.HasOne || by.Kind == mapping.HasMany) && slices.Contains(by.Remote, c) {
-		return true
-	}
-	for _, r := range t.Relations() {
-		if r.Kind == mapping.BelongsTo && r.Cascade&mapping.CascadeMerge != 0 && !r.Nil(from) && slices.Contains(r.Local, c) {
-			return true
-		}
-	}
-	return false
-}
-
-func (m *merger) wants(field, column string) bool {
-	return m.fields == nil || slices.Contains(m.fields, field) || column != "" && slices.Contains(m.fields, column)
-}
-
-// relation merges what a relation holds.
-func (m *merger) relation(ctx context.Context, st *state, r *mapping.Relation, from unsafe.Pointer) error {
-	if !m.noLoad && !st.loaded(r) && r.Kind != mapping.BelongsTo {
-		if _, err := m.loadRelated(ctx, r, []*state{st}); err != nil { // what it no longer holds has to be known
-			return err
-		}
-	}
-	var held []unsafe.Pointer
-	for _, p := range r.AppendMembers(nil, from) {
-		other, err := m.merge(ctx, r.Other, p, r)
-		if err != nil {
-			return err
-		}
-		held = append(held, other.obj)
-	}
-	r.Set(st.obj, held)
-	return nil
-}
+// Save implements [mergeSession].
+func (m merges) Save(st *state) { m.s.orphans.save(m.s.objects, m.s.tx.journal(), st) }

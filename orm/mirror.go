@@ -11,8 +11,9 @@ import (
 // pointer follows its foreign key, and a collection that was read in full has
 // the objects that refer to its owner.
 type mirror struct {
-	*Session
-	held map[mirrorKey]map[unsafe.Pointer]bool
+	objects *objects
+	journal *journal
+	held    map[mirrorKey]map[unsafe.Pointer]bool
 }
 
 type mirrorKey struct {
@@ -61,34 +62,6 @@ func (c *change) wrote(cols []*mapping.Column) bool {
 	})
 }
 
-// point makes a pointer hold an object, or none.
-func (st *state) point(r *mapping.Relation, to *state) {
-	var held []unsafe.Pointer
-	if to != nil {
-		held = []unsafe.Pointer{to.obj}
-	}
-	if first(st.members(r)) != first(held) {
-		r.Set(st.obj, held)
-	}
-	if l := st.linked(r); first(l) != first(held) {
-		st.linkOf(r).members = held
-	}
-}
-
-// inverses returns the relations of the other table that are the other side of
-// a relation.
-func inverses(r *mapping.Relation) (out []*mapping.Relation) {
-	for _, o := range r.Other.Relations() {
-		switch {
-		case o.Other != r.Table:
-		case r.Kind == mapping.BelongsTo && (o.Kind == mapping.HasOne || o.Kind == mapping.HasMany) && slices.Equal(o.Remote, r.Local),
-			r.Kind == mapping.ManyToMany && o.Kind == mapping.ManyToMany && o.Through.Name == r.Through.Name && slices.Equal(o.Through.Local, r.Through.Remote):
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
 // of returns what a relation holds, for quick looks.
 func (m *mirror) of(st *state, r *mapping.Relation) map[unsafe.Pointer]bool {
 	key := mirrorKey{st, r}
@@ -122,7 +95,7 @@ func (m *mirror) keep(st *state, r *mapping.Relation, obj unsafe.Pointer) {
 	}
 	r.Set(st.obj, now)
 	st.linkOf(r).members = slices.Clone(now)
-	m.saw(st)
+	m.journal.saw(st)
 }
 
 // drop makes a relation no longer hold an object.
@@ -135,7 +108,7 @@ func (m *mirror) drop(st *state, r *mapping.Relation, obj unsafe.Pointer) {
 	other := func(p unsafe.Pointer) bool { return p == obj }
 	r.Set(st.obj, slices.DeleteFunc(slices.Clone(st.members(r)), other))
 	st.linkOf(r).members = slices.DeleteFunc(slices.Clone(st.linked(r)), other)
-	m.saw(st)
+	m.journal.saw(st)
 }
 
 // paired brings the other side of a many-to-many relation up to what was
@@ -151,15 +124,4 @@ func (m *mirror) paired(c *change) {
 			m.drop(c.pair.other, inverse, c.pair.one.obj)
 		}
 	}
-}
-
-// paired reports whether the other side of a many-to-many relation has held an
-// object already, so that the row between the two is there.
-func (p pair) paired() bool {
-	for _, inverse := range inverses(p.r) {
-		if slices.Contains(p.other.linked(inverse), p.one.obj) {
-			return true
-		}
-	}
-	return false
 }

@@ -24,7 +24,7 @@ func (t Tasks) BeginNested() *Task[*Nested] {
 			if err := f.plan(ctx); err != nil {
 				return err
 			}
-			return s.begun()
+			return s.ensureTransaction()
 		},
 		perform: func(ctx context.Context) error {
 			if err := f.perform(ctx); err != nil {
@@ -43,28 +43,20 @@ func (t Tasks) BeginNested() *Task[*Nested] {
 			if err := f.apply(ctx); err != nil {
 				return nil, err
 			}
-			s.tx = newTransaction(s.tx)
-			s.tx.tx, s.tx.since = tx, s.objects.added
-			return &Nested{session: s, tx: s.tx}, nil
+			return &Nested{session: s, journal: s.tx.push(tx, s.objects), savepoint: tx}, nil
 		},
 	}
 }
 
 // Nested is a savepoint of a session.
 type Nested struct {
-	session *Session
-	tx      *transaction
+	session   *Session
+	journal   *journal // tells it from others
+	savepoint *engine.Tx
 }
 
 // IsActive reports whether the savepoint is open.
-func (n *Nested) IsActive() bool {
-	for tx := n.session.tx; tx != nil; tx = tx.outer {
-		if tx == n.tx {
-			return true
-		}
-	}
-	return false
-}
+func (n *Nested) IsActive() bool { return n.session.tx.find(n.journal) > 0 }
 
 // Commit flushes and releases the savepoint, with those inside it. What was
 // done in it is now part of the transaction around it.
@@ -88,19 +80,16 @@ func (t Tasks) CommitNested(n *Nested) *Task[Nothing] {
 			if err := f.perform(ctx); err != nil {
 				return err
 			}
-			if err := n.tx.tx.Commit(ctx); err != nil {
+			if err := n.savepoint.Commit(ctx); err != nil {
 				return fmt.Errorf("orm: commit: %w", err)
 			}
 			return nil
 		},
-		apply: finish(func(ctx context.Context) error {
+		apply: noResult(func(ctx context.Context) error {
 			if err := f.apply(ctx); err != nil {
 				return err
 			}
-			for s.tx != n.tx {
-				s.tx = s.tx.merge()
-			}
-			s.tx = s.tx.merge()
+			s.tx.mergeTo(s.tx.find(n.journal))
 			return nil
 		}),
 	}
@@ -120,12 +109,8 @@ func (t Tasks) RollbackNested(n *Nested) *Task[Nothing] {
 	s, tried := t.s, false
 	undo := func() {
 		s.ended++
-		for s.tx != n.tx {
-			s.undo(s.tx, false)
-			s.tx = s.tx.outer
-		}
-		s.undo(n.tx, false)
-		s.tx, s.failed = n.tx.outer, nil
+		s.tx.undoTo(s.tx.find(n.journal), s.objects, false)
+		s.tx.failed = nil
 	}
 	return &Task[Nothing]{
 		s: s, op: sp.OpSessionRollback, barrier: true,
@@ -137,15 +122,15 @@ func (t Tasks) RollbackNested(n *Nested) *Task[Nothing] {
 		},
 		perform: func(ctx context.Context) error {
 			tried = true
-			if !n.tx.tx.IsActive() { // a failed flush has rolled it back already
+			if !n.savepoint.IsActive() { // a failed flush has rolled it back already
 				return nil
 			}
-			if err := n.tx.tx.Rollback(ctx); err != nil {
+			if err := n.savepoint.Rollback(ctx); err != nil {
 				return fmt.Errorf("orm: rollback: %w", err)
 			}
 			return nil
 		},
-		apply: finish(func(context.Context) error {
+		apply: noResult(func(context.Context) error {
 			undo()
 			return nil
 		}),

@@ -1,7 +1,6 @@
 package orm
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,26 +16,27 @@ type edge struct {
 
 // nodes are the rows of a component, and how they refer to each other.
 type nodes struct {
-	edges map[*change][]edge
-	depth map[*change]int // of those visited; -1: on the path
-	path  []edge
-	cut   []edge
-	own   []edge // rows to be deleted that refer to themselves
+	rows     []*change
+	edges    map[*change][]edge
+	depth    map[*change]int
+	deferred []edge // references that are left out, to open circles
+	selfRefs []edge // rows to be deleted that refer to themselves
 }
 
-// nodes finds out which rows refer to which. Of rows to be deleted the columns
+// newNodes finds out which rows refer to which. Of rows to be deleted the columns
 // count as they were read.
-func (c component) nodes(changes []*change, gone bool) *nodes {
-	n := &nodes{edges: map[*change][]edge{}}
+func newNodes(c component, changes []*change, gone bool) *nodes {
+	n := &nodes{rows: changes, edges: map[*change][]edge{}}
+	writes := make(map[*state]*change, len(changes))
+	for _, ch := range changes {
+		writes[ch.st] = ch
+	}
 	for _, t := range c.tables {
-		for _, k := range c.keys[t] {
-			if !slices.Contains(c.tables, k.to) {
-				continue
-			}
+		for _, k := range c.keys(t) {
 			rows := rowsByKey(changes, k, gone)
 			for _, ch := range changes {
 				if ch.st.table == t {
-					n.connect(ch, k, rows, gone)
+					n.connect(ch, k, writes, rows, gone)
 				}
 			}
 		}
@@ -60,15 +60,15 @@ func rowsByKey(changes []*change, k foreignKey, gone bool) map[string]*change {
 }
 
 // connect notes which row ch refers to by a foreign key.
-func (n *nodes) connect(ch *change, k foreignKey, rows map[string]*change, gone bool) {
+func (n *nodes) connect(ch *change, k foreignKey, writes map[*state]*change, rows map[string]*change, gone bool) {
 	var to *change
 	if w := ch.waitsFor(k.local[0]); w != nil && !gone {
-		to = w.parent.insert
+		to = writes[w.parent]
 	} else if v := valueKey(ch.row(gone), k.local...); v != "" {
 		to = rows[v]
 	}
 	if to == ch && gone && k.nullable() {
-		n.own = append(n.own, edge{ch, to, k})
+		n.selfRefs = append(n.selfRefs, edge{ch, to, k})
 	}
 	if to == nil || to == ch && (gone || !ch.unknown(k.remote)) {
 		return // a row may refer to itself, if its key is known
@@ -81,80 +81,85 @@ func (n *nodes) connect(ch *change, k foreignKey, rows map[string]*change, gone 
 	n.edges[ch] = append(n.edges[ch], edge{ch, to, k})
 }
 
-// errAgain says that a reference was cut that had been followed.
-var errAgain = errors.New("again")
+// carefulRounds is how often circles are opened at one row each, before what is
+// left is opened at all rows at once. The first needs fewer statements, the
+// second no more time.
+const carefulRounds = 16
 
-// measure finds the depth of all rows, cutting circles.
-func (n *nodes) measure(changes []*change) error {
-	for {
-		err := n.visitAll(changes)
-		if !errors.Is(err, errAgain) {
-			return err
-		}
+// assignDepths finds the depth of all rows, one more than that of the rows they
+// refer to, leaving out references that can be NULL where they go round in a
+// circle. It takes time that is linear in rows and references.
+func (n *nodes) assignDepths() error {
+	if err := n.openCircles(n.rows, 0); err != nil {
+		return err
 	}
-}
-
-func (n *nodes) visitAll(changes []*change) error {
-	n.depth, n.path = make(map[*change]int, len(changes)), nil
-	for _, ch := range changes {
-		if err := n.visit(ch); err != nil {
-			return err
+	n.depth = make(map[*change]int, len(n.rows))
+	for _, set := range n.components(n.rows) { // those that others refer to come first
+		row, depth := set[0], 0
+		for _, e := range n.edges[row] {
+			depth = max(depth, n.depth[e.to]+1)
 		}
+		n.depth[row] = depth
 	}
 	return nil
 }
 
-// visit finds the depth of a row: one more than that of the rows it refers to.
-func (n *nodes) visit(ch *change) error {
-	if d, ok := n.depth[ch]; ok && d >= 0 {
-		return nil
-	}
-	n.depth[ch] = -1
-	depth := 0
-	for _, e := range slices.Clone(n.edges[ch]) {
-		if d, ok := n.depth[e.to]; ok && d == -1 {
-			if err := n.open(e); err != nil {
+func (n *nodes) components(rows []*change) [][]*change {
+	return strongComponents(rows, func(ch *change) []*change {
+		out := make([]*change, len(n.edges[ch]))
+		for i, e := range n.edges[ch] {
+			out[i] = e.to
+		}
+		return out
+	})
+}
+
+// openCircles leaves out references until no rows refer to each other in a
+// circle.
+func (n *nodes) openCircles(rows []*change, round int) error {
+	for _, set := range n.components(rows) {
+		if len(set) == 1 && !n.refers(set[0], set[0]) {
+			continue
+		}
+		slices.SortFunc(set, func(a, b *change) int { return a.st.order - b.st.order })
+		c := newCircle(n, set)
+		switch back := c.closing(); {
+		case !slices.ContainsFunc(back, func(e edge) bool { return !e.key.nullable() }):
+			n.leaveOut(back)
+			continue
+		case round < carefulRounds:
+			first, err := c.free()
+			if err != nil {
 				return err
 			}
-			continue
+			n.leaveOut(c.within(first))
+			if err := n.openCircles(set, round+1); err != nil {
+				return err
+			}
+		default:
+			forward, err := c.forward()
+			if err != nil {
+				return err
+			}
+			n.leaveOut(forward)
 		}
-		n.path = append(n.path, e)
-		if err := n.visit(e.to); err != nil {
-			return err
-		}
-		n.path = n.path[:len(n.path)-1]
-		depth = max(depth, n.depth[e.to]+1)
 	}
-	n.depth[ch] = depth
 	return nil
 }
 
-// open cuts the circle that e closes: at e itself, or at a reference on the way
-// to it that can be NULL.
-func (n *nodes) open(e edge) error {
-	circle := []edge{e}
-	for i := len(n.path) - 1; i >= 0 && circle[0].from != e.to; i-- {
-		circle = append([]edge{n.path[i]}, circle...)
-	}
-	for _, c := range slices.Backward(circle) {
-		if !c.key.nullable() {
-			continue
-		}
-		n.cut = append(n.cut, c)
-		n.edges[c.from] = slices.DeleteFunc(n.edges[c.from], func(o edge) bool { return sameEdge(o, c) })
-		if c.from == e.from && c.to == e.to {
-			return nil
-		}
-		return errAgain
-	}
-	names := []string{e.to.st.table.FullName()}
-	for _, c := range circle {
-		names = append(names, c.to.st.table.FullName())
-	}
-	return fmt.Errorf("%w: %s", ErrCircularDependency, strings.Join(names, " → "))
+func (n *nodes) refers(from, to *change) bool {
+	return slices.ContainsFunc(n.edges[from], func(e edge) bool { return e.to == to })
 }
 
-func sameEdge(a, b edge) bool { return a.to == b.to && a.key.local[0] == b.key.local[0] }
+// leaveOut defers references.
+func (n *nodes) leaveOut(edges []edge) {
+	for _, e := range edges {
+		n.deferred = append(n.deferred, e)
+		n.edges[e.from] = slices.DeleteFunc(slices.Clone(n.edges[e.from]), func(o edge) bool {
+			return o.to == e.to && o.key.local[0] == e.key.local[0]
+		})
+	}
+}
 
 // waitsFor returns what a column waits for: the key of a row that is inserted
 // in the same flush; nil if it waits for nothing.
@@ -165,4 +170,138 @@ func (c *change) waitsFor(col *mapping.Column) *reference {
 		}
 	}
 	return nil
+}
+
+// circle is rows of which each leads to every other.
+type circle struct {
+	*nodes
+	set []*change
+	in  map[*change]bool
+}
+
+func newCircle(n *nodes, set []*change) *circle {
+	c := &circle{n, set, make(map[*change]bool, len(set))}
+	for _, ch := range set {
+		c.in[ch] = true
+	}
+	return c
+}
+
+// within returns a row's references to the circle.
+func (c *circle) within(ch *change) (out []edge) {
+	for _, e := range c.edges[ch] {
+		if c.in[e.to] {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// required returns a row's references to the circle that can't be left out.
+func (c *circle) required(ch *change) []edge {
+	return slices.DeleteFunc(c.within(ch), func(e edge) bool { return e.key.nullable() })
+}
+
+// closing returns the references that close a circle on the way from the first
+// row.
+func (c *circle) closing() (out []edge) {
+	c.walk(c.within, func(e edge) { out = append(out, e) }, func(*change) {})
+	return out
+}
+
+// free returns the first row that could go first, if references that can be
+// NULL are left out.
+func (c *circle) free() (*change, error) {
+	for _, ch := range c.set {
+		if len(c.required(ch)) == 0 {
+			return ch, nil
+		}
+	}
+	return nil, c.closed()
+}
+
+// forward returns the references to rows that come later, in an order in which
+// those that can't be NULL point back.
+func (c *circle) forward() (out []edge, err error) {
+	place := make(map[*change]int, len(c.set))
+	c.walk(c.required, func(edge) { err = c.closed() }, func(ch *change) { place[ch] = len(place) })
+	if err != nil {
+		return nil, err
+	}
+	for _, ch := range c.set {
+		for _, e := range c.within(ch) {
+			if place[e.to] >= place[ch] {
+				out = append(out, e)
+			}
+		}
+	}
+	return out, nil
+}
+
+// walk follows references, depth first, from every row that was not met yet. It
+// calls closes with those that lead back to a row on the way, and left with each
+// row when all that it refers to has been left.
+func (c *circle) walk(next func(*change) []edge, closes func(edge), left func(*change)) {
+	type step struct {
+		row  *change
+		next []edge
+	}
+	onWay := make(map[*change]bool, len(c.set)) // false: it was left
+	for _, root := range c.set {
+		if _, met := onWay[root]; met {
+			continue
+		}
+		onWay[root] = true
+		way := []step{{root, next(root)}}
+		for len(way) > 0 {
+			s := &way[len(way)-1]
+			if len(s.next) == 0 {
+				onWay[s.row] = false
+				left(s.row)
+				way = way[:len(way)-1]
+				continue
+			}
+			e := s.next[0]
+			s.next = s.next[1:]
+			if on, met := onWay[e.to]; !met {
+				onWay[e.to] = true
+				way = append(way, step{e.to, next(e.to)})
+			} else if on {
+				closes(e)
+			}
+		}
+	}
+}
+
+// closed is the error of a circle of references that can't be NULL.
+func (c *circle) closed() error {
+	targets := func(ch *change) (out []*change) {
+		for _, e := range c.required(ch) {
+			out = append(out, e.to)
+		}
+		return out
+	}
+	for _, set := range strongComponents(c.set, targets) {
+		if len(set) == 1 && !slices.Contains(targets(set[0]), set[0]) {
+			continue
+		}
+		in := make(map[*change]bool, len(set))
+		for _, row := range set {
+			in[row] = true
+		}
+		var names []string
+		met := map[*change]int{}
+		row := set[0]
+		for {
+			if at, again := met[row]; again {
+				names = append(names[at:], row.st.table.FullName())
+				return fmt.Errorf("%w: %s", errCircular, strings.Join(names, " → "))
+			}
+			met[row] = len(names)
+			names = append(names, row.st.table.FullName())
+			next := targets(row)
+			row = next[slices.IndexFunc(next, func(to *change) bool { return in[to] })]
+		}
+	}
+	return errCircular
 }

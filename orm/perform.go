@@ -170,6 +170,7 @@ func (g *group) received(d *engine.Dialect, res *engine.Result) error {
 	}
 	for _, c := range g.changes {
 		c.performed = true
+		c.st.keyed()
 	}
 	return nil
 }
@@ -195,7 +196,7 @@ func (c *change) read(d *engine.Dialect, res *engine.Result) error {
 	if err != nil {
 		return err
 	}
-	return plan.Scan(row, objectAt(t, c.sent))
+	return plan.Scan(row, t.Object(c.sent))
 }
 
 // readMany keeps what the database has filled in into several rows. Keys that it
@@ -228,7 +229,7 @@ func (g *group) readCounted(plan *scan.Type, key *mapping.Column, res *engine.Re
 		if *row, ok, err = res.FetchOne(); err != nil || !ok {
 			return g.short(i, err)
 		}
-		if err := plan.Scan(row, objectAt(c.st.table, c.sent)); err != nil {
+		if err := plan.Scan(row, c.st.table.Object(c.sent)); err != nil {
 			return err
 		}
 		n := key.Int(c.sent)
@@ -236,7 +237,7 @@ func (g *group) readCounted(plan *scan.Type, key *mapping.Column, res *engine.Re
 		last = n
 	}
 	if !up && !down {
-		return fmt.Errorf("the generated keys came back out of order, so that nobody knows which row has which: %w", ErrFlush)
+		return fmt.Errorf("the generated keys came back out of order, so that nobody knows which row has which: %w", errFlush)
 	}
 	return nil
 }
@@ -246,7 +247,7 @@ func (g *group) short(rows int, err error) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%d rows came back of %d: %w", rows, len(g.changes), ErrFlush)
+	return fmt.Errorf("%d rows came back of %d: %w", rows, len(g.changes), errFlush)
 }
 
 func (g *group) readKeyed(plan *scan.Type, cols []int, res *engine.Result) error {
@@ -263,12 +264,12 @@ func (g *group) readKeyed(plan *scan.Type, cols []int, res *engine.Result) error
 			return g.short(i, err)
 		}
 		read := t.New()
-		if err := plan.Scan(row, objectAt(t, read)); err != nil {
+		if err := plan.Scan(row, t.Object(read)); err != nil {
 			return err
 		}
 		sent, ok := byKey[identityOf(t, read)]
 		if !ok {
-			return fmt.Errorf("a row came back with a key that was not sent: %w", ErrFlush)
+			return fmt.Errorf("a row came back with a key that was not sent: %w", errFlush)
 		}
 		for _, i := range cols {
 			t.Columns[i].Copy(sent, read)

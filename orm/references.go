@@ -2,7 +2,6 @@ package orm
 
 import (
 	"fmt"
-	"slices"
 	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -19,9 +18,49 @@ type reference struct {
 // same reports whether two references are about the same columns.
 func (w reference) same(o reference) bool { return w.cols[0] == o.cols[0] }
 
-// references are the foreign keys that relations want, by the object that is
-// to have them.
-type references map[*state][]reference
+// dependencies are what the relations of all objects want.
+type dependencies struct {
+	// foreignKeys are the foreign keys that objects are to have.
+	foreignKeys map[*state][]reference
+	// inserts are the rows between two others that are to be there.
+	inserts []pair
+	// deletes are those that are not.
+	deletes []pair
+	// baselines are what relations held, for when the rest has been written.
+	baselines []baseline
+
+	released []release
+	known    map[pairKey]bool // of inserts
+}
+
+// empty reports whether nothing is wanted.
+func (s *dependencies) empty() bool { return len(s.foreignKeys)+len(s.inserts)+len(s.deletes) == 0 }
+
+// collect finds out what relations want. It touches no object. related are the
+// objects whose relations count, marked those that are to be deleted, each in
+// the order of addition.
+func collect(o *objects, related, marked []*state) (*dependencies, error) {
+	s := &dependencies{foreignKeys: map[*state][]reference{}, known: map[pairKey]bool{}}
+	for _, st := range related {
+		if err := s.relate(o, st); err != nil {
+			return nil, err
+		}
+	}
+	for _, st := range marked {
+		s.abandon(o, st)
+	}
+	for _, r := range s.released { // now it is known who has whom
+		if err := s.want(r.child, r.reference); err != nil {
+			return nil, err
+		}
+	}
+	for _, st := range related {
+		if st.status == pending || st.relationsModified() {
+			s.baselines = append(s.baselines, baselineOf(st))
+		}
+	}
+	return s, nil
+}
 
 // pair is a row of a table between two others.
 type pair struct {
@@ -30,16 +69,16 @@ type pair struct {
 }
 
 // relate finds out what the relations of an object want.
-func (p *plan) relate(o *objects, st *state) error {
+func (s *dependencies) relate(o *objects, st *state) error {
 	for _, r := range st.table.Relations() {
 		var err error
 		switch r.Kind {
 		case mapping.BelongsTo:
-			err = p.belongs(o, st, r)
+			err = s.belongs(o, st, r)
 		case mapping.HasOne, mapping.HasMany:
-			err = p.has(o, st, r)
+			err = s.has(o, st, r)
 		case mapping.ManyToMany:
-			p.pairs(o, st, r)
+			s.pairs(o, st, r)
 		}
 		if err != nil {
 			return err
@@ -51,7 +90,7 @@ func (p *plan) relate(o *objects, st *state) error {
 // belongs compares the object that st points to with the one it pointed to. An
 // assignment to the pointer goes before the foreign key as it was, and has to
 // agree with a foreign key that was assigned too.
-func (p *plan) belongs(o *objects, st *state, r *mapping.Relation) error {
+func (s *dependencies) belongs(o *objects, st *state, r *mapping.Relation) error {
 	now, before := first(st.members(r)), first(st.linked(r))
 	if now == before && st.status != pending || now == nil && st.status == pending {
 		return nil
@@ -61,30 +100,20 @@ func (p *plan) belongs(o *objects, st *state, r *mapping.Relation) error {
 		if assigned {
 			return nil
 		}
-		return p.want(st, reference{cols: r.Local, field: r.Field})
+		return s.want(st, reference{cols: r.Local, field: r.Field})
 	}
 	parent := o.at(now)
 	if parent == nil {
 		if keyIsZero(r.Other, now) {
 			return fmt.Errorf("%s.%s holds an object that is not in the session, and has no key: add it", st.table.Type.Name(), r.Field)
 		}
-		parent = &state{table: r.Other, obj: now, status: persistent}
+		parent = detached(r.Other, now)
 	}
 	w := reference{cols: r.Local, parent: parent, keys: r.Remote, field: r.Field}
 	if assigned && !w.agrees(st) {
 		return disagree(st, w)
 	}
-	return p.want(st, w)
-}
-
-// assigned reports whether a foreign key was assigned by the program.
-func (st *state) assigned(cols []*mapping.Column) bool {
-	for _, c := range cols {
-		if st.status == pending && !c.Zero(st.obj) || st.status == persistent && !c.Equal(st.obj, st.snapshot) {
-			return true
-		}
-	}
-	return false
+	return s.want(st, w)
 }
 
 // agrees reports whether an object has the foreign key already.
@@ -112,7 +141,7 @@ func disagree(st *state, w reference) error {
 
 // has compares the objects that st has with those it had. One that came gets
 // st as its parent, one that went gets none, unless another object has it now.
-func (p *plan) has(o *objects, st *state, r *mapping.Relation) error {
+func (s *dependencies) has(o *objects, st *state, r *mapping.Relation) error {
 	now := st.members(r)
 	before := finder(st.linked(r))
 	for _, m := range now {
@@ -127,19 +156,19 @@ func (p *plan) has(o *objects, st *state, r *mapping.Relation) error {
 		if child.assigned(r.Remote) && !w.agrees(child) {
 			return disagree(child, w)
 		}
-		if err := p.want(child, w); err != nil {
+		if err := s.want(child, w); err != nil {
 			return err
 		}
 	}
 	for _, m := range difference(st.linked(r), now) {
-		p.letGo(o, st, r, m)
+		s.letGo(o, st, r, m)
 	}
 	return nil
 }
 
 // letGo notes that a child is to refer to nothing, if it refers to st and
 // nobody else has it.
-func (p *plan) letGo(o *objects, st *state, r *mapping.Relation, m unsafe.Pointer) {
+func (s *dependencies) letGo(o *objects, st *state, r *mapping.Relation, m unsafe.Pointer) {
 	child := o.at(m)
 	if child == nil || child.marked || child.status != persistent || child.assigned(r.Remote) {
 		return
@@ -149,7 +178,7 @@ func (p *plan) letGo(o *objects, st *state, r *mapping.Relation, m unsafe.Pointe
 			return
 		}
 	}
-	p.released = append(p.released, release{child, reference{cols: r.Remote, field: r.Table.Type.Name() + "." + r.Field}})
+	s.released = append(s.released, release{child, reference{cols: r.Remote, field: r.Table.Type.Name() + "." + r.Field}})
 }
 
 // release is a child that is to refer to nothing, unless somebody has it.
@@ -160,7 +189,7 @@ type release struct {
 
 // abandon lets go of the children of an object that is to be deleted. Those
 // that go with it are marked already.
-func (p *plan) abandon(o *objects, st *state) {
+func (s *dependencies) abandon(o *objects, st *state) {
 	for _, r := range st.table.Relations() {
 		switch r.Kind {
 		case mapping.HasOne, mapping.HasMany:
@@ -168,11 +197,11 @@ func (p *plan) abandon(o *objects, st *state) {
 				continue
 			}
 			for _, m := range append(st.members(r), difference(st.linked(r), st.members(r))...) {
-				p.letGo(o, st, r, m)
+				s.letGo(o, st, r, m)
 			}
 		case mapping.ManyToMany:
 			if !r.Passive {
-				p.unlinks = append(p.unlinks, pair{r, st, nil})
+				s.deletes = append(s.deletes, pair{r, st, nil})
 			}
 		}
 	}
@@ -180,24 +209,24 @@ func (p *plan) abandon(o *objects, st *state) {
 
 // want notes a foreign key that an object is to have. Two relations that want
 // different ones are an error.
-func (p *plan) want(child *state, w reference) error {
-	for i, known := range p.wants[child] {
+func (s *dependencies) want(child *state, w reference) error {
+	for i, known := range s.foreignKeys[child] {
 		switch {
 		case !known.same(w):
 			continue
 		case known.parent == nil:
-			p.wants[child][i] = w
+			s.foreignKeys[child][i] = w
 		case w.parent != nil && w.parent.obj != known.parent.obj:
 			return fmt.Errorf("%s and %s want different objects for %s.%s", known.field, w.field, child.table.Type.Name(), w.cols[0].Field)
 		}
 		return nil
 	}
-	p.wants[child] = append(p.wants[child], w)
+	s.foreignKeys[child] = append(s.foreignKeys[child], w)
 	return nil
 }
 
 // pairs compares the objects that st is paired with with those it was.
-func (p *plan) pairs(o *objects, st *state, r *mapping.Relation) {
+func (s *dependencies) pairs(o *objects, st *state, r *mapping.Relation) {
 	now := st.members(r)
 	before, held := finder(st.linked(r)), finder(now)
 	for _, m := range now {
@@ -209,7 +238,7 @@ func (p *plan) pairs(o *objects, st *state, r *mapping.Relation) {
 			continue
 		}
 		if l := (pair{r, st, other}); st.status == pending || other.status == pending || !l.paired() {
-			p.link(l)
+			s.link(l)
 		}
 	}
 	for _, m := range st.linked(r) {
@@ -221,20 +250,20 @@ func (p *plan) pairs(o *objects, st *state, r *mapping.Relation) {
 			continue // all of its rows are deleted with it
 		}
 		if other.marked || !held(m) {
-			p.unlinks = append(p.unlinks, pair{r, st, other})
+			s.deletes = append(s.deletes, pair{r, st, other})
 		}
 	}
 }
 
 // link notes that a pair is to be inserted, once: both sides may say so.
-func (p *plan) link(l pair) {
+func (s *dependencies) link(l pair) {
 	key := pairKey{l.r.Through.Name, l.one, l.other}
 	if l.r.Through.Local[0] > l.r.Through.Remote[0] {
 		key.a, key.b = key.b, key.a
 	}
-	if !p.linked[key] {
-		p.linked[key] = true
-		p.links = append(p.links, l)
+	if !s.known[key] {
+		s.known[key] = true
+		s.inserts = append(s.inserts, l)
 	}
 }
 
@@ -242,23 +271,4 @@ func (p *plan) link(l pair) {
 type pairKey struct {
 	through string
 	a, b    *state
-}
-
-func first(members []unsafe.Pointer) unsafe.Pointer {
-	if len(members) == 0 {
-		return nil
-	}
-	return members[0]
-}
-
-// finder returns what tells whether an object is among these.
-func finder(members []unsafe.Pointer) func(m unsafe.Pointer) bool {
-	if len(members) < 16 {
-		return func(m unsafe.Pointer) bool { return slices.Contains(members, m) }
-	}
-	known := make(map[unsafe.Pointer]bool, len(members))
-	for _, m := range members {
-		known[m] = true
-	}
-	return func(m unsafe.Pointer) bool { return known[m] }
 }

@@ -29,25 +29,25 @@ func (t Tasks) end(op sp.Op, first func(), then func()) *Task[Nothing] {
 	}
 	forget := func() {
 		s.ended++
-		if s.tx == nil {
+		if !s.tx.begun() {
 			for st := range s.objects.all() {
 				if st.modified() {
 					st.expire()
 				}
 			}
 		}
-		if s.guest && then != nil { // what was done stays, or is undone by whoever ends the transaction
-			s.tx = nil
+		if s.tx.external && then != nil { // what was done stays, or is undone by whoever ends the transaction
+			s.tx.levels = nil
 		}
-		s.undoAll()
-		s.failed = nil
+		s.tx.undoTo(0, s.objects, true)
+		s.tx.failed = nil
 		if then != nil {
 			then()
 		}
 	}
 	task := &Task[Nothing]{s: s, op: op}
 	task.plan = func(context.Context) error {
-		task.local, task.barrier = s.tx == nil, true
+		task.local, task.barrier = !s.tx.begun(), true
 		return nil
 	}
 	task.perform = func(ctx context.Context) error {
@@ -61,15 +61,15 @@ func (t Tasks) end(op sp.Op, first func(), then func()) *Task[Nothing] {
 			defer cancel()
 		}
 		var err error
-		if s.conn != nil && !s.guest {
-			err = s.conn.Rollback(ctx)
+		if s.tx.conn != nil && !s.tx.external {
+			err = s.tx.conn.Rollback(ctx)
 		}
 		if err = errors.Join(err, s.release(ctx)); err != nil {
 			return fmt.Errorf("orm: rollback: %w", err)
 		}
 		return nil
 	}
-	task.apply = finish(func(context.Context) error {
+	task.apply = noResult(func(context.Context) error {
 		forget()
 		return nil
 	})
@@ -110,16 +110,14 @@ func (s *Session) Invalidate(ctx context.Context) error {
 // Invalidate is [Session.Invalidate].
 func (t Tasks) Invalidate() *Task[Nothing] {
 	return t.end(sp.OpSessionInvalidate, func() {
-		if t.s.conn != nil {
-			t.s.conn.Invalidate()
+		if t.s.tx.conn != nil {
+			t.s.tx.conn.Invalidate()
 		}
 	}, t.s.letGo)
 }
 
 // letGo forgets all objects.
 func (s *Session) letGo() {
-	for st := range s.objects.all() {
-		st.dropped = true
-	}
-	s.objects = newObjects()
+	s.objects.reset()
+	s.orphans, s.hooks = orphans{}, tableHooks{}
 }

@@ -26,7 +26,7 @@ func ScalarsTask[V any](s *Session, st engine.Statement) *Task[[]V] {
 			return engine.Scalars[V](ctx, conn, st)
 		})
 	}
-	return objectsTask(s, sp.OpSessionScalars, t, &loading{st: st}, func(objs []unsafe.Pointer) ([]V, error) {
+	return objectsTask(s, sp.OpSessionScalars, t, &loading{rows: rows{st: st}}, func(objs []unsafe.Pointer) ([]V, error) {
 		values := make([]V, len(objs))
 		for i, obj := range objs {
 			values[i] = asEntity[V](obj)
@@ -60,7 +60,7 @@ func ScalarTask[V any](s *Session, st engine.Statement) *Task[Found[V]] {
 			return found, err
 		})
 	}
-	task := objectsTask(s, sp.OpSessionScalar, t, &loading{st: st}, func(objs []unsafe.Pointer) (found Found[V], err error) {
+	task := objectsTask(s, sp.OpSessionScalar, t, &loading{rows: rows{st: st}}, func(objs []unsafe.Pointer) (found Found[V], err error) {
 		if len(objs) > 0 {
 			found = Found[V]{asEntity[V](objs[0]), true}
 		}

@@ -1,10 +1,7 @@
 package orm
 
 import (
-	"errors"
-	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -22,52 +19,37 @@ import (
 // columns. A row that the session has an object for gives that object, as it
 // is: only what is expired is overwritten.
 type Select[T any] struct {
-	where    []engine.Statement
-	joins    []join
+	q        selection
 	with     []string
-	order    string
-	limit    int // -1: none
-	offset   int
-	lock     lock
 	populate bool
 	loose    bool
 }
 
-// lock is how rows are locked.
-type lock uint8
-
-const (
-	noLock lock = iota
-	forUpdate
-	forUpdateNoWait
-	forUpdateSkipLocked
-)
-
 // From returns a query for all objects of type T.
-func From[T any]() Select[T] { return Select[T]{limit: -1} }
+func From[T any]() Select[T] { return Select[T]{} }
 
 // Where returns the query with a condition that has to hold as well.
 func (q Select[T]) Where(text string, args ...any) Select[T] {
-	q.where = append(slices.Clip(q.where), engine.Text(text, args...))
+	q.q.where = append(slices.Clip(q.q.where), engine.Text(text, args...))
 	return q
 }
 
 // OrderBy returns the query in the order of these columns or expressions, such
 // as "name, id DESC", in place of the one before.
 func (q Select[T]) OrderBy(text string) Select[T] {
-	q.order = text
+	q.q.order = text
 	return q
 }
 
 // Limit returns the query for at most n objects. Below 0 there is no limit.
 func (q Select[T]) Limit(n int) Select[T] {
-	q.limit = max(n, -1)
+	q.q.limit, q.q.limited = n, n >= 0
 	return q
 }
 
 // Offset returns the query without the first n objects.
 func (q Select[T]) Offset(n int) Select[T] {
-	q.offset = max(n, 0)
+	q.q.offset = max(n, 0)
 	return q
 }
 
@@ -85,7 +67,7 @@ func (q Select[T]) ForUpdateNoWait() Select[T] { return q.locked(forUpdateNoWait
 func (q Select[T]) ForUpdateSkipLocked() Select[T] { return q.locked(forUpdateSkipLocked) }
 
 func (q Select[T]) locked(l lock) Select[T] {
-	q.lock, q.populate = l, true
+	q.q.lock, q.populate = l, true
 	return q
 }
 
@@ -107,7 +89,7 @@ func (q Select[T]) Join(path string) Select[T] { return q.join(path, false) }
 func (q Select[T]) LeftJoin(path string) Select[T] { return q.join(path, true) }
 
 func (q Select[T]) join(path string, left bool) Select[T] {
-	q.joins = append(slices.Clip(q.joins), join{path, left})
+	q.q.joins = append(slices.Clip(q.q.joins), join{path, left})
 	return q
 }
 
@@ -133,102 +115,7 @@ func (q Select[T]) Render(d *engine.Dialect) (text string, args []any, err error
 	if err != nil {
 		return "", nil, err
 	}
-	x := textsOf(d, t)
-	list := x.list
-	if len(q.joins) > 0 {
-		b := &builder{texts: x}
-		b.qualified(x.name)
-		list = string(b.buf)
-	}
-	return q.render(d, x, "SELECT "+list+" FROM ", true)
-}
-
-// render writes the query behind a head; whole says with order, bounds and
-// lock.
-func (q Select[T]) render(d *engine.Dialect, x *texts, head string, whole bool) (text string, args []any, err error) {
-	j, err := joinsOf(d, x.table, q.joins)
-	if err != nil {
-		return "", nil, err
-	}
-	parts := []engine.Statement{raw(head + x.name + j.text.String())}
-	if j.many { // the rows that match are counted once
-		parts = []engine.Statement{raw(head + x.name + " WHERE (" + j.key() + ") IN (SELECT " + j.key() + " FROM " + x.name + j.text.String())}
-	}
-	parts = append(parts, q.conditions()...)
-	if j.many {
-		parts = append(parts, raw(")"))
-	}
-	if whole {
-		if parts, err = q.tail(d, x, parts); err != nil {
-			return "", nil, err
-		}
-	}
-	return engine.Concat(parts...).Render(d)
-}
-
-// conditions is WHERE.
-func (q Select[T]) conditions() (parts []engine.Statement) {
-	for i, w := range q.where {
-		word := raw("AND (")
-		if i == 0 {
-			word = raw("WHERE (")
-		}
-		parts = append(parts, word, w, raw(")"))
-	}
-	return parts
-}
-
-// tail appends order, bounds and lock.
-func (q Select[T]) tail(d *engine.Dialect, x *texts, parts []engine.Statement) ([]engine.Statement, error) {
-	if q.order != "" {
-		parts = append(parts, raw("ORDER BY "+q.order))
-	}
-	if bounds := q.bounds(d); bounds != "" {
-		parts = append(parts, raw(bounds))
-	}
-	locking, err := q.locking(d, x)
-	if err != nil || locking == "" {
-		return parts, err
-	}
-	return append(parts, raw(locking)), nil
-}
-
-// bounds is LIMIT and OFFSET. Only PostgreSQL has an OFFSET alone.
-func (q Select[T]) bounds(d *engine.Dialect) (text string) {
-	switch {
-	case q.limit >= 0:
-		text = "LIMIT " + strconv.Itoa(q.limit)
-	case q.offset > 0 && d.Features.Upsert == engine.UpsertOnDuplicateKey:
-		text = "LIMIT 18446744073709551615" // as MySQL's manual has it
-	case q.offset > 0 && d.Placeholder == engine.Question:
-		text = "LIMIT -1"
-	}
-	if q.offset > 0 {
-		if text != "" {
-			text += " "
-		}
-		text += "OFFSET " + strconv.Itoa(q.offset)
-	}
-	return text
-}
-
-func (q Select[T]) locking(d *engine.Dialect, x *texts) (string, error) {
-	text := "FOR UPDATE"
-	if len(q.joins) > 0 && d.NativeScan { // not what was joined, which PostgreSQL may refuse to lock
-		text += " OF " + x.name
-	}
-	switch {
-	case q.lock == noLock, !d.Features.ForUpdate:
-		return "", nil
-	case q.lock == forUpdateNoWait:
-		return text + " NOWAIT", nil
-	case q.lock == forUpdateSkipLocked && !d.Features.SkipLocked:
-		return "", fmt.Errorf("orm: select: this version of %s does not know SKIP LOCKED: %w", d.System, errors.ErrUnsupported)
-	case q.lock == forUpdateSkipLocked:
-		return text + " SKIP LOCKED", nil
-	default:
-		return text, nil
-	}
+	return q.q.render(d, t)
 }
 
 // raw is text without parameters, in the database's own syntax.

@@ -19,15 +19,15 @@ func (q Select[T]) All(ctx context.Context, s *Session) ([]*T, error) { return d
 // AllTask is [Select.All] as a task.
 func (q Select[T]) AllTask(s *Session) *Task[[]*T] {
 	if len(q.with) > 0 {
-		return whole(s, sp.OpSessionScalars, func(ctx context.Context) ([]*T, error) { return q.all(ctx, s) })
+		return indivisible(s, sp.OpSessionScalars, func(ctx context.Context) ([]*T, error) { return q.all(ctx, s) })
 	}
 	return objectsTask(s, sp.OpSessionScalars, typeFor[T](), q.loading(), func(objs []unsafe.Pointer) ([]*T, error) {
-		return objectsOf[T](objs), nil
+		return typed[T](objs), nil
 	})
 }
 
 func (q Select[T]) loading() *loading {
-	return &loading{st: q, populate: q.populate, loose: q.loose}
+	return &loading{rows: rows{st: q, populate: q.populate, loose: q.loose}}
 }
 
 // all reads the objects and what their relations hold.
@@ -44,7 +44,7 @@ func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
 		return nil, fmt.Errorf("orm: select %T: relations can't be read of objects that the session does not keep", *new(T))
 	}
 	l := q.loading()
-	l.flushing, l.table = flushing{s: s, auto: true}, t
+	l.flushing, l.rows.table = flushing{s: s, auto: true}, t
 	if err := l.plan(ctx); err != nil {
 		return nil, err
 	}
@@ -60,12 +60,12 @@ func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
 				states = append(states, st)
 			}
 		}
-		err = s.loadPaths(ctx, paths, states)
+		err = s.loader(t).paths(ctx, paths, states)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return objectsOf[T](objs), nil
+	return typed[T](objs), nil
 }
 
 // Each returns the objects one after the other. Until the loop is left the
@@ -115,7 +115,7 @@ func (q Select[T]) FirstTask(s *Session) *Task[*T] {
 // narrowed is a task that makes one result of the objects of a query.
 func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) *Task[*T] {
 	if len(q.with) > 0 {
-		return whole(s, sp.OpSessionScalar, func(ctx context.Context) (*T, error) {
+		return indivisible(s, sp.OpSessionScalar, func(ctx context.Context) (*T, error) {
 			objs, err := q.all(ctx, s)
 			if err != nil {
 				return nil, err
@@ -124,7 +124,7 @@ func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) 
 		})
 	}
 	return objectsTask(s, sp.OpSessionScalar, typeFor[T](), q.loading(), func(objs []unsafe.Pointer) (*T, error) {
-		return pick(objectsOf[T](objs))
+		return pick(typed[T](objs))
 	})
 }
 
@@ -171,7 +171,7 @@ func (q Select[T]) Count(ctx context.Context, s *Session) (int64, error) {
 // CountTask is [Select.Count] as a task.
 func (q Select[T]) CountTask(s *Session) *Task[int64] {
 	return query(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (int64, error) {
-		return q.number(ctx, conn, "SELECT count(*) FROM ", "")
+		return number[T](ctx, conn, q.q.count)
 	})
 }
 
@@ -183,22 +183,22 @@ func (q Select[T]) Exists(ctx context.Context, s *Session) (bool, error) {
 // ExistsTask is [Select.Exists] as a task.
 func (q Select[T]) ExistsTask(s *Session) *Task[bool] {
 	return query(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (bool, error) {
-		n, err := q.number(ctx, conn, "SELECT count(*) FROM (SELECT 1 FROM ", " LIMIT 1) found")
+		n, err := number[T](ctx, conn, q.q.exists)
 		return n > 0, err
 	})
 }
 
-// number reads the one number of a statement around the query's conditions.
-func (q Select[T]) number(ctx context.Context, ex engine.Executor, head, tail string) (int64, error) {
+// number reads the one number of a statement about rows of T.
+func number[T any](ctx context.Context, ex engine.Executor, of func(*engine.Dialect, *mapping.Table) (engine.Statement, error)) (int64, error) {
 	t, err := mapping.Of(typeFor[T]())
 	if err != nil {
 		return 0, err
 	}
-	text, args, err := q.render(ex.Dialect(), textsOf(ex.Dialect(), t), head, false)
+	st, err := of(ex.Dialect(), t)
 	if err != nil {
 		return 0, fmt.Errorf("orm: select: %w", err)
 	}
-	n, ok, err := engine.Scalar[int64](ctx, ex, &statement{text: text + tail, args: args})
+	n, ok, err := engine.Scalar[int64](ctx, ex, st)
 	if err == nil && !ok {
 		err = fmt.Errorf("orm: select: %w", ErrNoResult)
 	}

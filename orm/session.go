@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -18,15 +19,74 @@ type Session struct {
 	eng     *engine.Engine
 	cfg     config
 	handler sp.Handler // nil: an empty chain
-	objects objects
+	objects *objects
+	orphans orphans
+	hooks   tableHooks
 
-	conn   *engine.Conn // while a transaction has reached the database
-	guest  bool         // the connection and its transaction are another's
-	tx     *transaction // the innermost that is open; nil: none
-	kept   *keep        // its transaction is ended by another; nil: by its own methods
-	failed error        // a flush has failed, and rolled back
-	busy   bool         // a flush is at work
-	ended  int          // how often a transaction or a savepoint has ended
+	tx       transaction
+	kept     *keep // its transaction is ended by another; nil: by its own methods
+	flushing bool  // no hook may flush
+	ended    int   // how often a transaction or a savepoint has ended
+}
+
+// transaction is the database's side of the session's transaction; what is to be
+// undone among the objects is in the journals.
+type transaction struct {
+	conn     *engine.Conn // while it has reached the database
+	external bool         // the connection and its transaction are another's
+	levels   []level      // the transaction and the savepoints in it, outermost first; none: it has not begun
+	failed   error        // a flush has failed, and rolled back
+}
+
+// level is the transaction itself or a savepoint in it.
+type level struct {
+	savepoint *engine.Tx // nil: the transaction itself
+	journal   *journal
+}
+
+// begun reports whether there is a transaction.
+func (t *transaction) begun() bool { return len(t.levels) > 0 }
+
+// innermost returns the level that is at work; it is one that has begun.
+func (t *transaction) innermost() *level { return &t.levels[len(t.levels)-1] }
+
+// journal returns the journal that is at work; nil without a transaction.
+func (t *transaction) journal() *journal {
+	if !t.begun() {
+		return nil
+	}
+	return t.innermost().journal
+}
+
+// find returns where the level of a journal is, or -1.
+func (t *transaction) find(j *journal) int {
+	return slices.IndexFunc(t.levels, func(l level) bool { return l.journal == j })
+}
+
+// push begins a level.
+func (t *transaction) push(savepoint *engine.Tx, o *objects) *journal {
+	j := newJournal(t.journal(), o)
+	t.levels = append(t.levels, level{savepoint, j})
+	return j
+}
+
+// mergeTo hands what is known of the levels from n on to the one around them,
+// but for the transaction itself.
+func (t *transaction) mergeTo(n int) {
+	for len(t.levels) > n {
+		if j := t.innermost().journal; len(t.levels) > 1 {
+			j.merge()
+		}
+		t.levels = t.levels[:len(t.levels)-1]
+	}
+}
+
+// undoTo undoes the levels from n on among the objects.
+func (t *transaction) undoTo(n int, o *objects, all bool) {
+	for len(t.levels) > n {
+		t.innermost().journal.undo(o, all)
+		t.levels = t.levels[:len(t.levels)-1]
+	}
 }
 
 // config is what the options set.
@@ -63,7 +123,8 @@ func WithoutAutobegin() Option { return optionFunc(func(c *config) { c.autobegin
 // NewSession returns a session on an engine. It costs nothing until it is used;
 // it has to be closed.
 func NewSession(eng *engine.Engine, opts ...Option) *Session {
-	s := &Session{eng: eng, cfg: defaultConfig(), handler: eng.Handler(), objects: newObjects()}
+	s := &Session{eng: eng, cfg: defaultConfig(), handler: eng.Handler()}
+	s.objects = newMap(s.hooks.note)
 	for _, o := range opts {
 		if o != nil {
 			o.apply(&s.cfg)
@@ -80,8 +141,8 @@ func NewSession(eng *engine.Engine, opts ...Option) *Session {
 // transaction alone.
 func NewSessionIn(tx *engine.Tx, opts ...Option) *Session {
 	s := NewSession(tx.Conn().Engine(), opts...)
-	s.conn, s.guest = tx.Conn(), true
-	s.tx = newTransaction(nil)
+	s.tx.conn, s.tx.external = tx.Conn(), true
+	s.tx.push(nil, s.objects)
 	return s
 }
 
@@ -109,7 +170,7 @@ var sessionCalls = sync.Pool{New: func() any {
 
 // run passes a method through the chain.
 func (s *Session) run(ctx context.Context, op sp.Op, do func(ctx context.Context) error) error {
-	return s.pass(ctx, op, s.tx != nil, do)
+	return s.pass(ctx, op, s.tx.begun(), do)
 }
 
 // pass is run for any goroutine.
@@ -157,8 +218,4 @@ func (s *Session) lookup(obj any) (*state, error) {
 }
 
 // object returns the object of a state, as a pointer to its type.
-func (st *state) object() any { return objectAt(st.table, st.obj) }
-
-func objectAt(t *mapping.Table, obj unsafe.Pointer) any {
-	return reflect.NewAt(t.Type, obj).Interface()
-}
+func (st *state) object() any { return st.table.Object(st.obj) }

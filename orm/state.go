@@ -29,17 +29,28 @@ type state struct {
 	status   status
 	marked   bool // to be deleted by the next flush
 	dropped  bool // it has left the session
-	fostered bool // while pending it was held by what owns it
+	tracked  bool // while pending it was held by what owns it
 	expired  bool // the snapshot is only a baseline: the row may have changed
 	partial  bool // the row's version was never read
 
-	in     *transaction // became pending or persistent in it, or nil
-	zeroed *[]int       // columns that were zero before a flush filled them in, or nil
-	insert *change      // its INSERT, or the UPDATE of the row that it takes over, until that is applied
+	journal *journal       // became pending or persistent in it, or nil
+	zeroed  *[]int         // columns that were zero before a flush filled them in, or nil
+	sent    unsafe.Pointer // the row that a flush inserts or takes over, until that is applied
+	keyless bool           // the key of that row is not known yet
 }
 
 // doomed reports whether the object is pending, and will not be inserted.
 func (st *state) doomed() bool { return st.status == pending && st.marked }
+
+// assigned reports whether a foreign key was assigned by the program.
+func (st *state) assigned(cols []*mapping.Column) bool {
+	for _, c := range cols {
+		if st.status == pending && !c.Zero(st.obj) || st.status == persistent && !c.Equal(st.obj, st.snapshot) {
+			return true
+		}
+	}
+	return false
+}
 
 // modified reports whether the object differs from its snapshot, or one of its
 // relations from what it held.
@@ -56,17 +67,27 @@ type objects struct {
 	tables map[*mapping.Table]*index
 	added  int
 
-	latest   *mapping.Table  // of the object that was added last
-	fostered []*state        // pending, and held by what owns them when they were last seen
-	implied  map[*state]mark // are marked because of others; those that are pending leave with the next flush
-	related  bool            // some have relations
-	hooked   bool            // some have hooks that come before a flush
-	told     bool            // some have hooks that come after it
-	owning   bool            // some have relations that own what they hold
+	latest  *mapping.Table // of the object that was added last
+	onTable func(t *mapping.Table)
+	implied map[*state]mark // are marked because of others; those that are pending leave with the next flush
+	related bool            // some have relations
+	owning  bool            // some have relations that own what they hold
 }
 
-func newObjects() objects {
-	return objects{places: index{byPlace: true}, tables: map[*mapping.Table]*index{}}
+// newMap returns a map without objects. onTable, if it is given, is called with
+// the table of an object that is added, unless it is that of the one before.
+func newMap(onTable func(t *mapping.Table)) *objects {
+	o := &objects{onTable: onTable}
+	o.reset()
+	return o
+}
+
+// reset lets go of all objects.
+func (o *objects) reset() {
+	for st := range o.all() {
+		st.dropped = true
+	}
+	*o = objects{added: o.added, onTable: o.onTable, places: index{byPlace: true}, tables: map[*mapping.Table]*index{}}
 }
 
 // at returns the state of an object, or nil.
@@ -102,16 +123,6 @@ func (o *objects) identify(st *state, id identity) {
 	x.put(st)
 }
 
-// foster notes pending objects that a relation holds which owns them.
-func (o *objects) foster(members []unsafe.Pointer) {
-	for _, m := range members {
-		if st := o.at(m); st != nil && st.status == pending && !st.fostered {
-			st.fostered = true
-			o.fostered = append(o.fostered, st)
-		}
-	}
-}
-
 // reclaim makes an object the one of its key again. One that has taken its place
 // has no row any more, and leaves the session.
 func (o *objects) reclaim(st *state) {
@@ -129,19 +140,6 @@ func (o *objects) keys(t *mapping.Table) *index {
 		o.tables[t] = x
 	}
 	return x
-}
-
-// expect makes room for the keys of rows that were inserted.
-func (o *objects) expect(changes []*change) {
-	added := map[*mapping.Table]int{}
-	for _, c := range changes {
-		if c.kind == inserts {
-			added[c.st.table]++
-		}
-	}
-	for t, n := range added {
-		o.keys(t).room(n)
-	}
 }
 
 // room makes room for n rows that were read.
@@ -177,8 +175,9 @@ func (o *objects) learn(t *mapping.Table) {
 	o.owning = o.owning || slices.ContainsFunc(t.Relations(), func(r *mapping.Relation) bool {
 		return r.Cascade&mapping.CascadeOrphan != 0
 	})
-	h := hooksOf(t)
-	o.hooked, o.told = o.hooked || h.before(), o.told || h.after
+	if o.onTable != nil {
+		o.onTable(t)
+	}
 }
 
 // drop takes an object out of the session; its key stays.
@@ -195,6 +194,29 @@ func (o *objects) drop(st *state) {
 		o.list = slices.DeleteFunc(o.list, func(st *state) bool { return st.dropped })
 		o.placed = len(o.list)
 	}
+}
+
+// ofTable returns the objects that have a row of a table, in no order.
+func (o *objects) ofTable(t *mapping.Table) iter.Seq[*state] { return o.tables[t].all() }
+
+// expireAll expires all persistent objects.
+func (o *objects) expireAll() {
+	for st := range o.all() {
+		if st.status == persistent {
+			st.expire()
+		}
+	}
+}
+
+// sorted returns the states that are wanted, in the order of their addition.
+func (o *objects) sorted(which func(st *state) bool) []*state {
+	var out []*state
+	for st := range o.all() {
+		if which(st) {
+			out = append(out, st)
+		}
+	}
+	return out
 }
 
 // all returns the objects in the order of their addition. None may be taken out

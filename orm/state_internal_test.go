@@ -20,7 +20,7 @@ func TestObjectsAreFoundWhereTheyAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		o := newObjects()
+		o := newMap(nil)
 		var all, live []*state
 		for range rapid.IntRange(1, 150).Draw(t, "steps") {
 			switch what := rapid.IntRange(0, 9).Draw(t, "what"); {

@@ -40,13 +40,13 @@ type Task[T any] struct {
 // Plan finds out what is to be done, and takes down what objects are now. What
 // is wrong is returned by Perform, so that the chain sees it.
 func (t *Task[T]) Plan(ctx context.Context) {
-	t.inTx = t.s.tx != nil
+	t.inTx = t.s.tx.begun()
 	t.wrong = t.plan(ctx)
 }
 
 // Reads reports, of a task that is not yet planned, whether planning it may
 // read from the database: what was submitted before has to be applied first.
-func (t *Task[T]) Reads() bool { return t.s.objects.owning || t.s.objects.hooked }
+func (t *Task[T]) Reads() bool { return t.s.objects.owning || t.s.hooks.before }
 
 // Local reports, of a planned task, whether it needs no database: it may be
 // performed and applied at once.
@@ -63,12 +63,12 @@ func (t *Task[T]) Single() bool { return t.wrong == nil && t.single }
 // Together calls functions that perform tasks of one statement each, and has
 // these sent together where the database can; see [engine.Conn.Together].
 func (s *Session) Together(fns ...func()) {
-	for len(fns) > 0 && s.conn == nil {
+	for len(fns) > 0 && s.tx.conn == nil {
 		fns[0]()
 		fns = fns[1:]
 	}
 	if len(fns) > 0 {
-		s.conn.Together(fns...)
+		s.tx.conn.Together(fns...)
 	}
 }
 
@@ -126,14 +126,14 @@ func (s *Session) Tasks() Tasks { return Tasks{s} }
 // Nothing is the result of a task without one.
 type Nothing = struct{}
 
-// finish is an apply without a result.
-func finish(fn func(ctx context.Context) error) func(ctx context.Context) (Nothing, error) {
+// noResult is an apply without a result.
+func noResult(fn func(ctx context.Context) error) func(ctx context.Context) (Nothing, error) {
 	return func(ctx context.Context) (Nothing, error) { return Nothing{}, fn(ctx) }
 }
 
-// whole is a task whose parts can't be told apart: what it reads decides what
+// indivisible is a task whose parts can't be told apart: what it reads decides what
 // it reads next.
-func whole[T any](s *Session, op sp.Op, fn func(ctx context.Context) (T, error)) *Task[T] {
+func indivisible[T any](s *Session, op sp.Op, fn func(ctx context.Context) (T, error)) *Task[T] {
 	var out T
 	return &Task[T]{
 		s: s, op: op, barrier: true, exclusive: true,
@@ -149,7 +149,7 @@ func whole[T any](s *Session, op sp.Op, fn func(ctx context.Context) (T, error))
 // RunSyncTask is a task that calls a blocking function with the session, which
 // it has to itself.
 func RunSyncTask[T any](s *Session, fn func(ctx context.Context, s *Session) (T, error)) *Task[T] {
-	t := whole(s, sp.OpSessionRunSync, func(ctx context.Context) (T, error) { return fn(ctx, s) })
+	t := indivisible(s, sp.OpSessionRunSync, func(ctx context.Context) (T, error) { return fn(ctx, s) })
 	t.exclusive = false // whoever asks for it knows what it touches
 	return t
 }

@@ -156,10 +156,15 @@ func (b *builder) returning(cols []int) {
 	}
 }
 
-// shape returns the shape of an INSERT or UPDATE of these columns, giving back
+// insertShape returns the shape of an INSERT of these columns, giving back others.
+func (x *texts) insertShape(cols, returning []int) *shape { return x.shape('i', cols, returning) }
+
+// updateShape returns the shape of an UPDATE of these columns, giving back
 // others.
-func (x *texts) shape(kind changeKind, cols, returning []int) *shape {
-	key := string(rune(kind)) + indices(cols) + "/" + indices(returning)
+func (x *texts) updateShape(cols, returning []int) *shape { return x.shape('u', cols, returning) }
+
+func (x *texts) shape(kind byte, cols, returning []int) *shape {
+	key := string(kind) + indices(cols) + "/" + indices(returning)
 	x.mu.Lock()
 	known := x.shapes[key]
 	x.mu.Unlock()
@@ -167,7 +172,7 @@ func (x *texts) shape(kind changeKind, cols, returning []int) *shape {
 		return known
 	}
 	s := &shape{cols: slices.Clone(cols), returning: slices.Clone(returning)}
-	if kind == inserts {
+	if kind == 'i' {
 		s.text = x.insert(s, 1)
 	} else {
 		s.text = x.update(s.cols, s.returning)
@@ -261,28 +266,33 @@ func (x *texts) get(lock string) string {
 	})
 }
 
-// pairText is INSERT or DELETE of the row between two others; DELETE of all
-// rows of the one if there is no other.
-func pairText(d *engine.Dialect, kind changeKind, l pair) string {
-	var b strings.Builder
-	cols := slices.Clone(l.r.Through.Local)
-	if l.other != nil {
-		cols = append(cols, l.r.Through.Remote...)
+// insertAssociation is INSERT of the row between two others of a many-to-many
+// relation.
+func insertAssociation(d *engine.Dialect, r *mapping.Relation) string {
+	cols := slices.Concat(r.Through.Local, r.Through.Remote)
+	values := make([]string, len(cols))
+	for i, c := range cols {
+		values[i], cols[i] = string(d.AppendPlaceholder(nil, i+1)), d.QuoteName(c)
 	}
-	table := quotePath(d, l.r.Through.Name)
-	param := func(n int) string { return string(d.AppendPlaceholder(nil, n)) }
-	if kind == links {
-		b.WriteString("INSERT INTO " + table + " (")
-		values := make([]string, len(cols))
-		for i, c := range cols {
-			values[i], cols[i] = param(i+1), d.QuoteName(c)
-		}
-		b.WriteString(strings.Join(cols, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")")
-		return b.String()
+	return "INSERT INTO " + quotePath(d, r.Through.Name) + " (" + strings.Join(cols, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")"
+}
+
+// deleteAssociation is DELETE of the row between two others, or of all rows of
+// the one.
+func deleteAssociation(d *engine.Dialect, r *mapping.Relation, all bool) string {
+	cols := slices.Clone(r.Through.Local)
+	if !all {
+		cols = append(cols, r.Through.Remote...)
 	}
 	for i, c := range cols {
-		cols[i] = d.QuoteName(c) + " = " + param(i+1)
+		cols[i] = d.QuoteName(c) + " = " + string(d.AppendPlaceholder(nil, i+1))
 	}
-	b.WriteString("DELETE FROM " + table + " WHERE " + strings.Join(cols, " AND "))
-	return b.String()
+	return "DELETE FROM " + quotePath(d, r.Through.Name) + " WHERE " + strings.Join(cols, " AND ")
+}
+
+// qualifiedList is all columns with the name of the table.
+func (x *texts) qualifiedList() string {
+	b := &builder{texts: x}
+	b.qualified(x.name)
+	return string(b.buf)
 }

@@ -9,37 +9,29 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// undoAll undoes the whole transaction among the objects.
-func (s *Session) undoAll() {
-	for s.tx != nil {
-		s.undo(s.tx, true)
-		s.tx = s.tx.outer
-	}
-}
-
 // undo undoes a transaction among the objects. If it is all of it, every object
 // may now differ from its row; otherwise those changed in it.
-func (s *Session) undo(t *transaction, all bool) {
-	deleted := t.restorable(s)
-	s.undoAdded(t)
-	for st := range t.keys {
-		s.objects.forget(st)
+func (j *journal) undo(o *objects, all bool) {
+	deleted := j.restorable(o)
+	j.undoAdded(o)
+	for st := range j.keys {
+		o.forget(st)
 	}
-	for st, id := range t.keys {
+	for st, id := range j.keys {
 		st.id = id
 	}
 	for _, st := range deleted {
 		st.status = persistent
-		s.objects.reclaim(st)
+		o.reclaim(st)
 		st.expire()
 	}
-	for _, st := range latestFirst(maps.Keys(t.keys)) {
-		if s.objects.at(st.obj) == st && st.status == persistent {
-			s.objects.reclaim(st)
+	for _, st := range latestFirst(maps.Keys(j.keys)) {
+		if o.at(st.obj) == st && st.status == persistent {
+			o.reclaim(st)
 		}
 	}
-	for st, row := range t.modified {
-		if st.in == t {
+	for st, row := range j.modified {
+		if st.journal == j {
 			continue
 		}
 		if row != nil {
@@ -48,10 +40,10 @@ func (s *Session) undo(t *transaction, all bool) {
 		}
 		st.expire()
 	}
-	s.objects.implied = nil
-	for st := range s.objects.all() {
+	o.implied = nil
+	for st := range o.all() {
 		st.marked = false
-		if st.status == persistent && (all || st.order > t.since) || st.modified() {
+		if st.status == persistent && (all || st.order > j.since) || st.modified() {
 			st.expire()
 		}
 	}
@@ -59,15 +51,15 @@ func (s *Session) undo(t *transaction, all bool) {
 
 // undoAdded lets go of what was added in a transaction, and takes back what the
 // flush has filled in.
-func (s *Session) undoAdded(t *transaction) {
-	for _, st := range t.added {
-		if st.in != t {
+func (j *journal) undoAdded(o *objects) {
+	for _, st := range j.added {
+		if st.journal != j {
 			continue
 		}
-		if other := s.objects.find(st.table, st.id); other != nil && st.status != pending {
-			s.objects.remove(other) // it was read after st had left
+		if other := o.find(st.table, st.id); other != nil && st.status != pending {
+			o.remove(other) // it was read after st had left
 		}
-		s.objects.remove(st)
+		o.remove(st)
 		if st.zeroed == nil {
 			continue
 		}
@@ -80,8 +72,8 @@ func (s *Session) undoAdded(t *transaction) {
 // restorable returns the objects whose rows come back with a rollback. An
 // object may have been read and deleted after another had inserted the row: that
 // row does not come back, and the object leaves the session.
-func (t *transaction) restorable(s *Session) (out []*state) {
-	if len(t.deleted) == 0 {
+func (j *journal) restorable(o *objects) (out []*state) {
+	if len(j.deleted) == 0 {
 		return nil
 	}
 	type row struct {
@@ -89,16 +81,16 @@ func (t *transaction) restorable(s *Session) (out []*state) {
 		id    identity
 	}
 	born := map[row]int{}
-	for _, st := range t.added {
-		if r := (row{st.table, st.id}); st.in == t && st.status != pending && (born[r] == 0 || st.order < born[r]) {
+	for _, st := range j.added {
+		if r := (row{st.table, st.id}); st.journal == j && st.status != pending && (born[r] == 0 || st.order < born[r]) {
 			born[r] = st.order
 		}
 	}
-	for _, st := range latestFirst(maps.Keys(t.deleted)) {
+	for _, st := range latestFirst(maps.Keys(j.deleted)) {
 		switch since := born[row{st.table, st.id}]; {
-		case st.in == t || s.objects.at(st.obj) != st: // ExpungeAll lets go of the deleted too
+		case st.journal == j || o.at(st.obj) != st: // ExpungeAll lets go of the deleted too
 		case since > 0 && since < st.order:
-			s.objects.drop(st)
+			o.drop(st)
 		default:
 			out = append(out, st)
 		}

@@ -34,7 +34,7 @@ func (c *change) learnVersion(ctx context.Context, conn *engine.Conn) error {
 	for _, k := range t.Key {
 		k.Copy(row, c.where)
 	}
-	found, err := selectRow(ctx, conn, t, row, getConfig{})
+	found, err := selectRow(ctx, conn, t, row, "")
 	if err != nil {
 		return c.failed(err)
 	}
