@@ -7,6 +7,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -16,7 +17,7 @@ import (
 // expired, and read again when they are asked for; versions are not counted.
 // Joins, order and bounds can't be had.
 func (q Select[T]) Update(ctx context.Context, s *Session, set string, args ...any) (int64, error) {
-	return q.bulk(ctx, s, "UPDATE ", raw("SET"), engine.Text(set, args...))
+	return q.bulk(ctx, s, "UPDATE ", dml.Raw("SET"), engine.Text(set, args...))
 }
 
 // Delete flushes, and deletes the rows that the query's conditions find, in one
@@ -32,7 +33,7 @@ func (q Select[T]) bulk(ctx context.Context, s *Session, head string, parts ...e
 	if err != nil {
 		return 0, err
 	}
-	st, err := q.q.bulk(s.eng.Dialect(), t, head, parts...)
+	st, err := q.q.Bulk(s.eng.Dialect(), t, head, parts...)
 	if err != nil {
 		return 0, err
 	}
@@ -46,9 +47,9 @@ func (q Select[T]) bulk(ctx context.Context, s *Session, head string, parts ...e
 			return fmt.Errorf("orm: %s%s: %w", head, t.FullName(), err)
 		}
 		n = res.RowsAffected()
-		for st := range s.objects.ofTable(t) {
-			st.outdated()
-			s.tx.journal().touch(st, nil)
+		for st := range s.objects.OfTable(t) {
+			st.Outdated()
+			s.tx.journal().Touch(st, nil)
 		}
 		return nil
 	})

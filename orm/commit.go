@@ -98,11 +98,11 @@ func (c *committing) apply(ctx context.Context) error {
 	}
 	s := c.s
 	s.tx.mergeTo(1)
-	s.objects.detach(s.tx.journal())
-	s.tx.journal().clear()
+	s.objects.Detach(s.tx.journal())
+	s.tx.journal().Clear()
 	s.tx.levels = nil
 	if s.cfg.expireOnCommit {
-		s.objects.expireAll()
+		s.objects.ExpireAll()
 	}
 	return c.closing
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
+	"github.com/sessionproxy/sessionproxy/orm/internal/schema"
 )
 
 // CreateAll creates the tables of these objects' types, those that others refer
@@ -16,17 +18,17 @@ import (
 // moment. It changes no table that exists: real migrations are for tools such
 // as goose or atlas.
 func CreateAll(ctx context.Context, ex engine.Executor, objs ...any) error {
-	tables, err := tablesOf(objs)
+	tables, err := schema.Sort(objs)
 	if err != nil {
 		return err
 	}
-	all, err := creations(ex.Dialect(), tables)
+	all, err := schema.Create(ex.Dialect(), tables)
 	if err != nil {
 		return err
 	}
 	for _, def := range all {
-		if _, err := ex.Execute(ctx, raw(def.text)); err != nil {
-			return fmt.Errorf("orm: create %s: %w", def.table, err)
+		if _, err := ex.Execute(ctx, dml.Raw(def.Text)); err != nil {
+			return fmt.Errorf("orm: create %s: %w", def.Table, err)
 		}
 	}
 	return nil
@@ -35,13 +37,13 @@ func CreateAll(ctx context.Context, ex engine.Executor, objs ...any) error {
 // DropAll drops the tables of these objects' types, with all their rows, if they
 // are there, and those between them; those that refer to others first.
 func DropAll(ctx context.Context, ex engine.Executor, objs ...any) error {
-	tables, err := tablesOf(objs)
+	tables, err := schema.Sort(objs)
 	if err != nil {
 		return err
 	}
-	for _, def := range removals(ex.Dialect(), tables) {
-		if _, err := ex.Execute(ctx, raw(def.text)); err != nil {
-			return fmt.Errorf("orm: drop %s: %w", def.table, err)
+	for _, def := range schema.Drop(ex.Dialect(), tables) {
+		if _, err := ex.Execute(ctx, dml.Raw(def.Text)); err != nil {
+			return fmt.Errorf("orm: drop %s: %w", def.Table, err)
 		}
 	}
 	return nil

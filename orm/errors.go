@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/flush"
+	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 )
 
 // The errors of a session's state.
@@ -14,16 +16,16 @@ var (
 	ErrPendingRollback = errors.New("orm: the transaction was rolled back by a flush that failed: call Rollback")
 	// ErrInvalidState is matched by what an object's state does not allow, such
 	// as the deletion of an object that was never added.
-	ErrInvalidState = errInvalidState
+	ErrInvalidState = identity.ErrInvalidState
 	// ErrNoTransaction is matched by the use of a session that is not to begin
 	// a transaction by itself, and has none.
 	ErrNoTransaction = errors.New("orm: there is no transaction, and autobegin is off: call Begin")
 	// ErrFlush is matched by a flush that could not be carried out, by more
 	// than the database's refusal of a statement.
-	ErrFlush = errFlush
+	ErrFlush = flush.ErrFlush
 	// ErrCircularDependency is matched by a flush of rows that refer to each
 	// other in a circle of which no part can be NULL. The message has the path.
-	ErrCircularDependency = errCircular
+	ErrCircularDependency = flush.ErrCircular
 )
 
 // ErrNoResult is matched when a row is required and there is none.
@@ -58,7 +60,7 @@ func (e *pendingRollbackError) Unwrap() []error { return []error{ErrPendingRollb
 
 // stale makes a [*StaleDataError] of what a flush or a merge has found.
 func stale(err error) error {
-	if found, ok := errors.AsType[*staleError](err); ok {
+	if found, ok := errors.AsType[*identity.StaleError](err); ok {
 		return &StaleDataError{Table: found.Table, Key: found.Key, Rows: found.Rows}
 	}
 	return err

@@ -5,6 +5,9 @@ import (
 	"fmt"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/orm/internal/cascade"
+	"github.com/sessionproxy/sessionproxy/orm/internal/flush"
+	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 )
 
 // Flush sends what has changed: rows of added objects are inserted, of changed
@@ -37,13 +40,13 @@ func (t Tasks) Flush() *Task[Nothing] {
 type flushing struct {
 	s         *Session
 	auto      bool // before a query
-	p         *plan
+	p         *flush.Plan
 	performed bool
 	failed    error // of what was sent
 }
 
 // needed reports whether there is anything to send.
-func (f *flushing) needed() bool { return f.p != nil && !f.p.empty() }
+func (f *flushing) needed() bool { return f.p != nil && !f.p.Empty() }
 
 func (f *flushing) plan(ctx context.Context) (err error) {
 	if f.auto && (!f.s.cfg.autoflush || f.s.flushing) { // a hook may read what the flush has not sent
@@ -79,7 +82,7 @@ func (f *flushing) perform(ctx context.Context) error {
 		f.performed = false // nothing was sent
 		return f.describe(err)
 	}
-	if f.failed = stale(f.p.perform(ctx, conn)); f.failed != nil {
+	if f.failed = stale(f.p.Perform(ctx, conn)); f.failed != nil {
 		f.s.rollbackFlush(ctx)
 	}
 	return f.describe(f.failed)
@@ -93,13 +96,13 @@ func (f *flushing) apply(ctx context.Context) error {
 	if !f.performed { // an interceptor has answered in its place
 		return nil
 	}
-	f.p.apply(f.s.objects, f.s.tx.journal())
+	f.p.Apply(f.s.objects, f.s.tx.journal())
 	return f.describe(f.s.tell(ctx, f.p))
 }
 
 // tell calls the hooks that come after a flush. What one of them refuses, by an
 // error or a panic, is rolled back.
-func (s *Session) tell(ctx context.Context, p *plan) (err error) {
+func (s *Session) tell(ctx context.Context, p *flush.Plan) (err error) {
 	if !s.hooks.after {
 		return nil
 	}
@@ -116,13 +119,6 @@ func (s *Session) tell(ctx context.Context, p *plan) (err error) {
 	return err
 }
 
-// hold marks the session as flushing, so that no hook can flush, until what it
-// returns is called.
-func (s *Session) hold() (letGo func()) {
-	s.flushing = true
-	return func() { s.flushing = false }
-}
-
 func (f *flushing) undo(context.Context, error) {
 	if !f.needed() {
 		return
@@ -131,13 +127,13 @@ func (f *flushing) undo(context.Context, error) {
 	if f.failed != nil {
 		f.s.markFailed(f.failed)
 	} else if f.performed { // it was sent, and what came after it has failed
-		f.p.apply(f.s.objects, f.s.tx.journal())
+		f.p.Apply(f.s.objects, f.s.tx.journal())
 	}
 }
 
 // planFlush adds what relations hold, marks what they no longer hold, runs the
 // hooks and plans what is to be sent.
-func (s *Session) planFlush(ctx context.Context) (*plan, error) {
+func (s *Session) planFlush(ctx context.Context) (*flush.Plan, error) {
 	if s.tx.failed != nil {
 		return nil, &pendingRollbackError{s.tx.failed}
 	}
@@ -147,29 +143,29 @@ func (s *Session) planFlush(ctx context.Context) (*plan, error) {
 	if err := s.before(ctx); err != nil {
 		return nil, err
 	}
-	p, err := newPlan(s.eng.Dialect(), s.objects)
+	p, err := flush.New(s.eng.Dialect(), s.objects)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFlush, err)
 	}
-	if s.objects.bury() && p.empty() {
-		p.settle(s.tx.journal()) // what still holds them is not to add them again
+	if s.objects.ExpungeDiscarded() && p.Empty() {
+		p.CommitBaselines(s.tx.journal()) // what still holds them is not to add them again
 	}
 	return p, nil
 }
 
 // prepare brings the relations' objects into the session.
 func (s *Session) prepare(ctx context.Context) error {
-	for _, st := range s.objects.sorted((*state).related) {
-		if !s.tx.begun() && st.relationsModified() {
+	for _, st := range s.objects.Sorted((*identity.State).Related) {
+		if !s.tx.begun() && st.RelationsModified() {
 			if err := s.ensureTransaction(); err != nil {
 				return err
 			}
 		}
-		s.orphans.save(s.objects, s.tx.journal(), st) // members may have been assigned since it was added
+		s.orphans.Save(s.objects, s.tx.journal(), st) // members may have been assigned since it was added
 	}
-	reconsider(s.objects)
-	for _, st := range s.orphans.mark(s.objects) {
-		if err := deleteWith(ctx, s.objects, st, s.loadRelation); err != nil {
+	cascade.Reconsider(s.objects)
+	for _, st := range s.orphans.Mark(s.objects) {
+		if err := cascade.Delete(ctx, s.objects, st, s.loadRelation); err != nil {
 			return err
 		}
 	}
@@ -193,6 +189,85 @@ func (s *Session) rollbackFlush(ctx context.Context) {
 func (s *Session) markFailed(err error) {
 	s.tx.failed = err
 	j := s.tx.journal()
-	j.undo(s.objects, len(s.tx.levels) == 1)
-	j.clear()
+	j.Undo(s.objects, len(s.tx.levels) == 1)
+	j.Clear()
+}
+
+// autoflush flushes before a query, unless that is off.
+func (s *Session) autoflush(ctx context.Context) error {
+	f := &flushing{s: s, auto: true}
+	if err := f.plan(ctx); err != nil {
+		return err
+	}
+	if err := f.perform(ctx); err != nil {
+		f.undo(ctx, err)
+		return err
+	}
+	return f.apply(ctx)
+}
+
+// NoAutoflush runs fn with autoflush off.
+func (s *Session) NoAutoflush(fn func() error) error {
+	before := s.cfg.autoflush
+	s.cfg.autoflush = false
+	defer func() { s.cfg.autoflush = before }()
+	return fn()
+}
+
+// rounds is how often hooks may find that other hooks have made changes.
+const rounds = 100
+
+// before brings the relations' objects into the session and calls the hooks
+// that come before a flush, until none is left.
+func (s *Session) before(ctx context.Context) error {
+	var called map[*identity.State]bool
+	defer s.hold()()
+	for range rounds {
+		if s.objects.Related {
+			if err := s.prepare(ctx); err != nil {
+				return err
+			}
+		}
+		if !s.hooks.before {
+			return nil
+		}
+		if called == nil {
+			called = map[*identity.State]bool{}
+		}
+		again := false
+		for _, st := range s.objects.Sorted(func(st *identity.State) bool { return !called[st] && hasBefore(st) }) {
+			called[st] = true
+			again = true
+			if st.Dropped { // another hook has let it go
+				continue
+			}
+			if err := s.hooked(st.Table, func() error { return callBefore(ctx, s, st) }); err != nil {
+				return err
+			}
+		}
+		if !again {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: hooks have made changes %d times, one after the other", ErrFlush, rounds)
+}
+
+// after tells the objects what was done.
+func (s *Session) after(ctx context.Context, p *flush.Plan) error {
+	for st, kind := range p.Changes() {
+		if !hooksOf(st.Table).after {
+			continue
+		}
+		if err := s.hooked(st.Table, func() error { return callAfter(ctx, s, st, kind) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hold marks the session as flushing, so that no hook can flush, until what it
+// returns is called.
+func (s *Session) hold() (letGo func()) {
+	s.flushing = true
+	return func() { s.flushing = false }
 }

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/sessionproxy/sessionproxy/orm/internal/flush"
+	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -97,44 +99,6 @@ func hooksOf(t *mapping.Table) hooks {
 	return h
 }
 
-// rounds is how often hooks may find that other hooks have made changes.
-const rounds = 100
-
-// before brings the relations' objects into the session and calls the hooks
-// that come before a flush, until none is left.
-func (s *Session) before(ctx context.Context) error {
-	var called map[*state]bool
-	defer s.hold()()
-	for range rounds {
-		if s.objects.related {
-			if err := s.prepare(ctx); err != nil {
-				return err
-			}
-		}
-		if !s.hooks.before {
-			return nil
-		}
-		if called == nil {
-			called = map[*state]bool{}
-		}
-		again := false
-		for _, st := range s.objects.sorted(func(st *state) bool { return !called[st] && hasBefore(st) }) {
-			called[st] = true
-			again = true
-			if st.dropped { // another hook has let it go
-				continue
-			}
-			if err := s.hooked(st.table, func() error { return callBefore(ctx, s, st) }); err != nil {
-				return err
-			}
-		}
-		if !again {
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: hooks have made changes %d times, one after the other", ErrFlush, rounds)
-}
-
 // hooked calls a hook. One that ends the transaction ends the flush.
 func (s *Session) hooked(t *mapping.Table, call func() error) error {
 	ended := s.ended
@@ -149,58 +113,45 @@ func (s *Session) hooked(t *mapping.Table, call func() error) error {
 }
 
 // hasBefore reports whether an object has a hook for what the next flush does.
-func hasBefore(st *state) bool {
-	h := hooksOf(st.table)
+func hasBefore(st *identity.State) bool {
+	h := hooksOf(st.Table)
 	switch {
-	case st.doomed():
+	case st.Discarded():
 		return false
-	case st.status == pending:
+	case st.Status == identity.Pending:
 		return h.beforeInsert
-	case st.status == deleted:
+	case st.Status == identity.Deleted:
 		return false
-	case st.marked:
+	case st.Marked:
 		return h.beforeDelete
 	default:
-		return h.beforeUpdate && st.modified()
+		return h.beforeUpdate && st.Modified()
 	}
 }
 
-func callBefore(ctx context.Context, s *Session, st *state) error {
-	switch obj := st.object(); {
-	case st.status == pending:
+func callBefore(ctx context.Context, s *Session, st *identity.State) error {
+	switch obj := st.Value(); {
+	case st.Status == identity.Pending:
 		return obj.(BeforeInserter).BeforeInsert(ctx, s)
-	case st.marked:
+	case st.Marked:
 		return obj.(BeforeDeleter).BeforeDelete(ctx, s)
 	default:
 		return obj.(BeforeUpdater).BeforeUpdate(ctx, s)
 	}
 }
 
-// after tells the objects what was done.
-func (s *Session) after(ctx context.Context, p *plan) error {
-	for st, kind := range p.written() {
-		if !hooksOf(st.table).after {
-			continue
-		}
-		if err := s.hooked(st.table, func() error { return callAfter(ctx, s, st, kind) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func callAfter(ctx context.Context, s *Session, st *state, kind changeKind) error {
-	obj := st.object()
+func callAfter(ctx context.Context, s *Session, st *identity.State, kind flush.Kind) error {
+	obj := st.Value()
 	switch kind { //nolint:exhaustive // only these are given
-	case inserts:
+	case flush.Insert:
 		if h, ok := obj.(AfterInserter); ok {
 			return h.AfterInsert(ctx, s)
 		}
-	case updates:
+	case flush.Update:
 		if h, ok := obj.(AfterUpdater); ok {
 			return h.AfterUpdate(ctx, s)
 		}
-	case deletes:
+	case flush.Delete:
 		if h, ok := obj.(AfterDeleter); ok {
 			return h.AfterDelete(ctx, s)
 		}
@@ -209,12 +160,12 @@ func callAfter(ctx context.Context, s *Session, st *state, kind changeKind) erro
 }
 
 // afterLoad tells an object that it was read.
-func (s *Session) afterLoad(ctx context.Context, st *state) error {
-	if !hooksOf(st.table).load {
+func (s *Session) afterLoad(ctx context.Context, st *identity.State) error {
+	if !hooksOf(st.Table).load {
 		return nil
 	}
-	if err := st.object().(AfterLoader).AfterLoad(ctx, s); err != nil {
-		return fmt.Errorf("orm: load from %s: %w", st.table.FullName(), err)
+	if err := st.Value().(AfterLoader).AfterLoad(ctx, s); err != nil {
+		return fmt.Errorf("orm: load from %s: %w", st.Table.FullName(), err)
 	}
 	return nil
 }

@@ -5,29 +5,31 @@ import (
 	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
+	"github.com/sessionproxy/sessionproxy/orm/internal/merge"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
 // A MergeOption changes what [Merge] copies.
-type MergeOption interface{ apply(m *mergeOptions) }
+type MergeOption interface{ apply(m *merge.Options) }
 
-type mergeOption func(m *mergeOptions)
+type mergeOption func(m *merge.Options)
 
-func (f mergeOption) apply(m *mergeOptions) { f(m) }
+func (f mergeOption) apply(m *merge.Options) { f(m) }
 
 // MergeFields copies these fields only, by their names or those of their
 // columns. It is about the object that is merged, not about those its relations
 // hold.
 func MergeFields(fields ...string) MergeOption {
-	return mergeOption(func(m *mergeOptions) { m.fields = append(m.fields, fields...) })
+	return mergeOption(func(m *merge.Options) { m.Fields = append(m.Fields, fields...) })
 }
 
 // MergeNonZero leaves out fields that are zero.
-func MergeNonZero() MergeOption { return mergeOption(func(m *mergeOptions) { m.nonZero = true }) }
+func MergeNonZero() MergeOption { return mergeOption(func(m *merge.Options) { m.NonZero = true }) }
 
 // NoLoad reads nothing: what is merged is taken for what the database has. Its
 // key must be set.
-func NoLoad() MergeOption { return mergeOption(func(m *mergeOptions) { m.noLoad = true }) }
+func NoLoad() MergeOption { return mergeOption(func(m *merge.Options) { m.NoLoad = true }) }
 
 // Merge copies an object of elsewhere, such as one that came over the network,
 // onto the session's object of the same key, and returns that. If the session
@@ -48,7 +50,7 @@ func Merge[T any](ctx context.Context, s *Session, obj *T, opts ...MergeOption) 
 
 // MergeTask is [Merge] as a task.
 func MergeTask[T any](s *Session, obj *T, opts ...MergeOption) *Task[*T] {
-	var m mergeOptions
+	var m merge.Options
 	for _, o := range opts {
 		if o != nil {
 			o.apply(&m)
@@ -63,22 +65,22 @@ func MergeTask[T any](s *Session, obj *T, opts ...MergeOption) *Task[*T] {
 		if err != nil {
 			return nil, stale(err)
 		}
-		return (*T)(st.obj), nil
+		return (*T)(st.Object), nil
 	})
 }
 
 // merge flushes and merges. What is half merged must not be flushed.
-func (s *Session) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointer, opts mergeOptions) (st *state, err error) {
+func (s *Session) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointer, opts merge.Options) (st *identity.State, err error) {
 	if err := s.ensureTransaction(); err != nil {
 		return nil, err
 	}
-	if !opts.noLoad {
+	if !opts.NoLoad {
 		if err := s.autoflush(ctx); err != nil {
 			return nil, err
 		}
 	}
 	err = s.NoAutoflush(func() (err error) {
-		st, err = mergeObject(ctx, s.objects, s.tx.journal(), merges{s}, t, from, opts)
+		st, err = merge.Merge(ctx, s.objects, s.tx.journal(), merges{s}, t, from, opts)
 		return err
 	})
 	return st, err
@@ -88,14 +90,14 @@ func (s *Session) merge(ctx context.Context, t *mapping.Table, from unsafe.Point
 type merges struct{ s *Session }
 
 // Read implements [mergeSession].
-func (m merges) Read(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer) (*state, error) {
+func (m merges) Read(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer) (*identity.State, error) {
 	return m.s.read(ctx, t, fresh, getConfig{})
 }
 
 // Related implements [mergeSession].
-func (m merges) Related(ctx context.Context, r *mapping.Relation, st *state) error {
+func (m merges) Related(ctx context.Context, r *mapping.Relation, st *identity.State) error {
 	return m.s.loadRelation(ctx, r, st)
 }
 
 // Save implements [mergeSession].
-func (m merges) Save(st *state) { m.s.orphans.save(m.s.objects, m.s.tx.journal(), st) }
+func (m merges) Save(st *identity.State) { m.s.orphans.Save(m.s.objects, m.s.tx.journal(), st) }

@@ -6,6 +6,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 )
 
 // BeginNested flushes and sets a savepoint. It is ended by Commit or Rollback
@@ -51,7 +52,7 @@ func (t Tasks) BeginNested() *Task[*Nested] {
 // Nested is a savepoint of a session.
 type Nested struct {
 	session   *Session
-	journal   *journal // tells it from others
+	journal   *identity.Journal // tells it from others
 	savepoint *engine.Tx
 }
 

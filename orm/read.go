@@ -7,26 +7,27 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/load"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
 // load runs a statement whose rows are objects of a type, after a flush, and
 // hands over the session's object of each row until yield returns false.
 func (s *Session) load(ctx context.Context, typ reflect.Type, l *loading, yield func(obj unsafe.Pointer) bool) (err error) {
-	if l.rows.table, err = mapping.Of(typ); err != nil {
+	if l.rows.Table, err = mapping.Of(typ); err != nil {
 		return err
 	}
 	conn, err := s.ready(ctx)
 	if err != nil {
 		return err
 	}
-	return s.loader(l.rows.table).each(ctx, conn, &l.rows, yield)
+	return s.loader(l.rows.Table).Each(ctx, conn, &l.rows, yield)
 }
 
 // loading is the reading of objects, after a flush.
 type loading struct {
 	flushing
-	rows rows
+	rows load.Rows
 }
 
 // perform reads the rows.
@@ -38,7 +39,7 @@ func (l *loading) perform(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return l.rows.read(ctx, conn)
+	return l.rows.Read(ctx, conn)
 }
 
 // apply returns the objects of the rows, which are the session's unless they are
@@ -47,26 +48,7 @@ func (l *loading) apply(ctx context.Context) ([]unsafe.Pointer, error) {
 	if err := l.flushing.apply(ctx); err != nil {
 		return nil, err
 	}
-	return l.s.loader(l.rows.table).objectsOf(ctx, &l.rows)
-}
-
-// loader returns what makes objects of rows of a table.
-func (s *Session) loader(t *mapping.Table) *loader {
-	return &loader{objects: s.objects, journal: s.tx.journal(), session: loads{s}, tells: hooksOf(t).load}
-}
-
-// loads is a session for a loader.
-type loads struct{ s *Session }
-
-// Connect implements [loaderSession].
-func (l loads) Connect(ctx context.Context) (*engine.Conn, error) { return l.s.connect(ctx) }
-
-// Loaded implements [loaderSession].
-func (l loads) Loaded(ctx context.Context, st *state) error { return l.s.afterLoad(ctx, st) }
-
-// loadRelation reads what a relation of an object holds.
-func (s *Session) loadRelation(ctx context.Context, r *mapping.Relation, st *state) error {
-	return s.loader(r.Other).related(ctx, r, []*state{st})
+	return l.s.loader(l.rows.Table).Objects(ctx, &l.rows)
 }
 
 // typed returns objects as pointers of their type, in the same memory; never
@@ -85,7 +67,7 @@ func objectsTask[T any](
 	l.flushing = flushing{s: s, auto: true}
 	task := &Task[T]{s: s, op: op, perform: l.perform, undo: l.undo}
 	task.plan = func(ctx context.Context) (err error) {
-		if l.rows.table, err = mapping.Of(typ); err != nil {
+		if l.rows.Table, err = mapping.Of(typ); err != nil {
 			return err
 		}
 		err = l.plan(ctx)
@@ -100,4 +82,12 @@ func objectsTask[T any](
 		return give(objs)
 	}
 	return task
+}
+
+// ready flushes and returns the connection of the transaction.
+func (s *Session) ready(ctx context.Context) (*engine.Conn, error) {
+	if err := s.autoflush(ctx); err != nil {
+		return nil, err
+	}
+	return s.connect(ctx)
 }

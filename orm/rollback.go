@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/orm/internal/cascade"
 )
 
 // Rollback rolls the transaction back. Objects added in it become transient,
@@ -30,9 +31,9 @@ func (t Tasks) end(op sp.Op, first func(), then func()) *Task[Nothing] {
 	forget := func() {
 		s.ended++
 		if !s.tx.begun() {
-			for st := range s.objects.all() {
-				if st.modified() {
-					st.expire()
+			for st := range s.objects.All() {
+				if st.Modified() {
+					st.Expire()
 				}
 			}
 		}
@@ -118,6 +119,6 @@ func (t Tasks) Invalidate() *Task[Nothing] {
 
 // letGo forgets all objects.
 func (s *Session) letGo() {
-	s.objects.reset()
-	s.orphans, s.hooks = orphans{}, tableHooks{}
+	s.objects.Reset()
+	s.orphans, s.hooks = cascade.Orphans{}, tableHooks{}
 }

@@ -7,6 +7,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/load"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -22,11 +23,11 @@ func Scalars[V any](ctx context.Context, s *Session, st engine.Statement) ([]V, 
 func ScalarsTask[V any](s *Session, st engine.Statement) *Task[[]V] {
 	t := entityType[V]()
 	if t == nil {
-		return query(s, sp.OpSessionScalars, func(ctx context.Context, conn *engine.Conn) ([]V, error) {
+		return statementTask(s, sp.OpSessionScalars, func(ctx context.Context, conn *engine.Conn) ([]V, error) {
 			return engine.Scalars[V](ctx, conn, st)
 		})
 	}
-	return objectsTask(s, sp.OpSessionScalars, t, &loading{rows: rows{st: st}}, func(objs []unsafe.Pointer) ([]V, error) {
+	return objectsTask(s, sp.OpSessionScalars, t, &loading{rows: load.Rows{Statement: st}}, func(objs []unsafe.Pointer) ([]V, error) {
 		values := make([]V, len(objs))
 		for i, obj := range objs {
 			values[i] = asEntity[V](obj)
@@ -55,26 +56,18 @@ type Found[V any] struct {
 func ScalarTask[V any](s *Session, st engine.Statement) *Task[Found[V]] {
 	t := entityType[V]()
 	if t == nil {
-		return query(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (found Found[V], err error) {
+		return statementTask(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (found Found[V], err error) {
 			found.Value, found.OK, err = engine.Scalar[V](ctx, conn, st)
 			return found, err
 		})
 	}
-	task := objectsTask(s, sp.OpSessionScalar, t, &loading{rows: rows{st: st}}, func(objs []unsafe.Pointer) (found Found[V], err error) {
+	task := objectsTask(s, sp.OpSessionScalar, t, &loading{rows: load.Rows{Statement: st}}, func(objs []unsafe.Pointer) (found Found[V], err error) {
 		if len(objs) > 0 {
 			found = Found[V]{asEntity[V](objs[0]), true}
 		}
 		return found, nil
 	})
 	return task
-}
-
-// ready flushes and returns the connection of the transaction.
-func (s *Session) ready(ctx context.Context) (*engine.Conn, error) {
-	if err := s.autoflush(ctx); err != nil {
-		return nil, err
-	}
-	return s.connect(ctx)
 }
 
 // entityType returns the struct that a V points to, if it has a table.

@@ -1,9 +1,11 @@
 package orm
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/query"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -19,7 +21,7 @@ import (
 // columns. A row that the session has an object for gives that object, as it
 // is: only what is expired is overwritten.
 type Select[T any] struct {
-	q        selection
+	q        query.Select
 	with     []string
 	populate bool
 	loose    bool
@@ -30,44 +32,44 @@ func From[T any]() Select[T] { return Select[T]{} }
 
 // Where returns the query with a condition that has to hold as well.
 func (q Select[T]) Where(text string, args ...any) Select[T] {
-	q.q.where = append(slices.Clip(q.q.where), engine.Text(text, args...))
+	q.q.Where = append(slices.Clip(q.q.Where), engine.Text(text, args...))
 	return q
 }
 
 // OrderBy returns the query in the order of these columns or expressions, such
 // as "name, id DESC", in place of the one before.
 func (q Select[T]) OrderBy(text string) Select[T] {
-	q.q.order = text
+	q.q.Order = text
 	return q
 }
 
 // Limit returns the query for at most n objects. Below 0 there is no limit.
 func (q Select[T]) Limit(n int) Select[T] {
-	q.q.limit, q.q.limited = n, n >= 0
+	q.q.Limit, q.q.Limited = n, n >= 0
 	return q
 }
 
 // Offset returns the query without the first n objects.
 func (q Select[T]) Offset(n int) Select[T] {
-	q.q.offset = max(n, 0)
+	q.q.Offset = max(n, 0)
 	return q
 }
 
 // ForUpdate returns the query with its rows locked until the transaction ends,
 // where the database can: SQLite locks as a whole. Objects are overwritten with
 // what is read.
-func (q Select[T]) ForUpdate() Select[T] { return q.locked(forUpdate) }
+func (q Select[T]) ForUpdate() Select[T] { return q.locked(query.ForUpdate) }
 
 // ForUpdateNoWait is [Select.ForUpdate]; a row that others have locked is an
 // error at once.
-func (q Select[T]) ForUpdateNoWait() Select[T] { return q.locked(forUpdateNoWait) }
+func (q Select[T]) ForUpdateNoWait() Select[T] { return q.locked(query.ForUpdateNoWait) }
 
 // ForUpdateSkipLocked is [Select.ForUpdate] without the rows that others have
 // locked. Where the database does not know that, the query is an error.
-func (q Select[T]) ForUpdateSkipLocked() Select[T] { return q.locked(forUpdateSkipLocked) }
+func (q Select[T]) ForUpdateSkipLocked() Select[T] { return q.locked(query.ForUpdateSkipLocked) }
 
-func (q Select[T]) locked(l lock) Select[T] {
-	q.q.lock, q.populate = l, true
+func (q Select[T]) locked(l query.Lock) Select[T] {
+	q.q.Lock, q.populate = l, true
 	return q
 }
 
@@ -89,7 +91,7 @@ func (q Select[T]) Join(path string) Select[T] { return q.join(path, false) }
 func (q Select[T]) LeftJoin(path string) Select[T] { return q.join(path, true) }
 
 func (q Select[T]) join(path string, left bool) Select[T] {
-	q.q.joins = append(slices.Clip(q.q.joins), join{path, left})
+	q.q.Joins = append(slices.Clip(q.q.Joins), query.Join{Path: path, Left: left})
 	return q
 }
 
@@ -115,11 +117,7 @@ func (q Select[T]) Render(d *engine.Dialect) (text string, args []any, err error
 	if err != nil {
 		return "", nil, err
 	}
-	return q.q.render(d, t)
+	return q.q.Render(d, t)
 }
 
-// raw is text without parameters, in the database's own syntax.
-type raw string
-
-// Render implements [engine.Statement].
-func (r raw) Render(*engine.Dialect) (text string, args []any, err error) { return string(r), nil, nil }
+func typeFor[T any]() reflect.Type { return reflect.TypeFor[T]() }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/engine"
 )
 
 // A Task is a method of a session that has not run yet, in three parts, for a
@@ -46,7 +45,7 @@ func (t *Task[T]) Plan(ctx context.Context) {
 
 // Reads reports, of a task that is not yet planned, whether planning it may
 // read from the database: what was submitted before has to be applied first.
-func (t *Task[T]) Reads() bool { return t.s.objects.owning || t.s.hooks.before }
+func (t *Task[T]) Reads() bool { return t.s.objects.Owning || t.s.hooks.before }
 
 // Local reports, of a planned task, whether it needs no database: it may be
 // performed and applied at once.
@@ -151,18 +150,5 @@ func indivisible[T any](s *Session, op sp.Op, fn func(ctx context.Context) (T, e
 func RunSyncTask[T any](s *Session, fn func(ctx context.Context, s *Session) (T, error)) *Task[T] {
 	t := indivisible(s, sp.OpSessionRunSync, func(ctx context.Context) (T, error) { return fn(ctx, s) })
 	t.exclusive = false // whoever asks for it knows what it touches
-	return t
-}
-
-// ConnTask is a task that flushes and uses the session's connection, such as
-// for a stream of rows. op is the session's method that it counts as.
-func ConnTask[T any](s *Session, op sp.Op, use func(ctx context.Context, conn *engine.Conn) (T, error)) *Task[T] {
-	t := query(s, op, use)
-	plan := t.plan
-	t.plan = func(ctx context.Context) error {
-		err := plan(ctx)
-		t.single = false // nobody knows what it does
-		return err
-	}
 	return t
 }

@@ -3,7 +3,6 @@ package orm
 import (
 	"context"
 	"fmt"
-	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
@@ -20,49 +19,6 @@ func (s *Session) InNestedTransaction() bool { return len(s.tx.levels) > 1 }
 // failed, until Rollback is called.
 func (s *Session) IsActive() bool { return s.tx.failed == nil }
 
-// Transaction returns the transaction that is open, or nil.
-func (s *Session) Transaction() *Transaction {
-	if !s.tx.begun() {
-		return nil
-	}
-	return &Transaction{session: s, journal: s.tx.levels[0].journal}
-}
-
-// NestedTransaction returns the innermost savepoint that is open, or nil.
-func (s *Session) NestedTransaction() *Nested {
-	if !s.InNestedTransaction() {
-		return nil
-	}
-	return &Nested{session: s, journal: s.tx.journal(), savepoint: s.tx.innermost().savepoint}
-}
-
-// Transaction is a transaction of a session.
-type Transaction struct {
-	session *Session
-	journal *journal // tells it from others
-}
-
-// IsActive reports whether the transaction is open.
-func (t *Transaction) IsActive() bool { return t.session.tx.find(t.journal) == 0 }
-
-// Commit is [Session.Commit]. After the end of the transaction it is an error
-// that matches [engine.ErrTransactionClosed].
-func (t *Transaction) Commit(ctx context.Context) error {
-	if !t.IsActive() {
-		return fmt.Errorf("orm: commit: %w", engine.ErrTransactionClosed)
-	}
-	return t.session.Commit(ctx)
-}
-
-// Rollback is [Session.Rollback]. After the end of the transaction it is an
-// error that matches [engine.ErrTransactionClosed].
-func (t *Transaction) Rollback(ctx context.Context) error {
-	if !t.IsActive() {
-		return fmt.Errorf("orm: rollback: %w", engine.ErrTransactionClosed)
-	}
-	return t.session.Rollback(ctx)
-}
-
 // Begin begins a transaction. If there is one, the error matches
 // [engine.ErrTransactionBegun]. BEGIN reaches the database with the first
 // statement.
@@ -74,6 +30,25 @@ func (s *Session) Begin(ctx context.Context) error {
 		s.tx.push(nil, s.objects)
 		return nil
 	})
+}
+
+// Connection returns the connection of the session's transaction, which begins
+// if there is none. It belongs to the session.
+func (s *Session) Connection(ctx context.Context) (*engine.Conn, error) {
+	return do(ctx, s.Tasks().Connection())
+}
+
+// Connection is [Session.Connection].
+func (t Tasks) Connection() *Task[*engine.Conn] {
+	return &Task[*engine.Conn]{
+		s: t.s, op: sp.OpSessionConnection, barrier: true,
+		plan: func(context.Context) error { return t.s.ensureTransaction() },
+		perform: func(ctx context.Context) error {
+			_, err := t.s.connect(ctx)
+			return err
+		},
+		apply: func(context.Context) (*engine.Conn, error) { return t.s.tx.conn, nil },
+	}
 }
 
 // ensureTransaction makes sure that a transaction has begun, and that it can be
@@ -104,28 +79,6 @@ func (s *Session) connect(ctx context.Context) (*engine.Conn, error) {
 	}
 	return s.tx.conn, nil
 }
-
-// Connection returns the connection of the session's transaction, which begins
-// if there is none. It belongs to the session.
-func (s *Session) Connection(ctx context.Context) (*engine.Conn, error) {
-	return do(ctx, s.Tasks().Connection())
-}
-
-// Connection is [Session.Connection].
-func (t Tasks) Connection() *Task[*engine.Conn] {
-	return &Task[*engine.Conn]{
-		s: t.s, op: sp.OpSessionConnection, barrier: true,
-		plan: func(context.Context) error { return t.s.ensureTransaction() },
-		perform: func(ctx context.Context) error {
-			_, err := t.s.connect(ctx)
-			return err
-		},
-		apply: func(context.Context) (*engine.Conn, error) { return t.s.tx.conn, nil },
-	}
-}
-
-// cleanup bounds what has to be done when the caller's context is over.
-const cleanup = 5 * time.Second
 
 // release gives the connection back.
 func (s *Session) release(ctx context.Context) error {

@@ -1,0 +1,55 @@
+package orm
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// sessionCall is a method of a session on its way through the chain.
+type sessionCall struct {
+	sp.Call
+	do        func(ctx context.Context) error
+	performed bool
+}
+
+// Do performs the method.
+func (c *sessionCall) Do(ctx context.Context, _ *sp.Call) error {
+	c.performed = true
+	return c.do(sp.ContextWithCall(ctx, &c.Call))
+}
+
+var sessionCalls = sync.Pool{New: func() any {
+	c := &sessionCall{}
+	c.Reset(c)
+	return c
+}}
+
+// run passes a method through the chain.
+func (s *Session) run(ctx context.Context, op sp.Op, do func(ctx context.Context) error) error {
+	return s.pass(ctx, op, s.tx.begun(), do)
+}
+
+// pass is run for any goroutine.
+func (s *Session) pass(ctx context.Context, op sp.Op, inTx bool, do func(ctx context.Context) error) error {
+	if s.handler == nil {
+		return do(ctx)
+	}
+	c := sessionCalls.Get().(*sessionCall)
+	c.Op, c.Level, c.Scope, c.do = op, sp.LevelSession, sp.ScopePool, do
+	c.InTx, c.Target = inTx, s.eng.Target()
+	c.Bind(ctx)
+	_, err := c.Run(ctx, s.handler)
+	if err == nil && !c.performed {
+		err = fmt.Errorf("orm: %s: an interceptor returned without an error and without calling the next handler", op)
+	}
+	c.do, c.performed = nil, false
+	if !op.Local() { // a context that knows the call may still be about, such as that of COMMIT
+		return err
+	}
+	c.Reset(c)
+	sessionCalls.Put(c)
+	return err
+}

@@ -1,0 +1,32 @@
+package dependency
+
+import (
+	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
+)
+
+// baseline is what the relations of an object held when a flush was planned.
+type baseline struct {
+	st    *identity.State
+	held  [][]unsafe.Pointer
+	whole bool // there are no others
+}
+
+func baselineOf(st *identity.State) baseline {
+	out := baseline{st: st, whole: st.Status == identity.Pending, held: make([][]unsafe.Pointer, len(st.Table.Relations()))}
+	for i, r := range st.Table.Relations() {
+		out.held[i] = st.Members(r)
+	}
+	return out
+}
+
+// Commit makes what relations held what changes of them are compared with.
+func (s *Set) Commit(j *identity.Journal) {
+	for _, b := range s.baselines {
+		b.st.CommitHeld(b.held, b.whole)
+		if !j.Began(b.st) {
+			j.Touch(b.st, nil)
+		}
+	}
+}

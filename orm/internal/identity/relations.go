@@ -1,0 +1,149 @@
+package identity
+
+import (
+	"slices"
+	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+// committed is what a relation of an object held when it was last read or flushed.
+type committed struct {
+	members []unsafe.Pointer
+	loaded  bool // these are all there are
+}
+
+// linkOf returns the link of a relation.
+func (st *State) linkOf(r *mapping.Relation) *committed {
+	if st.links == nil {
+		st.links = make([]committed, len(st.Table.Relations()))
+	}
+	return &st.links[r.Index]
+}
+
+// Committed returns what a relation held when it was last read or flushed.
+func (st *State) Committed(r *mapping.Relation) []unsafe.Pointer {
+	if st.links == nil {
+		return nil
+	}
+	return st.links[r.Index].members
+}
+
+// SetCommitted makes these what a relation held when it was last flushed.
+func (st *State) SetCommitted(r *mapping.Relation, members []unsafe.Pointer) {
+	st.linkOf(r).members = members
+}
+
+// Loaded reports whether what a relation holds is all there is.
+func (st *State) Loaded(r *mapping.Relation) bool {
+	return st.Status == Pending || st.links != nil && st.links[r.Index].loaded
+}
+
+// Members returns what a relation holds now.
+func (st *State) Members(r *mapping.Relation) []unsafe.Pointer {
+	return r.AppendMembers(nil, st.Object)
+}
+
+// Commit makes what the relations of an object hold the baseline of what is a
+// change.
+func (st *State) Commit(loaded bool) {
+	for _, r := range st.Table.Relations() {
+		now := st.Members(r)
+		if st.links == nil && len(now) == 0 && !loaded {
+			continue
+		}
+		l := st.linkOf(r)
+		l.members, l.loaded = now, loaded
+	}
+}
+
+// Point makes a pointer hold an object, or none.
+func (st *State) Point(r *mapping.Relation, to *State) {
+	var held []unsafe.Pointer
+	if to != nil {
+		held = []unsafe.Pointer{to.Object}
+	}
+	if First(st.Members(r)) != First(held) {
+		r.Set(st.Object, held)
+	}
+	if l := st.Committed(r); First(l) != First(held) {
+		st.linkOf(r).members = held
+	}
+}
+
+// CommitHeld makes these what changes of the relations are compared with;
+// whole says that there are no others.
+func (st *State) CommitHeld(held [][]unsafe.Pointer, whole bool) {
+	for i, r := range st.Table.Relations() {
+		l := st.linkOf(r)
+		l.members, l.loaded = held[i], l.loaded || whole
+	}
+}
+
+// RelationsModified reports whether a relation holds others than it did.
+func (st *State) RelationsModified() bool {
+	for _, r := range st.Table.Relations() {
+		if !slices.Equal(st.Members(r), st.Committed(r)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Difference returns what is in a and not in b. It may be a itself.
+func Difference(a, b []unsafe.Pointer) []unsafe.Pointer {
+	if len(a) == 0 || len(b) == 0 {
+		return a
+	}
+	if len(a) == len(b) && slices.Equal(a, b) {
+		return nil
+	}
+	known := make(map[unsafe.Pointer]bool, len(b))
+	for _, p := range b {
+		known[p] = true
+	}
+	var out []unsafe.Pointer
+	for _, p := range a {
+		if !known[p] {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// First returns the first of objects, or nil.
+func First(members []unsafe.Pointer) unsafe.Pointer {
+	if len(members) == 0 {
+		return nil
+	}
+	return members[0]
+}
+
+// Finder returns what tells whether an object is among these.
+func Finder(members []unsafe.Pointer) func(m unsafe.Pointer) bool {
+	if len(members) < 16 {
+		return func(m unsafe.Pointer) bool { return slices.Contains(members, m) }
+	}
+	known := make(map[unsafe.Pointer]bool, len(members))
+	for _, m := range members {
+		known[m] = true
+	}
+	return func(m unsafe.Pointer) bool { return known[m] }
+}
+
+// SetLoaded makes what was read what a relation holds, but for what the program has
+// put into it and taken out of it.
+func (st *State) SetLoaded(r *mapping.Relation, read []unsafe.Pointer) {
+	now, before := st.Members(r), st.Committed(r)
+	l := st.linkOf(r)
+	l.members, l.loaded = read, true
+	if !r.Many() {
+		if First(now) == First(before) || len(now) == 0 && r.Kind == mapping.BelongsTo {
+			r.Set(st.Object, read)
+		}
+		return
+	}
+	in, out := Difference(now, before), Difference(before, now)
+	held := append(slices.Clone(Difference(read, out)), Difference(in, read)...)
+	r.Set(st.Object, held)
+}

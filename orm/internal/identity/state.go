@@ -1,0 +1,92 @@
+// Package identity keeps what a session knows of its objects: which there are, what they
+// are to it, what their rows were, and what a rollback has to undo. It knows
+// neither SQL nor an engine.
+package identity
+
+import (
+	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+// Status is where an object stands in its session. What the session does not
+// know is transient or detached.
+type Status uint8
+
+const (
+	// Pending is added and not yet inserted.
+	Pending Status = iota
+	// Persistent is a row of the database.
+	Persistent
+	// Deleted is a row whose DELETE was flushed, while the transaction is open.
+	Deleted
+)
+
+// State is what a session knows of an object.
+type State struct {
+	Table    *mapping.Table // of the object
+	Object   unsafe.Pointer // where it is
+	Snapshot unsafe.Pointer // the row as it was last seen; nil while pending
+	Key      Key            // of a persistent or deleted object
+	Order    int            // of its addition
+	links    []committed    // of its relations; nil: nothing known
+	Status   Status         // changes by the functions of verbs.go only
+	Marked   bool           // to be deleted by the next flush
+	Dropped  bool           // it has left the session
+	Tracked  bool           // while pending it was held by what owns it
+	Expired  bool           // the snapshot is only a baseline: the row may have changed
+	Partial  bool           // the row's version was never read
+
+	journal *Journal       // became pending or persistent in it, or nil
+	zeroed  *[]int         // columns that were zero before a flush filled them in, or nil
+	Sent    unsafe.Pointer // the row that a flush inserts or takes over, until that is applied
+	Keyless bool           // the key of that row is not known yet
+}
+
+// Value returns the object of a state, as a pointer to its type.
+func (st *State) Value() any { return st.Table.Object(st.Object) }
+
+// Discarded reports whether the object is pending, and will not be inserted.
+func (st *State) Discarded() bool { return st.Status == Pending && st.Marked }
+
+// Related reports whether an object of the session has relations that a flush
+// looks at.
+func (st *State) Related() bool {
+	return st.Status != Deleted && !st.Marked && len(st.Table.Relations()) > 0
+}
+
+// Assigned reports whether a foreign key was assigned by the program.
+func (st *State) Assigned(cols []*mapping.Column) bool {
+	for _, c := range cols {
+		if st.Status == Pending && !c.Zero(st.Object) || st.Status == Persistent && !c.Equal(st.Object, st.Snapshot) {
+			return true
+		}
+	}
+	return false
+}
+
+// Modified reports whether the object differs from its snapshot, or one of its
+// relations from what it held.
+func (st *State) Modified() bool {
+	return st.Status == Persistent && (st.Table.Changed(st.Object, st.Snapshot) || st.RelationsModified())
+}
+
+// Send notes the row that a flush inserts or takes over for the object; keyless
+// says that its key is not known before.
+func (st *State) Send(row unsafe.Pointer, keyless bool) { st.Sent, st.Keyless = row, keyless }
+
+// Keyed notes that the key of the row that is sent is known by now.
+func (st *State) Keyed() { st.Keyless = false }
+
+// Row returns the row of the object as it is in the database by now.
+func (st *State) Row() unsafe.Pointer {
+	if st.Sent != nil {
+		return st.Sent
+	}
+	return st.Snapshot
+}
+
+// Detached returns the state of an object of a row that is in no session.
+func Detached(t *mapping.Table, obj unsafe.Pointer) *State {
+	return &State{Table: t, Object: obj, Status: Persistent}
+}

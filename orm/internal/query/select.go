@@ -1,0 +1,168 @@
+// Package query writes SELECT for the objects of a table.
+package query
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+// Select is what a query says, whatever the type of its objects. Its zero
+// value selects all rows.
+type Select struct {
+	// Where are conditions that all have to hold.
+	Where []engine.Statement
+	// Joins are the relations whose tables take part.
+	Joins []Join
+	// Order is what stands after ORDER BY.
+	Order string
+	// Limit is how many rows there are at most, if Limited says so.
+	Limit int
+	// Limited says that there is a limit.
+	Limited bool
+	// Offset is how many rows are left out at the start.
+	Offset int
+	// Lock is how rows are locked.
+	Lock Lock
+}
+
+// Lock is how rows are locked.
+type Lock uint8
+
+const (
+	// NoLock locks nothing.
+	NoLock Lock = iota
+	// ForUpdate waits for rows that others have locked.
+	ForUpdate
+	// ForUpdateNoWait makes an error of them.
+	ForUpdateNoWait
+	// ForUpdateSkipLocked leaves them out.
+	ForUpdateSkipLocked
+)
+
+// Render returns the text and the arguments of the query for rows of a table.
+func (q Select) Render(d *engine.Dialect, t *mapping.Table) (text string, args []any, err error) {
+	x := dml.For(d, t)
+	list := x.List
+	if len(q.Joins) > 0 {
+		list = x.QualifiedList()
+	}
+	return q.around(d, t, "SELECT "+list+" FROM ", "", true)
+}
+
+// Count is how many rows there are, whatever limit and offset say.
+func (q Select) Count(d *engine.Dialect, t *mapping.Table) (engine.Statement, error) {
+	text, args, err := q.around(d, t, "SELECT count(*) FROM ", "", false)
+	return &dml.Bound{Text: text, Args: args}, err
+}
+
+// Exists is 1 if there is any row, and otherwise 0.
+func (q Select) Exists(d *engine.Dialect, t *mapping.Table) (engine.Statement, error) {
+	text, args, err := q.around(d, t, "SELECT count(*) FROM (SELECT 1 FROM ", " LIMIT 1) found", false)
+	return &dml.Bound{Text: text, Args: args}, err
+}
+
+// Bulk is a statement about the rows that the conditions find: head is what
+// stands before the table's name, parts what comes between that and the
+// conditions.
+func (q Select) Bulk(d *engine.Dialect, t *mapping.Table, head string, parts ...engine.Statement) (engine.Statement, error) {
+	if len(q.Joins) > 0 || q.Order != "" || q.Limited || q.Offset > 0 {
+		return nil, fmt.Errorf("orm: %s%s: a query with joins, order or bounds changes no rows: put them into a condition", head, t.FullName())
+	}
+	parts = append([]engine.Statement{dml.Raw(head + dml.For(d, t).Name)}, parts...)
+	return engine.Concat(append(parts, q.conditions()...)...), nil
+}
+
+// around writes the query between a head and a tail; whole says with order,
+// bounds and lock.
+func (q Select) around(d *engine.Dialect, t *mapping.Table, head, tail string, whole bool) (text string, args []any, err error) {
+	x := dml.For(d, t)
+	j, err := joinsOf(d, t, q.Joins)
+	if err != nil {
+		return "", nil, err
+	}
+	parts := []engine.Statement{dml.Raw(head + x.Name + j.text.String())}
+	if j.many { // the rows that match are counted once
+		parts = []engine.Statement{dml.Raw(head + x.Name + " WHERE (" + j.key() + ") IN (SELECT " + j.key() + " FROM " + x.Name + j.text.String())}
+	}
+	parts = append(parts, q.conditions()...)
+	if j.many {
+		parts = append(parts, dml.Raw(")"))
+	}
+	if whole {
+		if parts, err = q.tail(d, x, parts); err != nil {
+			return "", nil, err
+		}
+	}
+	text, args, err = engine.Concat(parts...).Render(d)
+	return text + tail, args, err
+}
+
+// conditions is WHERE.
+func (q Select) conditions() (parts []engine.Statement) {
+	for i, w := range q.Where {
+		word := dml.Raw("AND (")
+		if i == 0 {
+			word = dml.Raw("WHERE (")
+		}
+		parts = append(parts, word, w, dml.Raw(")"))
+	}
+	return parts
+}
+
+// tail appends order, bounds and lock.
+func (q Select) tail(d *engine.Dialect, x *dml.Statements, parts []engine.Statement) ([]engine.Statement, error) {
+	if q.Order != "" {
+		parts = append(parts, dml.Raw("ORDER BY "+q.Order))
+	}
+	if bounds := q.bounds(d); bounds != "" {
+		parts = append(parts, dml.Raw(bounds))
+	}
+	locking, err := q.locking(d, x)
+	if err != nil || locking == "" {
+		return parts, err
+	}
+	return append(parts, dml.Raw(locking)), nil
+}
+
+// bounds is LIMIT and OFFSET. Only PostgreSQL has an OFFSET alone.
+func (q Select) bounds(d *engine.Dialect) (text string) {
+	switch {
+	case q.Limited:
+		text = "LIMIT " + strconv.Itoa(q.Limit)
+	case q.Offset > 0 && d.Features.Upsert == engine.UpsertOnDuplicateKey:
+		text = "LIMIT 18446744073709551615" // as MySQL's manual has it
+	case q.Offset > 0 && d.Placeholder == engine.Question:
+		text = "LIMIT -1"
+	}
+	if q.Offset > 0 {
+		if text != "" {
+			text += " "
+		}
+		text += "OFFSET " + strconv.Itoa(q.Offset)
+	}
+	return text
+}
+
+func (q Select) locking(d *engine.Dialect, x *dml.Statements) (string, error) {
+	text := "FOR UPDATE"
+	if len(q.Joins) > 0 && d.NativeScan { // not what was joined, which PostgreSQL may refuse to lock
+		text += " OF " + x.Name
+	}
+	switch {
+	case q.Lock == NoLock, !d.Features.ForUpdate:
+		return "", nil
+	case q.Lock == ForUpdateNoWait:
+		return text + " NOWAIT", nil
+	case q.Lock == ForUpdateSkipLocked && !d.Features.SkipLocked:
+		return "", fmt.Errorf("orm: select: this version of %s does not know SKIP LOCKED: %w", d.System, errors.ErrUnsupported)
+	case q.Lock == ForUpdateSkipLocked:
+		return text + " SKIP LOCKED", nil
+	default:
+		return text, nil
+	}
+}

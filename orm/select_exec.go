@@ -1,0 +1,206 @@
+package orm
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"unsafe"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
+	"github.com/sessionproxy/sessionproxy/orm/internal/load"
+	"github.com/sessionproxy/sessionproxy/orm/internal/query"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+// All returns the objects. They are made in blocks of 8 at most: who keeps one,
+// when the session is gone, keeps its block in memory.
+func (q Select[T]) All(ctx context.Context, s *Session) ([]*T, error) { return do(ctx, q.AllTask(s)) }
+
+// AllTask is [Select.All] as a task.
+func (q Select[T]) AllTask(s *Session) *Task[[]*T] {
+	if len(q.with) > 0 {
+		return indivisible(s, sp.OpSessionScalars, func(ctx context.Context) ([]*T, error) { return q.all(ctx, s) })
+	}
+	return objectsTask(s, sp.OpSessionScalars, typeFor[T](), q.loading(), func(objs []unsafe.Pointer) ([]*T, error) {
+		return typed[T](objs), nil
+	})
+}
+
+func (q Select[T]) loading() *loading {
+	return &loading{rows: load.Rows{Statement: q, Populate: q.populate, Loose: q.loose}}
+}
+
+// all reads the objects and what their relations hold.
+func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
+	t, err := mapping.Of(typeFor[T]())
+	if err != nil {
+		return nil, err
+	}
+	paths, err := query.Paths(t, q.with)
+	if err != nil {
+		return nil, err
+	}
+	if q.loose {
+		return nil, fmt.Errorf("orm: select %T: relations can't be read of objects that the session does not keep", *new(T))
+	}
+	l := q.loading()
+	l.flushing, l.rows.Table = flushing{s: s, auto: true}, t
+	if err := l.plan(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.perform(ctx); err != nil {
+		l.undo(ctx, err)
+		return nil, err
+	}
+	objs, err := l.apply(ctx)
+	if err == nil && len(objs) > 0 {
+		states := make([]*identity.State, 0, len(objs))
+		for _, obj := range objs {
+			if st := s.objects.At(obj); st != nil { // a hook may have let it go
+				states = append(states, st)
+			}
+		}
+		err = s.loader(t).Paths(ctx, paths, states)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return typed[T](objs), nil
+}
+
+// Each returns the objects one after the other. Until the loop is left the
+// session can do nothing else that needs the database; with relations, all are
+// read before the first. An error ends it.
+func (q Select[T]) Each(ctx context.Context, s *Session) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		more := true
+		err := s.run(ctx, sp.OpSessionScalars, func(ctx context.Context) error {
+			if len(q.with) == 0 {
+				return s.load(ctx, typeFor[T](), q.loading(), func(obj unsafe.Pointer) bool {
+					more = yield((*T)(obj), nil)
+					return more
+				})
+			}
+			objs, err := q.all(ctx, s)
+			for _, obj := range objs {
+				if more = err == nil && yield(obj, nil); !more {
+					break
+				}
+			}
+			return err
+		})
+		if err != nil && more {
+			yield(nil, err)
+		}
+	}
+}
+
+// First returns the first object, or nil if there is none.
+func (q Select[T]) First(ctx context.Context, s *Session) (*T, error) {
+	return do(ctx, q.FirstTask(s))
+}
+
+// FirstTask is [Select.First] as a task.
+func (q Select[T]) FirstTask(s *Session) *Task[*T] {
+	return narrowed(s, q.Limit(1), func(objs []*T) (*T, error) {
+		if len(objs) == 0 {
+			return nil, nil //nolint:nilnil // there is none
+		}
+		return objs[0], nil
+	})
+}
+
+// narrowed is a task that makes one result of the objects of a query.
+func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) *Task[*T] {
+	if len(q.with) > 0 {
+		return indivisible(s, sp.OpSessionScalar, func(ctx context.Context) (*T, error) {
+			objs, err := q.all(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			return pick(objs)
+		})
+	}
+	return objectsTask(s, sp.OpSessionScalar, typeFor[T](), q.loading(), func(objs []unsafe.Pointer) (*T, error) {
+		return pick(typed[T](objs))
+	})
+}
+
+// OneOrNone returns the only object, or nil if there is none. Several are an
+// error that matches [engine.ErrMultipleResults].
+func (q Select[T]) OneOrNone(ctx context.Context, s *Session) (*T, error) {
+	return do(ctx, q.OneOrNoneTask(s))
+}
+
+// OneOrNoneTask is [Select.OneOrNone] as a task.
+func (q Select[T]) OneOrNoneTask(s *Session) *Task[*T] { return narrowed(s, q.Limit(2), only[T]) }
+
+// only returns the only one of objects, or nil.
+func only[T any](objs []*T) (*T, error) {
+	switch len(objs) {
+	case 0:
+		return nil, nil //nolint:nilnil // there is none
+	case 1:
+		return objs[0], nil
+	default:
+		return nil, fmt.Errorf("orm: select one %T: %w", *new(T), engine.ErrMultipleResults)
+	}
+}
+
+// One is [Select.OneOrNone]; no object is an error that matches [ErrNoResult].
+func (q Select[T]) One(ctx context.Context, s *Session) (*T, error) { return do(ctx, q.OneTask(s)) }
+
+// OneTask is [Select.One] as a task.
+func (q Select[T]) OneTask(s *Session) *Task[*T] {
+	return narrowed(s, q.Limit(2), func(objs []*T) (*T, error) {
+		obj, err := only(objs)
+		if err == nil && obj == nil {
+			return nil, fmt.Errorf("orm: select one %T: %w", *new(T), ErrNoResult)
+		}
+		return obj, err
+	})
+}
+
+// Count returns how many objects there are, whatever limit and offset say.
+func (q Select[T]) Count(ctx context.Context, s *Session) (int64, error) {
+	return do(ctx, q.CountTask(s))
+}
+
+// CountTask is [Select.Count] as a task.
+func (q Select[T]) CountTask(s *Session) *Task[int64] {
+	return statementTask(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (int64, error) {
+		return number[T](ctx, conn, q.q.Count)
+	})
+}
+
+// Exists reports whether there is any object.
+func (q Select[T]) Exists(ctx context.Context, s *Session) (bool, error) {
+	return do(ctx, q.ExistsTask(s))
+}
+
+// ExistsTask is [Select.Exists] as a task.
+func (q Select[T]) ExistsTask(s *Session) *Task[bool] {
+	return statementTask(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (bool, error) {
+		n, err := number[T](ctx, conn, q.q.Exists)
+		return n > 0, err
+	})
+}
+
+// number reads the one number of a statement about rows of T.
+func number[T any](ctx context.Context, ex engine.Executor, of func(*engine.Dialect, *mapping.Table) (engine.Statement, error)) (int64, error) {
+	t, err := mapping.Of(typeFor[T]())
+	if err != nil {
+		return 0, err
+	}
+	st, err := of(ex.Dialect(), t)
+	if err != nil {
+		return 0, fmt.Errorf("orm: select: %w", err)
+	}
+	n, ok, err := engine.Scalar[int64](ctx, ex, st)
+	if err == nil && !ok {
+		err = fmt.Errorf("orm: select: %w", ErrNoResult)
+	}
+	return n, err
+}
