@@ -36,7 +36,9 @@ type Call struct {
 	InTx bool
 	// Marks are what the caller declared through the context.
 	Marks Marks
-	// Target is the database; nil if nothing is known of it.
+	// Target is the database; nil if nothing is known of it. While the call is
+	// performed it may be replaced by what the connection says: what its server
+	// is, and which of several hosts it is.
 	Target *Target
 	// Parent is the call at work above this one: the unit of work it belongs
 	// to, or the call of a handle of which this one is a step; or nil.

@@ -26,8 +26,7 @@ var (
 type circuit struct {
 	cfg     *config
 	key     sessionproxy.Target
-	name    string // of the target
-	labels  labels // for metrics; nil without
+	named   atomic.Pointer[identity]
 	evicted atomic.Bool
 	phase   atomic.Pointer[phase] // written under mu
 
@@ -43,11 +42,36 @@ type circuit struct {
 	made    []Change  // since mu was locked
 }
 
-func newCircuit(cfg *config, key sessionproxy.Target) *circuit {
-	c := &circuit{cfg: cfg, key: key, name: key.String()}
-	if cfg.provider != nil {
-		c.labels = newLabels(key)
+// identity is the target of a circuit as it is known.
+type identity struct {
+	target sessionproxy.Target
+	name   string
+	labels labels // for metrics; nil without
+}
+
+// identity returns the target as it is known.
+func (c *circuit) identity() *identity { return c.named.Load() }
+
+// rename says which target it is that has the circuit's key: a connection may
+// have told what the server is.
+func (c *circuit) rename(t *sessionproxy.Target) {
+	if t == nil || c.identity().target == *t {
+		return
 	}
+	c.named.Store(c.cfg.identify(*t))
+}
+
+func (cfg *config) identify(t sessionproxy.Target) *identity {
+	i := &identity{target: t, name: t.String()}
+	if cfg.provider != nil {
+		i.labels = newLabels(t)
+	}
+	return i
+}
+
+func newCircuit(cfg *config, key sessionproxy.Target) *circuit {
+	c := &circuit{cfg: cfg, key: key}
+	c.named.Store(cfg.identify(key))
 	c.gate = c.newGate()
 	c.reopen.closedAt = math.MinInt64 / 2
 	c.lastBroken.Store(math.MinInt64 / 2)
@@ -60,7 +84,7 @@ func newCircuit(cfg *config, key sessionproxy.Target) *circuit {
 // open time, which is fixed: it is not asked before a circuit's own is over.
 func (c *circuit) newGate() *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-		Name:        c.name,
+		Name:        c.identity().name,
 		MaxRequests: c.cfg.probes,
 		Timeout:     1,
 		ReadyToTrip: func(gobreaker.Counts) bool { return true },
@@ -110,7 +134,7 @@ func (c *circuit) become(to State, cause fault.Class) {
 	if from.state == to {
 		return
 	}
-	change := Change{Target: c.key, From: from.state, To: to, At: p.since, Cause: cause}
+	change := Change{Target: c.identity().target, From: from.state, To: to, At: p.since, Cause: cause}
 	c.made = append(c.made, change)
 	c.cfg.notices.add(change)
 }
@@ -193,7 +217,7 @@ func (c *circuit) force(s State) {
 func (c *circuit) status() Status {
 	p, now := c.phase.Load(), c.cfg.now()
 	s := Status{
-		Target: c.key, State: p.shown(now), Since: p.since,
+		Target: c.identity().target, State: p.shown(now), Since: p.since,
 		RetryAfter: p.wait(now), Cause: p.cause,
 	}
 	if p.window != nil {

@@ -52,13 +52,13 @@ func newMeters(provider metric.MeterProvider, circuits *registry) (*meters, erro
 // refused counts a refusal.
 func (m *meters) refused(ctx context.Context, c *circuit, s State) {
 	if m != nil {
-		m.rejected.Add(ctx, 1, c.labels[s])
+		m.rejected.Add(ctx, 1, c.identity().labels[s])
 	}
 }
 
 // observe reports how many circuits of each target are in each state: of one
-// database there are as many as there are roles that connect, which are not
-// told apart here.
+// database there are as many as there are roles that connect, and as many
+// without a name as there are handles, which are not told apart here.
 func observe(o metric.Int64Observer, circuits []*circuit) {
 	type tally struct {
 		labels labels
@@ -66,10 +66,11 @@ func observe(o metric.Int64Observer, circuits []*circuit) {
 	}
 	tallies := make(map[sessionproxy.Target]*tally, len(circuits))
 	for _, c := range circuits {
-		t := tallies[c.key.Anonymous()]
+		i := c.identity()
+		t := tallies[i.target.Named()]
 		if t == nil {
-			t = &tally{labels: c.labels}
-			tallies[c.key.Anonymous()] = t
+			t = &tally{labels: i.labels}
+			tallies[i.target.Named()] = t
 		}
 		t.in[c.phase.Load().shown(c.cfg.now())]++
 	}

@@ -174,5 +174,5 @@ func (c *circuit) wouldRefuse() *OpenError {
 }
 
 func (c *circuit) refusal(p *phase, now time.Duration) *OpenError {
-	return &OpenError{Target: c.name, State: p.state, RetryAfter: p.wait(now), Cause: p.cause}
+	return &OpenError{Target: c.identity().name, State: p.state, RetryAfter: p.wait(now), Cause: p.cause}
 }

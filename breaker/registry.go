@@ -10,9 +10,9 @@ import (
 	"github.com/sessionproxy/sessionproxy"
 )
 
-// registry holds the circuits by target. Equal targets share one; the role
-// that connects is part of the target, as refused logins and limits on
-// connections are a role's own.
+// registry holds the circuits by target, by its [sessionproxy.Target.Key].
+// Equal targets share one; the role that connects is part of the target, as
+// refused logins and limits on connections are a role's own.
 type registry struct {
 	limit  int
 	create func(sessionproxy.Target) *circuit
@@ -21,12 +21,12 @@ type registry struct {
 	circuits map[sessionproxy.Target]*circuit
 }
 
-// keyOf returns the target by value; the zero Target for nil.
+// keyOf returns the key of a target; the zero Target for nil.
 func keyOf(t *sessionproxy.Target) sessionproxy.Target {
 	if t == nil {
 		return sessionproxy.Target{}
 	}
-	return *t
+	return t.Key()
 }
 
 // find returns t's circuit, or nil if there is none.
@@ -39,6 +39,7 @@ func (r *registry) find(t *sessionproxy.Target) *circuit {
 // get returns t's circuit, and makes it if there is none.
 func (r *registry) get(t *sessionproxy.Target) *circuit {
 	if c := r.find(t); c != nil {
+		c.rename(t)
 		return c
 	}
 	r.mu.Lock()
@@ -54,6 +55,7 @@ func (r *registry) get(t *sessionproxy.Target) *circuit {
 		r.circuits = make(map[sessionproxy.Target]*circuit)
 	}
 	c := r.create(key)
+	c.rename(t)
 	r.circuits[key] = c
 	return c
 }
@@ -98,5 +100,5 @@ func (p *phase) used() time.Duration {
 
 // compareNames orders circuits by target.
 func compareNames(a, b *circuit) int {
-	return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.key.User, b.key.User))
+	return cmp.Or(cmp.Compare(a.identity().name, b.identity().name), cmp.Compare(a.key.User, b.key.User))
 }

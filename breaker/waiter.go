@@ -76,7 +76,7 @@ func (l *link) await(ctx context.Context, call *sessionproxy.Call, c *circuit, w
 			}
 		case <-ctx.Done():
 			if c.leaveLine(w) {
-				return fmt.Errorf("breaker: wait for a probe of %s: %w", c.name, context.Cause(ctx))
+				return fmt.Errorf("breaker: wait for a probe of %s: %w", c.identity().name, context.Cause(ctx))
 			}
 		}
 		<-w.ready

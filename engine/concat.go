@@ -41,7 +41,7 @@ func (c concat) Render(d *Dialect) (text string, args []any, err error) {
 
 // renumber writes a text with offset added to the number of every parameter.
 func renumber(b *strings.Builder, d sqltext.Dialect, text string, offset int) {
-	l := sqltext.NewLexer(d, text)
+	l := sqltext.NewCommonLexer(d, text)
 	for tok, ok := l.Next(); ok; tok, ok = l.Next() {
 		word := text[tok.Start:tok.End]
 		if tok.Kind == sqltext.Param && word[0] == '$' {

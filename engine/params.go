@@ -121,7 +121,7 @@ func (r *ParamReader) fail(name, what string) {
 }
 
 func (r *ParamReader) refuse(name, value, why string) {
-	if isSecret(name) {
+	if r.url.secretive {
 		value = mask
 	}
 	r.fail(name, strconv.Quote(clip(value))+" "+why)
@@ -137,7 +137,7 @@ func (r *ParamReader) Err() error {
 		if !slices.Contains(r.asked, name) {
 			slices.Sort(r.asked)
 			known := strings.Join(slices.Compact(r.asked), ", ")
-			return fmt.Errorf("engine: open: unknown parameter %q of %s: known are %s", clip(name), r.url.Scheme, known)
+			return fmt.Errorf("engine: open: unknown parameter%s of %s: known are %s", r.url.quoted(name), r.url.Scheme, known)
 		}
 	}
 	return nil

@@ -27,6 +27,7 @@ type URL struct {
 
 	password    string
 	hasPassword bool
+	secretive   bool // a parameter is a secret, of which others may be a part
 	bracketed   bool // the host is an address in brackets
 	params      url.Values
 }
@@ -63,8 +64,9 @@ func (a Address) String() string {
 // A driver after the dialect, as SQLAlchemy has it (postgresql+asyncpg,
 // mysql+aiomysql, sqlite+aiosqlite), is left out: a dialect has one driver here.
 // What parameters there are is the dialect's business. Reserved characters in
-// user, password, database and parameters are percent-encoded. No error holds
-// the password.
+// user, password, database and parameters are percent-encoded; an @ behind the
+// host is an error, as it may be the password's. No error holds a part of the
+// password, whatever it is.
 func ParseURL(s string) (*URL, error) {
 	scheme, rest, found := strings.Cut(s, ":")
 	if !found || scheme == "" {
@@ -74,6 +76,9 @@ func ParseURL(s string) (*URL, error) {
 		return nil, errors.New("engine: parse url: the scheme before the first colon has characters other than letters, digits, + and -")
 	}
 	u := &URL{Scheme: withoutDriver(strings.ToLower(scheme))}
+	if err := u.refuseAmbiguous(rest); err != nil {
+		return nil, err
+	}
 	rest, query, _ := strings.Cut(rest, "?")
 	if err := u.parseQuery(query); err != nil {
 		return nil, err
@@ -110,6 +115,20 @@ func withoutDriver(scheme string) string {
 	return scheme
 }
 
+// refuseAmbiguous reports an error if a part of the password may be taken for
+// the host, the database or a parameter.
+func (u *URL) refuseAmbiguous(rest string) error {
+	authority, found := strings.CutPrefix(rest, "//")
+	if !found || u.Scheme == "sqlite" {
+		return nil
+	}
+	if i := strings.IndexAny(authority, "/?#"); i >= 0 && strings.Contains(authority[i:], "@") {
+		return errors.New("engine: parse url: an @ stands behind the host: a password's reserved characters are percent-encoded " +
+			"(/ is %2F, ? is %3F, # is %23, @ is %40), and so is an @ in a parameter")
+	}
+	return nil
+}
+
 func validScheme(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -123,6 +142,7 @@ func validScheme(s string) bool {
 
 func (u *URL) parseQuery(query string) error {
 	u.params = url.Values{}
+	u.secretive = isSecret(query)
 	for part := range strings.SplitSeq(query, "&") {
 		if part == "" {
 			continue
@@ -133,11 +153,11 @@ func (u *URL) parseQuery(query string) error {
 			return errors.New("engine: parse url: a parameter's name is empty or badly encoded")
 		}
 		if !found {
-			return fmt.Errorf("engine: parse url: parameter %q has no value", key)
+			return fmt.Errorf("engine: parse url: parameter%s has no value", u.quoted(key))
 		}
 		value, err = url.QueryUnescape(value)
 		if err != nil {
-			return fmt.Errorf("engine: parse url: the value of parameter %q is badly percent-encoded", key)
+			return fmt.Errorf("engine: parse url: the value of parameter%s is badly percent-encoded", u.quoted(key))
 		}
 		u.params.Add(key, value)
 	}
@@ -203,7 +223,7 @@ func (u *URL) parseHost(host string) (err error) {
 			host, port = host[:i], host[i:]
 		}
 		if strings.ContainsAny(host, ":,@ []") {
-			return fmt.Errorf("engine: parse url: host %q is no name or address; an IPv6 address is in brackets", clip(host))
+			return errors.New("engine: parse url: the host is no name or address; an IPv6 address is in brackets")
 		}
 		if u.Host, err = url.PathUnescape(host); err != nil {
 			return errors.New("engine: parse url: the host is badly percent-encoded")
@@ -212,11 +232,21 @@ func (u *URL) parseHost(host string) (err error) {
 	if len(port) > 0 {
 		n, err := strconv.Atoi(port[1:])
 		if err != nil || n < 1 || n > 65535 {
-			return fmt.Errorf("engine: parse url: port %q is no number between 1 and 65535", clip(port[1:]))
+			return errors.New("engine: parse url: the port is no number between 1 and 65535; " +
+				"if what follows the colon is a password, the user is ended by an @")
 		}
 		u.Port = n
 	}
 	return nil
+}
+
+// quoted returns a parameter's name for an error, with a blank before it; "" if
+// it may be a part of a secret, which & divides.
+func (u *URL) quoted(name string) string {
+	if u.secretive && name != "password" {
+		return ""
+	}
+	return " " + strconv.Quote(clip(name))
 }
 
 // clip shortens a part of a URL for an error.

@@ -95,6 +95,7 @@ func (b *Budget) give(t *sessionproxy.Target, paid int64) {
 func (b *Budget) bucket(t *sessionproxy.Target) *bucket {
 	key := anonymous(t)
 	if k, ok := (*b.known.Load())[key]; ok {
+		k.rename(t)
 		return k
 	}
 	b.mu.Lock()
@@ -108,21 +109,57 @@ func (b *Budget) bucket(t *sessionproxy.Target) *bucket {
 	}
 	next := maps.Clone(old)
 	next[key] = b.filled()
+	next[key].rename(t)
 	b.known.Store(&next)
 	return next[key]
 }
 
-// anonymous returns the target without its user; the zero Target for nil.
+// remaining returns how many tokens are left by what telemetry tells of a
+// target: the fewest, of several that it can't tell apart.
+func (b *Budget) remaining() map[sessionproxy.Target]int64 {
+	out := map[sessionproxy.Target]int64{}
+	for key, k := range *b.known.Load() {
+		target, tokens := key, k.tokens.Load()
+		if t := k.target.Load(); t != nil {
+			target = *t
+		}
+		target = target.Named()
+		if least, ok := out[target]; !ok || tokens < least {
+			out[target] = tokens
+		}
+	}
+	return out
+}
+
+// named returns what telemetry tells of a target; the zero Target for nil.
+func named(t *sessionproxy.Target) sessionproxy.Target {
+	if t == nil {
+		return sessionproxy.Target{}
+	}
+	return t.Named()
+}
+
+// anonymous returns the key of the target without its user; the zero Target
+// for nil.
 func anonymous(t *sessionproxy.Target) sessionproxy.Target {
 	if t == nil {
 		return sessionproxy.Target{}
 	}
-	return t.Anonymous()
+	return t.Key().Anonymous()
 }
 
 // bucket holds the tokens of one target.
 type bucket struct {
-	tokens atomic.Int64 // from 0 to the capacity
+	tokens atomic.Int64                        // from 0 to the capacity
+	target atomic.Pointer[sessionproxy.Target] // as it is known
+}
+
+// rename says which target it is that has the bucket's key: a connection may
+// have told what the server is.
+func (k *bucket) rename(t *sessionproxy.Target) {
+	if t != nil && k.target.Load() != t {
+		k.target.Store(t)
+	}
 }
 
 // take takes n tokens, or none if there are fewer.

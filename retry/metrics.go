@@ -58,8 +58,8 @@ func newMeters(p metric.MeterProvider, b *Budget) (*meters, error) {
 	if _, err = meter.Int64ObservableGauge("sessionproxy.retry.budget.remaining",
 		metric.WithDescription("Tokens left in the budget of repetitions."), metric.WithUnit("{token}"),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-			for target, k := range *b.known.Load() {
-				o.Observe(k.tokens.Load(), m.with(labels{target: target}))
+			for target, tokens := range b.remaining() {
+				o.Observe(tokens, m.with(labels{target: target}))
 			}
 			return nil
 		})); err != nil {
@@ -71,14 +71,14 @@ func newMeters(p metric.MeterProvider, b *Budget) (*meters, error) {
 // repeated counts an attempt that follows a failure of the class.
 func (m *meters) repeated(ctx context.Context, t *sessionproxy.Target, class fault.Class) {
 	if m != nil {
-		m.attempts.Add(ctx, 1, m.with(labels{target: anonymous(t), class: class}))
+		m.attempts.Add(ctx, 1, m.with(labels{target: named(t), class: class}))
 	}
 }
 
 // exhausted counts a call that is given up.
 func (m *meters) exhausted(ctx context.Context, t *sessionproxy.Target, class fault.Class, reason Reason) {
 	if m != nil {
-		m.givenUp.Add(ctx, 1, m.with(labels{target: anonymous(t), class: class, reason: reason}))
+		m.givenUp.Add(ctx, 1, m.with(labels{target: named(t), class: class, reason: reason}))
 	}
 }
 

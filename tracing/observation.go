@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
 // observation is the span and the clock of one call. It lives in a pool; the
@@ -15,6 +16,8 @@ type observation struct {
 	tracing *Tracing
 	call    *sp.Call
 	record  *record
+	records *records
+	target  *sp.Target      // with which the call began
 	ctx     context.Context //nolint:containedctx // that of the call, needed when it ends
 
 	span      trace.Span    // nil: none
@@ -39,7 +42,7 @@ func (t *Tracing) newObservation() any {
 // started. The span is kept here and never looked up in a context again: other
 // instrumentation puts its own spans there.
 func (o *observation) begin(ctx context.Context, call *sp.Call, r *record, span trace.Span) {
-	o.ctx, o.call, o.record, o.span = ctx, call, r, span
+	o.ctx, o.call, o.record, o.span, o.target = ctx, call, r, span, call.Target
 }
 
 // onFinish is the finish hook.
@@ -48,7 +51,7 @@ func (o *observation) onFinish(err error) {
 		o.end(err)
 	}
 	// One by one: clearing it as a whole costs more.
-	o.ctx, o.call, o.record, o.span = nil, nil, nil, nil
+	o.ctx, o.call, o.record, o.span, o.records, o.target = nil, nil, nil, nil, nil, nil
 	o.recording, o.measured, o.ended = false, false, false
 	o.started, o.waited = time.Time{}, 0
 	o.tracing.observations.Put(o)
@@ -57,6 +60,9 @@ func (o *observation) onFinish(err error) {
 // end ends the span and records the measurements.
 func (o *observation) end(err error) {
 	o.ended = true
+	if o.call.Target != o.target {
+		o.retarget()
+	}
 	if err == nil && o.recording && !o.measured { // the most frequent, which has the least to say
 		o.describeRows()
 		o.span.End()
@@ -74,5 +80,19 @@ func (o *observation) end(err error) {
 	}
 	if o.measured {
 		o.measure(f)
+	}
+}
+
+// retarget tells of the target that the call turned out to have, which only an
+// open connection knew: what the server is, or which of several hosts it is.
+func (o *observation) retarget() {
+	began := o.record
+	o.record = o.records.of(o.tracing, o.call)
+	if !o.recording {
+		return
+	}
+	o.span.SetAttributes(telemetry.Target(o.call.Target)...)
+	if o.record.name != began.name && o.tracing.spanName(o.ctx, o.call, began) == began.name {
+		o.span.SetName(o.record.name)
 	}
 }

@@ -195,6 +195,7 @@ func (h *handler) observe(ctx context.Context, call *sp.Call, span, measured boo
 	}
 	o := h.observations.Get().(*observation)
 	o.begin(ctx, call, r, s)
+	o.records = &h.records
 	if recording {
 		o.recording = true
 		o.describeStart()

@@ -76,7 +76,7 @@ func (h *handler) enter(ctx context.Context, call *sp.Call) (inside context.Cont
 // whose span it is a child of.
 func inUnit(call *sp.Call) bool {
 	unit := call.Unit()
-	return unit != nil && (unit.Target == call.Target || unit.Target.String() == call.Target.String())
+	return unit != nil && (unit.Target == call.Target || unit.Target != nil && call.Target != nil && unit.Target.Key() == call.Target.Key())
 }
 
 // beginTransaction starts the span of the transaction that the call begins,

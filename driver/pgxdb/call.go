@@ -125,6 +125,7 @@ func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 		}
 	}
 	defer s.leave()
+	call.Target = s.targetOf(s.conn)
 	s.dead = s.conn != nil && s.conn.IsClosed()
 	s.announce(call)
 	switch {

@@ -24,7 +24,7 @@ func WrapConn(conn *pgx.Conn, chain sp.Chain, opts ...Option) (*Conn, error) {
 		return nil, err
 	}
 	config := conn.Config()
-	p := newPipeline(chain, c, targetOf(config))
+	p := newPipeline(chain, c, config)
 	p.traced = config.Tracer != nil
 	p.learn(conn)
 	return &Conn{lane{pipeline: p, raw: conn, conn: conn}}, nil

@@ -43,7 +43,7 @@ func (p *pipeline) interceptConnect(config *pgxpool.Config) {
 
 // beginConnect runs the chain up to its core. It fails if the chain refuses.
 func (p *pipeline) beginConnect(ctx context.Context, cc *pgx.ConnConfig) error {
-	c := &connectCall{user: cc.Tracer}
+	c := &connectCall{pipeline: p, user: cc.Tracer}
 	c.Reset(c)
 	c.Op, c.Scope, c.Target = sp.OpConnect, sp.ScopePool, p.target.Load()
 	c.Bind(ctx)
@@ -83,12 +83,13 @@ func apart(f func()) {
 // tracer while that is done, to learn when it begins and ends.
 type connectCall struct {
 	sp.Call
-	user   pgx.QueryTracer           // the user's own tracer, or nil
-	dial   func(ctx context.Context) // suspends the chain while pgx dials
-	ctx    context.Context           //nolint:containedctx // the chain's, for pgx to dial with
-	resume func()                    // lets the chain go on
-	dialed bool
-	err    error // how dialling ended
+	pipeline *pipeline
+	user     pgx.QueryTracer           // the user's own tracer, or nil
+	dial     func(ctx context.Context) // suspends the chain while pgx dials
+	ctx      context.Context           //nolint:containedctx // the chain's, for pgx to dial with
+	resume   func()                    // lets the chain go on
+	dialed   bool
+	err      error // how dialling ended
 }
 
 // Do lets pgx dial. Done again it has nothing to offer but the same outcome:
@@ -119,7 +120,9 @@ func (c *connectCall) TraceConnectEnd(ctx context.Context, data pgx.TraceConnect
 	if t, ok := c.user.(pgx.ConnectTracer); ok {
 		t.TraceConnectEnd(ctx, data)
 	}
-	c.err = data.Err
+	if c.err = data.Err; data.Conn != nil && c.err == nil {
+		c.Target = c.pipeline.targetOf(data.Conn)
+	}
 	c.resume()
 }
 

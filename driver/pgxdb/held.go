@@ -77,6 +77,7 @@ func (p *pipeline) acquire(ctx context.Context, pool *pgxpool.Pool) (held, error
 			return err
 		}
 		s.stray = false
+		s.Target = p.targetOf(taken.Conn())
 		s.held = held{conn: taken} // for Discard
 		s.KeepOpen()
 		return nil

@@ -35,9 +35,10 @@ func newConfig(opts []Option) (config, error) {
 }
 
 // WithTarget tells which database this is, for spans, metrics and the breaker.
-// By default it is read from the configuration of the connections, of several
-// hosts the first. A target without a system or with an impossible port is an
-// error.
+// By default it is read from the configuration of the connections; of several
+// hosts a call gets the one that its connection reached. A target with neither
+// host nor namespace is this pool's alone. One without a system or with an
+// impossible port is an error.
 func WithTarget(t sp.Target) Option {
 	return optionFunc(func(c *config) error {
 		if t.System == "" {
@@ -46,6 +47,7 @@ func WithTarget(t sp.Target) Option {
 		if t.Port < 0 || t.Port > 65535 {
 			return fmt.Errorf("pgxdb: WithTarget: port %d is not between 0 and 65535", t.Port)
 		}
+		t := t.Apart()
 		c.target = &t
 		return nil
 	})

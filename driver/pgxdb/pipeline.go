@@ -6,7 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/jackc/pgx/v5"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
 
 // pipeline is what the operations of one pool or connection share.
@@ -15,23 +17,29 @@ type pipeline struct {
 	screen       func(context.Context, sp.Op) bool // see [sp.Chain.Screen]; nil: none
 	empty        bool
 	target       atomic.Pointer[sp.Target]
-	guessed      bool // the target is not the caller's word
-	connects     bool // connections are opened through the chain
-	traced       bool // pgx has a tracer, which is to know that the chain sees the calls
+	name         *dbname.Name // where the target is from; nil if it is the caller's word
+	met          atomic.Bool  // a connection has told what the server is
+	connects     bool         // connections are opened through the chain
+	traced       bool         // pgx has a tracer, which is to know that the chain sees the calls
 	acquireCalls bool
 	calls        sync.Pool
+
+	mu      sync.Mutex
+	reached []*sp.Target // by connections, of several hosts
 }
 
-func newPipeline(chain sp.Chain, c config, target *sp.Target) *pipeline {
+func newPipeline(chain sp.Chain, c config, config *pgx.ConnConfig) *pipeline {
 	p := &pipeline{
 		handler:      chain.Then(sp.Perform),
 		screen:       chain.Screen(),
 		empty:        chain.Len() == 0,
-		guessed:      c.target == nil,
 		acquireCalls: c.acquireCalls,
 	}
-	if c.target != nil {
-		target = c.target
+	target := c.target
+	if target == nil {
+		name := dbname.OfConfig(config)
+		t := name.Target.Apart()
+		p.name, target = &name, &t
 	}
 	p.target.Store(target)
 	p.calls.New = func() any {

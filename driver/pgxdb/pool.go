@@ -3,11 +3,13 @@ package pgxdb
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
 
 // Pool is a [pgxpool.Pool] whose operations pass through a chain. It is safe
@@ -20,11 +22,17 @@ type Pool struct {
 
 // NewPool makes a pool for a connection string, as [pgxpool.New] does, and
 // attaches chain to it. Opening a connection is a call of the chain too. A
-// wrong connection string or option is an error, without the password.
+// wrong connection string or option is an error, which quotes nothing of the
+// string. One with an @ behind the part that names the host, in a password that
+// is not percent-encoded, can be read in several ways and is refused.
 func NewPool(ctx context.Context, connString string, chain sp.Chain, opts ...Option) (*Pool, error) {
+	name, err := dbname.Check(connString)
+	if err != nil {
+		return nil, fmt.Errorf("pgxdb: new pool: %w", err)
+	}
 	c, err := pgxpool.ParseConfig(connString)
 	if err != nil {
-		return nil, err
+		return nil, name.Refused("pgxdb: new pool", err)
 	}
 	return NewPoolWithConfig(ctx, c, chain, opts...)
 }
@@ -48,7 +56,7 @@ func NewPoolWithConfig(ctx context.Context, config *pgxpool.Config, chain sp.Cha
 		return nil, err
 	}
 	own := config.Copy()
-	p := newPipeline(chain, c, targetOf(own.ConnConfig))
+	p := newPipeline(chain, c, own.ConnConfig)
 	if !p.empty {
 		p.connects = true
 		p.interceptConnect(own)
@@ -80,7 +88,7 @@ func WrapPool(pool *pgxpool.Pool, chain sp.Chain, opts ...Option) (*Pool, error)
 		return nil, err
 	}
 	config := pool.Config()
-	return newPool(newPipeline(chain, c, targetOf(config.ConnConfig)), pool, config), nil
+	return newPool(newPipeline(chain, c, config.ConnConfig), pool, config), nil
 }
 
 // Unwrap returns pgx's own pool. What is done with it does not pass through

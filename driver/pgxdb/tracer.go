@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
 
 // Tracer puts what only observes (tracing, metrics, logs, slow queries, the live
@@ -375,7 +376,12 @@ func (t *Tracer) intern(c *pgx.ConnConfig, conn *pgconn.PgConn) *sp.Target {
 	if t.target != nil {
 		return t.target
 	}
-	target := targetOf(c)
+	name := dbname.OfConfig(c)
+	told := name.Target.Apart()
+	if conn != nil && name.Several() {
+		told = name.At(conn.Conn().RemoteAddr())
+	}
+	target := &told
 	if conn != nil && conn.ParameterStatus("crdb_version") != "" {
 		target.System = sp.CockroachDB
 	}

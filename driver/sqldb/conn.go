@@ -17,7 +17,8 @@ import (
 type conn struct {
 	sqlmw.NullInterceptor
 	*pipeline
-	driver *driverConn
+	driver    *driverConn
+	elsewhere *sp.Target // where it leads, if not to the handle's own target
 
 	spare  *stmtCall  // the first of the calls that are free for use
 	begun  *beginning // the open transaction, if it was begun through BeginTx
@@ -57,9 +58,13 @@ func (c *conn) start(ctx context.Context, op sp.Op, text string, args []driver.N
 	s.args = args
 	s.Op, s.Text, s.InTx = op, text, c.inTx()
 	s.Args = sp.NamedArgs(args)
-	s.Target = c.target.Load()
+	if s.Target = c.elsewhere; s.Target == nil {
+		s.Target = c.target.Load()
+	}
 	s.Bind(ctx)
-	s.handle = c.above(s)
+	if s.handle = c.above(s); s.handle != nil {
+		s.handle.call.Target = s.Target
+	}
 	return s
 }
 

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
 
 // pipeline is what all connections of one database share.
@@ -24,6 +26,11 @@ type pipeline struct {
 	habits    habits
 	facts     serverFacts
 	bare      bool // connections are the driver's own
+
+	reached struct { // by connections, where they tell
+		sync.Mutex
+		targets []*sp.Target
+	}
 }
 
 func newPipeline(chain sp.Chain, d driver.Driver, cfg config) *pipeline {
@@ -36,7 +43,7 @@ func newPipeline(chain sp.Chain, d driver.Driver, cfg config) *pipeline {
 		bare:    cfg.bare,
 	}
 	p.target.Store(cfg.target)
-	p.askServer.Store(!p.empty && cfg.askServer && cfg.target != nil && cfg.target.System == sp.MySQL)
+	p.askServer.Store(!p.empty && cfg.askServer && cfg.target.System == sp.MySQL)
 	return p
 }
 
@@ -50,7 +57,8 @@ func (p *pipeline) passes(ctx context.Context, op sp.Op) bool {
 type connector struct {
 	*pipeline
 	parent driver.Connector
-	mask   redactor
+	name   *dbname.Name // nil if the caller has said what it is
+	mask   dbname.Name
 }
 
 // Driver returns the driver that is wrapped.
@@ -67,26 +75,30 @@ func (c *connector) Close() error {
 
 // Connect dials, as a call of its own.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	raw, err := c.dial(ctx)
+	if c.empty {
+		raw, err := c.parent.Connect(ctx)
+		if err != nil {
+			return nil, c.mask.Hide("sqldb: connect", err)
+		}
+		if c.bare {
+			return raw, nil
+		}
+		d := newDriverConn(raw, c.pipeline)
+		d.learnSettings(ctx)
+		return newFacade(d, c.pipeline, nil)
+	}
+	d, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if c.bare {
-		return raw, nil
+		return d.raw, nil
 	}
-	d := newDriverConn(raw, c.pipeline)
-	if c.askServer.Load() {
-		c.tellMariaDB(ctx, d)
-	}
-	d.learnSettings(ctx)
-	return newFacade(d, c.pipeline)
+	d.driver.learnSettings(ctx)
+	return newFacade(d.driver, c.pipeline, d.Target)
 }
 
-func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
-	if c.empty {
-		raw, err := c.parent.Connect(ctx)
-		return raw, c.mask.conceal(err)
-	}
+func (c *connector) dial(ctx context.Context) (*dialCall, error) {
 	d := &dialCall{connector: c}
 	d.Reset(d)
 	d.Op, d.Target = sp.OpConnect, c.target.Load()
@@ -98,7 +110,7 @@ func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
 	if d.raw == nil {
 		return nil, errNotPerformed(d.Op)
 	}
-	return d.raw, nil
+	return d, nil
 }
 
 // dialCall is the call of opening a connection.
@@ -106,6 +118,7 @@ type dialCall struct {
 	sp.Call
 	connector *connector
 	raw       driver.Conn
+	driver    *driverConn
 }
 
 func (d *dialCall) Do(ctx context.Context, _ *sp.Call) error {
@@ -113,9 +126,10 @@ func (d *dialCall) Do(ctx context.Context, _ *sp.Call) error {
 	raw, err := d.connector.parent.Connect(ctx)
 	if err != nil {
 		d.Judge(ctx, err, fault.PhaseConnect, fault.ProgressUnsent)
-		return d.connector.mask.conceal(err)
+		return d.connector.mask.Hide("sqldb: connect", err)
 	}
-	d.raw = raw
+	d.raw, d.driver = raw, newDriverConn(raw, d.connector.pipeline)
+	d.Target = d.connector.meet(ctx, raw, d.driver)
 	return nil
 }
 
@@ -155,6 +169,6 @@ func (c *connector) tellMariaDB(ctx context.Context, d *driverConn) {
 	if version := fmt.Sprintf("%s", dest[0]); strings.Contains(strings.ToLower(version), "mariadb") {
 		t := *c.target.Load()
 		t.System = sp.MariaDB
-		c.target.Store(&t)
+		c.target.Store(c.share(t))
 	}
 }

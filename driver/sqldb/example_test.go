@@ -7,6 +7,7 @@ import (
 	"log"
 	"strings"
 
+	_ "github.com/jackc/pgx/v5/stdlib" // a driver of PostgreSQL
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	_ "modernc.org/sqlite" // the embedded database

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 
 	"github.com/ngrok/sqlmw"
+	sp "github.com/sessionproxy/sessionproxy"
 )
 
 // facadeConn is a connection as database/sql sees it: sqlmw's, less the interfaces
@@ -25,12 +26,16 @@ type mwConn interface {
 	driver.Pinger
 }
 
-// newFacade puts sqlmw between the driver's connection and the connection returned.
-func newFacade(d *driverConn, p *pipeline) (driver.Conn, error) {
+// newFacade puts sqlmw between the driver's connection and the connection returned,
+// which leads to target.
+func newFacade(d *driverConn, p *pipeline, target *sp.Target) (driver.Conn, error) {
 	f := &facadeConn{driver: d}
 	var between sqlmw.Interceptor = sqlmw.NullInterceptor{}
 	if !p.empty {
 		f.conn = &conn{pipeline: p, driver: d}
+		if target != p.target.Load() {
+			f.conn.elsewhere = target
+		}
 		between = f.conn
 	}
 	wrapped, err := sqlmw.Driver(fixed{d}, between).Open("")

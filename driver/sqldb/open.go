@@ -12,6 +12,7 @@ import (
 	"weak"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
 
 // Open opens a database like [sql.Open], with every operation passed through
@@ -25,24 +26,46 @@ func Open(driverName, dsn string, chain sp.Chain, opts ...Option) (*sql.DB, erro
 	if err != nil {
 		return nil, err
 	}
-	mask := newRedactor(dsn)
 	if !slices.Contains(sql.Drivers(), driverName) {
 		return nil, fmt.Errorf("sqldb: open: unknown driver %q: import its package; registered are %s",
 			driverName, registered())
 	}
-	probe, err := sql.Open(driverName, dsn)
+	d, err := driverOf(driverName, dsn)
 	if err != nil {
-		return nil, mask.hide("open with driver "+driverName, err)
-	}
-	d := probe.Driver()
-	if err := probe.Close(); err != nil {
-		return nil, mask.hide("open with driver "+driverName, err)
+		return nil, err
 	}
 	c, err := newConnector(driverName, d, dsn, chain, cfg)
 	if err != nil {
 		return nil, err
 	}
 	return open(c), nil
+}
+
+// driverOf returns the driver that is registered under a name. database/sql
+// gives it away with a database only, which is not opened.
+func driverOf(driverName, dsn string) (driver.Driver, error) {
+	probe, err := sql.Open(driverName, "") // what every driver takes that is known
+	if err != nil {
+		probe, err = sql.Open(driverName, dsn)
+	}
+	if err == nil {
+		_ = probe.Close() // nothing was opened
+		return probe.Driver(), nil
+	}
+	name, ambiguous := dbname.Parse(driverName, nil, dsn)
+	if ambiguous != nil {
+		return nil, refused(driverName, name, ambiguous, true)
+	}
+	return nil, refused(driverName, name, err, false)
+}
+
+// refused returns the error of a data source name that was not taken.
+func refused(driverName string, name dbname.Name, err error, ours bool) error {
+	tried := "sqldb: open with driver " + driverName
+	if ours {
+		return fmt.Errorf("%s: %w", tried, err)
+	}
+	return name.Refused(tried, err)
 }
 
 func registered() string {
@@ -54,34 +77,43 @@ func registered() string {
 
 // newConnector makes a connector for one data source name of a driver.
 func newConnector(driverName string, d driver.Driver, dsn string, chain sp.Chain, cfg config) (*connector, error) {
-	mask := newRedactor(dsn)
+	name, err := dbname.Parse(driverName, d, dsn)
+	if err != nil {
+		return nil, refused(driverName, name, err, true)
+	}
 	var parent driver.Connector = dsnConnector{dsn: dsn, driver: d}
 	if dc, ok := d.(driver.DriverContext); ok {
-		var err error
 		if parent, err = dc.OpenConnector(dsn); err != nil {
-			return nil, mask.hide("open with driver "+driverName, err)
+			return nil, refused(driverName, name, err, false)
 		}
 	}
+	return wrap(parent, d, name, chain, cfg), nil
+}
+
+// wrap makes a connector of the driver's.
+func wrap(parent driver.Connector, d driver.Driver, name dbname.Name, chain sp.Chain, cfg config) *connector {
+	c := &connector{parent: parent, mask: name}
 	if cfg.target == nil {
-		t := ParseTarget(driverName, dsn)
-		cfg.target = &t
+		t := name.Target.Apart()
+		cfg.target, c.name = &t, &c.mask
 	}
-	return &connector{pipeline: newPipeline(chain, d, cfg), parent: parent, mask: mask}, nil
+	c.pipeline = newPipeline(chain, d, cfg)
+	return c
 }
 
 // OpenDB opens a database like [sql.OpenDB], with every operation of c's
-// connections passed through chain. A connector tells nothing of its database:
-// say what it is [WithTarget]. A bad option makes every use of the database
-// fail with an error that names it.
+// connections passed through chain. Which database it is the connectors of
+// go-sql-driver/mysql, pgx, lib/pq, bun's pgdriver and modernc.org/sqlite tell,
+// those that wrap one of them in a field, and any with a method
+// Target() sessionproxy.Target. Of another the system is known at most, by its
+// driver's type: say what it is [WithTarget]. A bad option makes every use of
+// the database fail with an error that names it.
 func OpenDB(c driver.Connector, chain sp.Chain, opts ...Option) *sql.DB {
 	cfg, err := newConfig(opts)
 	if err != nil {
 		return sql.OpenDB(failing{err: err, driver: c.Driver()})
 	}
-	if cfg.target == nil {
-		cfg.target = &sp.Target{System: sp.OtherSQL}
-	}
-	return open(&connector{pipeline: newPipeline(chain, c.Driver(), cfg), parent: c})
+	return open(wrap(c, c.Driver(), dbname.Of(c), chain, cfg))
 }
 
 // Register makes a driver available under name, for [sql.Open], that passes

@@ -95,34 +95,6 @@ func TestRegisteredDriversPassThroughTheirChain(t *testing.T) {
 	}
 }
 
-func TestParseTarget(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		driver, dsn string
-		want        sp.Target
-	}{
-		{"pgx", "postgres://bob:s3cret@db.example.com:5433/shop?sslmode=disable", sp.Target{System: sp.PostgreSQL, Host: "db.example.com", Port: 5433, Namespace: "shop", User: "bob"}},
-		{"postgres", "postgresql://bob@a:1,b:2/shop?search_path=sales", sp.Target{System: sp.PostgreSQL, Host: "a", Port: 1, Namespace: "shop|sales", User: "bob"}},
-		{"pgx", "postgres:///shop?host=/run/pg&user=x", sp.Target{System: sp.PostgreSQL, Host: "/run/pg", Port: 5432, Namespace: "shop"}},
-		{"postgres", `host=/tmp user=bob password='s3 cr\'et' dbname=shop port=6000`, sp.Target{System: sp.PostgreSQL, Host: "/tmp", Port: 6000, Namespace: "shop", User: "bob"}},
-		{"pgx/v5", "user=bob", sp.Target{System: sp.PostgreSQL, Host: "localhost", Port: 5432, Namespace: "bob", User: "bob"}},
-		{"pgx", "postgres://[::1]:5432/shop", sp.Target{System: sp.PostgreSQL, Host: "::1", Port: 5432, Namespace: "shop"}},
-		{"mysql", "bob:s3c@ret/x@tcp(db:3307)/shop?parseTime=true&loc=Europe/Berlin", sp.Target{System: sp.MySQL, Host: "db", Port: 3307, Namespace: "shop", User: "bob"}},
-		{"mysql", "bob@unix(/run/mysqld.sock)/shop", sp.Target{System: sp.MySQL, Host: "/run/mysqld.sock", Namespace: "shop", User: "bob"}},
-		{"mysql", "/shop", sp.Target{System: sp.MySQL, Host: "localhost", Port: 3306, Namespace: "shop"}},
-		{"mariadb", "tcp([::1]:3306)/", sp.Target{System: sp.MariaDB, Host: "::1", Port: 3306}},
-		{"sqlite", "file:/var/data/app.db?_pragma=foreign_keys(1)", sp.Target{System: sp.SQLite, Namespace: "app.db"}},
-		{"sqlite3", ":memory:", sp.Target{System: sp.SQLite, Namespace: ":memory:"}},
-		{"other", "cockroachdb://root@h:26257/d", sp.Target{System: sp.CockroachDB, Host: "h", Port: 26257, Namespace: "d", User: "root"}},
-		{"other", "what", sp.Target{System: sp.OtherSQL}},
-	}
-	for _, test := range tests {
-		if got := sqldb.ParseTarget(test.driver, test.dsn); got != test.want {
-			t.Errorf("ParseTarget(%q, %q) = %+v, want %+v", test.driver, test.dsn, got, test.want)
-		}
-	}
-}
-
 func FuzzParseTarget(f *testing.F) {
 	for _, seed := range []string{"postgres://u:p@h:1/d", "u:p@tcp(h:1)/d?x=/", "host='a\\'b' x", "file:x?y"} {
 		f.Add("pgx", seed)

@@ -38,8 +38,8 @@ func newConfig(opts []Option) (config, error) {
 }
 
 // WithTarget tells which database this is, for spans, metrics and the breaker.
-// By default it is read from the data source name; [OpenDB], which has none,
-// otherwise knows nothing of it. See [ParseTarget].
+// By default the driver is asked; see [ParseTarget] and [OpenDB]. A target with
+// neither host nor namespace is this handle's alone.
 func WithTarget(t sp.Target) Option {
 	return optionFunc(func(c *config) error {
 		if t.System == "" {
@@ -48,6 +48,7 @@ func WithTarget(t sp.Target) Option {
 		if t.Port < 0 || t.Port > 65535 {
 			return fmt.Errorf("sqldb: WithTarget: port %d is not between 0 and 65535", t.Port)
 		}
+		t := t.Apart()
 		c.target, c.askServer = &t, false
 		return nil
 	})

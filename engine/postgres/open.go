@@ -15,6 +15,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
 
 func init() {
@@ -68,7 +69,7 @@ func read(u *engine.URL) (*pgxpool.Config, error) {
 	}
 	c, err := pgxpool.ParseConfig(connString(u, host, q))
 	if err != nil {
-		return nil, fmt.Errorf("engine: open: %s: %w", u.Scheme, hidePassword(u, err))
+		return nil, badConfig(u, err)
 	}
 	c.ConnConfig.ConnectTimeout = timeout
 	c.ConnConfig.StatementCacheCapacity = cached
@@ -139,12 +140,13 @@ func severalHosts(u *engine.URL) (hosts, ports string) {
 	return hosts, ports
 }
 
-// hidePassword returns an error of pgx's parser without the password, which
-// pgx masks itself, by a pattern.
-func hidePassword(u *engine.URL, err error) error {
-	password, ok := u.Password()
-	if !ok || password == "" || !strings.Contains(err.Error(), password) {
-		return err
+// badConfig returns the error of pgx's parser without what it quotes. What it
+// wraps, of a certificate's file say, was parsed out of its own quotes.
+func badConfig(u *engine.URL, err error) error {
+	name, _ := dbname.Check("") // of a connection string that is not ambiguous
+	plain := name.Refused("engine: open: "+u.Scheme, err)
+	if inner := errors.Unwrap(err); inner != nil {
+		return fmt.Errorf("%w: %w", plain, inner)
 	}
-	return errors.New(strings.ReplaceAll(err.Error(), password, "xxxxx"))
+	return plain
 }

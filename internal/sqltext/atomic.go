@@ -90,6 +90,8 @@ func executed(d Dialect, raw string) bool {
 // standard_conforming_strings of PostgreSQL.
 func endsElsewhere(d Dialect, k Kind, raw string) bool {
 	switch k {
+	case Undecided:
+		return true
 	case String, Quoted, Opaque:
 	default:
 		return false

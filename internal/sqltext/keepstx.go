@@ -22,6 +22,8 @@ func KeepsTx(d Dialect, text string) bool {
 		}
 		switch raw := text[t.Start:t.End]; {
 		case t.Kind == Space || t.Kind == Comment:
+		case t.Kind == Undecided && strings.Contains(raw, ";"):
+			return false
 		case raw == ";" && t.Kind == Punct:
 			if !s.keepsTx(d) {
 				return false
@@ -77,6 +79,9 @@ func (s *txStatement) take(k Kind, raw string) {
 	if s.taken < len(s.words) {
 		s.words[s.taken] = word
 		s.taken++
+	}
+	if k == Undecided {
+		s.marked = s.marked || containsWord(raw, decisive)
 	}
 	if k == Variable {
 		s.marked = s.marked || strings.Contains(strings.ToLower(raw), "autocommit")

@@ -20,7 +20,7 @@ const (
 	String
 	// Number is a number.
 	Number
-	// Opaque is any other literal, or a rest that can't be told.
+	// Opaque is any other literal.
 	Opaque
 	// Param is a parameter.
 	Param
@@ -28,6 +28,10 @@ const (
 	Variable
 	// Punct is a single character of an operator or of punctuation.
 	Punct
+	// Undecided is the rest of a text of which it can't be told what is a
+	// literal: dialects, versions or modes of the server disagree from here on,
+	// or something is not ended.
+	Undecided
 )
 
 // Token is a piece of a statement: text[Start:End].
@@ -41,16 +45,30 @@ type Token struct {
 }
 
 // Lexer takes a statement apart. Its tokens follow each other without a gap
-// up to the end of the text. It allocates nothing. A Lexer is not safe for
-// concurrent use.
+// up to the end of the text. It allocates nothing and takes time in proportion
+// to the text. A Lexer is not safe for concurrent use.
+//
+// A server's mode is not known here: whether a backslash escapes
+// (NO_BACKSLASH_ESCAPES, standard_conforming_strings) and whether "" quotes a
+// name (ANSI_QUOTES) can change with every statement. Where the readings end a
+// literal at different places, the rest is [Undecided].
 type Lexer struct {
 	dialect Dialect
+	common  bool // a backslash is what it is by default
 	text    string
 	pos     int
+	ends    int // of an executable comment: where it ends; 0 outside of one
 }
 
 // NewLexer returns a lexer of text.
 func NewLexer(d Dialect, text string) Lexer { return Lexer{dialect: d, text: text} }
+
+// NewCommonLexer returns a lexer of text that reads as a server in its default
+// mode does. It is for what the caller wrote, such as parameters; what is to be
+// hidden is found by [NewLexer].
+func NewCommonLexer(d Dialect, text string) Lexer {
+	return Lexer{dialect: d, text: text, common: true}
+}
 
 // Next returns the next token, or false at the end.
 func (l *Lexer) Next() (Token, bool) {
@@ -59,6 +77,14 @@ func (l *Lexer) Next() (Token, bool) {
 	}
 	start := l.pos
 	kind := l.scan(l.text[start])
+	if l.ends > 0 && l.pos > l.ends {
+		// A server of another version skips the comment, up to the first */.
+		if start < l.ends {
+			kind = l.rest()
+		} else {
+			l.ends = 0
+		}
+	}
 	return Token{kind, start, l.pos}, true
 }
 
@@ -75,8 +101,10 @@ func (l *Lexer) scan(c byte) Kind {
 		return Number
 	}
 	switch c {
+	case 0:
+		return l.rest() // what ends the text for some
 	case '\'':
-		return l.quoted(l.dialect == MySQL)
+		return l.quoted(l.mode())
 	case '"':
 		return l.doubleQuoted()
 	case '`':
@@ -84,7 +112,7 @@ func (l *Lexer) scan(c byte) Kind {
 			return l.name('`')
 		}
 	case '[':
-		if l.dialect == SQLite {
+		if l.dialect == SQLite || l.dialect == Generic && !l.plain(']') {
 			return l.name(']')
 		}
 	case '$':
@@ -120,27 +148,47 @@ func (l *Lexer) skip(i int, of func(byte) bool) int {
 	return i
 }
 
-// rest takes everything up to the end as a literal.
+// rest takes everything up to the end.
 func (l *Lexer) rest() Kind {
 	l.pos = len(l.text)
-	return Opaque
+	return Undecided
+}
+
+// plain reports whether what stands between the position and a closing quote is
+// read alike with and without the quotes.
+func (l *Lexer) plain(closing byte) bool {
+	end := l.skip(l.pos+1, func(c byte) bool { return isTag(c) || c == ' ' || c == ',' || c == '.' })
+	return end < len(l.text) && (l.text[end] == closing || l.text[end] == ':' || l.text[end] == '$' || l.text[end] == '?')
 }
 
 // word takes a word, or the literal that it is the prefix of.
 func (l *Lexer) word() Kind {
 	end := l.skip(l.pos, isWord)
 	word := l.text[l.pos:end]
-	if end < len(l.text) && l.text[end] == '\'' && isPrefix(word) {
-		escapes := l.dialect == MySQL || strings.EqualFold(word, "e")
-		l.pos = end
-		l.quoted(escapes)
-		return Opaque
+	next := byte(0)
+	if end < len(l.text) {
+		next = l.text[end]
 	}
-	// U&'…' and U&"…"
-	if len(word) == 1 && word[0]|0x20 == 'u' && end+1 < len(l.text) && l.text[end] == '&' {
+	switch {
+	case next == '\'' && l.dialect == Generic && (strings.EqualFold(word, "q") || strings.EqualFold(word, "nq")):
+		return l.rest() // Oracle's q'[…]'
+	case next == '\'' && isPrefix(word):
+		mode := l.mode()
+		if l.dialect == PostgreSQL && strings.EqualFold(word, "e") {
+			mode = escapes
+		}
+		l.pos = end
+		if l.quoted(mode) == Undecided {
+			return Undecided
+		}
+		return Opaque
+	case next == '&' && l.dialect == PostgreSQL && len(word) == 1 && word[0]|0x20 == 'u' && end+1 < len(l.text):
+		// U&'…' and U&"…"
 		if quote := l.text[end+1]; quote == '\'' || quote == '"' {
 			l.pos = end + 1
-			l.quotedBy(quote, false)
+			if l.quotedBy(quote, verbatim) == Undecided {
+				return Undecided
+			}
 			return Opaque
 		}
 	}
@@ -161,13 +209,16 @@ func isPrefix(word string) bool {
 }
 
 // number returns the end of a number. What hangs on to it belongs to it: no
-// dialect reads a name there that would be worth keeping.
+// dialect reads a name there that would be worth keeping. A dollar sign begins
+// a quote in PostgreSQL.
 func (l *Lexer) number(i int) int {
 	for i < len(l.text) {
 		switch c := l.text[i]; {
+		case c == '$' && (l.dialect == PostgreSQL || l.dialect == Generic):
+			return i
 		case isWord(c), c == '.':
 			i++
-		case (c == '+' || c == '-') && l.text[i-1]|0x20 == 'e' && !l.hex(i):
+		case (c == '+' || c == '-') && l.text[i-1]|0x20 == 'e' && !l.hex(i) && i+1 < len(l.text) && isDigit(l.text[i+1]):
 			i++
 		default:
 			return i
@@ -182,65 +233,20 @@ func (l *Lexer) hex(i int) bool {
 	return i-l.pos > 1 && l.text[l.pos] == '0' && l.text[l.pos+1]|0x20 == 'x'
 }
 
-// quoted takes a string in single quotes.
-func (l *Lexer) quoted(escapes bool) Kind { return l.quotedBy('\'', escapes) }
-
-func (l *Lexer) quotedBy(quote byte, escapes bool) Kind {
-	i := l.pos + 1
-	for i < len(l.text) {
-		switch c := l.text[i]; {
-		case c == '\\' && escapes:
-			i++
-		case c == '\\' && l.dialect == Generic:
-			return l.rest() // an escape here, a plain character there
-		case c == quote && i+1 < len(l.text) && l.text[i+1] == quote:
-			i++
-		case c == quote:
-			l.pos = i + 1
-			return String
-		}
-		i++
-	}
-	return l.rest()
-}
-
-// doubleQuoted takes a text in double quotes: a string for MySQL, a name for
-// PostgreSQL, either for SQLite.
-func (l *Lexer) doubleQuoted() Kind {
-	kind := l.quotedBy('"', l.dialect == MySQL)
-	switch {
-	case kind == Opaque:
-		return Opaque
-	case l.dialect == PostgreSQL:
-		return Name
-	}
-	return Quoted
-}
-
-// name takes a name up to its closing quote.
-func (l *Lexer) name(closing byte) Kind {
-	for i := l.pos + 1; i < len(l.text); i++ {
-		if l.text[i] != closing {
-			continue
-		}
-		if closing != ']' && i+1 < len(l.text) && l.text[i+1] == closing {
-			i++
-			continue
-		}
-		l.pos = i + 1
-		return Name
-	}
-	return l.rest()
-}
-
 // dollar takes $1, $name or a dollar quote.
 func (l *Lexer) dollar() Kind {
-	if isDigit(l.at(1)) {
+	switch {
+	case l.dialect == SQLite && (!isDigit(l.at(1)) || !l.common && l.suffixed(l.skip(l.pos+1, isWord))):
+		return l.variable()
+	case isDigit(l.at(1)):
 		l.pos = l.skip(l.pos+1, isDigit)
 		return Param
 	}
 	end := l.skip(l.pos+1, isTag)
-	if end < len(l.text) && l.text[end] == '$' && (l.dialect == PostgreSQL || l.dialect == Generic) {
+	if end < len(l.text) && l.text[end] == '$' {
+		if l.dialect != PostgreSQL {
+			return l.rest() // a quote for some, names for others
+		}
 		tag := l.text[l.pos : end+1]
 		if n := strings.Index(l.text[end+1:], tag); n >= 0 {
 			l.pos = end + 1 + n + len(tag)
@@ -248,16 +254,52 @@ func (l *Lexer) dollar() Kind {
 		}
 		return l.rest()
 	}
-	if l.dialect == SQLite && end > l.pos+1 {
-		l.pos = end
-		return Param
-	}
 	if end > l.pos+1 && l.dialect == MySQL { // a name may begin with $
 		l.pos = l.skip(l.pos, isWord)
 		return Word
 	}
+	if l.dialect == Generic && l.suffixed(end) {
+		return l.rest()
+	}
 	l.pos++
 	return Punct
+}
+
+// suffixed reports whether a variable that ends at i goes on for SQLite.
+func (l *Lexer) suffixed(i int) bool {
+	return i < len(l.text) && (l.text[i] == '(' || strings.HasPrefix(l.text[i:], "::"))
+}
+
+// variable takes SQLite's $name, :name, @name and #name, with the suffixes of
+// its tokenizer: $name::name(anything but space).
+func (l *Lexer) variable() Kind {
+	i, letters, kind := l.pos+1, 0, Param
+	for i < len(l.text) {
+		switch c := l.text[i]; {
+		case isWord(c):
+			letters++
+			i++
+			continue
+		case l.common: // a suffix is not what anybody means
+		case c == ':' && i+1 < len(l.text) && l.text[i+1] == ':':
+			i += 2
+			continue
+		case c == '(' && letters > 0:
+			i = l.skip(i, func(c byte) bool { return c != ')' && c > ' ' })
+			if i == len(l.text) || l.text[i] != ')' {
+				return l.rest()
+			}
+			i++
+			kind = Opaque
+		}
+		break
+	}
+	if letters == 0 {
+		l.pos++
+		return Punct
+	}
+	l.pos = i
+	return kind
 }
 
 // parameter takes ?, ?1, :name, @name, @@name, or the operator that c begins.
@@ -273,8 +315,14 @@ func (l *Lexer) parameter(c byte) Kind {
 	case c == ':' && l.at(1) == ':':
 		l.pos += 2
 		return Punct
+	case l.dialect == SQLite:
+		return l.variable()
 	case c == ':' && isLetter(l.at(1)) && l.dialect != PostgreSQL:
-		l.pos = l.skip(l.pos+1, isWord)
+		end := l.skip(l.pos+1, isWord)
+		if l.dialect == Generic && l.suffixed(end) {
+			return l.rest()
+		}
+		l.pos = end
 		return Param
 	case c == '@' && l.dialect != PostgreSQL:
 		return l.atSign()
@@ -285,95 +333,19 @@ func (l *Lexer) parameter(c byte) Kind {
 
 func (l *Lexer) atSign() Kind {
 	i := l.pos + 1
-	for i < len(l.text) && l.text[i] == '@' {
+	if l.at(1) == '@' {
 		i++
 	}
 	end := l.skip(i, isWord)
-	if end == i {
+	switch {
+	case end == i:
 		l.pos++
 		return Punct
+	case l.dialect == Generic && l.suffixed(end):
+		return l.rest()
 	}
 	l.pos = end
-	if l.dialect == SQLite {
-		return Param
-	}
 	return Variable
-}
-
-// comment takes a comment, if c begins one.
-func (l *Lexer) comment(c byte) (Kind, bool) {
-	next := l.at(1)
-	switch {
-	case c == '-' && next == '-':
-		return l.dashes()
-	case c == '#' && l.dialect == MySQL:
-		l.line()
-		return Comment, true
-	case c == '#' && l.dialect == Generic:
-		return l.rest(), true // a comment here, an operator there
-	case c == '/' && next == '*':
-		return l.block(), true
-	case c == '*' && next == '/' && (l.dialect == MySQL || l.dialect == Generic):
-		l.pos += 2 // the end of an executable comment
-		return Comment, true
-	}
-	return Punct, false
-}
-
-// dashes takes a comment of two dashes, which MySQL wants a space behind.
-func (l *Lexer) dashes() (Kind, bool) {
-	behind := l.at(2)
-	spaced := l.pos+2 >= len(l.text) || behind <= ' '
-	switch {
-	case spaced, l.dialect == PostgreSQL, l.dialect == SQLite:
-		l.line()
-		return Comment, true
-	case l.dialect == Generic:
-		return l.rest(), true
-	}
-	return Punct, false
-}
-
-// line moves behind the end of the line.
-func (l *Lexer) line() {
-	n := strings.IndexByte(l.text[l.pos:], '\n')
-	if n < 0 {
-		l.pos = len(l.text)
-		return
-	}
-	l.pos += n + 1
-}
-
-// block takes a comment in /* */, or the opening of an executable one, whose
-// inside is SQL.
-func (l *Lexer) block() Kind {
-	if l.dialect == MySQL || l.dialect == Generic {
-		open := l.pos + 2
-		if open < len(l.text) && l.text[open] == 'M' {
-			open++
-		}
-		if open < len(l.text) && l.text[open] == '!' {
-			l.pos = l.skip(open+1, isDigit)
-			return Comment
-		}
-	}
-	depth := 1
-	for i := l.pos + 2; i+1 < len(l.text); i++ {
-		switch {
-		case l.text[i] == '*' && l.text[i+1] == '/':
-			i++
-			if depth--; depth == 0 {
-				l.pos = i + 1
-				return Comment
-			}
-		case l.text[i] == '/' && l.text[i+1] == '*' && l.dialect == PostgreSQL:
-			i++
-			depth++
-		case l.text[i] == '/' && l.text[i+1] == '*' && l.dialect == Generic:
-			return l.rest() // nested here, not there
-		}
-	}
-	return l.rest()
 }
 
 func isSpace(c byte) bool  { return c <= ' ' || c == 0x7f }

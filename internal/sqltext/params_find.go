@@ -37,7 +37,7 @@ const maxNumber = 1<<16 - 1
 func Compile(d Dialect, text string) (*Template, error) {
 	f := finder{
 		Template: Template{dialect: d, source: text},
-		lexer:    NewLexer(d, text), frames: make([]bracket, 1, 8), index: map[string]int{},
+		lexer:    NewCommonLexer(d, text), frames: make([]bracket, 1, 8), index: map[string]int{},
 	}
 	for {
 		t, ok := f.lexer.Next()

@@ -30,7 +30,7 @@ func ReadingOf(d Dialect, text string) Reading {
 func read(d Dialect, text string) Reading {
 	out := Reading{Reads: true}
 	statements := 0
-	for r := (reader{lexer: NewLexer(d, text), text: text, dialect: d}); r.next(); {
+	for r := (reader{lexer: NewLexer(d, text), text: text}); r.next(); {
 		statements++
 		out.Reads = out.Reads && r.reads()
 	}
@@ -41,9 +41,8 @@ func read(d Dialect, text string) Reading {
 
 // reader reads the words of a text, statement by statement.
 type reader struct {
-	lexer   Lexer
-	dialect Dialect
-	text    string
+	lexer Lexer
+	text  string
 	words
 }
 
@@ -63,8 +62,8 @@ func (r *reader) next() bool {
 			return found
 		case t.Kind == Space, t.Kind == Comment:
 			continue
-		case t.Kind == Opaque && t.End == len(r.text) && r.dialect == Generic:
-			r.changes = true // where dialects disagree, the rest of the text is one token
+		case t.Kind == Undecided:
+			r.changes = true
 		}
 		switch t.Kind {
 		case Word:

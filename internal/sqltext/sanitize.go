@@ -1,14 +1,17 @@
 package sqltext
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Sanitize returns text with every literal replaced by ?, comments left out
 // and white space folded. A list of literals and parameters after IN becomes
-// (?). Parameters stay as they are. The result can be sanitised again without
-// a change. If there is nothing to change, text itself is returned and nothing
+// (?). Parameters stay as they are. The result is valid UTF-8, U+FFFD standing
+// for what is not, and can be sanitised again without a change. If there is nothing to change, text itself is returned and nothing
 // is allocated.
 func Sanitize(d Dialect, text string) string {
-	s := sanitizer{text: text}
+	s := sanitizer{text: text, places: places{names: d == SQLite}}
 	lexer := NewLexer(d, text)
 	for {
 		t, ok := lexer.Next()
@@ -34,6 +37,7 @@ type sanitizer struct {
 	minus bool // the last token was -
 	named bool // the next name stands where a table or a column is named
 	jump  int  // where to go on, if not behind the token
+	places
 }
 
 func (s *sanitizer) take(t Token, rest Lexer) {
@@ -44,13 +48,14 @@ func (s *sanitizer) take(t Token, rest Lexer) {
 	}
 	defer func() { s.minus = raw == "-" }()
 	switch t.Kind {
-	case String, Number, Opaque:
+	case String, Number, Opaque, Undecided:
 		s.write(t, "?")
 		s.in, s.named = false, false
 		return
 	case Quoted:
-		if s.named || rest.qualifies() {
+		if s.named || rest.qualifies() || s.alias {
 			s.write(t, raw)
+			s.behindName()
 		} else {
 			s.write(t, "?")
 		}
@@ -69,9 +74,15 @@ func (s *sanitizer) take(t Token, rest Lexer) {
 				return
 			}
 		}
-		s.named = raw == "."
+		s.named = s.punct(raw) || raw == "."
 	case Word:
-		s.named = namesFollow(raw)
+		isTarget := s.named
+		if s.named = s.word(raw) || namesFollow(raw); isTarget && !s.named {
+			s.behindName()
+		}
+	case Name:
+		s.named = false
+		s.behindName()
 	default:
 		s.named = false
 	}
@@ -154,8 +165,12 @@ func (s *sanitizer) differ(offset int) {
 }
 
 func (s *sanitizer) result() string {
+	out := s.text[:s.same]
 	if s.wrote {
-		return s.out.String()
+		out = s.out.String()
 	}
-	return s.text[:s.same]
+	if !utf8.ValidString(out) {
+		return strings.ToValidUTF8(out, "\uFFFD")
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package sqltext
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxSummary is the greatest length of a summary, by the semantic conventions
@@ -37,9 +38,9 @@ type summarizer struct {
 	text   string
 	out    strings.Builder
 	full   bool
-	frames []frame  // one per open parenthesis, the statement's first
-	prev   string   // the word before, in lower case
-	ctes   []string // names of common table expressions
+	frames []frame             // one per open parenthesis, the statement's first
+	prev   string              // the word before, in lower case
+	ctes   map[string]struct{} // names of common table expressions, in lower case
 
 	stringNames bool // a table may be named by a string, which SQLite allows
 }
@@ -84,14 +85,16 @@ func (s *summarizer) punct(raw string) {
 	f := s.top()
 	switch raw {
 	case "(":
+		only := f.expect && s.prev == "only" // FROM ONLY (t)
 		f.expect, f.start = false, false
-		s.frames = append(s.frames, frame{start: true})
+		s.frames = append(s.frames, frame{start: !only, expect: only})
 	case ")":
 		if len(s.frames) > 1 {
 			s.frames = s.frames[:len(s.frames)-1]
 		}
 	case ";":
-		s.frames, s.ctes = s.frames[:1], s.ctes[:0]
+		s.frames = s.frames[:1]
+		clear(s.ctes)
 		s.frames[0] = frame{start: true}
 	case ",":
 		f.expect, f.naming = f.list, f.with
@@ -142,7 +145,7 @@ func (s *summarizer) begin(raw, word string) bool {
 		return true
 	}
 	*f = frame{
-		verb: word, expect: expect, list: word == "update",
+		verb: word, expect: expect, list: word == "update" || word == "truncate",
 		start: word == "explain",
 		ddl:   word == "create" || word == "alter" || word == "drop" || word == "refresh",
 	}
@@ -154,13 +157,13 @@ func (s *summarizer) begin(raw, word string) bool {
 var afterExplain = []string{"analyze", "verbose", "query", "plan", "extended", "format"}
 
 // nested are the statements that parentheses may hold.
-var nested = []string{"select", "with", "insert", "update", "delete", "merge", "values"}
+var nested = []string{"select", "with", "insert", "update", "delete", "merge", "values", "table"}
 
 // openings are the words that begin a statement, and whether a target follows
 // straight away.
 var openings = map[string]bool{
 	"with": false, "select": false, "insert": false, "replace": false, "delete": false, "merge": false, "values": false,
-	"update": true, "truncate": true, "call": true, "copy": true, "pragma": true, "exec": true,
+	"update": true, "truncate": true, "call": true, "copy": true, "pragma": true, "exec": true, "table": true,
 	"create": false, "alter": false, "drop": false, "refresh": false,
 	"begin": false, "start": false, "commit": false, "rollback": false, "savepoint": false, "release": false, "end": false,
 	"abort": false, "set": false, "reset": false, "show": false, "use": false, "explain": false, "analyze": false,
@@ -230,7 +233,10 @@ func (s *summarizer) name(raw string, rest Lexer) {
 	case f.naming:
 		f.naming = raw == "" || strings.EqualFold(raw, "recursive")
 		if !f.naming {
-			s.ctes = append(s.ctes, raw)
+			if s.ctes == nil {
+				s.ctes = map[string]struct{}{}
+			}
+			s.ctes[strings.ToLower(raw)] = struct{}{}
 		}
 		return
 	case !f.expect:
@@ -238,7 +244,7 @@ func (s *summarizer) name(raw string, rest Lexer) {
 	}
 	f.expect = false
 	full := s.text[rest.pos-len(raw) : qualified(rest)]
-	if full == raw && slices.ContainsFunc(s.ctes, func(cte string) bool { return strings.EqualFold(cte, raw) }) {
+	if _, isCTE := s.ctes[strings.ToLower(raw)]; isCTE && full == raw {
 		return
 	}
 	s.write(full)
@@ -261,6 +267,9 @@ func qualified(rest Lexer) int {
 
 // write appends a word, unless it would make the summary too long.
 func (s *summarizer) write(word string) {
+	if !utf8.ValidString(word) {
+		word = strings.ToValidUTF8(word, "\uFFFD")
+	}
 	space := min(s.out.Len(), 1)
 	if s.out.Len()+space+len(word) > maxSummary {
 		s.full = true

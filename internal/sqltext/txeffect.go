@@ -144,8 +144,10 @@ func outline(d Dialect, text string) (s statement, ok bool) {
 		case t.Kind == Punct && raw == ";":
 			ended = true
 			continue
-		case ended:
+		case ended, t.Kind == Undecided && strings.Contains(strings.TrimRight(raw, "; \t\r\n"), ";"):
 			return s, false
+		case t.Kind == Undecided:
+			s.controls = s.controls || containsWord(raw, controls)
 		}
 		if s.n < len(s.head) {
 			s.head[s.n] = raw
@@ -153,6 +155,17 @@ func outline(d Dialect, text string) (s statement, ok bool) {
 		s.n = min(s.n+1, len(s.head)+1)
 		s.controls = s.controls || t.Kind == Word && inFold(controls, raw)
 	}
+}
+
+// containsWord reports whether a text of which nothing else is known has one of
+// the words in it.
+func containsWord(text string, list []string) bool {
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < 0x80 && !isWord(byte(r)) }) {
+		if inFold(list, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // executable reports whether there may be a statement in a comment: it is none to

@@ -19,10 +19,11 @@ const (
 	cachedBytes  = 512 << 10 // of text, per database
 )
 
-// database is what is known of one database: of one target, less its user.
+// database is what is known of one database: of one target, by its key and
+// less its user.
 type database struct {
 	page    *Page
-	target  sp.Target // without the user
+	target  atomic.Pointer[sp.Target] // as it is known, without the user
 	dialect sqltext.Dialect
 	caches  [caches]*sqltext.Cache[*known]
 	ops     [256]atomic.Pointer[known] // by operation
@@ -61,9 +62,10 @@ var others = sp.Target{System: sp.OtherSQL, Namespace: "(others)"}
 func (ds *databases) of(t *sp.Target) *database {
 	var key sp.Target
 	if t != nil {
-		key = t.Anonymous()
+		key = t.Key().Anonymous()
 	}
 	if d := ds.find(key); d != nil {
+		d.rename(t, key)
 		return d
 	}
 	ds.mu.Lock()
@@ -77,6 +79,7 @@ func (ds *databases) of(t *sp.Target) *database {
 	}
 	next := maps.Clone(old)
 	next[key] = ds.make(key)
+	next[key].rename(t, key)
 	ds.known.Store(&next)
 	return next[key]
 }
@@ -91,11 +94,23 @@ func (ds *databases) find(key sp.Target) *database {
 }
 
 func (ds *databases) make(target sp.Target) *database {
-	d := &database{page: ds.page, target: target, dialect: sqltext.DialectOf(string(target.System))}
+	d := &database{page: ds.page, dialect: sqltext.DialectOf(string(target.System))}
+	d.target.Store(&target)
 	for i := range d.caches {
 		d.caches[i] = sqltext.NewCache[*known](cachedTexts, cachedBytes)
 	}
 	return d
+}
+
+// rename says which target it is that has the database's key: a connection may
+// have told what the server is.
+func (d *database) rename(t *sp.Target, key sp.Target) {
+	if t == nil || key == others {
+		return
+	}
+	if now := t.Anonymous(); *d.target.Load() != now && now.Key() == d.target.Load().Key() {
+		d.target.Store(&now)
+	}
 }
 
 // statement returns what is known of the call's text; of a unit of work, of its

@@ -62,7 +62,7 @@ func (p *Page) snapshot() *snapshot {
 func (p *Page) at(d time.Duration) time.Time { return p.began.Add(d).Round(0).UTC() }
 
 // name returns the name of the database.
-func (d *database) name() string { return d.target.String() }
+func (d *database) name() string { return d.target.Load().String() }
 
 // survey reads what the stripes hold.
 func (p *Page) survey(s *snapshot, now time.Duration) {

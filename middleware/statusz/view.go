@@ -239,7 +239,7 @@ func (p *Page) budgetViews() []budgetView {
 	})
 	for _, b := range p.budgets {
 		for _, d := range databases {
-			out = append(out, budgetView{d.name(), b.remaining(&d.target), b.capacity})
+			out = append(out, budgetView{d.name(), b.remaining(d.target.Load()), b.capacity})
 		}
 	}
 	return out
