@@ -36,6 +36,8 @@ func (*instance) pause() error { return unsupported() }
 
 func (*instance) unpause() error { return unsupported() }
 
+func (*instance) standby(context.Context) (*instance, error) { return nil, unsupported() }
+
 func reap(string) error { return unsupported() }
 
 func unsupported() error {

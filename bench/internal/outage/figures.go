@@ -1,0 +1,145 @@
+package outage
+
+import (
+	"slices"
+	"time"
+)
+
+// A trial is what one subject went through in one round.
+type trial struct {
+	samples    []sample // in the order in which the calls began
+	down, back time.Duration
+	dials      int // connects tried while the database was away
+}
+
+// Figures are what a table says of one subject, over all rounds.
+type Figures struct {
+	// Calls counts those that began when the fault did or later.
+	Calls, OK, Failed, Refused int
+	// FailedAfter and RefusedAfter are parts of the calls that began after the
+	// database's return.
+	FailedAfter, RefusedAfter float64
+	// Goodput is how many of the calls that began during the fault came to a good
+	// end, per second.
+	Goodput float64
+	// Watched is the part of the watched calls that came to a good end during the
+	// fault; below 0 if there were none.
+	Watched float64
+	// Healthy is how long after the return the subject was healthy, median and
+	// worst; [Never] if it was not while it was observed.
+	Healthy, Worst time.Duration
+	// P50 and P99 are of the time a call took, however it ended.
+	P50, P99 time.Duration
+	// Dials is how many connects per second were tried while the database was away.
+	Dials float64
+}
+
+// Never stands for a time that did not come while it was waited for.
+const Never = time.Duration(-1)
+
+// figuresOf sums trials up.
+func figuresOf(trials []trial) Figures {
+	var f Figures
+	var took, healthy []time.Duration
+	var away time.Duration
+	var during, after, failedAfter, refusedAfter, watched, watchedOK, dials int
+	for _, t := range trials {
+		away += t.back - t.down
+		dials += t.dials
+		healthy = append(healthy, healthyAfter(t))
+		for _, s := range t.samples {
+			if s.start < t.down {
+				continue
+			}
+			f.Calls++
+			took = append(took, s.took)
+			switch s.outcome {
+			case OK:
+				f.OK++
+			case Failed:
+				f.Failed++
+			case Refused:
+				f.Refused++
+			}
+			if s.start >= t.back {
+				after++
+				failedAfter += count(s.outcome == Failed)
+				refusedAfter += count(s.outcome == Refused)
+				continue
+			}
+			during += count(s.outcome == OK)
+			watched += count(s.watched)
+			watchedOK += count(s.watched && s.outcome == OK)
+		}
+	}
+	f.FailedAfter, f.RefusedAfter = part(failedAfter, after), part(refusedAfter, after)
+	f.Watched = -1
+	if watched > 0 {
+		f.Watched = part(watchedOK, watched)
+	}
+	if away > 0 {
+		f.Goodput, f.Dials = float64(during)/away.Seconds(), float64(dials)/away.Seconds()
+	}
+	f.Healthy, f.Worst = quantile(healthy, 0.5), quantile(healthy, 1)
+	f.P50, f.P99 = quantile(took, 0.5), quantile(took, 0.99)
+	return f
+}
+
+// steady is how many calls in a row have to come to a good end before their
+// subject counts as healthy.
+const steady = 20
+
+// healthyAfter returns how long after the database's return the first of
+// [steady] good calls ended, or [Never].
+func healthyAfter(t trial) time.Duration {
+	run, first := 0, time.Duration(0)
+	for _, s := range t.samples {
+		switch {
+		case s.start < t.back:
+		case s.outcome != OK:
+			run = 0
+		case run == 0:
+			run, first = 1, s.end()
+		default:
+			run++
+		}
+		if run == steady {
+			return first - t.back
+		}
+	}
+	return Never
+}
+
+// quantile returns the smallest of times that at least the part q of them does
+// not exceed; [Never] counts as longer than any time. Without times it is 0.
+func quantile(times []time.Duration, q float64) time.Duration {
+	if len(times) == 0 {
+		return 0
+	}
+	// As unsigned numbers, Never is the largest.
+	slices.SortFunc(times, func(a, b time.Duration) int {
+		switch {
+		case uint64(a) < uint64(b):
+			return -1
+		case uint64(a) > uint64(b):
+			return 1
+		}
+		return 0
+	})
+	i := int(q*float64(len(times))+0.999999) - 1
+	return times[min(max(i, 0), len(times)-1)]
+}
+
+func part(n, of int) float64 {
+	if of == 0 {
+		return 0
+	}
+	return float64(n) / float64(of)
+}
+
+func count(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
