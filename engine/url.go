@@ -57,11 +57,12 @@ func (a Address) String() string {
 //	postgres://user:password@host:5432/database?sslmode=require
 //	postgres://user@one:5432,two:5433/database?target_session_attrs=read-write
 //	mysql://user:password@host:3306/database?tls=true
-//	sqlite:relative/path.db
-//	sqlite:///absolute/path.db
+//	sqlite:relative/path.db, sqlite:///relative/path.db
+//	sqlite:/absolute/path.db, sqlite:////absolute/path.db
 //	sqlite::memory:
 //
-// A driver after the dialect, as SQLAlchemy has it (postgresql+asyncpg,
+// A path of SQLite is what is behind three slashes, as in SQLAlchemy, or behind
+// the colon. A driver after the dialect, as SQLAlchemy has it (postgresql+asyncpg,
 // mysql+aiomysql, sqlite+aiosqlite), is left out: a dialect has one driver here.
 // What parameters there are is the dialect's business. Reserved characters in
 // user, password, database and parameters are percent-encoded; an @ behind the
@@ -90,14 +91,12 @@ func ParseURL(s string) (*URL, error) {
 	if !found {
 		return u, u.parsePath(rest)
 	}
-	authority, path, slash := strings.Cut(authority, "/")
+	authority, path, _ := strings.Cut(authority, "/")
 	if u.Scheme == "sqlite" {
 		if authority != "" {
-			return nil, errors.New("engine: parse url: sqlite has no host: write sqlite:///absolute/path or sqlite:relative/path")
+			return nil, errors.New("engine: parse url: sqlite has no host: write sqlite:///relative/path or sqlite:////absolute/path")
 		}
-		if slash {
-			path = "/" + path
-		}
+		return u, u.parsePath(path)
 	}
 	if err := u.parseAuthority(authority); err != nil {
 		return nil, err
@@ -272,7 +271,7 @@ func (u *URL) String() string {
 		u.writeAuthority(&b)
 		b.WriteByte('/')
 	case u.Scheme == "sqlite" && strings.HasPrefix(u.Database, "/"):
-		b.WriteString("//")
+		b.WriteString("///")
 	}
 	path := escapePath(u.Database)
 	if rest, ok := strings.CutPrefix(path, "//"); ok && u.Scheme != "sqlite" {

@@ -31,7 +31,9 @@ func TestURLSaysWhatItNames(t *testing.T) {
 		"postgres://u:p@h:1,[::1]:2,i/db":       {"postgres", "u", "p", "h", 1, "db"},
 		"sqlite::memory:":                       {"sqlite", "", "", "", 0, ":memory:"},
 		"sqlite:a/b.db?mode=ro":                 {"sqlite", "", "", "", 0, "a/b.db"},
-		"sqlite:///var/lib/a%3Fb.db":            {"sqlite", "", "", "", 0, "/var/lib/a?b.db"},
+		"sqlite:////var/lib/a%3Fb.db":           {"sqlite", "", "", "", 0, "/var/lib/a?b.db"},
+		"sqlite+aiosqlite:///a/b.db":            {"sqlite", "", "", "", 0, "a/b.db"},
+		"sqlite:///:memory:":                    {"sqlite", "", "", "", 0, ":memory:"},
 		"sqlite:/var/lib/a.db":                  {"sqlite", "", "", "", 0, "/var/lib/a.db"},
 		"postgres://:only@h/db":                 {"postgres", "", "only", "h", 0, "db"},
 		"cockroach+pgx://h/db":                  {"cockroach+pgx", "", "", "h", 0, "db"},
@@ -137,6 +139,7 @@ func FuzzURL(f *testing.F) {
 	}
 	f.Add("postgres://u:p%40@[::1]:5433/d%20b?sslmode=require&a=1&a=2")
 	f.Add("sqlite:///x%25?y")
+	f.Add("sqlite:////x%25")
 	f.Fuzz(func(t *testing.T, in string) {
 		u, err := engine.ParseURL(in)
 		if err != nil {

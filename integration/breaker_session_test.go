@@ -20,7 +20,7 @@ func TestAnOpenCircuitRefusesASessionsMethods(t *testing.T) {
 	for name, url := range map[string]string{
 		"PostgreSQL": dbtest.Postgres(t).Database(t).URL(),
 		"MariaDB":    dbtest.MariaDB(t).Database(t).URL(),
-		"SQLite":     "sqlite://" + dbtest.SQLite(t),
+		"SQLite":     "sqlite:" + dbtest.SQLite(t),
 	} {
 		t.Run(name, func(t *testing.T) {
 			brk, w := must(breaker.New()), &watch{}

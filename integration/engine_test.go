@@ -30,7 +30,7 @@ var engines = []struct {
 	urls func(t *testing.T) func(t testing.TB) string
 }{
 	{"SQLite", func(*testing.T) func(t testing.TB) string {
-		return func(t testing.TB) string { return "sqlite://" + dbtest.SQLite(t) }
+		return func(t testing.TB) string { return "sqlite:" + dbtest.SQLite(t) }
 	}},
 	{"MariaDB", func(t *testing.T) func(t testing.TB) string {
 		server := dbtest.MariaDB(t)

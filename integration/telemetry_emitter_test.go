@@ -100,7 +100,7 @@ func secretive(t *testing.T, d database) (dsn, url string) {
 			t.Fatal(err)
 		}
 		file := filepath.Join(folder, "shop.db")
-		return "file:" + file + "?_pragma=busy_timeout(0)&_txlock=immediate", "sqlite://" + file
+		return "file:" + file + "?_pragma=busy_timeout(0)&_txlock=immediate", "sqlite:" + file
 	case sp.PostgreSQL:
 		server = dbtest.Postgres(t)
 		create, drop = "CREATE ROLE $role LOGIN PASSWORD '$word'; GRANT $owner TO $role", "DROP ROLE $role"

@@ -16,7 +16,7 @@ import (
 // databases are what the awaited engine is tested on.
 var databases = map[string]func(t *testing.T) (url string){
 	"sqlite": func(t *testing.T) string {
-		return "sqlite://" + filepath.ToSlash(filepath.Join(t.TempDir(), "test.db"))
+		return "sqlite:" + filepath.ToSlash(filepath.Join(t.TempDir(), "test.db"))
 	},
 	"postgres": func(t *testing.T) string { return dbtest.Postgres(t).Database(t).URL() },
 	"mariadb":  func(t *testing.T) string { return dbtest.MariaDB(t).Database(t).URL() },

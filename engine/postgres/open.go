@@ -64,6 +64,9 @@ func read(u *engine.URL) (*pgxpool.Config, error) {
 	timeout := p.Duration("connect_timeout", defaultConnectTimeout)
 	cached := p.Int("statement_cache", defaultCached, 0, maxCached)
 	host := readHost(p, u)
+	if slices.Contains(u.Params(), "load_balance_hosts") {
+		p.Fail("load_balance_hosts", "pgx has no such parameter, and tries the servers in the order of the URL")
+	}
 	if err := p.Err(); err != nil {
 		return nil, err
 	}

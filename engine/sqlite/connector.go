@@ -3,8 +3,12 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
+
+	"modernc.org/sqlite"
 
 	"github.com/sessionproxy/sessionproxy/engine/internal/stmtcache"
 )
@@ -12,14 +16,18 @@ import (
 // connector opens connections that keep prepared statements.
 type connector struct {
 	driver.Connector
-	cached int // how many statements a connection keeps; 0 is none
+	path   string // of the file, or :memory:
+	cached int    // how many statements a connection keeps; 0 is none
 }
 
 // Connect implements [driver.Connector].
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	raw, err := c.Connector.Connect(ctx)
-	if err != nil || c.cached == 0 {
-		return raw, err
+	if err != nil {
+		return nil, c.lookedFor(err)
+	}
+	if c.cached == 0 {
+		return raw, nil
 	}
 	full, ok := raw.(rawConn)
 	if !ok {
@@ -27,6 +35,23 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, fmt.Errorf("engine: connect: %T lacks an interface that modernc.org/sqlite has", raw)
 	}
 	return &sqliteConn{rawConn: full, stmts: stmtcache.New(c.cached, stmtcache.Errors{})}, nil
+}
+
+// cantOpen is SQLITE_CANTOPEN.
+const cantOpen = 14
+
+// lookedFor adds to the error of a file that can't be opened where a relative
+// path led: it is easily written for an absolute one.
+func (c *connector) lookedFor(err error) error {
+	refused, ok := errors.AsType[*sqlite.Error](err)
+	if !ok || refused.Code() != cantOpen || filepath.IsAbs(c.path) || c.path == memory {
+		return err
+	}
+	file, aerr := filepath.Abs(c.path)
+	if aerr != nil {
+		return err
+	}
+	return fmt.Errorf("%q, a relative path (an absolute one has four slashes, sqlite:////%s): %w", file, c.path, err)
 }
 
 // rawConn is what the driver's connection implements.

@@ -11,7 +11,7 @@ func TestContractInAFile(t *testing.T) {
 	t.Parallel()
 	enginetest.Run(t, enginetest.Database{
 		URL: func(t testing.TB) string {
-			return "sqlite://" + escaper.Replace(filepath.Join(t.TempDir(), "contract.db"))
+			return "sqlite:" + escaper.Replace(filepath.Join(t.TempDir(), "contract.db"))
 		},
 	})
 }

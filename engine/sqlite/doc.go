@@ -8,11 +8,11 @@
 //
 // # URLs
 //
-//	sqlite:relative/path.db
-//	sqlite:///absolute/path.db
+//	sqlite:relative/path.db    or sqlite:///relative/path.db
+//	sqlite:/absolute/path.db   or sqlite:////absolute/path.db
 //	sqlite::memory:
 //
-// Parameters, with their defaults:
+// Three slashes mean what they mean to SQLAlchemy. Parameters, with their defaults:
 //
 //	busy_timeout=5s      how long to wait for a lock of another process
 //	journal_mode=wal     delete, truncate, persist, memory, wal or off

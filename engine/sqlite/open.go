@@ -96,7 +96,7 @@ func (s settings) connector(path string, readOnly bool) (*connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: open: sqlite: %w", err)
 	}
-	return &connector{Connector: base, cached: s.cached}, nil
+	return &connector{Connector: base, path: path, cached: s.cached}, nil
 }
 
 // Open implements [engine.Opener].

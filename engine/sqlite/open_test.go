@@ -42,13 +42,36 @@ func TestMistakesInParametersAreNamed(t *testing.T) {
 func TestAFileThatCantBeOpenedIsNamedAtOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "missing", "a.db")
-	_, err := engine.Open(t.Context(), "sqlite://"+path)
+	_, err := engine.Open(t.Context(), "sqlite:"+path)
 	if err == nil || !strings.Contains(err.Error(), "missing") {
 		t.Errorf("a folder that is missing: %v", err)
 	}
-	_, err = engine.Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "a.db")+"?mode=rw")
+	_, err = engine.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "a.db")+"?mode=rw")
 	if err == nil {
 		t.Error("a file that is missing is opened with mode=rw")
+	}
+	// Meant as an absolute path, by someone who does not come from SQLAlchemy.
+	here, err := filepath.Abs("missing/a.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = engine.Open(t.Context(), "sqlite:///missing/a.db")
+	for _, part := range []string{here, "sqlite:////missing/a.db"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("three slashes: the error %v does not say %s", err, part)
+		}
+	}
+}
+
+// TestSlashesMeanWhatTheyDoToSQLAlchemy opens one file by each of its names.
+func TestSlashesMeanWhatTheyDoToSQLAlchemy(t *testing.T) {
+	folder := t.TempDir()
+	t.Chdir(folder)
+	exec(t, open(t, "sqlite:///a.db"), "CREATE TABLE t AS SELECT 7 AS n")
+	for _, url := range []string{"sqlite:a.db", "sqlite+aiosqlite:///a.db", "sqlite:" + folder + "/a.db", "sqlite:///" + folder + "/a.db"} {
+		if n, err := exec(t, open(t, url), "SELECT n FROM t").Scalar(); n != int64(7) || err != nil {
+			t.Errorf("%s: %v, %v", url, n, err)
+		}
 	}
 }
 
@@ -153,13 +176,13 @@ func TestManyWritersGetTheirTurns(t *testing.T) {
 func TestAFileOpenedForReadingIsNotWritten(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
-	e := open(t, "sqlite://"+path)
+	e := open(t, "sqlite:"+path)
 	exec(t, e, "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
 	exec(t, e, "INSERT INTO item (name) VALUES ('a')")
 	if err := e.Dispose(); err != nil {
 		t.Fatal(err)
 	}
-	ro := open(t, "sqlite://"+path+"?mode=ro")
+	ro := open(t, "sqlite:"+path+"?mode=ro")
 	if n := count(t, ro); n != 1 {
 		t.Errorf("%d rows", n)
 	}
@@ -213,7 +236,7 @@ func TestMemoryIsOneDatabasePerEngine(t *testing.T) {
 func TestNothingIsOpenAfterDispose(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
-	e := open(t, "sqlite://"+path)
+	e := open(t, "sqlite:"+path)
 	exec(t, e, "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
 	if err := e.Dispose(); err != nil {
 		t.Fatal(err)

@@ -51,7 +51,7 @@ var escaper = strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23")
 var urls = map[string]func(t *testing.T) string{
 	"memory": func(*testing.T) string { return "sqlite::memory:" },
 	"file": func(t *testing.T) string {
-		return "sqlite://" + escaper.Replace(filepath.Join(t.TempDir(), "a b?#%.db"))
+		return "sqlite:" + escaper.Replace(filepath.Join(t.TempDir(), "a b?#%.db"))
 	},
 }
 
