@@ -32,8 +32,8 @@ type config struct {
 	err         error // of the first option with a bad value
 
 	readyToTrip func(gobreaker.Counts) bool
-	chance      func() float64 // in [0, 1)
-	prober      *prober        // nil without WithProbe
+	jitter      func(longest time.Duration) time.Duration
+	prober      *prober // nil without WithProbe
 	stripes     int
 	start       time.Time
 }

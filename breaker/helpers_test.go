@@ -73,7 +73,7 @@ type rig struct {
 // plain are options for tests that are not about recovery: an open time that
 // neither grows nor varies, and three probes.
 var plain = []breaker.Option{
-	breaker.WithFirstOpenTime(time.Hour), breaker.WithOpenTime(10 * time.Second), breaker.WithChance(func() float64 { return 0 }),
+	breaker.WithFirstOpenTime(time.Hour), breaker.WithOpenTime(10 * time.Second), breaker.WithJitter(func(time.Duration) time.Duration { return 0 }),
 	breaker.WithProbes(3), breaker.WithProbeLease(30 * time.Second),
 }
 

@@ -32,7 +32,7 @@ func defaultConfig() *config {
 		probes:      7,
 		lease:       2 * time.Second,
 		maxTargets:  1024,
-		chance:      chance,
+		jitter:      evenly,
 	}
 }
 
@@ -129,6 +129,21 @@ func WithFirstOpenTime(d time.Duration) Option {
 			return
 		}
 		c.firstOpen = d
+	})
+}
+
+// WithJitter sets the function that draws by how much an open time is longer: it
+// gets the most that is allowed, a quarter of the open time, and returns a
+// duration from zero to it; what lies outside is brought inside. It has to be
+// quick and safe for concurrent use, and must not use the breaker. The default
+// draws evenly.
+func WithJitter(draw func(longest time.Duration) time.Duration) Option {
+	return optionFunc(func(c *config) {
+		if draw == nil {
+			c.reject("WithJitter(nil): want a function")
+			return
+		}
+		c.jitter = draw
 	})
 }
 

@@ -34,6 +34,7 @@ func TestOptionsOutOfRangeAreErrorsThatNameThem(t *testing.T) {
 		{"WithSlowCalls(0s, 0.5)", breaker.WithSlowCalls(0, 0.5)},
 		{"WithSlowCalls(1s, 0)", breaker.WithSlowCalls(time.Second, 0)},
 		{"WithOpenTime(0s)", breaker.WithOpenTime(0)},
+		{"WithJitter(nil)", breaker.WithJitter(nil)},
 		{"WithProbes(0)", breaker.WithProbes(0)},
 		{"WithProbes(10001)", breaker.WithProbes(10_001)},
 		{"WithProbeLease(-1s)", breaker.WithProbeLease(-time.Second)},

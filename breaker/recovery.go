@@ -33,8 +33,11 @@ func (r *reopening) next(c *config, from State, now time.Duration) time.Duration
 		d = c.firstOpen << r.step
 		r.step++
 	}
-	return d + time.Duration(c.chance()*spread*float64(d))
+	longest := time.Duration(spread * float64(d))
+	return d + min(max(c.jitter(longest), 0), longest)
 }
 
-// chance returns a number in [0, 1).
-func chance() float64 { return rand.Float64() }
+// evenly returns a duration from 0 to longest.
+func evenly(longest time.Duration) time.Duration {
+	return time.Duration(rand.Float64() * float64(longest))
+}

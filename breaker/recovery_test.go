@@ -64,17 +64,14 @@ func TestTheOpenTimeGrowsWhileProbesFailAndStartsAnewAfterAWhile(t *testing.T) {
 
 func TestTheOpenTimeVariesByUpToAQuarter(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := recovers(t, breaker.WithChance(func() float64 { return 0.999 }))
+		r := recovers(t, breaker.WithJitter(func(longest time.Duration) time.Duration { return 2 * longest }))
 		r.open()
 		if got := r.status().RetryAfter.Round(time.Millisecond); got != 125*time.Millisecond {
 			t.Errorf("open for %v, want 125ms", got)
 		}
 		seen := map[time.Duration]bool{}
 		for range 20 {
-			r := newRig(t, breaker.WithFirstOpenTime(time.Second), func() breaker.Option {
-				b := breaker.DefaultChance
-				return breaker.WithChance(b)
-			}())
+			r := evenly(t)
 			r.open()
 			d := r.status().RetryAfter
 			if d < time.Second || d >= 1250*time.Millisecond {
@@ -86,6 +83,16 @@ func TestTheOpenTimeVariesByUpToAQuarter(t *testing.T) {
 			t.Errorf("%d different open times of 20", len(seen))
 		}
 	})
+}
+
+// evenly returns a rig with the default jitter and a first open time of a second.
+func evenly(t testing.TB) *rig {
+	t.Helper()
+	b, err := breaker.New(breaker.WithFirstOpenTime(time.Second), breaker.WithOpenTime(10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rig{Breaker: b, t: t, handler: sp.NewChain(b).Then(sp.Perform)}
 }
 
 // TestCallsWaitForTheOutcomeOfProbes sends a crowd to a circuit that has just

@@ -38,6 +38,7 @@ var floors = map[string]rule{
 	"internal/pgscript":         {foreign: []string{pgx}},
 	"internal/mysqlscript":      {},
 	"internal/archtest":         {},
+	"internal/simulation":       {own: []string{"", "fault"}, foreign: []string{pgx}},
 	"driver/sqldb":              {own: []string{"", "fault", "internal/dbname", "internal/sqltext", "internal/unit"}, foreign: []string{"github.com/ngrok/sqlmw"}},
 	"driver/pgxdb":              {own: []string{"", "fault", "internal/dbname", "internal/sqltext", "internal/unit"}, foreign: []string{pgx}},
 	"orm":                       {own: []string{"", "fault", "engine", "orm/mapping", "orm/internal/identity", "orm/internal/dml", "orm/internal/query", "orm/internal/schema", "orm/internal/cascade", "orm/internal/flush", "orm/internal/load", "orm/internal/merge"}},

@@ -36,6 +36,17 @@ var parts = []part{
 			return attrTable("attachment", events, "sequences", "with a fault", "repeated")
 		},
 	},
+	{
+		title: "Ten thousand outages",
+		says: "Histories of a simulated database in virtual time, which crashes, restarts, fails over, hangs, flaps and browns out under " +
+			"the chain with its defaults (`internal/simulation`). The bounds on recovery, on probes and on refusals are exact there.",
+		run: func(ctx context.Context, root string) ([]event, error) {
+			return goTest(ctx, root, "-run=^TestOutages$", "./internal/simulation")
+		},
+		table: func(events []event) []byte {
+			return attrTable("chain", events, "outages", "first seed", "slowest recovery")
+		},
+	},
 }
 
 // suiteTable has a row for each suite.
