@@ -15,6 +15,8 @@ type transaction struct {
 	external bool         // the connection and its transaction are another's
 	levels   []level      // the transaction and the savepoints in it, outermost first; none: it has not begun
 	failed   error        // a flush has failed, and rolled back
+
+	first [1]level // room for the transaction itself
 }
 
 // level is the transaction itself or a savepoint in it.
@@ -45,6 +47,9 @@ func (t *transaction) find(j *identity.Journal) int {
 // push begins a level.
 func (t *transaction) push(savepoint *engine.Tx, o *identity.Map) *identity.Journal {
 	j := identity.NewJournal(t.journal(), o)
+	if !t.begun() {
+		t.levels = t.first[:0]
+	}
 	t.levels = append(t.levels, level{savepoint, j})
 	return j
 }

@@ -14,7 +14,8 @@ import (
 // cascade:save goes to: they are inserted by the next flush. An object that is
 // in the session stays; one that was marked by Delete is not deleted after all,
 // nor is what would have gone with it.
-// An object whose row was deleted in this transaction can't be added. For an
+// An object whose row was deleted in this transaction can't be added. After a
+// flush that failed, what is added is in the session until Rollback. For an
 // object whose row exists, such as one of another session, see [Session.Attach].
 func (s *Session) Add(obj any) error {
 	if s.handler == nil {
@@ -40,7 +41,7 @@ func (s *Session) add(obj any) error {
 	if err != nil {
 		return err
 	}
-	if err := s.ensureTransaction(); err != nil {
+	if err := s.ensureTransaction(); err != nil && s.tx.failed == nil { // what is added meanwhile goes with the Rollback
 		return err
 	}
 	if st := s.objects.At(p); st != nil {
@@ -58,27 +59,63 @@ func (s *Session) add(obj any) error {
 	return nil
 }
 
+// An AttachOption changes what [Session.Attach] takes for the row.
+type AttachOption interface{ apply(a *attaching) }
+
+type attachOption func(a *attaching)
+
+func (f attachOption) apply(a *attaching) { f(a) }
+
+// attaching is what the options of Attach say.
+type attaching struct{ original any }
+
+// WithOriginal gives the row as it was read, in an object of the same type: what
+// differs from it in the attached object is a change, and is sent by the next
+// flush. A version that has moved on since makes that a [*StaleDataError].
+func WithOriginal(original any) AttachOption {
+	return attachOption(func(a *attaching) { a.original = original })
+}
+
 // Attach puts an object into the session whose row exists as the object says,
-// such as one of a session that was closed. Nothing is sent. What its relations
-// hold counts as what is in the database, and is to be attached by itself. If
-// the session has another object of the same key, it is an error.
-func (s *Session) Attach(obj any) error {
+// such as one of a session that was closed. Nothing is sent, nor is what was
+// changed while the object was in no session, unless [WithOriginal] says what
+// the row was. What its relations hold counts as what is in the database, and is
+// to be attached by itself. If the session has another object of the same key, it
+// is an error that matches [ErrInvalidState].
+func (s *Session) Attach(obj any, opts ...AttachOption) error {
 	return s.run(context.Background(), sp.OpSessionAdd, func(context.Context) error {
 		t, p, err := entity(obj)
 		if err != nil {
 			return err
 		}
+		var a attaching
+		for _, o := range opts {
+			if o != nil {
+				o.apply(&a)
+			}
+		}
+		row := p
+		if a.original != nil {
+			of, original, err := entity(a.original)
+			if err != nil {
+				return err
+			}
+			if of != t {
+				return fmt.Errorf("orm: attach: the original of %s is a %T", t.FullName(), a.original)
+			}
+			row = original
+		}
 		if s.objects.At(p) != nil {
 			return nil
 		}
-		if identity.KeyIsZero(t, p) {
+		if identity.KeyIsZero(t, row) {
 			return identity.Invalid("attach: the object of %s has no key", t.FullName())
 		}
-		id := identity.KeyOf(t, p)
+		id := identity.KeyOf(t, row)
 		if s.objects.Find(t, id) != nil {
 			return identity.Invalid("attach: the session has another object for the same row of %s", t.FullName())
 		}
-		s.objects.AddPersistent(t, p, t.Snapshot(p), id).Commit(false)
+		s.objects.AddPersistent(t, p, t.Snapshot(row), id).Commit(false)
 		return nil
 	})
 }

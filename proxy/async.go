@@ -146,7 +146,9 @@ func (a *AsyncSession) Add(obj any) error { return a.local().Add(obj) }
 func (a *AsyncSession) AddAll(objs ...any) error { return a.local().AddAll(objs...) }
 
 // Attach is [orm.Session.Attach].
-func (a *AsyncSession) Attach(obj any) error { return a.local().Attach(obj) }
+func (a *AsyncSession) Attach(obj any, opts ...orm.AttachOption) error {
+	return a.local().Attach(obj, opts...)
+}
 
 // Expire is [orm.Session.Expire].
 func (a *AsyncSession) Expire(obj any, fields ...string) error {

@@ -12,7 +12,7 @@ import (
 type face interface {
 	Add(obj any) error
 	AddAll(objs ...any) error
-	Attach(obj any) error
+	Attach(obj any, opts ...orm.AttachOption) error
 	Expire(obj any, fields ...string) error
 	ExpireAll()
 	Expunge(obj any) error

@@ -69,7 +69,7 @@ func (p *Proxy) Add(obj any) error { return p.face.Add(obj) }
 func (p *Proxy) AddAll(objs ...any) error { return p.face.AddAll(objs...) }
 
 // Attach is [orm.Session.Attach].
-func (p *Proxy) Attach(obj any) error { return p.face.Attach(obj) }
+func (p *Proxy) Attach(obj any, opts ...orm.AttachOption) error { return p.face.Attach(obj, opts...) }
 
 // Expire is [orm.Session.Expire].
 func (p *Proxy) Expire(obj any, fields ...string) error { return p.face.Expire(obj, fields...) }

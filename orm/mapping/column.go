@@ -53,7 +53,7 @@ type Column struct {
 
 	integer    bool
 	comparable bool
-	octets     bool // an array of bytes that says nothing itself of how it is kept
+	octets     int // how long an array of bytes is that says nothing itself of how it is kept; 0: it is none
 	noAuto     bool
 	offset     uintptr
 	load       func(p unsafe.Pointer) any
@@ -61,6 +61,10 @@ type Column struct {
 	equal      func(a, b unsafe.Pointer) bool
 	clone      func(dst, src unsafe.Pointer)
 }
+
+// Written reports whether the column is ever written: a change of what is not is
+// no change of the row.
+func (c *Column) Written() bool { return !c.Generated && !c.ReadOnly }
 
 // Reference is what a foreign key refers to.
 type Reference struct {
@@ -184,7 +188,9 @@ func (c *Column) classify() error {
 	c.integer = isInteger(t)
 	c.comparable = keyable(t)
 	c.Array = !c.JSON && isList(t)
-	c.octets = !c.JSON && t.Kind() == reflect.Array && t.Elem().Kind() == reflect.Uint8 && !isValuer(t)
+	if array := pointee(t); !c.JSON && array.Kind() == reflect.Array && array.Elem().Kind() == reflect.Uint8 && !isValuer(array) {
+		c.octets = array.Len()
+	}
 	if c.Version && !c.integer {
 		return fmt.Errorf("a version of type %s: want an integer", t)
 	}
@@ -200,6 +206,14 @@ func (c *Column) classify() error {
 	}
 	c.equal, c.clone = equalFor(t), cloneFor(t)
 	return nil
+}
+
+// pointee is what a pointer points to, or the type itself.
+func pointee(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
 }
 
 // nullable reports whether a field of the type can hold NULL.

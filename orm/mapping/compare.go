@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"encoding/json"
 	"reflect"
 	"time"
 	"unsafe"
@@ -47,22 +48,74 @@ func equalFor(t reflect.Type) func(a, b unsafe.Pointer) bool {
 			}
 			return elem(x, y)
 		}
+	case t == reflect.TypeFor[json.RawMessage]():
+		return func(a, b unsafe.Pointer) bool { return sameJSON(*(*json.RawMessage)(a), *(*json.RawMessage)(b)) }
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
 		return func(a, b unsafe.Pointer) bool {
 			x, y := *(*[]byte)(a), *(*[]byte)(b)
 			return (x == nil) == (y == nil) && bytes.Equal(x, y) // nil is NULL
 		}
 	}
+	switch {
+	case t.Kind() == reflect.Struct && t.PkgPath() == "database/sql" && t.NumField() == 2: // a sql.Null: times by what they are
+		value, valid := equalFor(t.Field(0).Type), t.Field(1).Offset
+		return func(a, b unsafe.Pointer) bool {
+			x, y := *(*bool)(unsafe.Add(a, valid)), *(*bool)(unsafe.Add(b, valid))
+			return x == y && (!x || value(a, b))
+		}
+	case t.Kind() == reflect.Slice: // NaN is equal to itself in a list too
+		return equalList(t)
+	}
 	return func(a, b unsafe.Pointer) bool {
 		return reflect.DeepEqual(reflect.NewAt(t, a).Elem().Interface(), reflect.NewAt(t, b).Elem().Interface())
 	}
+}
+
+// equalList compares lists element by element; nil is NULL, and no empty list.
+func equalList(t reflect.Type) func(a, b unsafe.Pointer) bool {
+	if t.Elem().Kind() == reflect.Interface || t.Elem() == t { // nothing is known of its elements
+		return func(a, b unsafe.Pointer) bool {
+			return reflect.DeepEqual(reflect.NewAt(t, a).Elem().Interface(), reflect.NewAt(t, b).Elem().Interface())
+		}
+	}
+	elem, size := equalFor(t.Elem()), t.Elem().Size()
+	return func(a, b unsafe.Pointer) bool {
+		x, y := reflect.NewAt(t, a).Elem(), reflect.NewAt(t, b).Elem()
+		if x.Len() != y.Len() || x.IsNil() != y.IsNil() {
+			return false
+		}
+		p, q := x.UnsafePointer(), y.UnsafePointer()
+		for i := range x.Len() {
+			if !elem(unsafe.Add(p, uintptr(i)*size), unsafe.Add(q, uintptr(i)*size)) { //nolint:gosec // not negative
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// sameJSON reports whether two texts say the same: a database may keep them in a
+// form of its own. nil is NULL.
+func sameJSON(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) || a == nil || b == nil {
+		return (a == nil) == (b == nil)
+	}
+	read := func(text json.RawMessage) (v any, ok bool) {
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		ok = d.Decode(&v) == nil
+		return v, ok
+	}
+	x, ok := read(a)
+	y, too := read(b)
+	return ok && too && reflect.DeepEqual(x, y)
 }
 
 // AppendChanged appends the indices of the columns in which an object differs
 // from a snapshot of it.
 func (t *Table) AppendChanged(dst []int, obj, snapshot unsafe.Pointer) []int {
 	for i, c := range t.Columns {
-		if !c.equal(unsafe.Add(obj, c.offset), unsafe.Add(snapshot, c.offset)) {
+		if c.Written() && !c.equal(unsafe.Add(obj, c.offset), unsafe.Add(snapshot, c.offset)) {
 			dst = append(dst, i)
 		}
 	}

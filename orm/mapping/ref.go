@@ -12,7 +12,7 @@ import (
 // are those of [Column.Value] for a database that has arrays. The object must
 // not be changed while the pointer is in use.
 func (c *Column) Ref(obj unsafe.Pointer) (any, error) {
-	if c.ref == nil {
+	if c.ref == nil || c.PK && c.Type == timeType {
 		return c.Value(obj, true)
 	}
 	return c.ref(unsafe.Add(obj, c.offset)), nil

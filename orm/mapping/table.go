@@ -3,6 +3,7 @@ package mapping
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -142,7 +143,8 @@ func newTable(t reflect.Type) (*Table, error) {
 	if err := table.findKey(); err != nil {
 		return nil, err
 	}
-	table.runs = runsOf(table.Columns)
+	written := slices.DeleteFunc(slices.Clone(table.Columns), func(c *Column) bool { return !c.Written() })
+	table.runs = runsOf(written)
 	return table, table.relationsOf(t, 0, "")
 }
 

@@ -16,8 +16,16 @@ import (
 // of the table's type. An error is about a value that has no JSON.
 func (c *Column) Value(obj unsafe.Pointer, arrays bool) (any, error) {
 	p := unsafe.Add(obj, c.offset)
-	if c.octets && !arrays {
-		return bytes.Clone(unsafe.Slice((*byte)(p), c.Type.Len())), nil //nolint:gosec // the array is that long
+	if c.octets > 0 && !arrays {
+		if c.Type.Kind() == reflect.Pointer {
+			if p = *(*unsafe.Pointer)(p); p == nil {
+				return nil, nil //nolint:nilnil // NULL
+			}
+		}
+		return bytes.Clone(unsafe.Slice((*byte)(p), c.octets)), nil //nolint:gosec // the array is that long
+	}
+	if c.PK && c.Type == timeType { // no database tells keys apart that differ by less
+		return (*time.Time)(p).Truncate(time.Microsecond), nil
 	}
 	v := c.load(p)
 	if v == nil || !c.JSON && (!c.Array || arrays) {

@@ -67,20 +67,13 @@ func hasLeft(m identity.Mark, st *identity.State) bool {
 			return true
 		}
 	}
-	if st.Status == identity.Pending && !st.Assigned(m.R.Remote) || m.Owner.Status == identity.Pending {
+	if m.Owner.Status == identity.Pending {
 		return false
 	}
-	return !refersTo(st, m.R, m.Owner) && (st.Assigned(m.R.Remote) || !slices.Contains(m.Owner.Members(m.R), st.Object))
-}
-
-// refersTo reports whether an object has the foreign key of a relation's owner.
-func refersTo(st *identity.State, r *mapping.Relation, owner *identity.State) bool {
-	for i, c := range r.Remote {
-		if !c.RefersTo(st.Object, r.Local[i], owner.Object) {
-			return false
-		}
+	if st.Contradicts(m.R.Remote, m.R.Local, m.Owner.Object) && st.Contradicts(m.R.Remote, m.R.Local, m.Owner.Snapshot) {
+		return true
 	}
-	return true
+	return st.Status != identity.Pending && !st.RefersTo(m.R, m.Owner, st.Object) && !slices.Contains(m.Owner.Members(m.R), st.Object)
 }
 
 // sameOwner reports whether two relations say by the same columns whose an

@@ -11,11 +11,18 @@ func Expunge(m *identity.Map, st *identity.State) {
 	eachMember(m, st, mapping.CascadeExpunge, func(other *identity.State) { Expunge(m, other) })
 }
 
-// Expire expires an object and those that go with it, each once.
+// Expire expires an object and those that go with it, each once. Those of them
+// that are pending leave the session.
 func Expire(m *identity.Map, st *identity.State) { expireUnseen(m, st, map[*identity.State]bool{}) }
 
 func expireUnseen(m *identity.Map, st *identity.State, seen map[*identity.State]bool) {
-	if seen[st] || st.Status != identity.Persistent {
+	switch {
+	case seen[st]:
+		return
+	case st.Status == identity.Pending: // there is no row to read it from
+		m.Remove(st)
+		return
+	case st.Status != identity.Persistent:
 		return
 	}
 	seen[st] = true

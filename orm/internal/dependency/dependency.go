@@ -4,6 +4,7 @@ package dependency
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
@@ -19,7 +20,7 @@ type Ref struct {
 }
 
 // sameColumns reports whether two references are about the same columns.
-func (w Ref) sameColumns(o Ref) bool { return w.Cols[0] == o.Cols[0] }
+func (w Ref) sameColumns(o Ref) bool { return slices.Equal(w.Cols, o.Cols) }
 
 // Set are what the relations of all objects want.
 type Set struct {
@@ -117,23 +118,21 @@ func (s *Set) belongs(o *identity.Map, st *identity.State, r *mapping.Relation) 
 		parent = identity.Detached(r.Other, now)
 	}
 	w := Ref{Cols: r.Local, Parent: parent, Keys: r.Remote, Field: r.Field}
-	if assigned && !w.agrees(st) {
+	if w.contradicted(st) {
 		return disagree(st, w)
 	}
 	return s.requireKey(st, w)
 }
 
-// agrees reports whether an object has the foreign key already.
-func (w Ref) agrees(st *identity.State) bool {
-	if w.Parent == nil {
-		return false
-	}
-	for i, c := range w.Cols {
-		if w.Generated(i) || !c.RefersTo(st.Object, w.Keys[i], w.Parent.Object) {
-			return false
+// contradicted reports whether the program has assigned a part of the foreign key
+// that is not that of the parent.
+func (w Ref) contradicted(st *identity.State) bool {
+	for i := range w.Cols {
+		if w.Generated(i) && st.Assigned(w.Cols[i:i+1]) {
+			return true
 		}
 	}
-	return true
+	return st.Contradicts(w.Cols, w.Keys, w.Parent.Object)
 }
 
 // Generated reports whether a part of the parent's key is not known before the
@@ -160,7 +159,7 @@ func (s *Set) has(o *identity.Map, st *identity.State, r *mapping.Relation) erro
 			continue
 		}
 		w := Ref{Cols: r.Remote, Parent: st, Keys: r.Local, Field: r.Table.Type.Name() + "." + r.Field}
-		if child.Assigned(r.Remote) && !w.agrees(child) {
+		if w.contradicted(child) {
 			return disagree(child, w)
 		}
 		if err := s.requireKey(child, w); err != nil {
@@ -180,10 +179,8 @@ func (s *Set) releaseChild(o *identity.Map, st *identity.State, r *mapping.Relat
 	if child == nil || child.Marked || child.Status != identity.Persistent || child.Assigned(r.Remote) {
 		return
 	}
-	for i, c := range r.Remote {
-		if !c.RefersTo(child.Snapshot, r.Local[i], st.Object) {
-			return
-		}
+	if !child.RefersTo(r, st, child.Snapshot) {
+		return
 	}
 	s.released = append(s.released, release{child, Ref{Cols: r.Remote, Field: r.Table.Type.Name() + "." + r.Field}})
 }

@@ -20,6 +20,15 @@ func Inverses(r *mapping.Relation) (out []*mapping.Relation) {
 	return out
 }
 
+// Known reports whether one side of the relation was read in full, so that a row
+// between the two that it does not hold is not there.
+func (p Pair) Known() bool {
+	if p.One.Loaded(p.Relation) {
+		return true
+	}
+	return slices.ContainsFunc(Inverses(p.Relation), func(r *mapping.Relation) bool { return p.Other.Loaded(r) })
+}
+
 // paired reports whether the other side of a many-to-many relation has held an
 // object already, so that the row between the two is there.
 func (p Pair) paired() bool {

@@ -278,14 +278,26 @@ func (x *Statements) ByKey(lock string) string {
 }
 
 // InsertAssociation is INSERT of the row between two others of a many-to-many
-// relation.
-func InsertAssociation(d *engine.Dialect, r *mapping.Relation) string {
+// relation; unread says that it may be there already.
+func InsertAssociation(d *engine.Dialect, r *mapping.Relation, unread bool) string {
 	cols := slices.Concat(r.Through.Local, r.Through.Remote)
 	values := make([]string, len(cols))
 	for i, c := range cols {
 		values[i], cols[i] = string(d.AppendPlaceholder(nil, i+1)), d.QuoteName(c)
 	}
-	return "INSERT INTO " + QuotePath(d, r.Through.Name) + " (" + strings.Join(cols, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")"
+	return "INSERT INTO " + QuotePath(d, r.Through.Name) + " (" + strings.Join(cols, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")" + orNothing(d, cols[0], unread)
+}
+
+// orNothing makes an INSERT of a row that is there do nothing.
+func orNothing(d *engine.Dialect, col string, wanted bool) string {
+	switch {
+	case !wanted:
+		return ""
+	case IsMySQL(d): // unlike INSERT IGNORE this hides no other error
+		return " ON DUPLICATE KEY UPDATE " + col + " = " + col
+	default:
+		return " ON CONFLICT DO NOTHING"
+	}
 }
 
 // DeleteAssociation is DELETE of the row between two others, or of all rows of

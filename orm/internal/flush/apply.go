@@ -27,6 +27,11 @@ func (p *Plan) Apply(o *identity.Map, j *identity.Journal) {
 		case nullBeforeDelete, insertAssociation, deleteAssociation: // nothing of it is in a column of an object that stays
 		}
 	}
+	for _, c := range p.changes {
+		if c.kind == Update && c.switchedFrom == nil && identity.KeyOf(c.st.Table, c.where) != c.st.Key {
+			followKey(o, j, c.st, c.where)
+		}
+	}
 	p.deps.Commit(j)
 	if !o.Related {
 		return

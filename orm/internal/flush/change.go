@@ -63,7 +63,16 @@ func (c *change) fill(wants []dependency.Ref) error {
 		c.rest = &rest{}
 	}
 	for _, w := range wants {
+		lets := slices.ContainsFunc(w.Cols, func(col *mapping.Column) bool { return col.Nullable && !col.PK })
 		for i, col := range w.Cols {
+			switch stays := !col.Nullable || col.PK; {
+			case w.Parent == nil && stays && lets:
+				continue // it is the row's own as well, and one that is NULL will do
+			case slices.Contains(c.filled, col.Index) && w.Parent != nil && !w.Generated(i) && col.RefersTo(c.sent, w.Keys[i], w.Parent.Object):
+				continue // another relation wants the same
+			case slices.Contains(c.filled, col.Index) && w.Parent != nil:
+				return fmt.Errorf("two relations want different values for %s.%s, and one of them is %s", c.st.Table.Type.Name(), col.Field, w.Field)
+			}
 			c.filled = append(c.filled, col.Index)
 			switch {
 			case w.Parent == nil && (!col.Nullable || col.PK):
@@ -274,7 +283,7 @@ func (p *Plan) newNullBeforeDelete(e edge) *change {
 func (p *Plan) newPair(kind Kind, l dependency.Pair) *change {
 	c := &change{st: l.One, kind: kind, rest: &rest{pair: l}}
 	if kind == insertAssociation {
-		c.text = dml.InsertAssociation(p.dialect, l.Relation)
+		c.text = dml.InsertAssociation(p.dialect, l.Relation, !l.Known())
 	} else {
 		c.text = dml.DeleteAssociation(p.dialect, l.Relation, l.Other == nil)
 	}

@@ -149,11 +149,30 @@ func (w work) dirty(wants map[*identity.State][]dependency.Ref) []*identity.Stat
 // addition plans what becomes of a pending object: an INSERT, or an UPDATE of
 // the row of the same key that is to be deleted in the same flush.
 func (p *Plan) addition(o *identity.Map, st *identity.State) (*change, error) {
-	old := o.Find(st.Table, identity.KeyOf(st.Table, st.Object))
-	if old == nil || !old.Marked || identity.KeyIsZero(st.Table, st.Object) {
+	row := p.keyed(st)
+	old := o.Find(st.Table, identity.KeyOf(st.Table, row))
+	if old == nil || !old.Marked || identity.KeyIsZero(st.Table, row) {
 		return p.newInsert(st, p.deps.ForeignKeys[st])
 	}
 	return p.newRowSwitch(st, old, p.deps.ForeignKeys[st])
+}
+
+// keyed returns a row with the key that a pending object will have, as far as
+// that is known: relations may fill it in.
+func (p *Plan) keyed(st *identity.State) unsafe.Pointer {
+	row := st.Object
+	for _, w := range p.deps.ForeignKeys[st] {
+		for i, col := range w.Cols {
+			if !col.PK || w.Parent == nil || w.Generated(i) {
+				continue
+			}
+			if row == st.Object {
+				row = st.Table.Snapshot(st.Object)
+			}
+			_ = col.Refer(row, w.Keys[i], w.Parent.Object) // if it fails, so will the change
+		}
+	}
+	return row
 }
 
 // replaced reports whether a change takes over the row of an object.

@@ -1,6 +1,9 @@
 package flush
 
 import (
+	"strings"
+	"unsafe"
+
 	"github.com/sessionproxy/sessionproxy/orm/internal/depgraph"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -57,7 +60,7 @@ func uniqueValues(written, gone []*change) map[uniqueValue]bool {
 			if !c.Unique {
 				continue
 			}
-			if v := identity.ValueKey(w.sent, c); v != "" {
+			if v := folded(w.sent, c); v != "" {
 				if out == nil {
 					out = map[uniqueValue]bool{}
 				}
@@ -72,9 +75,15 @@ func uniqueValues(written, gone []*change) map[uniqueValue]bool {
 // wanted.
 func clashes(wanted map[uniqueValue]bool, gone *change) bool {
 	for _, c := range gone.st.Table.Columns {
-		if c.Unique && wanted[uniqueValue{c, identity.ValueKey(gone.st.Snapshot, c)}] {
+		if c.Unique && wanted[uniqueValue{c, folded(gone.st.Snapshot, c)}] {
 			return true
 		}
 	}
 	return false
+}
+
+// folded is the value of a unique column without regard to case: a column may
+// take "Ann" and "ann" for the same. If it does not, the order does no harm.
+func folded(row unsafe.Pointer, c *mapping.Column) string {
+	return strings.ToLower(identity.ValueKey(row, c))
 }

@@ -60,7 +60,7 @@ func (st *State) ExpireFields(fields []string) error {
 // expired is kept, unless overwrite says of a column that it is to be overwritten.
 func (st *State) Refresh(row unsafe.Pointer, overwrite func(*mapping.Column) bool) {
 	for _, c := range st.Table.Columns {
-		if overwrite(c) || c.Equal(st.Object, st.Snapshot) {
+		if overwrite(c) || !c.Written() || c.Equal(st.Object, st.Snapshot) {
 			c.Copy(st.Object, row)
 		}
 		c.Copy(st.Snapshot, row)
@@ -72,7 +72,7 @@ func (st *State) Refresh(row unsafe.Pointer, overwrite func(*mapping.Column) boo
 // versioned that the version is among them.
 func (st *State) ReadAgain(row unsafe.Pointer, cols []*mapping.Column, populate, whole, versioned bool) {
 	for _, c := range cols {
-		if populate || c.Equal(st.Object, st.Snapshot) {
+		if populate || !c.Written() || c.Equal(st.Object, st.Snapshot) {
 			c.Copy(st.Object, row)
 		}
 		c.Copy(st.Snapshot, row)

@@ -90,7 +90,7 @@ func writePart(b *strings.Builder, v any) {
 	case []byte:
 		part = string(v)
 	case time.Time:
-		part = v.UTC().Format(time.RFC3339Nano)
+		part = v.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)
 	default:
 		if rv := reflect.ValueOf(v); rv.Kind() == reflect.Array {
 			part = fmt.Sprintf("%x", v)

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"iter"
+	"maps"
 	"slices"
 	"unsafe"
 
@@ -148,6 +149,9 @@ func (o *Map) drop(st *State) {
 		o.addressed = len(o.list)
 	}
 }
+
+// Tables returns the tables of which objects have rows, in no order.
+func (o *Map) Tables() []*mapping.Table { return slices.Collect(maps.Keys(o.tables)) }
 
 // OfTable returns the objects that have a row of a table, in no order.
 func (o *Map) OfTable(t *mapping.Table) iter.Seq[*State] { return o.tables[t].all() }

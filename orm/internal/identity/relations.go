@@ -83,8 +83,9 @@ func (st *State) CommitHeld(held [][]unsafe.Pointer, whole bool) {
 // RelationsModified reports whether a relation holds others than it did.
 func (st *State) RelationsModified() bool {
 	for _, r := range st.Table.Relations() {
-		if !slices.Equal(st.Members(r), st.Committed(r)) {
-			return true
+		now, before := st.Members(r), st.Committed(r)
+		if len(now) != len(before) || len(Difference(now, before)) > 0 {
+			return true // another order is no change
 		}
 	}
 	return false

@@ -55,6 +55,32 @@ func (st *State) Related() bool {
 	return st.Status != Deleted && !st.Marked && len(st.Table.Relations()) > 0
 }
 
+// RefersTo reports whether a row of the object has the foreign key of a relation's
+// owner, by the key that the owner has or, before a change of it is flushed, had.
+func (st *State) RefersTo(r *mapping.Relation, owner *State, row unsafe.Pointer) bool {
+	return refersTo(r, row, owner.Object) || owner.Status == Persistent && refersTo(r, row, owner.Snapshot)
+}
+
+func refersTo(r *mapping.Relation, row, owner unsafe.Pointer) bool {
+	for i, c := range r.Remote {
+		if !c.RefersTo(row, r.Local[i], owner) {
+			return false
+		}
+	}
+	return true
+}
+
+// Contradicts reports whether the program has assigned a part of a foreign key
+// that is not that of a row.
+func (st *State) Contradicts(cols, keys []*mapping.Column, row unsafe.Pointer) bool {
+	for i, c := range cols {
+		if st.Assigned(cols[i:i+1]) && !c.RefersTo(st.Object, keys[i], row) {
+			return true
+		}
+	}
+	return false
+}
+
 // Assigned reports whether a foreign key was assigned by the program.
 func (st *State) Assigned(cols []*mapping.Column) bool {
 	for _, c := range cols {

@@ -48,9 +48,18 @@ type relationQuery struct {
 	found  map[*identity.State][]unsafe.Pointer
 }
 
+// rowOf returns what says to what an owner refers, or what refers to it: in the
+// database that is still the key that it was read with.
+func (l *relationQuery) rowOf(st *identity.State) unsafe.Pointer {
+	if l.r.Kind != mapping.BelongsTo && st.Status == identity.Persistent {
+		return st.Snapshot
+	}
+	return st.Object
+}
+
 // note remembers an owner. It reports whether rows have to be read for it.
 func (l *relationQuery) note(st *identity.State) bool {
-	id, ok := identity.KeyBy(l.r.Local, st.Object)
+	id, ok := identity.KeyBy(l.r.Local, l.rowOf(st))
 	if !ok {
 		return false // it refers to nothing
 	}
@@ -83,7 +92,7 @@ func (l *relationQuery) read(ctx context.Context, keys []*identity.State) error 
 		n *= 2 // few sizes make few texts
 	}
 	for i := range n {
-		args.Add(keys[min(i, len(keys)-1)].Object, l.r.Local...)
+		args.Add(l.rowOf(keys[min(i, len(keys)-1)]), l.r.Local...)
 	}
 	if args.Err != nil {
 		return args.Err
