@@ -61,9 +61,9 @@ func (c *circuit) rename(t *sessionproxy.Target) {
 	c.named.Store(c.cfg.identify(*t))
 }
 
-func (cfg *config) identify(t sessionproxy.Target) *identity {
+func (c *config) identify(t sessionproxy.Target) *identity {
 	i := &identity{target: t, name: t.String()}
-	if cfg.provider != nil {
+	if c.provider != nil {
 		i.labels = newLabels(t)
 	}
 	return i

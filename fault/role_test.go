@@ -67,7 +67,7 @@ func TestErrorsThatGiveTheirFieldsByLetter(t *testing.T) {
 	if !ok || got.Kind != fault.KindUnique || got.Constraint != "users_email_key" || got.Table != "users" || got.Code != "23505" {
 		t.Errorf("%+v, %t", got, ok)
 	}
-	for _, odd := range []error{fields{}, fields{'C': "no state"}, (fields)(nil)} {
+	for _, odd := range []error{fields{}, fields{'C': "no state"}, fields(nil)} {
 		if v := fault.Of(odd, fault.Situation{}); v.Class != fault.ClassUnknown || fault.Code(odd) != "" {
 			t.Errorf("%v: %+v", odd, v)
 		}

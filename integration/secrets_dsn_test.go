@@ -101,14 +101,22 @@ func TestNothingThatIsSeenDependsOnThePassword(t *testing.T) {
 		return fmt.Sprintf("host=127.0.0.1 port=%d password='%s' user=app dbname=shop sslmode=disable", port, pw)
 	}
 	ways := []wayIn{
-		{"pgx URL", inURL("postgres"), sqlOpen("pgx")}, {"pgx parameter", inParam, sqlOpen("pgx")},
-		{"pgx words", words, sqlOpen("pgx")}, {"pgx quoted", quoted, sqlOpen("pgx")},
-		{"pq URL", inURL("postgresql"), sqlOpen("postgres")}, {"pq parameter", inParam, sqlOpen("postgres")},
-		{"pq words", words, sqlOpen("postgres")}, {"pq quoted", quoted, sqlOpen("postgres")},
+		{"pgx URL", inURL("postgres"), sqlOpen("pgx")},
+		{"pgx parameter", inParam, sqlOpen("pgx")},
+		{"pgx words", words, sqlOpen("pgx")},
+		{"pgx quoted", quoted, sqlOpen("pgx")},
+		{"pq URL", inURL("postgresql"), sqlOpen("postgres")},
+		{"pq parameter", inParam, sqlOpen("postgres")},
+		{"pq words", words, sqlOpen("postgres")},
+		{"pq quoted", quoted, sqlOpen("postgres")},
 		{"mysql", func(pw string) string { return "app:" + pw + "@tcp(" + at + ")/shop" }, sqlOpen("mysql")},
 		{"mysql without a slash", func(pw string) string { return "app:" + pw + "@tcp(" + at + ")" }, sqlOpen("mysql")},
-		{"pool URL", inURL("postgres"), pool}, {"pool words", words, pool}, {"pool quoted", quoted, pool},
-		{"engine postgres", inURL("postgres"), open}, {"engine mysql", inURL("mysql"), open}, {"engine parameter", inParam, open},
+		{"pool URL", inURL("postgres"), pool},
+		{"pool words", words, pool},
+		{"pool quoted", quoted, pool},
+		{"engine postgres", inURL("postgres"), open},
+		{"engine mysql", inURL("mysql"), open},
+		{"engine parameter", inParam, open},
 	}
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {

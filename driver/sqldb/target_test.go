@@ -181,7 +181,7 @@ func TestTheTargetIsSQLitesFile(t *testing.T) {
 	if a == b || a != sqldb.ParseTarget("sqlite", "file:/a/app.db?mode=ro") {
 		t.Error("two files of one name are one target, or one file is two")
 	}
-	if sqldb.ParseTarget("sqlite", ":memory:") == sqldb.ParseTarget("sqlite", ":memory:") {
+	if a, b := sqldb.ParseTarget("sqlite", ":memory:"), sqldb.ParseTarget("sqlite", ":memory:"); a == b {
 		t.Error("two databases in memory are one target")
 	}
 }
@@ -192,8 +192,10 @@ func TestNothingIsGuessed(t *testing.T) {
 		driver, dsn string
 		want        sp.System
 	}{
-		{"other", "cockroachdb://root@h:26257/d", sp.CockroachDB}, {"other", "what", sp.OtherSQL},
-		{"pgx", "postgres://app:1/b@h/d", sp.PostgreSQL}, {"mysql", "app:p@/x@tcp(h)", sp.MySQL},
+		{"other", "cockroachdb://root@h:26257/d", sp.CockroachDB},
+		{"other", "what", sp.OtherSQL},
+		{"pgx", "postgres://app:1/b@h/d", sp.PostgreSQL},
+		{"mysql", "app:p@/x@tcp(h)", sp.MySQL},
 	} {
 		if got := sqldb.ParseTarget(test.driver, test.dsn); got != (sp.Target{System: test.want}) {
 			t.Errorf("%s, %q: %+v", test.driver, test.dsn, got)

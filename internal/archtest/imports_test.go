@@ -81,8 +81,10 @@ var floors = map[string]rule{
 	"middleware/readonly":       interceptor,
 	"middleware/sqlcomment":     interceptor,
 	"middleware/statusz":        {own: interceptor.own},
-	"preset": {own: []string{"", "breaker", "middleware/hedge", "middleware/limit", "middleware/logging", "middleware/recovery",
-		"middleware/slowquery", "middleware/statusz", "middleware/timeout", "retry", "tracing"}, foreign: []string{otel}},
+	"preset": {own: []string{
+		"", "breaker", "middleware/hedge", "middleware/limit", "middleware/logging", "middleware/recovery",
+		"middleware/slowquery", "middleware/statusz", "middleware/timeout", "retry", "tracing",
+	}, foreign: []string{otel}},
 	"breaker": {own: interceptor.own, foreign: []string{otel, "github.com/sony/gobreaker/v2"}},
 }
 

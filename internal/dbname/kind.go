@@ -20,11 +20,7 @@ const (
 )
 
 // packages are the drivers by the path of their package.
-var packages = []struct {
-	path   string
-	kind   kind
-	system sp.System
-}{
+var packages = []knownPackage{
 	{"github.com/jackc/pgx", pgx, sp.PostgreSQL},
 	{"github.com/lib/pq", pq, sp.PostgreSQL},
 	{"github.com/uptrace/bun/driver/pgdriver", bunPG, sp.PostgreSQL},
@@ -56,7 +52,7 @@ func known(x any) (kind, sp.System) {
 	return other, sp.OtherSQL
 }
 
-type knownPackage = struct {
+type knownPackage struct {
 	path   string
 	kind   kind
 	system sp.System

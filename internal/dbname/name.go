@@ -4,6 +4,8 @@ import (
 	"database/sql/driver"
 	"net"
 	"reflect"
+	"slices"
+	"strings"
 
 	sp "github.com/sessionproxy/sessionproxy"
 )
@@ -80,9 +82,9 @@ func innermost(d driver.Driver, k kind) (driver.Driver, bool) {
 	if found == other || !v.CanInterface() {
 		return nil, false
 	}
-	inner, ok := v.Interface().(driver.Driver)
+	inner, ok := reflect.TypeAssert[driver.Driver](v)
 	if !ok && v.CanAddr() {
-		inner, ok = v.Addr().Interface().(driver.Driver)
+		inner, ok = reflect.TypeAssert[driver.Driver](v.Addr())
 	}
 	return inner, ok
 }
@@ -142,7 +144,7 @@ func (n *Name) readConnector(c reflect.Value) {
 // setHosts names the server, or the cluster.
 func (n *Name) setHosts(all []host) {
 	for _, h := range all {
-		if h.name != "" && !contains(n.hosts, h) {
+		if h.name != "" && !slices.Contains(n.hosts, h) {
 			n.hosts = append(n.hosts, h)
 		}
 	}
@@ -151,22 +153,13 @@ func (n *Name) setHosts(all []host) {
 	case 1:
 		n.Target.Host, n.Target.Port = n.hosts[0].name, n.hosts[0].port
 	default:
-		id := ""
+		var id strings.Builder
 		for _, h := range n.hosts {
 			t := sp.Target{Host: h.name, Port: h.port}
-			id += t.String() + ","
+			id.WriteString(t.String() + ",")
 		}
-		n.Target = n.Target.WithIdentity(id)
+		n.Target = n.Target.WithIdentity(id.String())
 	}
-}
-
-func contains(all []host, h host) bool {
-	for _, other := range all {
-		if other == h {
-			return true
-		}
-	}
-	return false
 }
 
 // Several reports whether the name has several hosts, of which a connection

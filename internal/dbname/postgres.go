@@ -116,8 +116,8 @@ func (n *Name) readPQ(c reflect.Value) {
 
 // readBun reads a connector of bun's pgdriver.
 func (n *Name) readBun(v reflect.Value) {
-	for i := range v.NumField() {
-		c := settle(v.Field(i))
+	for _, f := range v.Fields() {
+		c := settle(f)
 		if c.Kind() != reflect.Struct || text(c, "Addr") == "" {
 			continue
 		}

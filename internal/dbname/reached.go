@@ -59,7 +59,7 @@ func (n *Name) reachedPGX(conn reflect.Value, among []host) {
 	if !ok {
 		return
 	}
-	if says, ok := low.Interface().(interface{ ParameterStatus(string) string }); ok && says.ParameterStatus("crdb_version") != "" {
+	if says, ok := reflect.TypeAssert[interface{ ParameterStatus(string) string }](low); ok && says.ParameterStatus("crdb_version") != "" {
 		n.Target.System = sp.CockroachDB
 	}
 	if len(configured) < 2 {
@@ -69,7 +69,7 @@ func (n *Name) reachedPGX(conn reflect.Value, among []host) {
 	if !ok {
 		return
 	}
-	if c, ok := socket.Interface().(net.Conn); ok {
+	if c, ok := reflect.TypeAssert[net.Conn](socket); ok {
 		h := hostOf(c.RemoteAddr(), configured)
 		n.Target = n.Target.WithIdentity("")
 		n.Target.Host, n.Target.Port = h.name, h.port

@@ -110,15 +110,23 @@ func TestSanitize(t *testing.T) {
 		{sqltext.SQLite, "SELECT $a(it's), :b::c(it's) + 'secret'", "SELECT ?, ? + ?"},
 		{sqltext.SQLite, "SELECT 'a\x00', b\x00 'secret'", "SELECT ?, b ?"},
 		// In these places SQLite takes "" for nothing but a name.
-		{sqltext.SQLite, `SELECT "genre".* FROM "genres" AS "genre", "other" "o" JOIN "x" ON "x"."a" = "o"."b" WHERE ("genre"."id" = "secret")`,
-			`SELECT "genre".* FROM "genres" AS "genre", "other" "o" JOIN "x" ON "x"."a" = "o"."b" WHERE ("genre"."id" = ?)`},
+		{
+			sqltext.SQLite, `SELECT "genre".* FROM "genres" AS "genre", "other" "o" JOIN "x" ON "x"."a" = "o"."b" WHERE ("genre"."id" = "secret")`,
+			`SELECT "genre".* FROM "genres" AS "genre", "other" "o" JOIN "x" ON "x"."a" = "o"."b" WHERE ("genre"."id" = ?)`,
+		},
 		{sqltext.SQLite, `INSERT INTO "t" ("a", "b") VALUES ("secret", "secret") RETURNING "a"`, `INSERT INTO "t" ("a", "b") VALUES (?, ?) RETURNING ?`},
-		{sqltext.SQLite, `UPDATE "t" SET "a" = "secret", "b" = max("secret", "secret"), "c" = 1 WHERE "d" = 2`,
-			`UPDATE "t" SET "a" = ?, "b" = max(?, ?), "c" = ? WHERE ? = ?`},
-		{sqltext.SQLite, `CREATE TABLE "t" ("a" TEXT DEFAULT "secret", "b" INTEGER, PRIMARY KEY ("a", "b"), CHECK ("a" > "secret"))`,
-			`CREATE TABLE "t" ("a" TEXT DEFAULT ?, "b" INTEGER, PRIMARY KEY ("a", "b"), CHECK (? > ?))`},
-		{sqltext.SQLite, `SELECT a IS NOT DISTINCT FROM "secret" FROM f("secret") WHERE a LIKE "secret"`,
-			`SELECT a IS NOT DISTINCT FROM ? FROM f(?) WHERE a LIKE ?`},
+		{
+			sqltext.SQLite, `UPDATE "t" SET "a" = "secret", "b" = max("secret", "secret"), "c" = 1 WHERE "d" = 2`,
+			`UPDATE "t" SET "a" = ?, "b" = max(?, ?), "c" = ? WHERE ? = ?`,
+		},
+		{
+			sqltext.SQLite, `CREATE TABLE "t" ("a" TEXT DEFAULT "secret", "b" INTEGER, PRIMARY KEY ("a", "b"), CHECK ("a" > "secret"))`,
+			`CREATE TABLE "t" ("a" TEXT DEFAULT ?, "b" INTEGER, PRIMARY KEY ("a", "b"), CHECK (? > ?))`,
+		},
+		{
+			sqltext.SQLite, `SELECT a IS NOT DISTINCT FROM "secret" FROM f("secret") WHERE a LIKE "secret"`,
+			`SELECT a IS NOT DISTINCT FROM ? FROM f(?) WHERE a LIKE ?`,
+		},
 		{sqltext.PostgreSQL, "SELECT \"caf\xe9\" FROM t", "SELECT \"caf\uFFFD\" FROM t"},
 		{sqltext.PostgreSQL, "SELECT $$it's$$, $q$a $$ b$q$, $1", "SELECT ?, ?, $1"},
 		{sqltext.PostgreSQL, `SELECT "my col" FROM "t"`, `SELECT "my col" FROM "t"`},
