@@ -131,6 +131,7 @@ func TestAWriteIntoATableWithoutTransactionsIsNotRepeated(t *testing.T) {
 		"BEGIN NOT ATOMIC INSERT INTO kept VALUES (1); SELECT id FROM src FOR UPDATE; END",
 		"/*!40000 INSERT INTO kept */ SELECT id FROM src FOR UPDATE",
 		"UPDATE kept, src SET kept.id = kept.id + 10, src.n = 1",
+		"UPDATE (src, kept) SET kept.id = kept.id + 10, src.n = 1",
 		"DELETE src, kept FROM src JOIN kept",
 		"UPDATE kept SET id = id + 10 WHERE id IN (SELECT id FROM src FOR UPDATE)",
 	} {

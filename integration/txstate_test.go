@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 	"github.com/sessionproxy/sessionproxy/retry"
@@ -98,34 +100,62 @@ func TestPgxIsNeverHandedOutInATransaction(t *testing.T) {
 }
 
 // TestNoHalfOfATransactionWithoutBegin: a deadlock undoes the first statement of a
-// transaction under SET autocommit=0; the second must not be retried alone.
+// transaction that nobody has begun by BEGIN; the second must not be retried alone.
 func TestNoHalfOfATransactionWithoutBegin(t *testing.T) {
 	t.Parallel()
-	db := openDSN(t, "mysql", dbtest.MariaDB(t).Database(t).DSN(), must(retry.New())).DB
-	mustExec(t, db, "CREATE TABLE d (id INT PRIMARY KEY, n INT NOT NULL)", "INSERT INTO d VALUES (1, 0), (2, 0), (3, 0), (4, 0)")
-	conn := must(db.Conn(t.Context()))
-	defer conn.Close() //nolint:errcheck // nothing depends on it
-	other := must(db.BeginTx(t.Context(), nil))
-	for id := 2; id <= 4; id++ { // it is the heavier one, and spared
-		must(other.ExecContext(t.Context(), "UPDATE d SET n = n + 1 WHERE id = ?", id))
-	}
-	mustExec(t, conn, "SET autocommit=0", "UPDATE d SET n = n + 10 WHERE id = 1")
-	done := make(chan error, 1)
-	go func() {
-		_, err := other.ExecContext(context.Background(), "UPDATE d SET n = n + 1 WHERE id = 1")
-		done <- errors.Join(err, other.Rollback())
-	}()
-	_, err := conn.ExecContext(t.Context(), "UPDATE d SET n = n + 10 WHERE id = 2")
-	if other := <-done; other != nil {
-		t.Fatal(other)
-	}
-	if my, ok := errors.AsType[*mysql.MySQLError](err); !ok || my.Number != 1213 {
-		t.Fatalf("the second statement: %v, want the deadlock's 1213", err)
-	}
-	mustExec(t, conn, "COMMIT")
-	var sum int
-	if err := db.QueryRowContext(t.Context(), "SELECT sum(n) FROM d").Scan(&sum); err != nil || sum != 0 {
-		t.Errorf("%d was committed, %v; want nothing of a transaction that was undone", sum, err)
+	for name, begin := range map[string]func(t *testing.T, conn *sql.Conn){
+		"SET": func(t *testing.T, conn *sql.Conn) {
+			mustExec(t, conn, "SET autocommit=0")
+		},
+		"on the driver's connection": func(t *testing.T, conn *sql.Conn) {
+			if err := conn.Raw(func(c any) error {
+				_, err := sqldb.Raw(c).(driver.ExecerContext).ExecContext(t.Context(), "SET autocommit=0", nil)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"by the server, meanwhile": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := dbtest.Private(t, dbtest.KindMariaDB)
+			dsn := server.Database(t).DSN()
+			plain := openPlain(t, "mysql", dsn+"?autocommit=1")
+			db := openDSN(t, "mysql", dsn, must(retry.New())).DB
+			mustExec(t, plain, "CREATE TABLE d (id INT PRIMARY KEY, n INT NOT NULL)", "INSERT INTO d VALUES (1, 0), (2, 0), (3, 0), (4, 0)")
+			conn := must(db.Conn(t.Context()))
+			defer conn.Close() //nolint:errcheck // nothing depends on it
+			if begin != nil {
+				begin(t, conn)
+			} else {
+				must(server.Admin().Query(t.Context(), "SET GLOBAL autocommit=0"))
+				conn = must(db.Conn(t.Context()))
+				defer conn.Close() //nolint:errcheck // nothing depends on it
+			}
+			other := must(plain.BeginTx(t.Context(), nil))
+			for id := 2; id <= 4; id++ { // it is the heavier one, and spared
+				must(other.ExecContext(t.Context(), "UPDATE d SET n = n + 1 WHERE id = ?", id))
+			}
+			mustExec(t, conn, "UPDATE d SET n = n + 10 WHERE id = 1")
+			done := make(chan error, 1)
+			go func() {
+				_, err := other.ExecContext(context.Background(), "UPDATE d SET n = n + 1 WHERE id = 1")
+				done <- errors.Join(err, other.Rollback())
+			}()
+			_, err := conn.ExecContext(t.Context(), "UPDATE d SET n = n + 10 WHERE id = 2")
+			if other := <-done; other != nil {
+				t.Fatal(other)
+			}
+			if my, ok := errors.AsType[*mysql.MySQLError](err); !ok || my.Number != 1213 {
+				t.Fatalf("the second statement: %v, want the deadlock's 1213", err)
+			}
+			mustExec(t, conn, "COMMIT")
+			var sum int
+			if err := plain.QueryRowContext(t.Context(), "SELECT sum(n) FROM d").Scan(&sum); err != nil || sum != 0 {
+				t.Errorf("%d was committed, %v; want nothing of a transaction that was undone", sum, err)
+			}
+		})
 	}
 }
 

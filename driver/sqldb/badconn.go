@@ -26,7 +26,7 @@ const (
 const (
 	mysqlDriver = "github.com/go-sql-driver/mysql"
 	pqDriver    = "github.com/lib/pq"
-	pgxDriver   = "github.com/jackc/pgx/"
+	pgxDriver   = "github.com/jackc/pgx/v5" // earlier ones hand out connections in a transaction
 )
 
 // habits is how a driver behaves where drivers differ.

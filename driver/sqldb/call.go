@@ -130,6 +130,7 @@ func (s *stmtCall) exec(ctx context.Context) (err error) {
 	if s.Prepared {
 		s.result, err = s.stmtExecer.ExecContext(ctx, s.args)
 	} else {
+		s.conn.driver.again = s.Retried()
 		s.result, err = s.conn.driver.ExecContext(ctx, s.Text, s.args)
 	}
 	if err == nil && s.result != nil {
@@ -144,6 +145,7 @@ func (s *stmtCall) query(ctx context.Context) (err error) {
 	if s.Prepared {
 		s.raw, err = s.stmtQueryer.QueryContext(ctx, s.args)
 	} else {
+		s.conn.driver.again = s.Retried()
 		s.raw, err = s.conn.driver.QueryContext(ctx, s.Text, s.args)
 	}
 	if err != nil {

@@ -3,7 +3,6 @@ package sqldb
 import (
 	"context"
 	"database/sql/driver"
-	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -154,19 +153,11 @@ func (c *connector) tellMariaDB(ctx context.Context, d *driverConn) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	rows, err := d.QueryContext(ctx, "SELECT VERSION()", nil)
-	if err != nil {
+	row, err := d.row(ctx, "SELECT VERSION()", 1)
+	if err != nil || !c.askServer.CompareAndSwap(true, false) {
 		return
 	}
-	defer rows.Close() //nolint:errcheck // nothing depends on it
-	dest := make([]driver.Value, len(rows.Columns()))
-	if rows.Next(dest) != nil || len(dest) == 0 {
-		return
-	}
-	if !c.askServer.CompareAndSwap(true, false) {
-		return
-	}
-	if version := fmt.Sprintf("%s", dest[0]); strings.Contains(strings.ToLower(version), "mariadb") {
+	if strings.Contains(strings.ToLower(row[0]), "mariadb") {
 		t := *c.target.Load()
 		t.System = sp.MariaDB
 		c.target.Store(c.share(t))

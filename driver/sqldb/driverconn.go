@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"slices"
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -31,6 +32,7 @@ type driverConn struct {
 	begun     driverTx    // a connection has one transaction at a time
 	idleSince time.Time   // only kept if habits.idlePing is set
 	inside    bool        // the driver is at work, or panicked there
+	again     bool        // the statement at work may be attempted again
 	unsent    bool        // the operation at work failed before anything was sent
 	bad       bool        // the driver has answered driver.ErrBadConn
 	unfit     bool        // it is not to be used again
@@ -289,7 +291,7 @@ func (t *driverTx) Rollback() error {
 // first (driver.ErrSkip), within the same call. Until it reports that the
 // statement is prepared, nothing was sent that could take effect.
 func (d *driverConn) prepareAndExec(ctx context.Context, query string, args []driver.NamedValue) (res driver.Result, prepared bool, err error) {
-	stmt, err := d.prepareFor(ctx, query, args)
+	stmt, args, err := d.prepareFor(ctx, query, args)
 	if err != nil {
 		return nil, false, err
 	}
@@ -299,7 +301,7 @@ func (d *driverConn) prepareAndExec(ctx context.Context, query string, args []dr
 }
 
 func (d *driverConn) prepareAndQuery(ctx context.Context, query string, args []driver.NamedValue) (_ driver.Rows, prepared bool, err error) {
-	stmt, err := d.prepareFor(ctx, query, args)
+	stmt, args, err := d.prepareFor(ctx, query, args)
 	if err != nil {
 		return nil, false, err
 	}
@@ -312,15 +314,19 @@ func (d *driverConn) prepareAndQuery(ctx context.Context, query string, args []d
 }
 
 // prepareFor prepares a statement and converts args, which the connection's
-// own conversion has passed, by the statement's.
-func (d *driverConn) prepareFor(ctx context.Context, query string, args []driver.NamedValue) (*driverStmt, error) {
+// own conversion has passed, by the statement's. If another attempt may follow, it
+// converts a copy, since a conversion need not bear its own result.
+func (d *driverConn) prepareFor(ctx context.Context, query string, args []driver.NamedValue) (*driverStmt, []driver.NamedValue, error) {
 	stmt, err := d.prepare(ctx, query)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if d.again {
+		args = slices.Clone(args)
 	}
 	if err := stmt.convert(args); err != nil {
 		_ = stmt.raw.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return stmt, nil
+	return stmt, args, nil
 }

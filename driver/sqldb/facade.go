@@ -60,8 +60,12 @@ type fixed struct{ c driver.Conn }
 
 func (f fixed) Open(string) (driver.Conn, error) { return f.c, nil }
 
-// Raw returns the driver's own connection. See [Raw].
-func (f *facadeConn) Raw() driver.Conn { return f.driver.raw }
+// Raw returns the driver's own connection. See [Raw]. What is done with it nobody
+// sees: it may begin transactions.
+func (f *facadeConn) Raw() driver.Conn {
+	f.driver.tx.doubt()
+	return f.driver.raw
+}
 
 func (f *facadeConn) Prepare(query string) (driver.Stmt, error) {
 	return f.PrepareContext(context.Background(), query)

@@ -172,7 +172,9 @@ func connectorOf(db *sql.DB) (*connector, bool) {
 //		…
 //	})
 //
-// What is done with it bypasses the pipeline. For code that asserts the type of a
+// What is done with it bypasses the pipeline. It may begin a transaction, so that
+// no statement is retried on this connection until the server has said, when the
+// connection is handed out next, that none is open; MySQL can't say. For code that asserts the type of a
 // connection itself see [WithDriverConns].
 func Raw(c any) any {
 	if u, ok := c.(interface{ Raw() driver.Conn }); ok {

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -21,6 +22,7 @@ func (d *driverConn) settle(ctx context.Context) error {
 	switch {
 	case err == nil:
 		d.tx.is(state)
+	case errors.Is(err, errNobodyTells):
 	case errors.Is(err, driver.ErrBadConn), d.dead():
 		return driver.ErrBadConn
 	case ctx.Err() != nil:
@@ -139,7 +141,16 @@ func (d *driverConn) row(ctx context.Context, query string, n int) ([]string, er
 			texts[i] = fmt.Sprint(v)
 		}
 	}
-	return texts, nil
+	// To the end: rows that are closed before it may cost the connection, as a
+	// stream of package engine does.
+	for {
+		switch err := rows.Next(values); {
+		case errors.Is(err, io.EOF):
+			return texts, nil
+		case err != nil:
+			return nil, err
+		}
+	}
 }
 
 // system is the database's, as far as it is known.

@@ -5,10 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// serverFacts are what has to be known of a server of MySQL or MariaDB, asked
-// once per database.
+// serverFacts are what has to be known of a server of MySQL or MariaDB and can't
+// change while it runs, asked once per database.
 type serverFacts struct {
-	settings  atomic.Int32 // do sessions begin transactions only when told to?
 	onTimeout atomic.Int32 // does a lock wait timeout leave the transaction alone?
 }
 
@@ -19,26 +18,23 @@ const (
 	no
 )
 
-// learnSettings asks, on the first connection, how sessions begin: with
-// autocommit, and without completion_type, unless the server, its init_connect or
-// the data source name say otherwise. A connection of which that is not known is
-// unsure.
+// learnSettings asks how the session begins: with autocommit, and without
+// completion_type, unless the server, its init_connect or the data source name say
+// otherwise. Each connection is asked: the server's settings can be changed at any
+// time, and a proxy leads to several servers. A connection of which that is not
+// known is unsure.
 func (d *driverConn) learnSettings(ctx context.Context) {
 	if !d.habits.settings || d.pipeline.empty {
 		return
 	}
-	facts := &d.pipeline.facts
-	answer := facts.settings.Load()
-	if answer == notAsked {
-		ctx, cancel := context.WithTimeout(ctx, askTimeout)
-		defer cancel()
-		if row, err := d.row(ctx, "SELECT @@autocommit, @@completion_type", 2); err == nil {
-			answer = answerOf(plainSettings(row[0], row[1]))
-			facts.settings.Store(answer)
-		}
-	}
-	if answer != yes {
-		d.tx.state, d.tx.settings, d.tx.ask = txUnsure, true, answer == notAsked
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	row, err := d.row(ctx, "SELECT @@autocommit, @@completion_type", 2)
+	switch {
+	case err != nil:
+		d.tx.doubt()
+	case !plainSettings(row[0], row[1]):
+		d.tx.state, d.tx.settings = txUnsure, true
 	}
 }
 

@@ -16,8 +16,8 @@ type mysqlConnector struct{ connectorFor }
 func (mysqlConnector) Driver() driver.Driver { return &mysql.MySQLDriver{} }
 
 // A server, its init_connect or a data source name may have every session begin
-// without autocommit; that is asked once per database.
-func TestHowSessionsBeginIsAskedOnce(t *testing.T) {
+// without autocommit; that is asked of each connection, since it can be changed at any time.
+func TestHowSessionsBeginIsAsked(t *testing.T) {
 	t.Parallel()
 	const question = "SELECT @@autocommit, @@completion_type"
 	for name, c := range map[string]struct {
@@ -26,9 +26,9 @@ func TestHowSessionsBeginIsAskedOnce(t *testing.T) {
 		asked  int // on three connections
 		inTx   bool
 	}{
-		"plain":              {answer: []driver.Value{int64(1), []byte("NO_CHAIN")}, asked: 1},
-		"without autocommit": {answer: []driver.Value{[]byte("0"), "NO_CHAIN"}, asked: 1, inTx: true},
-		"chaining":           {answer: []driver.Value{"1", "CHAIN"}, asked: 1, inTx: true},
+		"plain":              {answer: []driver.Value{int64(1), []byte("NO_CHAIN")}, asked: 3},
+		"without autocommit": {answer: []driver.Value{[]byte("0"), "NO_CHAIN"}, asked: 3, inTx: true},
+		"chaining":           {answer: []driver.Value{"1", "CHAIN"}, asked: 3, inTx: true},
 		"no answer":          {err: errRefused, asked: 3, inTx: true},
 	} {
 		t.Run(name, func(t *testing.T) {

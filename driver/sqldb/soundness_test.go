@@ -244,6 +244,10 @@ func TestADriverIsAskedWhetherItIsValidAsDatabaseSQLAsks(t *testing.T) {
 		for _, use := range []func() error{
 			func() error { _, err := db.ExecContext(ctx, "insert"); return err },
 			func() error {
+				_, err := db.ExecContext(ctx, "call what() -- leaves it open whether it began a transaction")
+				return err
+			},
+			func() error {
 				tx, err := db.BeginTx(ctx, nil)
 				if err != nil {
 					return err

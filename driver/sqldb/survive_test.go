@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/go-sql-driver/mysql"
+
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 )
@@ -210,6 +212,40 @@ func TestNamedValueCheckerIsUsed(t *testing.T) {
 			t.Errorf("driver saw %v", log.all())
 		}
 	})
+}
+
+// wrappingStmt converts arguments in a way that does not bear its own result, and
+// loses a deadlock once.
+type wrappingStmt struct {
+	minimalStmt
+	failed *bool
+}
+
+func (*wrappingStmt) CheckNamedValue(v *driver.NamedValue) error {
+	v.Value = fmt.Sprintf("<%v>", v.Value)
+	return nil
+}
+
+func (s *wrappingStmt) Exec(args []driver.Value) (driver.Result, error) {
+	s.log.add("exec %v", args)
+	if !*s.failed {
+		*s.failed = true
+		return nil, &mysql.MySQLError{Number: 1213, Message: "Deadlock found"}
+	}
+	return driver.RowsAffected(1), nil
+}
+
+func TestAnAttemptConvertsArgumentsAnew(t *testing.T) {
+	t.Parallel()
+	log, failed := &journal{}, false
+	conn := &minimalConn{log: log}
+	conn.stmt = func(string) driver.Stmt { return &wrappingStmt{minimalStmt{log: log}, &failed} }
+	db := sqldb.OpenDB(connectorFor{func() (driver.Conn, error) { return skippingConn{conn}, nil }}, sp.NewChain(retrier(t)),
+		sqldb.WithTarget(sp.Target{System: sp.MySQL}))
+	defer db.Close() //nolint:errcheck // nothing depends on it
+	if _, err := db.ExecContext(t.Context(), "INSERT INTO t VALUES (?)", "a"); err != nil || log.count("exec [<a>]") != 2 {
+		t.Errorf("%v; driver saw %v", err, log.all())
+	}
 }
 
 // validatingConn says when it is no longer valid.

@@ -94,6 +94,10 @@ func (w *txWatch) ended(err error) {
 	}
 }
 
+// doubt says that nothing is known any more, not even how the server begins
+// transactions.
+func (w *txWatch) doubt() { w.state, w.settings, w.ask = txUnsure, true, true }
+
 // is sets a state that there is no doubt of.
 func (w *txWatch) is(s txState) { w.state, w.settings, w.ask = s, false, false }
 

@@ -310,8 +310,10 @@ func (w *walk) main() string {
 // names reports whether nothing but the name of one table, and what is said of
 // it, stands before one of the words, or the end.
 func (w *walk) names(before ...string) bool {
-	for w.next() {
+	for last := ""; w.next(); last = w.word {
 		switch {
+		case w.raw == "(" && w.depth == 1 && last != "partition" && last != "index" && last != "key":
+			return false // (t, u), a join
 		case w.depth > 0, w.raw == ")":
 		case slices.Contains(before, w.word):
 			return true

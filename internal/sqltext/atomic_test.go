@@ -53,6 +53,9 @@ var atomics = map[string]string{
 	"UPDATE t, u SET t.a = u.a":                                           "PS",
 	"UPDATE t JOIN u ON t.a = u.a SET t.b = 1":                            "PS",
 	"UPDATE t STRAIGHT_JOIN u SET t.b = 1":                                "PS",
+	"UPDATE (t, u) SET t.a = u.a":                                         "PS",
+	"UPDATE LOW_PRIORITY (t, (u)) SET t.a = u.a":                          "PS",
+	"UPDATE t USE INDEX (i) IGNORE KEY (j) SET a = 1":                     "PMS",
 	"UPDATE t SET a = u.a FROM u WHERE t.b = u.b":                         "PMS", // no statement of MySQL
 	"DELETE t FROM t JOIN u":                                              "PS",
 	"DELETE t, u FROM t JOIN u":                                           "PS",
