@@ -20,7 +20,28 @@ type Marks struct {
 	// Verifying says that the call finds out what became of a COMMIT whose
 	// answer was lost; see [WithVerifying].
 	Verifying bool
+	// Priority says which calls go first where some have to wait; see
+	// [WithPriority].
+	Priority Priority
+	// Share is what the call is a part of, such as a tenant; see [WithShare].
+	Share string
 }
+
+// Priority says which calls go first where some have to wait. The zero value is
+// [PriorityNormal].
+type Priority int8
+
+// The priorities, the lowest first.
+const (
+	// PriorityLow is for what can wait, or be done without: reports, prefetches.
+	PriorityLow Priority = iota - 1
+	// PriorityNormal is that of a call without any.
+	PriorityNormal
+	// PriorityHigh is for what a user waits for.
+	PriorityHigh
+	// PriorityCritical is for what must not fail: health checks, payments.
+	PriorityCritical
+)
 
 // scope is the one value this library keeps in a context: marks, and the call
 // that is at work above.
@@ -85,6 +106,24 @@ func WithOperation(ctx context.Context, name string) context.Context {
 // waits for. The retry interceptor marks the context of a verifier with it.
 func WithVerifying(ctx context.Context) context.Context {
 	return withMarks(ctx, func(m *Marks) { m.Verifying = true })
+}
+
+// WithPriority returns a context whose calls have priority p; one beyond the named
+// ones counts as the nearest of those. Where calls wait at a limit, those of a
+// higher priority are served first, and those of a lower one are refused first.
+// Calls that need not wait are as fast as without. A unit of work has one
+// priority: that of its context.
+func WithPriority(ctx context.Context, p Priority) context.Context {
+	p = min(max(p, PriorityLow), PriorityCritical)
+	return withMarks(ctx, func(m *Marks) { m.Priority = p })
+}
+
+// WithShare returns a context whose calls are a part of what key names, such as
+// a tenant or a route; "" for none. Where calls wait at a limit, keys of the same
+// priority are served in turns, so that one that floods the limit takes from its
+// own share only. It is compared and never recorded.
+func WithShare(ctx context.Context, key string) context.Context {
+	return withMarks(ctx, func(m *Marks) { m.Share = key })
 }
 
 // WithVerifyCommit returns a context whose unit of work is verified when its

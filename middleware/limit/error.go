@@ -20,6 +20,9 @@ const (
 	// MaxWait: the longest wait that [WithMaxWait] allows has passed, or
 	// would have.
 	MaxWait Reason = "max_wait"
+	// Shed: the call waited in a full queue, and its place went to one of a
+	// higher priority, or of a share of which fewer wait.
+	Shed Reason = "shed"
 )
 
 // Error is the error of a call that a [Limiter] refused: nothing was
@@ -50,6 +53,8 @@ func (e *Error) Error() string {
 		return text + "the deadline would pass in the queue"
 	case MaxWait:
 		return text + "the longest wait would be exceeded"
+	case Shed:
+		return text + "the queue of " + strconv.Itoa(e.Queue) + " is full, and the place went to a call before it in order"
 	default:
 		return text + "the queue of " + strconv.Itoa(e.Queue) + " is full"
 	}

@@ -40,3 +40,19 @@ func Example() {
 	// nothing was sent: true
 	// <nil>
 }
+
+// A request for a report of one tenant: it waits behind what users wait for, and
+// takes from its tenant's share.
+func Example_prioritiesAndShares() {
+	ctx := sp.WithPriority(context.Background(), sp.PriorityLow)
+	ctx = sp.WithShare(ctx, "tenant-17")
+
+	limiter, _ := limit.New(20, limit.WithQueue(100))
+	var report sp.Call
+	report.Reset(linktest.Returns(nil))
+	report.Op, report.Scope = sp.OpQuery, sp.ScopePool
+	report.Bind(ctx)
+	_, err := report.Run(ctx, sp.NewChain(limiter).Then(sp.Perform))
+	fmt.Println(report.Marks.Priority < sp.PriorityNormal, report.Marks.Share, err)
+	// Output: true tenant-17 <nil>
+}

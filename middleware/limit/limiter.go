@@ -6,6 +6,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/admission"
+	"github.com/sessionproxy/sessionproxy/internal/permits"
 )
 
 // scopeName is the instrumentation scope of the metrics.
@@ -15,7 +16,8 @@ const scopeName = "github.com/sessionproxy/sessionproxy/middleware/limit"
 // a bulkhead. It is made by [New] and safe for concurrent use.
 type Limiter struct {
 	config
-	permits permits
+	limit   int
+	permits *permits.Permits
 	meters  *admission.Refusals
 	finish  func(error) // gives a permit back, as a finish hook
 }
@@ -27,8 +29,13 @@ var (
 )
 
 // New returns an interceptor that lets at most n calls be at work at once,
-// through all chains it is in. What comes beyond waits in a queue, first come,
-// first served. The queue is bounded, see [WithQueue], and so is the wait in
+// through all chains it is in. What comes beyond waits in a queue: those of a
+// higher priority ([sp.WithPriority]) are served first, shares ([sp.WithShare])
+// of one priority in turns, and calls of one share in the order in which they
+// came. A level that waits gets one permit in 33 at least, so that none starves. A
+// full queue refuses the newest call of the longest share of the lowest priority,
+// be it the one that comes or one that waits. 64 shares of a priority have turns of
+// their own while they wait; those beyond have theirs together. The queue is bounded, see [WithQueue], and so is the wait in
 // it, see [WithMaxWait]; a call whose place in the queue is too far back for
 // its deadline, at the pace at which the queue has moved since it formed, is
 // refused at once. Refused calls fail with a [*Error]; nothing was sent.
@@ -78,12 +85,12 @@ func New(n int, opts ...Option) (*Limiter, error) {
 			return nil, err
 		}
 	}
-	l := &Limiter{config: c, permits: permits{limit: n, queue: c.queue, maxWait: c.maxWait}}
-	l.finish = func(error) { l.permits.release() }
+	l := &Limiter{config: c, limit: n, permits: permits.New(n, permits.Bounds{Queue: c.queue, MaxWait: c.maxWait})}
+	l.finish = func(error) { l.permits.Release() }
 	var err error
 	l.meters, err = admission.Meters{
 		Provider: c.provider, Scope: scopeName, Prefix: "sessionproxy.limit", Name: c.name,
-	}.New(l.permits.waiting, string(QueueFull), string(Deadline), string(MaxWait))
+	}.New(l.permits.Waiting, string(QueueFull), string(Deadline), string(MaxWait), string(Shed))
 	if err != nil {
 		return nil, fmt.Errorf("limit: %w", err)
 	}
@@ -99,7 +106,7 @@ func (l *Limiter) Wrap(next sp.Handler) sp.Handler {
 			return next(ctx, call)
 		}
 		if passes(call) { // it must not wait, nor for a permit that it gave back
-			if l.permits.try() {
+			if l.permits.Try() {
 				call.OnFinish(l.finish)
 			}
 			return next(ctx, call)
@@ -118,14 +125,14 @@ func passes(call *sp.Call) bool { return call.Scope == sp.ScopeConn || call.Mark
 
 // Yield gives back the permit of a call that waits for something else; see
 // [sp.Call.Wait].
-func (l *Limiter) Yield(*sp.Call) { l.permits.release() }
+func (l *Limiter) Yield(*sp.Call) { l.permits.Release() }
 
 // Resume takes a permit for call, and waits for it in the queue.
 func (l *Limiter) Resume(ctx context.Context, call *sp.Call) error {
-	waited, reason, err := l.permits.acquire(ctx)
+	waited, reason, err := l.permits.Acquire(ctx, call)
 	switch {
 	case reason != "":
-		return l.refuse(ctx, call, reason)
+		return l.refuse(ctx, call, Reason(reason))
 	case err != nil: // the caller's context ended while it waited
 		return admission.GaveUp(ctx, call, err)
 	}
@@ -141,8 +148,8 @@ func (l *Limiter) Admit(ctx context.Context, call *sp.Call) error {
 	if !call.IsEntry() || passes(call) {
 		return nil
 	}
-	if reason := l.permits.foresee(ctx); reason != "" {
-		return l.refusal(call, reason)
+	if reason := l.permits.Foresee(ctx, call); reason != "" {
+		return l.refusal(call, Reason(reason))
 	}
 	return nil
 }
@@ -155,7 +162,7 @@ func (l *Limiter) refuse(ctx context.Context, call *sp.Call, reason Reason) erro
 }
 
 func (l *Limiter) refusal(call *sp.Call, reason Reason) *Error {
-	return &Error{Op: call.Op, Name: l.name, Limit: l.permits.limit, Queue: l.permits.queue, Reason: reason}
+	return &Error{Op: call.Op, Name: l.name, Limit: l.limit, Queue: l.queue, Reason: reason}
 }
 
 // Stats is what a [Limiter] is doing at one moment.
@@ -180,7 +187,9 @@ type Stats struct {
 // Stats returns what the limiter is doing now. It does not block for longer
 // than it takes to copy the numbers, and is safe for concurrent use.
 func (l *Limiter) Stats() Stats {
-	s := l.permits.stats()
-	s.Name = l.name
-	return s
+	s := l.permits.Stats()
+	return Stats{
+		Name: l.name, Limit: s.Limit, InUse: s.InUse, Queue: s.Queue,
+		Waiting: s.Waiting, Rejected: s.Rejected, Passed: s.Passed,
+	}
 }

@@ -29,6 +29,7 @@ type visit struct {
 	works    int // how long its operation takes
 	reads    int // how long its result stays open
 	ends     linktest.Act
+	ctx      context.Context // nil: without marks
 }
 
 func drawVisit(t *rapid.T) visit {
@@ -69,7 +70,10 @@ func (c *crowd) fail(err error) {
 // perform makes the call of v.
 func (c *crowd) perform(v visit) {
 	time.Sleep(linktest.Milliseconds(v.at))
-	ctx := context.Background()
+	ctx := v.ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	if v.deadline != 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, linktest.Milliseconds(v.deadline))

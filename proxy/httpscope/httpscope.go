@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/proxy"
 )
 
@@ -19,9 +20,11 @@ type optionFunc func(c *config) error
 func (f optionFunc) apply(c *config) error { return f(c) }
 
 type config struct {
-	awaited bool
-	refuse  http.Handler
-	report  func(r *http.Request, err error)
+	awaited  bool
+	refuse   http.Handler
+	report   func(r *http.Request, err error)
+	priority func(r *http.Request) sessionproxy.Priority
+	share    func(r *http.Request) string
 }
 
 func defaultConfig() config {
@@ -62,6 +65,35 @@ func WithReport(report func(r *http.Request, err error)) Option {
 			return errors.New("httpscope: WithReport(nil): want a function")
 		}
 		c.report = report
+		return nil
+	})
+}
+
+// WithPriority sets what tells the priority of a request's calls, see
+// [sessionproxy.WithPriority]: by its path, say. It is called on the request's
+// goroutine before the handler. By default calls have the priority of the
+// request's context.
+func WithPriority(of func(r *http.Request) sessionproxy.Priority) Option {
+	return optionFunc(func(c *config) error {
+		if of == nil {
+			return errors.New("httpscope: WithPriority(nil): want a function")
+		}
+		c.priority = of
+		return nil
+	})
+}
+
+// WithShare sets what tells the share that a request's calls take from, see
+// [sessionproxy.WithShare]: the tenant, the route. Take it from what the client
+// can't choose, or one that floods chooses many. It is called on the request's
+// goroutine before the handler. By default calls have the share of the request's
+// context.
+func WithShare(of func(r *http.Request) string) Option {
+	return optionFunc(func(c *config) error {
+		if of == nil {
+			return errors.New("httpscope: WithShare(nil): want a function")
+		}
+		c.share = of
 		return nil
 	})
 }
@@ -110,6 +142,12 @@ type handler struct {
 // ServeHTTP implements [http.Handler].
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
+	if h.priority != nil {
+		ctx = sessionproxy.WithPriority(ctx, h.priority(r))
+	}
+	if h.share != nil {
+		ctx = sessionproxy.WithShare(ctx, h.share(r))
+	}
 	if h.awaited {
 		ctx = h.maker.AsyncScope(ctx)
 	} else {

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	_ "github.com/sessionproxy/sessionproxy/engine/sqlite"
 	"github.com/sessionproxy/sessionproxy/orm"
@@ -237,4 +238,34 @@ func ExampleMiddleware() {
 	n, _, err := engine.Scalar[int](ctx, eng, engine.Text("SELECT count(*) FROM visit"))
 	fmt.Println(w.Code, n, err)
 	// Output: 201 1 <nil>
+}
+
+func TestPriorityAndShareOfARequest(t *testing.T) {
+	t.Parallel()
+	_, m := open(t)
+	middleware, err := httpscope.Middleware(m,
+		httpscope.WithPriority(func(r *http.Request) sessionproxy.Priority {
+			if r.URL.Path == "/report" {
+				return sessionproxy.PriorityLow
+			}
+			return sessionproxy.PriorityHigh
+		}),
+		httpscope.WithShare(func(r *http.Request) string { return r.Header.Get("Tenant") }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var marks sessionproxy.Marks
+	h := middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { marks = sessionproxy.MarksFrom(r.Context()) }))
+	for path, want := range map[string]sessionproxy.Priority{"/report": sessionproxy.PriorityLow, "/": sessionproxy.PriorityHigh} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
+		r.Header.Set("Tenant", "a")
+		if h.ServeHTTP(httptest.NewRecorder(), r); marks.Priority != want || marks.Share != "a" {
+			t.Errorf("%s: %+v", path, marks)
+		}
+	}
+	for _, o := range []httpscope.Option{httpscope.WithPriority(nil), httpscope.WithShare(nil)} {
+		if _, err := httpscope.Middleware(m, o); err == nil {
+			t.Error("no error for a nil function")
+		}
+	}
 }

@@ -1,0 +1,252 @@
+package permits
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+)
+
+// Reason says why a call got no permit. The empty one is that of none.
+type Reason string
+
+// The reasons.
+const (
+	QueueFull Reason = "queue_full" // as many wait as may
+	Deadline  Reason = "deadline"   // the caller's deadline would pass in the line
+	MaxWait   Reason = "max_wait"   // the longest wait has passed, or would
+	Shed      Reason = "shed"       // its place went to another, which had more right to it
+	Overload  Reason = "overload"   // it waited longer than calls may while the line does not empty
+)
+
+// Bounds are what bounds a line.
+type Bounds struct {
+	Queue   int           // how many may wait
+	MaxWait time.Duration // how long; 0 or more
+	// Target is how long calls may wait in the long run; 0 for no bound. While
+	// all wait longer for all of Interval, there is overload.
+	Target, Interval time.Duration
+	// NewestFirst has the newest served first while there is overload.
+	NewestFirst bool
+}
+
+// Permits are handed out to so many holders at once, and to those who wait in
+// the order of the line. The lock is held for a few instructions only.
+type Permits struct {
+	bounds Bounds
+
+	mu       sync.Mutex
+	limit    int
+	inUse    int
+	rejected int64
+	passed   int64
+	heldUp   int64 // calls that found no permit free
+	line     line
+	delay    delay
+}
+
+// New returns permits for limit holders, which is above 0.
+func New(limit int, b Bounds) *Permits {
+	p := &Permits{limit: limit, bounds: b}
+	p.line.init()
+	return p
+}
+
+// Try takes a permit if one is free, for which Release has to be called. If none
+// is, it counts that and reports false.
+func (p *Permits) Try() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.inUse >= p.limit {
+		p.passed++
+		return false
+	}
+	p.inUse++
+	return true
+}
+
+// Acquire takes a permit, for which Release has to be called. It returns how
+// long it waited; or a reason to refuse; or the context's error.
+func (p *Permits) Acquire(ctx context.Context, call *sp.Call) (waited time.Duration, reason Reason, err error) {
+	p.mu.Lock()
+	if p.inUse < p.limit { // then nobody waits
+		p.inUse++
+		p.mu.Unlock()
+		return 0, "", nil
+	}
+	p.heldUp++
+	now := time.Now()
+	at := placeOf(call)
+	var victim *waiter
+	if err = ctx.Err(); err == nil {
+		reason, victim = p.hopeless(ctx, at, now)
+	}
+	if err != nil || reason != "" {
+		p.refused(reason)
+		p.mu.Unlock()
+		return 0, reason, err
+	}
+	w := &waiter{place: at, since: now, ready: make(chan struct{})}
+	p.shed(victim, Shed)
+	p.line.push(w, now)
+	p.mu.Unlock()
+	reason, err = p.wait(ctx, w)
+	return time.Since(now), reason, err
+}
+
+// Foresee returns the reason for which Acquire would refuse call now, or "".
+func (p *Permits) Foresee(ctx context.Context, call *sp.Call) Reason {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.inUse < p.limit {
+		return ""
+	}
+	reason, _ := p.hopeless(ctx, placeOf(call), time.Now())
+	return reason
+}
+
+// hopeless returns why it makes no sense to wait at a place, or ""; and who has to
+// leave the line to make room, if anyone. The caller holds mu.
+func (p *Permits) hopeless(ctx context.Context, at place, now time.Time) (Reason, *waiter) {
+	var victim *waiter
+	if p.line.length >= p.bounds.Queue {
+		if victim = p.line.victim(at); victim == nil {
+			return QueueFull, nil
+		}
+	}
+	needed := p.line.pace * time.Duration(p.line.ahead(at)+1)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now) <= needed {
+		return Deadline, nil
+	}
+	if p.bounds.MaxWait <= needed {
+		return MaxWait, nil
+	}
+	return "", victim
+}
+
+// wait waits for a permit.
+func (p *Permits) wait(ctx context.Context, w *waiter) (Reason, error) {
+	timer := time.NewTimer(p.bounds.MaxWait)
+	defer timer.Stop()
+	select {
+	case <-w.ready:
+		return w.refused, nil
+	case <-ctx.Done():
+		if p.leave(w, "") {
+			p.Release() // too late to be of use
+		}
+		return "", ctx.Err()
+	case <-timer.C:
+		if p.leave(w, MaxWait) {
+			return "", nil
+		}
+		return w.refused, nil
+	}
+}
+
+// leave takes w out of the line, for a reason to refuse it or none, and
+// reports whether it has got a permit instead.
+func (p *Permits) leave(w *waiter, reason Reason) (granted bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !w.granted && w.refused == "" {
+		p.line.remove(w)
+		w.refused = reason
+		p.refused(reason)
+	}
+	return w.granted
+}
+
+// shed refuses w, if it is one, in the line. The caller holds mu.
+func (p *Permits) shed(w *waiter, reason Reason) {
+	if w == nil {
+		return
+	}
+	p.line.remove(w)
+	w.refused = reason
+	p.refused(reason)
+	close(w.ready)
+}
+
+// refused counts a refusal. The caller holds mu.
+func (p *Permits) refused(reason Reason) {
+	if reason != "" {
+		p.rejected++
+	}
+}
+
+// Release gives a permit back, or to the next in line.
+func (p *Permits) Release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inUse--
+	if p.line.length > 0 {
+		p.grant(time.Now())
+	}
+}
+
+// SetLimit changes how many holders there may be, above 0. What is held beyond
+// stays held.
+func (p *Permits) SetLimit(limit int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limit = limit
+	if p.line.length > 0 {
+		p.grant(time.Now())
+	}
+}
+
+// grant gives what permits are free to those in line. The caller holds mu.
+func (p *Permits) grant(now time.Time) {
+	for p.inUse < p.limit && p.line.length > 0 {
+		p.relieve(now)
+		w := p.line.next(p.bounds.NewestFirst && p.delay.overload)
+		p.line.advance(w, now)
+		w.granted = true
+		p.inUse++
+		close(w.ready)
+	}
+}
+
+// relieve refuses those who have waited too long while there is overload, but
+// for the last one. The caller holds mu, and somebody waits.
+func (p *Permits) relieve(now time.Time) {
+	if p.bounds.Target == 0 {
+		return
+	}
+	// What a call takes is no standing queue: calls that work for long wait for long.
+	target := max(p.bounds.Target, p.line.pace*time.Duration(p.limit))
+	p.delay.observe(now, now.Sub(p.line.next(false).since), target, p.bounds.Interval, p.line.length)
+	for p.delay.overload && p.line.length > 1 {
+		w := p.line.next(false)
+		if now.Sub(w.since) <= 2*target {
+			return
+		}
+		p.shed(w, Overload)
+	}
+}
+
+// Waiting returns how many wait.
+func (p *Permits) Waiting() int64 { return int64(p.Stats().Waiting) }
+
+// Stats is what permits are doing at one moment.
+type Stats struct {
+	Limit    int   // how many holders there may be
+	InUse    int   // how many there are
+	Queue    int   // how many may wait
+	Waiting  int   // how many do
+	Rejected int64 // how many have been refused so far
+	Passed   int64 // how many found none free, and did not wait
+	HeldUp   int64 // how many found none free, and waited or were refused
+}
+
+// Stats returns what the permits are doing now.
+func (p *Permits) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Stats{
+		Limit: p.limit, InUse: p.inUse, Queue: p.bounds.Queue, Waiting: p.line.length,
+		Rejected: p.rejected, Passed: p.passed, HeldUp: p.heldUp,
+	}
+}
