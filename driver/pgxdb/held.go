@@ -3,6 +3,7 @@ package pgxdb
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	sp "github.com/sessionproxy/sessionproxy"
 )
@@ -12,6 +13,10 @@ import (
 type held struct {
 	conn *pgxpool.Conn
 	call *stmtCall
+
+	// In place of conn: a connection that was dialled in the place of a lost one.
+	own  *pgx.Conn
+	slot *slot
 }
 
 // unfit marks, among the custom data of a connection, one that is sound but
@@ -21,6 +26,9 @@ const unfit = "sessionproxy: unfit"
 // release gives the connection back, or closes it if it is unfit. It may be called more than once.
 func (h *held) release() {
 	conn, call := h.conn, h.call
+	if h.own != nil {
+		h.leaveSlot()
+	}
 	if conn == nil {
 		return
 	}
@@ -36,8 +44,41 @@ func (h *held) release() {
 	}
 }
 
+// leaveSlot closes the connection that was dialled in a slot, and leaves that.
+func (h *held) leaveSlot() {
+	own, slot := h.own, h.slot
+	*h = held{}
+	ctx, cancel := context.WithTimeout(context.Background(), cleanup)
+	defer cancel()
+	_ = own.Close(ctx)
+	slot.leave()
+}
+
+// takeSlot dials a connection in the place of one that was lost with the answer
+// to a COMMIT, for a call that finds out what came of it. It reports false if
+// there is no such place.
+func (s *stmtCall) takeSlot(ctx context.Context) (bool, error) {
+	slot := s.slots.take()
+	if slot == nil {
+		return false, nil
+	}
+	conn, err := dial(ctx, s.pool)
+	if err != nil {
+		slot.leave()
+		return true, err
+	}
+	s.held = held{own: conn, slot: slot}
+	s.conn, s.on = conn, conn
+	return true, nil
+}
+
 // take takes a connection for the call.
 func (s *stmtCall) take(ctx context.Context) error {
+	if s.Marks.Verifying {
+		if taken, err := s.takeSlot(ctx); taken {
+			return err
+		}
+	}
 	if s.connects || s.acquireCalls {
 		ctx = sp.ContextWithCall(ctx, s.call)
 	}

@@ -23,6 +23,7 @@ type pipeline struct {
 	traced       bool         // pgx has a tracer, which is to know that the chain sees the calls
 	acquireCalls bool
 	calls        sync.Pool
+	slots        slots // that units keep for their verifiers
 
 	mu      sync.Mutex
 	reached []*sp.Target // by connections, of several hosts

@@ -20,6 +20,8 @@ type Tx struct {
 	held  held
 	begun *stmtCall // the call of BEGIN, open until the end; nil: nobody waits
 	ended bool
+
+	unitCall *unitCall // the unit of work whose transaction it is; nil: none
 }
 
 var _ pgx.Tx = (*Tx)(nil)
@@ -157,6 +159,10 @@ func (t *Tx) end(ctx context.Context, op sp.Op, act func(context.Context, *stmtC
 // close gives the connection back and finishes the call of BEGIN.
 func (t *Tx) close(err error) {
 	t.ended = true
+	if t.unitCall != nil && t.held.conn != nil && errors.Is(err, fault.ErrCommitUnknown) {
+		t.unitCall.keepSlot(t.held)
+		t.held = held{}
+	}
 	t.held.release()
 	if begun := t.begun; begun != nil {
 		t.begun = nil

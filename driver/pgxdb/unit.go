@@ -68,6 +68,7 @@ func (l *lane) runInTx(ctx context.Context, scope sp.Scope, begin beginFunc, opt
 	u.Reset(u)
 	u.Op, u.Scope, u.Target = sp.OpTransaction, scope, l.target.Load()
 	u.Bind(ctx)
+	defer u.endSlot()
 	_, err := u.Run(ctx, l.handler)
 	if err == nil && !u.performed {
 		return errNotPerformed(u.Op)
@@ -83,6 +84,24 @@ type unitCall struct {
 	opts      pgx.TxOptions
 	fn        func(context.Context, pgx.Tx) error
 	performed bool
+	slot      *slot // of a connection that was lost with the answer to a COMMIT
+}
+
+// keepSlot keeps the place of the connection that was lost, for a verifier.
+func (u *unitCall) keepSlot(h held) {
+	if u.slot == nil {
+		u.slot = &slot{}
+		u.pipeline.slots.add(u.slot)
+	}
+	u.slot.keep(h)
+}
+
+// endSlot gives the place that was kept for a verifier back to the pool.
+func (u *unitCall) endSlot() {
+	if u.slot != nil {
+		u.pipeline.slots.remove(u.slot)
+		u.slot.end()
+	}
 }
 
 // attempt is one performance of a unit, in a transaction of its own, which knows
@@ -203,7 +222,7 @@ func (u *unitCall) Do(ctx context.Context, _ *sp.Call) error {
 	}
 	at.tx = tx
 	if t, ok := tx.(*Tx); ok {
-		t.unit = &a.State
+		t.unit, t.unitCall = &a.State, u
 	}
 	a.Begin()
 	returned := false
