@@ -195,18 +195,27 @@ func (r *batchResults) Tx() pgx.Tx {
 	return r.tx
 }
 
-// Close is the method of [pgx.BatchResults].
+// Close is the method of [pgx.BatchResults]. If a function that was queued with the
+// batch panics or ends its goroutine, the connection is left amid the answers, as by
+// pgx; a pool gets it back to close it.
 func (r *batchResults) Close() error {
 	if r.closed {
 		return r.closeErr
 	}
 	r.closed = true
+	r.closeErr = sp.ErrAborted // stays if one of the functions does not return
+	defer func() { r.ended(r.closeErr) }()
 	lateCallbacks(r.batch, r.callers)
 	err := r.firstCallback()
 	if cerr := r.BatchResults.Close(); err == nil {
 		err = cerr
 	}
 	r.closeErr = err
+	return err
+}
+
+// ended gives the connection back and finishes the call.
+func (r *batchResults) ended(err error) {
 	if r.failed == nil {
 		r.failed = err
 	}
@@ -218,7 +227,6 @@ func (r *batchResults) Close() error {
 		r.call = nil
 		s.end(r.failed, r.stop)
 	}
-	return err
 }
 
 // firstCallback does for the first statement, if nobody asked for it, what

@@ -3,6 +3,8 @@ package pgxdb_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -212,4 +214,37 @@ func TestEventsOfAnAbandonedBatchDoNotRaceWithItsEnd(t *testing.T) {
 		cancel()
 	}
 	sound(t, pool)
+}
+
+// A function that was queued with a batch may panic, or end its goroutine: the call
+// is finished and its connection is given back, whoever recovers.
+func TestABatchWhoseFunctionDoesNotReturnIsFinished(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(){"panic": func() { panic("a function of a batch") }, "Goexit": runtime.Goexit} {
+		for place := range 3 {
+			t.Run(fmt.Sprintf("%s in function %d", name, place), func(t *testing.T) {
+				t.Parallel()
+				pool, rec := newPool(t)
+				b := batch("SELECT 0", "SELECT 1", "SELECT 2")
+				b.QueuedQueries[place].QueryRow(func(pgx.Row) error { end(); return nil })
+				done := make(chan any)
+				go func() {
+					defer func() { done <- recover() }()
+					r := pool.SendBatch(t.Context(), b)
+					defer r.Close() //nolint:errcheck // a second time, as many do
+					_ = r.Close()
+				}()
+				if v := <-done; (v != nil) != (name == "panic") {
+					t.Errorf("recovered %v", v)
+				}
+				sound(t, pool)
+				if calls := rec.take(); !errors.Is(calls[0].end, sp.ErrAborted) {
+					t.Errorf("the call ended with %v", calls[0].end)
+				}
+				if _, err := pool.Exec(t.Context(), "SELECT 1"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
 }
