@@ -1,0 +1,102 @@
+package query_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/query"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+type team struct {
+	ID      int64
+	Name    string
+	Players []*player `orm:"rel:has-many"`
+}
+
+type player struct {
+	ID     int64
+	TeamID int64
+	Team   *team `orm:"rel:belongs-to"`
+}
+
+var (
+	postgres = &engine.Dialect{Placeholder: engine.Dollar, Quote: '"', NativeScan: true, Features: engine.Features{ForUpdate: true, SkipLocked: true}}
+	mysql    = &engine.Dialect{Placeholder: engine.Question, Quote: '`', Features: engine.Features{ForUpdate: true, Upsert: engine.UpsertOnDuplicateKey}}
+	sqlite   = &engine.Dialect{Placeholder: engine.Question, Quote: '"'}
+)
+
+func TestRender(t *testing.T) {
+	t.Parallel()
+	players, err := mapping.Of(reflect.TypeFor[player]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	teams, err := mapping.Of(reflect.TypeFor[team]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := []engine.Statement{engine.Text("id > ?", 3), engine.Text("id < ?", 9)}
+	for _, c := range []struct {
+		d    *engine.Dialect
+		t    *mapping.Table
+		q    query.Select
+		want string
+	}{
+		{postgres, players, query.Select{}, `SELECT "id", "team_id" FROM "player"`},
+		{mysql, players, query.Select{Where: where}, "SELECT `id`, `team_id` FROM `player` WHERE ( id > ? ) AND ( id < ? )"},
+		{sqlite, players, query.Select{Order: "id DESC", Offset: 2}, `SELECT "id", "team_id" FROM "player" ORDER BY id DESC LIMIT -1 OFFSET 2`},
+		{mysql, players, query.Select{Offset: 2}, "SELECT `id`, `team_id` FROM `player` LIMIT 18446744073709551615 OFFSET 2"},
+		{postgres, players, query.Select{Limited: true, Limit: 0, Lock: query.ForUpdateSkipLocked}, `SELECT "id", "team_id" FROM "player" LIMIT 0 FOR UPDATE SKIP LOCKED`},
+		{sqlite, players, query.Select{Lock: query.ForUpdate}, `SELECT "id", "team_id" FROM "player"`},
+		{
+			postgres, players, query.Select{Joins: []query.Join{{Path: "Team"}}, Lock: query.ForUpdate},
+			`SELECT "player"."id", "player"."team_id" FROM "player" JOIN "team" AS "team" ON "team"."id" = "player"."team_id" FOR UPDATE OF "player"`,
+		},
+		{
+			sqlite, teams, query.Select{Joins: []query.Join{{Path: "Players", Left: true}}},
+			`SELECT "team"."id", "team"."name" FROM "team" WHERE ("team"."id") IN (SELECT "team"."id" FROM "team" LEFT JOIN "player" AS "players" ON "players"."team_id" = "team"."id" )`,
+		},
+	} {
+		got, _, err := c.q.Render(c.d, c.t)
+		if err != nil || got != c.want {
+			t.Errorf("%v\n got %s\nwant %s", err, got, c.want)
+		}
+	}
+}
+
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	table, err := mapping.Of(reflect.TypeFor[player]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := query.Paths(table, []string{"Team", "Team.Players"})
+	if err != nil || len(paths) != 1 || paths[0].Relation.Field != "Team" || len(paths[0].Rest) != 1 || paths[0].Rest[0].Relation.Field != "Players" {
+		t.Errorf("%v, %v", paths, err)
+	}
+	if _, err := query.Paths(table, []string{"Team.Nobody"}); err == nil {
+		t.Error("a relation that is not there")
+	}
+}
+
+func TestBulkTakesConditionsOnly(t *testing.T) {
+	t.Parallel()
+	table, err := mapping.Of(reflect.TypeFor[player]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []query.Select{{Order: "id"}, {Limited: true}, {Offset: 1}, {Joins: []query.Join{{Path: "Team"}}}} {
+		if _, err := q.Bulk(sqlite, table, "DELETE FROM "); err == nil {
+			t.Errorf("%+v", q)
+		}
+	}
+	st, err := query.Select{Where: []engine.Statement{engine.Text("id = ?", 1)}}.Bulk(sqlite, table, "DELETE FROM ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, args, err := st.Render(sqlite); err != nil || text != `DELETE FROM "player" WHERE ( id = ? )` || len(args) != 1 {
+		t.Errorf("%s %v %v", text, args, err)
+	}
+}
