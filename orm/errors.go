@@ -7,6 +7,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm/internal/flush"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
 // The errors of a session's state.
@@ -26,6 +27,19 @@ var (
 	// ErrCircularDependency is matched by a flush of rows that refer to each
 	// other in a circle of which no part can be NULL. The message has the path.
 	ErrCircularDependency = flush.ErrCircular
+)
+
+// The errors of what was given.
+var (
+	// ErrInvalidKey is matched by a key with another number of columns, or of
+	// another type, than the table's.
+	ErrInvalidKey = errors.New("orm: the key does not fit")
+	// ErrNotEntity is matched by what is no pointer to a struct with a table. If
+	// its mapping is wrong, the error holds a [*mapping.Error].
+	ErrNotEntity = errors.New("orm: no entity")
+	// ErrUnknownField is matched by the name of a field, a column or a relation
+	// that a type does not have.
+	ErrUnknownField = mapping.ErrUnknownField
 )
 
 // ErrNoResult is matched when a row is required and there is none.

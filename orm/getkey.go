@@ -21,7 +21,7 @@ func fill(t *mapping.Table, obj unsafe.Pointer, key any) error {
 		parts = Key{key}
 	}
 	if len(parts) != len(t.Key) {
-		return fmt.Errorf("orm: the key of %s has %d columns, %d were given", t.FullName(), len(t.Key), len(parts))
+		return fmt.Errorf("%w: that of %s has %d columns, %d were given", ErrInvalidKey, t.FullName(), len(t.Key), len(parts))
 	}
 	for i, c := range t.Key {
 		field := reflect.ValueOf(c.Pointer(obj)).Elem()
@@ -31,12 +31,12 @@ func fill(t *mapping.Table, obj unsafe.Pointer, key any) error {
 			field.Set(v)
 		case v.IsValid() && c.Integer() && (v.CanInt() || v.CanUint()):
 			if err := c.SetInt(obj, integer(v)); err != nil {
-				return err
+				return fmt.Errorf("%w: that of %s: %w", ErrInvalidKey, t.FullName(), err)
 			}
 		case v.IsValid() && v.Kind() == field.Kind() && v.Type().ConvertibleTo(field.Type()):
 			field.Set(v.Convert(field.Type()))
 		default:
-			return fmt.Errorf("orm: the key of %s: %s is of type %s, %T was given", t.FullName(), c.Field, c.Type, parts[i])
+			return fmt.Errorf("%w: that of %s: %s is of type %s, %T was given", ErrInvalidKey, t.FullName(), c.Field, c.Type, parts[i])
 		}
 	}
 	return nil

@@ -365,3 +365,54 @@ func TestAPairThatIsThere(t *testing.T) {
 		}
 	})
 }
+
+// What a program branches on has a name.
+func TestErrorsOfWhatWasGiven(t *testing.T) {
+	onEach(t, func(t *testing.T, db database) {
+		s := db.session(t)
+		for name, c := range map[string]struct{ err, want error }{
+			"too many columns":   {second(orm.Get[Team](t.Context(), s, orm.Key{1, 2})), orm.ErrInvalidKey},
+			"another type":       {second(orm.Get[Team](t.Context(), s, "one")), orm.ErrInvalidKey},
+			"too few columns":    {second(orm.Get[Place](t.Context(), s, 1)), orm.ErrInvalidKey},
+			"no pointer":         {s.Add(Team{}), orm.ErrNotEntity},
+			"nil":                {s.Add((*Team)(nil)), orm.ErrNotEntity},
+			"a type of no table": {s.Add(new(int)), orm.ErrNotEntity},
+			"a relation":         {second(orm.From[Team]().Join("Nobody").All(t.Context(), s)), orm.ErrUnknownField},
+		} {
+			if c.want != nil && !errors.Is(c.err, c.want) {
+				t.Errorf("%s: %v", name, c.err)
+			}
+		}
+		check(t, s.Add(&Team{Name: "red"}), s.Flush(t.Context()))
+		if _, err := orm.Scalars[*Team](t.Context(), s, engine.Text("SELECT id, name, 1 AS other FROM team")); !errors.Is(err, orm.ErrUnknownField) {
+			t.Errorf("a column: %v", err)
+		}
+	})
+}
+
+// User is called as PostgreSQL calls the one who is connected.
+type User struct {
+	ID   int64
+	Name string
+}
+
+type Post struct {
+	ID     int64
+	UserID int64
+	User   *User `orm:"rel:belongs-to"`
+}
+
+func TestAReservedNameInACondition(t *testing.T) {
+	onEach(t, func(t *testing.T, db database) {
+		check(t, orm.CreateAll(t.Context(), db, (*User)(nil), (*Post)(nil)))
+		s := db.session(t)
+		check(t, s.AddAll(&Post{User: &User{Name: "ann"}}, &Post{User: &User{Name: "bob"}}))
+		got := must(orm.From[Post]().Join("User").Where("user.name = ?", "bob").OrderBy("user.name DESC").All(t.Context(), s))
+		if len(got) != 1 {
+			t.Errorf("%d posts", len(got))
+		}
+		if n := must(orm.From[User]().Where("user.name LIKE ?", "%").Count(t.Context(), s)); n != 2 {
+			t.Errorf("%d users", n)
+		}
+	})
+}

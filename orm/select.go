@@ -32,7 +32,7 @@ func From[T any]() Select[T] { return Select[T]{} }
 
 // Where returns the query with a condition that has to hold as well.
 func (q Select[T]) Where(text string, args ...any) Select[T] {
-	q.q.Where = append(slices.Clip(q.q.Where), engine.Text(text, args...))
+	q.q.Where = append(slices.Clip(q.q.Where), query.Condition{Text: text, Args: args})
 	return q
 }
 
@@ -82,7 +82,8 @@ func (q Select[T]) PopulateExisting() Select[T] {
 
 // Join returns the query with the table of a relation, or of one behind it, such
 // as "Team" or "Team.Owner". In conditions its columns have the relation's name
-// in snake case in front: team.name, team_owner.name; those of the query's own
+// in snake case in front: team.name, team_owner.name (quoted for you where the
+// database reserves it, as user.name); those of the query's own
 // table have the table's name where they would be ambiguous. An object of which
 // several rows are found, by a relation to many, is there once.
 func (q Select[T]) Join(path string) Select[T] { return q.join(path, false) }

@@ -81,11 +81,11 @@ func (s *Session) Bind() *engine.Engine { return s.eng }
 func entity(obj any) (*mapping.Table, unsafe.Pointer, error) {
 	v := reflect.ValueOf(obj)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
-		return nil, nil, fmt.Errorf("orm: %T is no object: want a pointer to a struct, not nil", obj)
+		return nil, nil, fmt.Errorf("%w: %T: want a pointer to a struct, not nil", ErrNotEntity, obj)
 	}
 	t, err := mapping.Of(v.Type())
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%w: %w", ErrNotEntity, err)
 	}
 	return t, v.UnsafePointer(), nil
 }

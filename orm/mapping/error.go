@@ -1,9 +1,14 @@
 package mapping
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 )
+
+// ErrUnknownField is matched by the name of a field, a column or a relation that a
+// type has not got.
+var ErrUnknownField = errors.New("there is no such field, column or relation")
 
 // Error says what is wrong with the mapping of a type.
 type Error struct {

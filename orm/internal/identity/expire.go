@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"fmt"
 	"slices"
 	"unsafe"
 
@@ -49,7 +50,7 @@ func (st *State) ExpireFields(fields []string) error {
 			l := st.linkOf(r)
 			l.members, l.loaded = st.Members(r), false
 		default:
-			return Invalid("expire: %s has no field %q", st.Table.Type.Name(), name)
+			return fmt.Errorf("%w: expire: %s, field %q: %w", ErrInvalidState, st.Table.Type.Name(), name, mapping.ErrUnknownField)
 		}
 	}
 	st.Expired = true

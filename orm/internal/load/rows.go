@@ -167,7 +167,7 @@ func scanOf(d *engine.Dialect, t *mapping.Table, names []string) (*scan.Type, []
 	for i, name := range names {
 		c := t.Column(name)
 		if c == nil {
-			return nil, nil, fmt.Errorf("orm: select: %s has no column %q", t.FullName(), name)
+			return nil, nil, fmt.Errorf("orm: select: %s, column %q: %w", t.FullName(), name, mapping.ErrUnknownField)
 		}
 		cols[i], indices[i] = c, c.Index
 	}

@@ -48,7 +48,7 @@ func Merge(
 ) (*identity.State, error) {
 	for _, f := range opts.Fields {
 		if t.Field(f) == nil && t.Relation(f) == nil {
-			return nil, fmt.Errorf("orm: merge: %s has no field %q", t.Type.Name(), f)
+			return nil, fmt.Errorf("orm: merge: %s, field %q: %w", t.Type.Name(), f, mapping.ErrUnknownField)
 		}
 	}
 	m := &merger{objects: o, journal: j, session: s, options: opts, merged: map[unsafe.Pointer]*identity.State{}}

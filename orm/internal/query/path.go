@@ -31,7 +31,7 @@ func Paths(t *mapping.Table, texts []string) ([]Path, error) {
 	for _, name := range order {
 		r := t.Relation(name)
 		if r == nil {
-			return nil, fmt.Errorf("orm: %s has no relation %q", t.Type.Name(), name)
+			return nil, fmt.Errorf("orm: %s, relation %q: %w", t.Type.Name(), name, mapping.ErrUnknownField)
 		}
 		behind, err := Paths(r.Other, rest[name])
 		if err != nil {

@@ -37,7 +37,7 @@ func TestRender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	where := []engine.Statement{engine.Text("id > ?", 3), engine.Text("id < ?", 9)}
+	where := []query.Condition{{Text: "id > ?", Args: []any{3}}, {Text: "id < ?", Args: []any{9}}}
 	for _, c := range []struct {
 		d    *engine.Dialect
 		t    *mapping.Table
@@ -51,17 +51,53 @@ func TestRender(t *testing.T) {
 		{postgres, players, query.Select{Limited: true, Limit: 0, Lock: query.ForUpdateSkipLocked}, `SELECT "id", "team_id" FROM "player" LIMIT 0 FOR UPDATE SKIP LOCKED`},
 		{sqlite, players, query.Select{Lock: query.ForUpdate}, `SELECT "id", "team_id" FROM "player"`},
 		{
-			postgres, players, query.Select{Joins: []query.Join{{Path: "Team"}}, Lock: query.ForUpdate},
+			postgres, players,
+			query.Select{Joins: []query.Join{{Path: "Team"}}, Lock: query.ForUpdate},
 			`SELECT "player"."id", "player"."team_id" FROM "player" JOIN "team" AS "team" ON "team"."id" = "player"."team_id" FOR UPDATE OF "player"`,
 		},
 		{
-			sqlite, teams, query.Select{Joins: []query.Join{{Path: "Players", Left: true}}},
+			sqlite, teams,
+			query.Select{Joins: []query.Join{{Path: "Players", Left: true}}},
 			`SELECT "team"."id", "team"."name" FROM "team" WHERE ("team"."id") IN (SELECT "team"."id" FROM "team" LEFT JOIN "player" AS "players" ON "players"."team_id" = "team"."id" )`,
 		},
 	} {
 		got, _, err := c.q.Render(c.d, c.t)
 		if err != nil || got != c.want {
 			t.Errorf("%v\n got %s\nwant %s", err, got, c.want)
+		}
+	}
+}
+
+type user struct {
+	ID    int64
+	Order int64
+}
+
+type note struct {
+	ID     int64
+	UserID int64
+	User   *user `orm:"rel:belongs-to"`
+}
+
+// TestReservedNames quotes what the database would take for something else, and
+// nothing besides.
+func TestReservedNames(t *testing.T) {
+	t.Parallel()
+	notes, err := mapping.Of(reflect.TypeFor[note]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"user.name = 'user.name'":        `"user".name = 'user.name'`,
+		`User.id = 1 AND note.id = 2`:    `"user".id = 1 AND note.id = 2`,
+		`"user".id = 1 AND other.user.x`: `"user".id = 1 AND other.user.x`,
+		"user = 1 AND superuser.id = 2":  "user = 1 AND superuser.id = 2",
+	} {
+		q := query.Select{Joins: []query.Join{{Path: "User"}}, Where: []query.Condition{{Text: text}}, Order: "user.id"}
+		got, _, err := q.Render(postgres, notes)
+		want := `SELECT "note"."id", "note"."user_id" FROM "note" JOIN "user" AS "user" ON "user"."id" = "note"."user_id" WHERE ( ` + want + ` ) ORDER BY "user".id`
+		if err != nil || got != want {
+			t.Errorf("%v\n got %s\nwant %s", err, got, want)
 		}
 	}
 }
@@ -92,7 +128,7 @@ func TestBulkTakesConditionsOnly(t *testing.T) {
 			t.Errorf("%+v", q)
 		}
 	}
-	st, err := query.Select{Where: []engine.Statement{engine.Text("id = ?", 1)}}.Bulk(sqlite, table, "DELETE FROM ")
+	st, err := query.Select{Where: []query.Condition{{Text: "id = ?", Args: []any{1}}}}.Bulk(sqlite, table, "DELETE FROM ")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // value selects all rows.
 type Select struct {
 	// Where are conditions that all have to hold.
-	Where []engine.Statement
+	Where []Condition
 	// Joins are the relations whose tables take part.
 	Joins []Join
 	// Order is what stands after ORDER BY.
@@ -28,6 +28,12 @@ type Select struct {
 	Offset int
 	// Lock is how rows are locked.
 	Lock Lock
+}
+
+// Condition is SQL text with its arguments, as [engine.Text] takes them.
+type Condition struct {
+	Text string // the text
+	Args []any  // the arguments
 }
 
 // Lock is how rows are locked.
@@ -74,7 +80,7 @@ func (q Select) Bulk(d *engine.Dialect, t *mapping.Table, head string, parts ...
 		return nil, fmt.Errorf("orm: %s%s: a query with joins, order or bounds changes no rows: put them into a condition", head, t.FullName())
 	}
 	parts = append([]engine.Statement{dml.Raw(head + dml.For(d, t).Name)}, parts...)
-	return engine.Concat(append(parts, q.conditions()...)...), nil
+	return engine.Concat(append(parts, q.conditions(d, t)...)...), nil
 }
 
 // around writes the query between a head and a tail; whole says with order,
@@ -89,7 +95,7 @@ func (q Select) around(d *engine.Dialect, t *mapping.Table, head, tail string, w
 	if j.many { // the rows that match are counted once
 		parts = []engine.Statement{dml.Raw(head + x.Name + " WHERE (" + j.key() + ") IN (SELECT " + j.key() + " FROM " + x.Name + j.text.String())}
 	}
-	parts = append(parts, q.conditions()...)
+	parts = append(parts, q.conditions(d, t)...)
 	if j.many {
 		parts = append(parts, dml.Raw(")"))
 	}
@@ -102,14 +108,37 @@ func (q Select) around(d *engine.Dialect, t *mapping.Table, head, tail string, w
 	return text + tail, args, err
 }
 
+// reservedNames are the names of the query's tables that can't be written as they
+// are.
+func (q Select) reservedNames(t *mapping.Table) (names map[string]bool) {
+	note := func(name string) {
+		if reserved[name] {
+			if names == nil {
+				names = map[string]bool{}
+			}
+			names[name] = true
+		}
+	}
+	note(t.Name)
+	for _, j := range q.Joins {
+		for i := range j.Path + "." {
+			if i == len(j.Path) || j.Path[i] == '.' {
+				note(aliasOf(j.Path[:i]))
+			}
+		}
+	}
+	return names
+}
+
 // conditions is WHERE.
-func (q Select) conditions() (parts []engine.Statement) {
+func (q Select) conditions(d *engine.Dialect, t *mapping.Table) (parts []engine.Statement) {
+	names := q.reservedNames(t)
 	for i, w := range q.Where {
 		word := dml.Raw("AND (")
 		if i == 0 {
 			word = dml.Raw("WHERE (")
 		}
-		parts = append(parts, word, w, dml.Raw(")"))
+		parts = append(parts, word, engine.Text(quoteNames(d, w.Text, names), w.Args...), dml.Raw(")"))
 	}
 	return parts
 }
@@ -117,7 +146,7 @@ func (q Select) conditions() (parts []engine.Statement) {
 // tail appends order, bounds and lock.
 func (q Select) tail(d *engine.Dialect, x *dml.Statements, parts []engine.Statement) ([]engine.Statement, error) {
 	if q.Order != "" {
-		parts = append(parts, dml.Raw("ORDER BY "+q.Order))
+		parts = append(parts, dml.Raw("ORDER BY "+quoteNames(d, q.Order, q.reservedNames(x.Table))))
 	}
 	if bounds := q.bounds(d); bounds != "" {
 		parts = append(parts, dml.Raw(bounds))
