@@ -7,11 +7,13 @@ set -euo pipefail
 
 have_postgres() { command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
 have_mariadb() { command -v mariadbd >/dev/null || [[ -x /usr/sbin/mariadbd ]] || [[ -x /usr/libexec/mariadbd ]]; }
+have_pgbouncer() { command -v pgbouncer >/dev/null || [[ -x /usr/sbin/pgbouncer ]]; }
 have_browser() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; }
 
 missing=()
 have_postgres || missing+=(postgresql)
 have_mariadb || missing+=(mariadb-server)
+have_pgbouncer || missing+=(pgbouncer)
 browser=
 if [[ -n ${CI-} ]] && ! have_browser; then
 	browser=chromium

@@ -136,7 +136,7 @@ func (b *backend) connect(ctx context.Context) (*conn, error) {
 	taken, err := p.Acquire(ctx)
 	if err != nil {
 		b.leave(p, true)
-		return nil, err
+		return nil, explain(err)
 	}
 	return &conn{backend: b, pool: p, conn: taken}, nil
 }

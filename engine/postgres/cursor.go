@@ -36,7 +36,7 @@ type cursor struct {
 func open(ctx context.Context, r speaker, q engine.Bound) (*cursor, error) {
 	rows, err := r.Query(ctx, q.Text, q.Args...)
 	if err != nil {
-		return nil, hideArgument(err)
+		return nil, explain(err)
 	}
 	return newCursor(rows)
 }
@@ -47,7 +47,7 @@ func newCursor(rows pgx.Rows) (*cursor, error) {
 	c := &cursor{rows: rows, peeked: true, more: rows.Next()}
 	if !c.more && rows.Err() != nil {
 		rows.Close()
-		return nil, hideArgument(rows.Err())
+		return nil, explain(rows.Err())
 	}
 	return c, nil
 }

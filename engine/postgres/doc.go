@@ -21,8 +21,11 @@
 //	search_path, timezone, options   of the session
 //	statement_timeout, lock_timeout, idle_in_transaction_session_timeout  of the session
 //	target_session_attrs=any read-write, read-only, primary, standby, prefer-standby
-//	statement_cache=512      prepared statements kept by each connection; 0 is none,
-//	                         for a pooler between that can't keep them apart
+//	statement_cache=512      prepared statements kept by each connection; 0 is none
+//	pooler=none              transaction: a pooler between gives each transaction the
+//	                         connection that is free. Then statements are not prepared;
+//	                         descriptions of as many are kept. The parameters of the
+//	                         session are refused, but for timezone and application_name.
 //
 // What the URL leaves out is taken from libpq's environment variables and
 // password file.

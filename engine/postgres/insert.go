@@ -153,7 +153,7 @@ func (f *folded) columns(qs []engine.Bound) []any {
 // returns the outcomes of what these stand for.
 func (f *folded) outcomes(results pgx.BatchResults, parts [][]engine.Bound) (outs []engine.Outcome, err error) {
 	if _, err := results.Exec(); err != nil {
-		return nil, hideArgument(err)
+		return nil, explain(err)
 	}
 	for _, qs := range parts {
 		if f.change != nil {

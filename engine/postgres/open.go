@@ -63,6 +63,7 @@ func read(u *engine.URL) (*pgxpool.Config, error) {
 	}
 	timeout := p.Duration("connect_timeout", defaultConnectTimeout)
 	cached := p.Int("statement_cache", defaultCached, 0, maxCached)
+	byTransaction := readPooler(p)
 	host := readHost(p, u)
 	if slices.Contains(u.Params(), "load_balance_hosts") {
 		p.Fail("load_balance_hosts", "pgx has no such parameter, and tries the servers in the order of the URL")
@@ -76,8 +77,11 @@ func read(u *engine.URL) (*pgxpool.Config, error) {
 	}
 	c.ConnConfig.ConnectTimeout = timeout
 	c.ConnConfig.StatementCacheCapacity = cached
-	if cached == 0 {
+	switch {
+	case cached == 0:
 		c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	case byTransaction:
+		pooled(c.ConnConfig)
 	}
 	return c, nil
 }

@@ -35,6 +35,8 @@ func TestMistakesInParametersAreNamed(t *testing.T) {
 		"postgres://u:hunter2@127.0.0.1:1/db?statement_cache=-1":                       `"statement_cache"`,
 		"postgres://u:hunter2@127.0.0.1:1/db?host=/run":                                `parameter "host"`,
 		"postgresql:///db?host=run":                                                    `parameter "host" of postgresql`,
+		"postgres://u:hunter2@127.0.0.1:1/db?pooler=session":                           `"pooler" of postgres: "session"`,
+		"postgres://u:hunter2@127.0.0.1:1/db?pooler=transaction&search_path=a":         `"search_path" of postgres: is kept for a session`,
 		"postgres://u:hunter2@one,two/db?load_balance_hosts=random":                    `"load_balance_hosts" of postgres: pgx has no such parameter`,
 		"postgres://u:hunter2@127.0.0.1:1/db?pool_max_conns=3":                         `unknown parameter "pool_max_conns"`,
 		"postgres://u:hunter2@127.0.0.1:1/db?password=hunter2":                         `unknown parameter "password"`,

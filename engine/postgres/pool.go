@@ -99,7 +99,7 @@ func (b *backend) ask(ctx context.Context, p *pool) error {
 	defer b.gate.Leave()
 	c, err := p.Acquire(ctx)
 	if err != nil {
-		return err
+		return explain(err)
 	}
 	defer c.Release()
 	version := c.Unwrap().PgConn().ParameterStatus("server_version")

@@ -15,13 +15,13 @@ func run(ctx context.Context, r speaker, q engine.Bound) (engine.Outcome, error)
 	if !q.Rows {
 		tag, err := r.Exec(ctx, q.Text, q.Args...)
 		if err != nil {
-			return engine.Outcome{}, hideArgument(err)
+			return engine.Outcome{}, explain(err)
 		}
 		return engine.Outcome{Affected: tag.RowsAffected()}, nil
 	}
 	rows, err := r.Query(ctx, q.Text, q.Args...)
 	if err != nil {
-		return engine.Outcome{}, hideArgument(err)
+		return engine.Outcome{}, explain(err)
 	}
 	return buffer(rows)
 }
@@ -124,11 +124,11 @@ func failed(qs []engine.Bound, answered int, err error) int {
 func next(results pgx.BatchResults, q engine.Bound) (engine.Outcome, error) {
 	if !q.Rows {
 		tag, err := results.Exec()
-		return engine.Outcome{Affected: tag.RowsAffected()}, hideArgument(err)
+		return engine.Outcome{Affected: tag.RowsAffected()}, explain(err)
 	}
 	rows, err := results.Query()
 	if err != nil {
-		return engine.Outcome{}, hideArgument(err)
+		return engine.Outcome{}, explain(err)
 	}
 	return buffer(rows)
 }

@@ -47,7 +47,7 @@ type stream struct {
 // declare opens a stream in the open transaction, and fetches its first window.
 func (c *conn) declare(ctx context.Context, q engine.Bound, window int) (*stream, error) {
 	if _, err := c.tx.Exec(ctx, "DECLARE "+cursorName+" NO SCROLL CURSOR FOR "+q.Text, q.Args...); err != nil {
-		return nil, hideArgument(err)
+		return nil, explain(err)
 	}
 	s := &stream{ctx: ctx, conn: c, window: window, fetch: "FETCH FORWARD " + strconv.Itoa(window) + " FROM " + cursorName}
 	// The server is asked what the columns are. From then on pgx knows it, by a

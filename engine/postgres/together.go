@@ -53,7 +53,7 @@ func (c *conn) alone() {
 // aborted translates the error of a statement that was not run.
 func aborted(err error) error {
 	if e, ok := errors.AsType[*pgxdb.PipelineAbortedError](err); ok {
-		return &engine.PipelineAbortedError{Cause: hideArgument(e.Cause)}
+		return &engine.PipelineAbortedError{Cause: explain(e.Cause)}
 	}
 	return err
 }

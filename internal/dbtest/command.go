@@ -11,13 +11,14 @@ import (
 )
 
 // command is a program to run: its name without path, arguments, what it adds
-// to the environment, and what it reads. Secrets travel in the last two, where
-// a list of processes does not show them.
+// to the environment, what it reads, and files that a server finds in its folder.
+// Secrets travel in the last three, where a list of processes does not show them.
 type command struct {
 	program string
 	args    []string
 	env     []string
 	input   string
+	files   map[string]string
 }
 
 // cmd prepares c. The environment is the same on every machine: no locale, no

@@ -12,7 +12,7 @@
 // [Postgres] and [MariaDB] share one server among the tests of a binary and
 // start it when the first one asks. [Private] starts one for a single test,
 // which may then kill, pause and restart it. [Borrow] is for programs that are
-// no tests.
+// no tests. [PgBouncer] puts a pooler in front of a database of PostgreSQL.
 //
 // Servers listen on 127.0.0.1 and on a Unix socket, ask for a password, and
 // keep everything in one temporary folder. When root runs the tests, they run

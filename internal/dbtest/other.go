@@ -24,6 +24,8 @@ func (*home) leave() error { return nil }
 
 func newInstance(context.Context, flavor, []setting) (*instance, error) { return nil, unsupported() }
 
+func newPooler(flavor, []setting) (*instance, error) { return nil, unsupported() }
+
 func (*instance) start(context.Context) error { return unsupported() }
 
 func (*instance) resume(context.Context) error { return unsupported() }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -77,6 +78,11 @@ func (in *instance) launch(c command) (*process, error) {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
+	for name, text := range c.files {
+		if err := in.write(name, text); err != nil {
+			return nil, err
+		}
+	}
 	cmd := in.bin.cmd(context.Background(), c)
 	in.confine(cmd)
 	cmd.SysProcAttr.Pdeathsig = in.flavor.deathSignal()
@@ -99,6 +105,15 @@ func (in *instance) launch(c command) (*process, error) {
 	}
 	p.Process = cmd.Process
 	return p, nil
+}
+
+// write makes a file in the instance's folder that its account alone can read.
+func (in *instance) write(name, text string) error {
+	path := filepath.Join(in.folder, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return in.account.own(path)
 }
 
 // within lists the processes whose working folder is folder or in it. A server

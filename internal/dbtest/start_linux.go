@@ -82,6 +82,24 @@ func newInstance(ctx context.Context, f flavor, settings []setting) (*instance, 
 	return in, nil
 }
 
+// newPooler makes a folder for a pooler, which has no data. The instance is not
+// nil if there is a folder to remove.
+func newPooler(f flavor, settings []setting) (*instance, error) {
+	bin, err := locate(f.programs(), f.folders())
+	if err != nil {
+		return nil, err
+	}
+	who, err := unprivileged(f.accounts())
+	if err != nil {
+		return nil, err
+	}
+	folder, err := base.folderFor("pgbouncer", who)
+	if err != nil {
+		return nil, err
+	}
+	return &instance{flavor: f, bin: bin, folder: folder, account: who, settings: settings}, nil
+}
+
 // errPortTaken is matched when another process listens on the server's port.
 var errPortTaken = errors.New("port is taken")
 
