@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
 )
 
 // Breaker is a [sessionproxy.Interceptor] that refuses calls to targets that
@@ -65,7 +66,7 @@ func (b *Breaker) Admit(_ context.Context, call *sessionproxy.Call) error {
 	if c == nil {
 		return nil
 	}
-	if refusal := c.wouldRefuse(); refusal != nil && !passes(call, refusal) {
+	if refusal := c.wouldRefuse(call); refusal != nil && !passes(call, refusal) {
 		return refusal
 	}
 	return nil
@@ -97,6 +98,27 @@ func (l *link) circuit(t *sessionproxy.Target) *circuit {
 
 func (l *link) handle(ctx context.Context, call *sessionproxy.Call) error {
 	r := ruleOf(call)
+	if call.Op == sessionproxy.OpConnect {
+		return l.connect(ctx, call, r)
+	}
+	return l.ruled(ctx, call, r)
+}
+
+// connect performs a call that makes a connection, and notes for how long it is
+// under way and whether the server answers.
+func (l *link) connect(ctx context.Context, call *sessionproxy.Call, r rule) error {
+	c := l.circuit(call.Target)
+	c.dials.begin(call, c.cfg.now())
+	defer c.dials.end(call)
+	err := l.ruled(ctx, call, r)
+	if err == nil {
+		c.heard()
+	}
+	return err
+}
+
+// ruled performs or refuses a call as its rule says.
+func (l *link) ruled(ctx context.Context, call *sessionproxy.Call, r rule) error {
 	if r == rulePass {
 		return l.next(ctx, call)
 	}
@@ -182,6 +204,10 @@ func (l *link) probe(ctx context.Context, call *sessionproxy.Call, c *circuit, p
 	}()
 	start := c.cfg.now()
 	err := l.next(ctx, call)
-	v = c.cfg.judgeProbe(call, err, c.cfg.slow > 0 && c.cfg.now()-start >= c.cfg.slow)
+	now := c.cfg.now()
+	v = c.cfg.judgeProbe(call, err, c.cfg.slow > 0 && now-start >= c.cfg.slow)
+	if err != nil && p.phase.hung() && now-start >= patient && givenUp(call.Verdict(err)) {
+		v = verdict{outcome: failed, class: fault.ClassTimeout}
+	}
 	return err
 }

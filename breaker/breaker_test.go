@@ -226,7 +226,7 @@ func TestABeginCountsWhenItReturns(t *testing.T) {
 
 func TestAdmitTellsWhatWouldBeRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newRig(t, breaker.WithOpenTime(time.Second), breaker.WithProbes(1), breaker.WithProbeLease(5*time.Second))
+		r := newRig(t, breaker.WithOpenTime(3*time.Second), breaker.WithProbes(1), breaker.WithProbeLease(5*time.Second))
 		chain := sp.NewChain(r.Breaker)
 		admitted := func(op sp.Op) bool {
 			err := chain.Admit(t.Context(), newCall(op, answer(nil)))
@@ -236,6 +236,10 @@ func TestAdmitTellsWhatWouldBeRefused(t *testing.T) {
 			t.Error("refused before anything failed")
 		}
 		r.open()
+		if admitted(sp.OpExec) || !admitted(sp.OpSessionFlush) || chain.Admit(t.Context(), pooled(sp.OpExec, nil)) != nil {
+			t.Error("in a brief outage calls that may wait are to be admitted, and no others")
+		}
+		time.Sleep(2 * time.Second)
 		if admitted(sp.OpExec) || admitted(sp.OpTransaction) || admitted(sp.OpSessionFlush) || !admitted(sp.OpCommit) || !admitted(sp.OpRollback) {
 			t.Error("an open circuit has to refuse all but the end of a transaction")
 		}

@@ -32,6 +32,8 @@ type circuit struct {
 
 	lastBroken atomic.Int64 // when a broken connection was last counted, on the clock of the config
 
+	dials dials
+
 	mu      sync.Mutex
 	gate    *gobreaker.TwoStepCircuitBreaker[struct{}]
 	cause   fault.Class // of the failure that gate is being told of
@@ -39,6 +41,7 @@ type circuit struct {
 	probes  []*probe  // the ones that hold a place of the gate
 	stale   int       // probes of this phase that found their connection lost
 	waiters []*waiter // for a place, first come, first served
+	alarmed *phase    // the open phase whose end has a timer
 	made    []Change  // since mu was locked
 }
 
@@ -97,7 +100,10 @@ func (c *circuit) newGate() *gobreaker.TwoStepCircuitBreaker[struct{}] {
 
 func (c *circuit) newPhase(s State, cause fault.Class) *phase {
 	now := c.cfg.now()
-	p := &phase{state: s, since: time.Now(), cause: cause}
+	p := &phase{state: s, since: time.Now(), cause: cause, began: now}
+	if before := c.phase.Load(); before != nil && before.state != StateClosed {
+		p.began = before.began
+	}
 	switch s {
 	case StateClosed, StateForcedClosed:
 		p.window = newWindow(c.cfg.buckets, c.cfg.period, c.cfg.stripes, now)
@@ -107,7 +113,11 @@ func (c *circuit) newPhase(s State, cause fault.Class) *phase {
 		if before := c.phase.Load(); before != nil {
 			from = before.state
 		}
-		open := c.reopen.next(c.cfg, from, now)
+		most := c.cfg.openTime
+		if len(c.waiters) > 0 && c.brief(p, now) {
+			most = min(most, 2*c.cfg.firstOpen) // there are calls that wait
+		}
+		open := c.reopen.next(c.cfg, from, now, most)
 		p.until = now + open
 		if c.cfg.prober != nil {
 			c.cfg.prober.plan(c, open)
@@ -143,6 +153,7 @@ func (c *circuit) become(to State, cause fault.Class) {
 // the changes made since it was locked. call may be nil.
 func (c *circuit) leave(call *sessionproxy.Call) {
 	c.serve()
+	c.alarm()
 	made := c.made
 	c.made = nil
 	c.mu.Unlock()
@@ -167,6 +178,7 @@ func (c *circuit) record(call *sessionproxy.Call, p *phase, err error, now time.
 	if v.broken && !c.firstBroken(now) {
 		v.outcome = excluded
 	}
+	c.listen(call, err, p.window, &v, now)
 	p.window.add(v, now)
 	if v.outcome != failed && !v.slow || p.state != StateClosed {
 		return

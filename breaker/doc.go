@@ -14,7 +14,8 @@
 // constraint is a success, since the server did its work; a deadlock or a
 // caller that gave up says nothing of the server and is left out; a refused
 // connect is a failure. Connections that break at one moment count as one: the
-// connects that follow tell whether the server is gone. A circuit opens when,
+// connects that follow tell whether the server is gone. A caller's deadline is a
+// failure while the server answers nothing at all. A circuit opens when,
 // over a rolling window, too large a part of the calls failed, when many in a
 // row did, or, if asked to, when too many were slow.
 //
@@ -24,7 +25,9 @@
 // transaction, BEGIN, new connections, whole units of work. It never refuses
 // what has its connection already: nothing inside a transaction, no COMMIT, no
 // ROLLBACK, no closing. A refusal is an [OpenError], which matches [ErrOpen]
-// and [fault.ErrRejected].
+// and [fault.ErrRejected]. In the first two seconds of an outage calls wait for
+// the server's return instead, as long as [WithMaxWait] and their contexts allow,
+// unless the server hangs.
 //
 // # Recovery
 //
@@ -42,7 +45,8 @@
 // again. A call costs one reading of the clock, two with [WithSlowCalls], and
 // no allocation.
 //
-// The package starts no goroutine without [WithProbe]. Counts and states are
+// The package starts no goroutine without [WithProbe], but for a timer while calls
+// wait. Counts and states are
 // those of this process; they are not shared with others.
 //
 // [gobreaker]: https://github.com/sony/gobreaker

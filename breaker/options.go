@@ -149,7 +149,9 @@ func WithJitter(draw func(longest time.Duration) time.Duration) Option {
 
 // WithMaxWait sets how long a call waits at most, while its circuit is
 // half-open, for the outcome of the probes before it, 0 or more; a call whose
-// context ends sooner waits no longer than that. 0 refuses it at once. Calls
+// context ends sooner waits no longer than that. 0 refuses it at once. In the
+// beginning of an outage, for twice as long, calls wait also while the circuit is
+// open, if it was opened by a server that is gone, not by one that hangs. Calls
 // that hold a connection never wait: those of a plain [database/sql.DB], which
 // takes the connection before the chain is asked. The default is 1 s.
 func WithMaxWait(d time.Duration) Option {

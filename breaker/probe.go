@@ -30,7 +30,7 @@ type grant struct {
 func (c *circuit) admit(call *sessionproxy.Call, r rule) (grant, *OpenError) {
 	p, now := c.phase.Load(), c.cfg.now()
 	switch {
-	case p.shut(now):
+	case p.shut(now) && !c.brief(p, now):
 		return grant{}, c.refusal(p, now)
 	case r == ruleEarly && (call.Op != sessionproxy.OpTransaction || call.Scope != sessionproxy.ScopePool):
 		return grant{}, nil
@@ -70,7 +70,7 @@ func (c *circuit) keptFor(unit *sessionproxy.Call) *probe {
 }
 
 // enter asks for a probe's place, to be kept for a unit of work if owner is not
-// nil. full says that there is none, and may be one later. The caller holds mu.
+// nil. full says that there is none, and is one soon. The caller holds mu.
 func (c *circuit) enter(now time.Duration, owner *sessionproxy.Call) (g grant, full bool, refusal *OpenError) {
 	p := c.phase.Load()
 	switch p.state {
@@ -86,7 +86,10 @@ func (c *circuit) enter(now time.Duration, owner *sessionproxy.Call) (g grant, f
 			return grant{}, true, nil
 		}
 	default:
-		if p.shut(now) {
+		switch {
+		case c.brief(p, now) && p.shut(now):
+			return grant{}, true, nil
+		case p.shut(now):
 			return grant{}, false, c.refusal(p, now)
 		}
 	}
@@ -166,11 +169,12 @@ func (c *circuit) settle(call *sessionproxy.Call, p *probe, v verdict) {
 
 // wouldRefuse returns the error with which a call would be refused now. One that
 // may have to wait for the outcome of a probe is not.
-func (c *circuit) wouldRefuse() *OpenError {
-	if p, now := c.phase.Load(), c.cfg.now(); p.shut(now) {
-		return c.refusal(p, now)
+func (c *circuit) wouldRefuse(call *sessionproxy.Call) *OpenError {
+	p, now := c.phase.Load(), c.cfg.now()
+	if !p.shut(now) || c.brief(p, now) && (call.Level == sessionproxy.LevelSession || c.mayWait(call)) {
+		return nil
 	}
-	return nil
+	return c.refusal(p, now)
 }
 
 func (c *circuit) refusal(p *phase, now time.Duration) *OpenError {

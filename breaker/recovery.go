@@ -23,8 +23,8 @@ const relapse = 4
 
 // next returns how long the circuit stays open now, from closed or after a
 // failed probe: the first open time, then twice as long each time, up to the
-// longest.
-func (r *reopening) next(c *config, from State, now time.Duration) time.Duration {
+// longest, and now up to most.
+func (r *reopening) next(c *config, from State, now, most time.Duration) time.Duration {
 	if from == StateClosed && now-r.closedAt > relapse*c.openTime {
 		r.step = 0
 	}
@@ -33,6 +33,7 @@ func (r *reopening) next(c *config, from State, now time.Duration) time.Duration
 		d = c.firstOpen << r.step
 		r.step++
 	}
+	d = min(d, most)
 	longest := time.Duration(spread * float64(d))
 	return d + min(max(c.jitter(longest), 0), longest)
 }

@@ -86,6 +86,7 @@ func TestWhatAnOpenCircuitRefuses(t *testing.T) {
 		for _, c := range treatments {
 			r := newRig(t)
 			r.open()
+			time.Sleep(2 * time.Second) // the outage is not brief any more
 			if got := errors.Is(r.run(c.call(nil)), breaker.ErrOpen); got != c.refused {
 				t.Errorf("%v: refused: %t, want %t", c, got, c.refused)
 			}

@@ -47,6 +47,16 @@ func (p *prober) plan(c *circuit, d time.Duration) {
 	p.timers[c] = time.AfterFunc(d+1, func() { p.run(c) })
 }
 
+// active reports whether circuits are probed by p, which may be nil.
+func (p *prober) active() bool {
+	if p == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.closed
+}
+
 // run probes c until it is closed or open again.
 func (p *prober) run(c *circuit) {
 	p.mu.Lock()

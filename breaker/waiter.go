@@ -19,9 +19,18 @@ type waiter struct {
 	refusal *OpenError
 }
 
-// canWait reports whether a call may wait for the outcome of probes: not one
-// that has a connection, which others may need.
+// canWait reports whether a call may wait for the outcome of probes: not behind
+// one that a server that hangs may keep for long. The caller holds mu.
 func (c *circuit) canWait(call *sessionproxy.Call) bool {
+	if c.phase.Load().hung() && c.gate.Counts().TotalSuccesses == 0 {
+		return false
+	}
+	return c.mayWait(call)
+}
+
+// mayWait reports whether a call may wait at all: not one that has a connection,
+// which others may need.
+func (c *circuit) mayWait(call *sessionproxy.Call) bool {
 	return c.cfg.maxWait > 0 && call.Scope == sessionproxy.ScopePool && !call.Marks.Verifying
 }
 

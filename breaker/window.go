@@ -16,6 +16,7 @@ type window struct {
 
 	current atomic.Pointer[bucket]
 	streak  atomic.Int64 // failures since the last success, whenever they were
+	silent  atomic.Int64 // when the first call since the server's last answer was given up; 0: none was
 
 	mu   sync.Mutex
 	ring []*bucket // guarded by mu
@@ -55,6 +56,7 @@ func (w *window) add(v verdict, now time.Duration) {
 		if w.streak.Load() != 0 {
 			w.streak.Store(0)
 		}
+		w.heard()
 	case failed:
 		s.failures.Add(1)
 		w.streak.Add(1)
@@ -63,6 +65,13 @@ func (w *window) add(v verdict, now time.Duration) {
 	}
 	if v.slow {
 		s.slow.Add(1)
+	}
+}
+
+// heard notes that the server has answered.
+func (w *window) heard() {
+	if w.silent.Load() != 0 {
+		w.silent.Store(0)
 	}
 }
 

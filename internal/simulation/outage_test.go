@@ -115,6 +115,8 @@ const (
 	backWithin    = 750 * ms // the longest open time, a quarter more, and a probe
 	calmAfter     = sec
 	probesPerSec  = 2
+	briefly       = 2 * sec // calls wait for so long in the beginning,
+	probesBriefly = 5       // with so many probes per second
 	refusedAtMost = 0.01
 )
 
@@ -165,7 +167,9 @@ func (w *world) fewProbes(away, back time.Time) error {
 			probes++
 		}
 	}
-	if limit := 3 + probesPerSec*back.Sub(opened).Seconds(); float64(probes) > limit {
+	brief := min(back.Sub(opened), briefly)
+	limit := 3 + probesPerSec*back.Sub(opened).Seconds() + (probesBriefly-probesPerSec)*brief.Seconds()
+	if float64(probes) > limit {
 		return fmt.Errorf("%d probes in %v", probes, back.Sub(opened))
 	}
 	return nil
