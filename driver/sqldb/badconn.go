@@ -118,3 +118,9 @@ func (d *driverConn) guardCommit(err error, dead bool) error {
 	}
 	return err
 }
+
+// saysUnsent reports whether the driver says that nothing was sent, as pgx does.
+func saysUnsent(err error) bool {
+	var says interface{ SafeToRetry() bool }
+	return errors.As(err, &says) && says.SafeToRetry()
+}

@@ -119,6 +119,11 @@ func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) faul
 		s.handle.progress, s.handle.inTx = progress, s.InTx
 	}
 	v := s.Judge(ctx, err, phase, progress)
+	if s.Op == sp.OpRollback && s.conn.driver.unsent {
+		// The connection was gone before, and the transaction with it. Drivers tell of
+		// that in words of their own: go-sql-driver by the error that closed it.
+		v = s.JudgeBy(ctx, errors.Join(driver.ErrBadConn, err), phase, progress)
+	}
 	// SQLite refuses to roll back what it has rolled back by itself: its
 	// connection, which may be the database, is sound.
 	over := s.Op == sp.OpRollback && s.conn.driver.tx.dialect == sqltext.SQLite && !s.conn.driver.tx.inTx()

@@ -273,6 +273,7 @@ func (t *driverTx) Commit() error {
 }
 
 func (t *driverTx) Rollback() error {
+	gone := t.conn.dead()
 	t.conn.enter()
 	err := t.raw.Rollback()
 	t.conn.leave()
@@ -283,6 +284,7 @@ func (t *driverTx) Rollback() error {
 		}
 	}
 	t.conn.noteBad(err)
+	t.conn.unsent = err != nil && (gone || saysUnsent(err))
 	t.state().Rollback()
 	return err
 }

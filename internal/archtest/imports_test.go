@@ -81,7 +81,7 @@ var floors = map[string]rule{
 	"middleware/recovery":       interceptor,
 	"middleware/readonly":       interceptor,
 	"middleware/sqlcomment":     interceptor,
-	"middleware/statusz":        {own: interceptor.own},
+	"middleware/statusz":        interceptor,
 	"preset": {own: []string{
 		"", "breaker", "middleware/hedge", "middleware/limit", "middleware/logging", "middleware/recovery",
 		"middleware/slowquery", "middleware/statusz", "middleware/timeout", "retry", "tracing",

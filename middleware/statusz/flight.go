@@ -1,7 +1,10 @@
 package statusz
 
 import (
+	"context"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	sp "github.com/sessionproxy/sessionproxy"
 )
@@ -28,6 +31,7 @@ type flight struct {
 	inUnit     bool
 	began      time.Duration
 	account
+	ctx      context.Context // the innermost that is known, for the trace; until the call has ended
 	stage    stage
 	since    time.Duration // when the stage was reached
 	pause    time.Duration // how long it lasts, of a pause
@@ -51,7 +55,7 @@ func (f *flight) describe(d *database, call *sp.Call, now time.Duration) {
 // clear forgets the call.
 func (f *flight) clear() {
 	f.call, f.parent, f.database, f.text, f.operation = nil, nil, nil, "", ""
-	f.account = account{}
+	f.account, f.ctx = account{}, nil
 	f.stage, f.pause, f.recorded = stageRunning, 0, false
 }
 
@@ -106,12 +110,23 @@ func (f *flight) record(now time.Duration, r result) {
 	i := incident{
 		incidentKey: incidentKey{database: f.database, name: known.name, text: known.text, operation: f.operation, failure: r.failure},
 		count:       1, first: now, last: now, took: took, worst: took, account: f.account, nested: f.inTx || f.inUnit,
+		trace: f.trace(),
 	}
 	if r.outcome == failed {
 		f.page.failures.add(i)
 	} else {
 		f.page.slow.add(i)
 	}
+}
+
+// trace returns the trace that the call is in. That of a span which an
+// interceptor further in began is known from where the call has come to.
+func (f *flight) trace() traceRef {
+	f.stripe.mu.Lock()
+	ctx := f.ctx
+	f.stripe.mu.Unlock()
+	at := trace.SpanContextFromContext(ctx)
+	return traceRef{at.TraceID(), at.IsSampled()}
 }
 
 // onEvent listens to the interceptors further in.

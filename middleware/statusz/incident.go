@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // maxIncidents is how many incidents of a sort are kept.
@@ -29,6 +31,13 @@ type incident struct {
 	took, worst time.Duration
 	account
 	nested bool // in a transaction or a unit of work
+	trace  traceRef
+}
+
+// traceRef is a trace, if there is one.
+type traceRef struct {
+	id      trace.TraceID
+	sampled bool // and so likely to be found where traces are kept
 }
 
 // incidents are the latest incidents of a sort.
@@ -48,6 +57,9 @@ func (is *incidents) add(i incident) {
 		if known.incidentKey == i.incidentKey {
 			i.count += known.count
 			i.first, i.worst = known.first, max(i.worst, known.worst)
+			if known.trace.sampled && !i.trace.sampled {
+				i.trace = known.trace
+			}
 			*known = i
 			return
 		}

@@ -2,13 +2,19 @@ package statusz_test
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
+	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 )
 
@@ -101,6 +107,82 @@ func TestCallersWhoGiveUpAreNoFailures(t *testing.T) {
 			t.Errorf("slow: %+v", s.Slow)
 		}
 	})
+}
+
+// in returns a context in a trace of the given number.
+func in(ctx context.Context, number byte, sampled bool) context.Context {
+	var flags trace.TraceFlags
+	return trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{15: number}, SpanID: trace.SpanID{7: 1}, TraceFlags: flags.WithSampled(sampled),
+	}))
+}
+
+// begins returns an interceptor that begins a trace of the given number.
+func begins(number byte) sp.Interceptor {
+	return sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error { return next(in(ctx, number, true), call) }
+	})
+}
+
+// TestFailuresTellTheirTrace holds that a failure leads to the trace of the last
+// call that a trace was kept of, whether the caller began it or an interceptor.
+func TestFailuresTellTheirTrace(t *testing.T) {
+	t.Parallel()
+	p := newPage(t)
+	perform := func(ctx context.Context, links ...sp.Interceptor) string {
+		c := newCall(returns(unique), sp.OpExec, "INSERT INTO users VALUES ($1)")
+		c.Bind(ctx)
+		_, _ = c.Run(ctx, sp.NewChain(links...).Then(sp.Perform))
+		s := look(t, p)
+		if len(s.Failures) != 1 {
+			t.Fatalf("%+v", s.Failures)
+		}
+		id := s.Failures[0].Trace
+		if page := get(p, http.MethodGet, "/").Body.String(); id != "" && !strings.Contains(page, ">"+id+"<") {
+			t.Errorf("the page does not show %s", id)
+		}
+		return id
+	}
+	id := func(n int) string { return fmt.Sprintf("%032x", n) }
+	for _, c := range []struct{ what, got, want string }{
+		{"no trace", perform(t.Context(), p), ""},
+		{"not sampled", perform(in(t.Context(), 1, false), p), id(1)},
+		{"the caller's", perform(in(t.Context(), 2, true), p), id(2)},
+		{"not sampled, after one that is", perform(in(t.Context(), 3, false), p), id(2)},
+		{"an interceptor's", perform(t.Context(), p, begins(4), p.Innermost()), id(4)},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %q, want %q", c.what, c.got, c.want)
+		}
+	}
+}
+
+// lost is an operation that finds its connection lost, after it had come so far.
+type lost fault.Progress
+
+func (l lost) Do(ctx context.Context, call *sp.Call) error {
+	call.Judge(ctx, driver.ErrBadConn, call.Op.Phase(), fault.Progress(l))
+	return driver.ErrBadConn
+}
+
+// TestARollbackOfWhatIsGoneIsNoFailure holds that one whose connection was gone
+// before is not listed, and one that failed by itself is.
+func TestARollbackOfWhatIsGoneIsNoFailure(t *testing.T) {
+	t.Parallel()
+	for _, progress := range []fault.Progress{fault.ProgressUnsent, fault.ProgressUnknown} {
+		p := newPage(t)
+		c := new(sp.Call)
+		c.Reset(lost(progress))
+		c.Op, c.Target = sp.OpRollback, orders
+		_, _ = c.Run(t.Context(), sp.NewChain(p).Then(sp.Perform))
+		want := 0
+		if progress == fault.ProgressUnknown {
+			want = 1
+		}
+		if s := look(t, p); s.Statements.Calls != 1 || s.Statements.Failed != want || len(s.Failures) != want {
+			t.Errorf("%v: %+v, %+v", progress, s.Statements, s.Failures)
+		}
+	}
 }
 
 // TestNothingIsLostUnderLoad runs calls of all kinds on many goroutines while

@@ -20,6 +20,8 @@ type Page struct {
 	slow      incidents
 	changes   changes
 	marked    atomic.Bool // some chain has an innermost mark
+	html      shared
+	json      shared
 }
 
 var (
@@ -77,7 +79,7 @@ func (i innermost) Wrap(next sp.Handler) sp.Handler {
 	i.page.marked.Store(true)
 	return func(ctx context.Context, call *sp.Call) error {
 		if kindOf(call.Op) != ignored && !call.Step() {
-			i.page.mark(call)
+			i.page.mark(ctx, call)
 		}
 		return next(ctx, call)
 	}
@@ -101,8 +103,8 @@ func (p *Page) beginning() stage {
 
 // mark notes that call has passed all interceptors. A fork of a call can't be
 // found by its address; its events reach the call.
-func (p *Page) mark(call *sp.Call) {
-	if !p.advance(call, beyond(call)) && call.Observed() {
+func (p *Page) mark(ctx context.Context, call *sp.Call) {
+	if !p.advance(ctx, call, beyond(call)) && call.Observed() {
 		call.Event(sp.Event{Kind: eventPerform, Detail: beyond(call).String()})
 	}
 }
@@ -137,7 +139,7 @@ func (h *handler) handle(ctx context.Context, call *sp.Call) error {
 	if call.Step() {
 		return h.step(ctx, call)
 	}
-	f := h.enter(h.database(call.Target), call)
+	f := h.enter(ctx, h.database(call.Target), call)
 	call.OnEvent(f.listen) // first, so that it hears until its own hook has run
 	call.OnFinish(f.finish)
 	err := h.next(ctx, call)
@@ -149,11 +151,11 @@ func (h *handler) handle(ctx context.Context, call *sp.Call) error {
 // tells where the call above is.
 func (h *handler) step(ctx context.Context, call *sp.Call) error {
 	if call.Op == sp.OpConnect {
-		h.advance(call.Parent, stageConnecting)
-		defer h.advance(call.Parent, stageDriver)
+		h.advance(ctx, call.Parent, stageConnecting)
+		defer h.advance(ctx, call.Parent, stageDriver)
 		return h.next(ctx, call)
 	}
-	h.advance(call.Parent, stageExecuting)
+	h.advance(ctx, call.Parent, stageExecuting)
 	return h.next(ctx, call)
 }
 

@@ -56,7 +56,7 @@ func newService(t *testing.T) *service {
 		statusz.WithPool("reports", func() sp.PoolStats {
 			return sp.PoolStats{Idle: 1, Max: 4, Pending: sp.Unknown, Timeouts: sp.Unknown}
 		}))
-	s.handler = sp.NewChain(s.page, s.limit, retrier, brk, s.page.Innermost()).Then(sp.Perform)
+	s.handler = sp.NewChain(s.page, begins(7), s.limit, retrier, brk, s.page.Innermost()).Then(sp.Perform)
 	return s
 }
 

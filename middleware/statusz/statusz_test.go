@@ -155,6 +155,7 @@ type shownTrouble struct {
 	Attempts int     `json:"attempts"`
 	Paused   float64 `json:"paused_seconds"`
 	Queued   float64 `json:"queued_seconds"`
+	Trace    string  `json:"trace_id"`
 }
 
 type shownLatency struct {
@@ -169,6 +170,13 @@ type shownLatency struct {
 
 // look returns what the page shows now.
 func look(t *testing.T, p *statusz.Page) (s shown) {
+	t.Helper()
+	p.Forget()
+	return lookAgain(t, p)
+}
+
+// lookAgain returns what the page answers, which may be a moment old.
+func lookAgain(t *testing.T, p *statusz.Page) (s shown) {
 	t.Helper()
 	w := get(p, http.MethodGet, "/?format=json")
 	if w.Code != http.StatusOK {

@@ -1,6 +1,7 @@
 package statusz
 
 import (
+	"context"
 	"runtime"
 	"sync"
 	"time"
@@ -46,7 +47,7 @@ func (p *Page) stripeOf(call *sp.Call) int {
 }
 
 // enter notes that a call has begun.
-func (p *Page) enter(d *database, call *sp.Call) *flight {
+func (p *Page) enter(ctx context.Context, d *database, call *sp.Call) *flight {
 	now := p.clock()
 	n := p.stripeOf(call)
 	s := &p.stripes[n]
@@ -60,6 +61,7 @@ func (p *Page) enter(d *database, call *sp.Call) *flight {
 		f.finish, f.listen = f.onFinish, f.onEvent
 	}
 	f.describe(d, call, now)
+	f.ctx = ctx
 	f.stage = p.beginning()
 	if f.next = s.active; f.next != nil {
 		f.next.prev = f
@@ -87,8 +89,9 @@ func (s *stripe) leave(f *flight) {
 	}
 }
 
-// advance moves a call to a stage, and reports whether the page has the call.
-func (p *Page) advance(call *sp.Call, to stage) bool {
+// advance moves a call to a stage, and reports whether the page has the call. The
+// context is the one that it has come there with.
+func (p *Page) advance(ctx context.Context, call *sp.Call, to stage) bool {
 	s := &p.stripes[p.stripeOf(call)]
 	now := p.clock()
 	s.mu.Lock()
@@ -96,6 +99,7 @@ func (p *Page) advance(call *sp.Call, to stage) bool {
 	for f := s.active; f != nil; f = f.next {
 		if f.call == call {
 			f.move(to, now)
+			f.ctx = ctx
 			return true
 		}
 	}

@@ -28,6 +28,7 @@ type incidentView struct {
 	Paused  span      `json:"paused_seconds"`
 	Queued  span      `json:"queued_seconds"`
 	Nested  bool      `json:"in_transaction"`
+	Trace   string    `json:"trace_id,omitempty"`
 }
 
 func (p *Page) incidentViews(of *incidents, now time.Duration) []incidentView {
@@ -41,6 +42,9 @@ func (p *Page) incidentViews(of *incidents, now time.Duration) []incidentView {
 		}
 		if i.class != fault.ClassNone {
 			v.Class = i.class.String()
+		}
+		if i.trace.id.IsValid() {
+			v.Trace = i.trace.id.String()
 		}
 		if p.text {
 			v.Text = i.text
