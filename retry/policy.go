@@ -54,6 +54,9 @@ func permits(call *sessionproxy.Call, err error, v fault.Verdict) bool {
 	case fault.ClassNone, fault.ClassCanceled, fault.ClassTimeout, fault.ClassRejected:
 		return false
 	}
+	if call.Marks.NoRetry { // set by the attempt
+		return false
+	}
 	if errors.Is(err, fault.ErrRejected) || v.Outcome == fault.OutcomeUnknown && !call.Idempotent() {
 		return false
 	}

@@ -143,13 +143,20 @@ func (d *driverConn) prepare(ctx context.Context, query string) (*driverStmt, er
 // BeginTx falls back to Begin as database/sql does for a driver without
 // ConnBeginTx: options it can't carry out are refused.
 func (d *driverConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	unit := d.unitBeginning(ctx)
+	if unit != nil && d.tx.settings {
+		d.checkSettings(ctx)
+	}
 	dead := d.enter()
 	tx, err := d.begin(ctx, opts)
 	d.leave()
+	if unit != nil && d.tx.inTx() && d.binds(err) {
+		unit.unit.Marks.NoRetry = true
+	}
 	if err != nil {
 		return nil, d.guard(ctx, err, dead, true)
 	}
-	d.begun = driverTx{conn: d, raw: tx, unit: d.unitBeginning(ctx)}
+	d.begun = driverTx{conn: d, raw: tx, unit: unit}
 	return &d.begun, nil
 }
 

@@ -34,8 +34,29 @@ func (d *driverConn) learnSettings(ctx context.Context) {
 	case err != nil:
 		d.tx.doubt()
 	case !plainSettings(row[0], row[1]):
-		d.tx.state, d.tx.settings = txUnsure, true
+		d.tx.state, d.tx.settings, d.tx.byItself = txUnsure, true, true
 	}
+}
+
+// checkSettings asks what a text may have changed, before a unit of work begins:
+// the state that MariaDB tells with it is settled before, MySQL's never is.
+func (d *driverConn) checkSettings(ctx context.Context) {
+	if !d.habits.settings || d.pipeline.empty || d.tx.byItself {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if row, err := d.row(ctx, "SELECT @@autocommit, @@completion_type", 2); err == nil && plainSettings(row[0], row[1]) {
+		d.tx.settings = false
+	}
+}
+
+// binds reports whether a unit whose BEGIN ended with err, on a connection that
+// may have been in a transaction, is bound to it. If BEGIN failed, what was open
+// may be lost; and a session that was set to begin transactions by itself is not
+// like the one that another attempt would find, unless it began so.
+func (d *driverConn) binds(err error) bool {
+	return err != nil || d.tx.settings && !d.tx.byItself
 }
 
 // keptOnTimeout asks the server, once, whether a lock wait timeout undoes the

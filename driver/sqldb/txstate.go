@@ -29,6 +29,7 @@ type txWatch struct {
 	dialect  sqltext.Dialect
 	state    txState
 	settings bool         // the server may begin transactions by itself
+	byItself bool         // it did so when the session began, as every session will
 	ask      bool         // find out when the connection is handed out
 	reporter autoCommiter // the driver, if it can tell; nil otherwise
 }

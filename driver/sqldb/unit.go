@@ -35,7 +35,9 @@ import (
 // ends with it. After tx.Commit nothing is retried, whatever the error; after
 // tx.Rollback the unit may be. Either way nil from fn is success and an error is
 // returned as it is. A statement that may have ended the transaction (COMMIT as
-// text, CALL and implicit commits on MySQL) keeps the unit from being retried.
+// text, CALL and implicit commits on MySQL) keeps the unit from being retried. So
+// does a connection that texts have left in a transaction, if BEGIN fails, or
+// without its autocommit.
 //
 // A RunInTx of the same handle with the context that fn got joins the
 // transaction at work: there is one transaction, and replaying it is the

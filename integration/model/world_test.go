@@ -175,6 +175,37 @@ func (w *world) commit(s *session) {
 	s.pending, s.open, s.failed = nil, false, false
 }
 
+// variables answers a question for variables of MySQL or MariaDB, and returns nil
+// if a text is none.
+func (w *world) variables(s *session, sql string, mariadb bool) ([]string, error) {
+	names, ok := strings.CutPrefix(sql, "SELECT @@")
+	if !ok {
+		return nil, nil
+	}
+	bit := func(b bool) string {
+		if b {
+			return "1"
+		}
+		return "0"
+	}
+	var row []string
+	for name := range strings.SplitSeq(names, ", @@") {
+		switch {
+		case name == "autocommit":
+			row = append(row, bit(!s.manual))
+		case name == "completion_type":
+			row = append(row, "NO_CHAIN")
+		case name == "innodb_rollback_on_timeout":
+			row = append(row, "0")
+		case name == "in_transaction" && mariadb:
+			row = append(row, bit(s.open))
+		default:
+			return nil, fmt.Errorf("Unknown system variable '%s'", name)
+		}
+	}
+	return row, nil
+}
+
 // control is what a text without a number does: it is a driver's, or ours.
 func control(sql string) text {
 	s := strings.ToLower(strings.Trim(sql, "; "))

@@ -11,9 +11,8 @@ type difference struct {
 }
 
 const (
-	unanswered = "a connector without WithTarget is of an unknown database, to which an error that no server answered may have cost the transaction"
-	early      = "SendBatch reads the first result before it returns, so that a retry can see its error"
-	replanned  = "a retry repeats a statement whose cached plan does not fit any more, which the test wants to fail"
+	early     = "SendBatch reads the first result before it returns, so that a retry can see its error"
+	replanned = "a retry repeats a statement whose cached plan does not fit any more, which the test wants to fail"
 )
 
 // meant are the differences that are meant.
@@ -26,8 +25,6 @@ var meant = []difference{
 	{"database/sql", "kit", "TestDriverPanic", "recovery makes an error of a panic"},
 	{"database/sql", "kit", "TestBadDriver", "recovery makes an error of a panic"},
 	{"lib/pq", "", "TestUnexpectedEOF", "it wants ErrBadConn after a query was sent, which database/sql would send again"},
-	{"lib/pq", "one link", "TestRowsConcurrentUse", unanswered},
-	{"lib/pq", "kit", "TestRowsConcurrentUse", unanswered},
 	{"pgxpool", "", "TestConnectConfigRequiresConnConfigFromParseConfig", "a configuration that was not parsed is an error, not a panic"},
 	{"pgx", "one link", "TestTraceBatchQueryReadStartTime", early},
 	{"pgx", "kit", "TestTraceBatchQueryReadStartTime", early},
