@@ -22,6 +22,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/middleware/recovery"
 	"github.com/sessionproxy/sessionproxy/middleware/slowquery"
 	"github.com/sessionproxy/sessionproxy/middleware/sqlcomment"
+	"github.com/sessionproxy/sessionproxy/middleware/throttle"
 	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
@@ -67,6 +68,7 @@ func lone() []loneLink {
 		{name: "timeout, timer made", link: must(timeout.New(time.Second))},
 		{name: "limit", link: must(limit.New(20))},
 		{name: "rate limit", link: must(ratelimit.New(1e9, 1000))},
+		{name: "throttle", link: must(throttle.New())},
 		{name: "hedge", link: must(hedge.New(hedge.WithDelay(10 * time.Second)))},
 		{name: "read only, not active", link: must(readonly.New(readonly.WithIf(func(context.Context) bool { return false })))},
 		{name: "comment, fixed tags", link: must(sqlcomment.New(sqlcomment.WithTag("service", "shop")))},

@@ -25,6 +25,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/middleware/slowquery"
 	"github.com/sessionproxy/sessionproxy/middleware/sqlcomment"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
+	"github.com/sessionproxy/sessionproxy/middleware/throttle"
 	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
@@ -149,7 +150,7 @@ func (c *trouble) Wrap(next sp.Handler) sp.Handler {
 
 // kitNames are the links of a kit.
 var kitNames = []string{
-	"breaker", "comment", "hedge", "limit", "logging", "page", "rate", "read only", "recover", "retry", "slow", "timeout", "tracing",
+	"breaker", "comment", "hedge", "limit", "logging", "page", "rate", "read only", "recover", "retry", "slow", "throttle", "timeout", "tracing",
 }
 
 const openTime = time.Millisecond
@@ -172,11 +173,12 @@ func newKit(t testing.TB, perCall time.Duration, acts []string) *kit {
 		"read only": must(readonly.New(readonly.WithIf(func(context.Context) bool {
 			return false
 		}))),
-		"recover": must(recovery.New()),
-		"retry":   must(retry.New(retry.WithAttempts(2), retry.WithJitter(func(time.Duration) time.Duration { return 0 }), retry.WithoutBudget())),
-		"slow":    must(slowquery.New(quiet, time.Nanosecond)),
-		"timeout": unless(&k.trouble.off, must(timeout.New(perCall))),
-		"tracing": must(tracing.New(tracing.WithTracerProvider(provider))),
+		"recover":  must(recovery.New()),
+		"retry":    must(retry.New(retry.WithAttempts(2), retry.WithJitter(func(time.Duration) time.Duration { return 0 }), retry.WithoutBudget())),
+		"slow":     must(slowquery.New(quiet, time.Nanosecond)),
+		"throttle": must(throttle.New()),
+		"timeout":  unless(&k.trouble.off, must(timeout.New(perCall))),
+		"tracing":  must(tracing.New(tracing.WithTracerProvider(provider))),
 	}
 	return k
 }

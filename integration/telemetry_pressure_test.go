@@ -9,12 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/middleware/hedge"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/ratelimit"
+	"github.com/sessionproxy/sessionproxy/middleware/throttle"
 	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
@@ -133,6 +136,21 @@ func (e *emitter) crowds(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.refused(t, slow.PingContext(t.Context()))
+
+	throttler := must(throttle.New(throttle.WithRandom(func() float64 { return 0 }), throttle.WithMeterProvider(e.meters)))
+	overloaded := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error {
+			if call.Op == sp.OpPing {
+				return &mysql.MySQLError{Number: 1040, Message: "Too many connections"}
+			}
+			return next(ctx, call)
+		}
+	})
+	full := openDSN(t, e.driver, e.source, e.observed(throttler, overloaded)...)
+	if err := full.PingContext(t.Context()); err == nil || errors.Is(err, fault.ErrRejected) {
+		t.Fatal(err)
+	}
+	e.refused(t, full.PingContext(t.Context()))
 }
 
 func (e *emitter) refused(t *testing.T, err error) {

@@ -4,6 +4,7 @@
 //   - [github.com/sessionproxy/sessionproxy/middleware/timeout], a time limit
 //   - [github.com/sessionproxy/sessionproxy/middleware/limit], a bound on the calls at work
 //   - [github.com/sessionproxy/sessionproxy/middleware/ratelimit], a bound on the calls that start per second
+//   - [github.com/sessionproxy/sessionproxy/middleware/throttle], fewer calls to a database that refuses some
 //   - [github.com/sessionproxy/sessionproxy/middleware/hedge], a second attempt at queries that take long
 //   - [github.com/sessionproxy/sessionproxy/middleware/readonly], a guard against writing
 //   - [github.com/sessionproxy/sessionproxy/middleware/sqlcomment], comments that tell the server where a statement comes from

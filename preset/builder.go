@@ -9,6 +9,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/middleware/recovery"
 	"github.com/sessionproxy/sessionproxy/middleware/slowquery"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
+	"github.com/sessionproxy/sessionproxy/middleware/throttle"
 	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
@@ -106,6 +107,14 @@ func (b *builder) inside(p *Preset) {
 		link, err := hedge.New(opts...)
 		add(b, link, err)
 	}
+	if b.throttle != nil {
+		opts := append([]throttle.Option{throttle.WithFactor(throttleFactor)}, *b.throttle...)
+		if b.meters != nil {
+			opts = append([]throttle.Option{throttle.WithMeterProvider(b.meters)}, opts...)
+		}
+		link, err := throttle.New(opts...)
+		p.throttler = add(b, link, err)
+	}
 	if b.breaker != nil {
 		opts := *b.breaker
 		if b.meters != nil {
@@ -119,6 +128,10 @@ func (b *builder) inside(p *Preset) {
 		add(b, link, err)
 	}
 }
+
+// throttleFactor has calls throttled before the breaker opens, at a failure
+// rate of a half.
+const throttleFactor = 1.5
 
 // addRetry adds the retry, with a budget that the page can show.
 func (b *builder) addRetry() *retry.Budget {

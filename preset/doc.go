@@ -15,7 +15,7 @@
 // belong to:
 //
 //	page, tracing, logging, slow queries, recovery, [your own], timeout, limit,
-//	retry, hedge, breaker, timeout of an attempt, page
+//	retry, hedge, throttle, breaker, timeout of an attempt, page
 //
 // The page stands at both ends, so that it sees a call as its caller does and
 // knows when it goes to the driver. What the chain can do is documented in the

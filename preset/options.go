@@ -14,6 +14,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/middleware/recovery"
 	"github.com/sessionproxy/sessionproxy/middleware/slowquery"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
+	"github.com/sessionproxy/sessionproxy/middleware/throttle"
 	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
@@ -46,6 +47,7 @@ type config struct {
 	limit    *limits
 	retry    *[]retry.Option
 	hedge    *[]hedge.Option
+	throttle *[]throttle.Option
 	breaker  *[]breaker.Option
 	attempt  *timeLimit
 }
@@ -144,6 +146,13 @@ func WithoutRetry() Option { return optionFunc(func(c *config) { c.retry = nil }
 // usual; see [hedge.New].
 func WithHedge(opts ...hedge.Option) Option {
 	return optionFunc(func(c *config) { c.hedge = &opts })
+}
+
+// WithThrottle refuses a part of the calls while the database refuses some for
+// want of resources; see [throttle.New]. The factor is 1.5 unless an option sets
+// another, so that calls are throttled before the breaker opens.
+func WithThrottle(opts ...throttle.Option) Option {
+	return optionFunc(func(c *config) { c.throttle = &opts })
 }
 
 // WithBreaker sets options of the circuit breaker, which there is by default;

@@ -7,6 +7,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
+	"github.com/sessionproxy/sessionproxy/middleware/throttle"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
 
@@ -14,11 +15,12 @@ import (
 // and safe for concurrent use. Use one for all databases of a service: circuits
 // and budgets are kept per target.
 type Preset struct {
-	chain   sessionproxy.Chain
-	page    *statusz.Page
-	breaker *breaker.Breaker
-	limiter *limit.Limiter
-	budget  *retry.Budget
+	chain     sessionproxy.Chain
+	page      *statusz.Page
+	breaker   *breaker.Breaker
+	limiter   *limit.Limiter
+	throttler *throttle.Throttler
+	budget    *retry.Budget
 }
 
 // New returns the recommended chain. It fails if an option, or an option of an
@@ -51,6 +53,9 @@ func (p *Preset) Breaker() *breaker.Breaker { return p.breaker }
 
 // Limiter returns the limit, nil without [WithLimit].
 func (p *Preset) Limiter() *limit.Limiter { return p.limiter }
+
+// Throttler returns the throttle, nil without [WithThrottle].
+func (p *Preset) Throttler() *throttle.Throttler { return p.throttler }
 
 // Budget returns the budget of the retry, nil after [WithoutRetry].
 func (p *Preset) Budget() *retry.Budget { return p.budget }

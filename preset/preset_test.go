@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/goleak"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -20,6 +21,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
+	"github.com/sessionproxy/sessionproxy/middleware/throttle"
 	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/preset"
 	"github.com/sessionproxy/sessionproxy/retry"
@@ -133,6 +135,28 @@ func TestTheOrderIsTheRecommendedOne(t *testing.T) {
 	})
 }
 
+// TestTheThrottleStandsInsideTheRetryAndOutsideTheBreaker has a database refuse
+// two calls of three: each attempt is counted, and calls are throttled before the
+// circuit would open.
+func TestTheThrottleStandsInsideTheRetryAndOutsideTheBreaker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPreset(t, preset.WithThrottle(throttle.WithRandom(func() float64 { return 0 })))
+		f := &fails{err: &pgconn.PgError{Code: "53300"}}
+		if events := f.run(t, p.Chain()); f.attempts != 1 || strings.Join(events, " ") != "retry rejected" {
+			t.Errorf("%d attempts, %v", f.attempts, events)
+		}
+		if share := p.Throttler().Share(&sp.Target{System: sp.PostgreSQL, Host: "db"}); share == 0 {
+			t.Error("nothing is throttled")
+		}
+		for s := range p.Breaker().States() {
+			if s.State != breaker.StateClosed || s.Counts.Failures != 1 {
+				t.Errorf("the breaker has seen %+v", s)
+			}
+		}
+	})
+}
+
 // hangs is an operation that ends with its context.
 type hangs struct{ attempts int }
 
@@ -160,7 +184,7 @@ func TestEveryBadOptionIsNamed(t *testing.T) {
 func TestWhatIsLeftOutIsNotThere(t *testing.T) {
 	t.Parallel()
 	p := newPreset(t, preset.WithoutTracing(), preset.WithoutPage(), preset.WithoutRetry(), preset.WithoutBreaker())
-	if p.Page() != nil || p.Breaker() != nil || p.Budget() != nil || p.Limiter() != nil {
+	if p.Page() != nil || p.Breaker() != nil || p.Budget() != nil || p.Limiter() != nil || p.Throttler() != nil {
 		t.Error("something is there")
 	}
 	f := &fails{err: io.ErrUnexpectedEOF}

@@ -1,12 +1,11 @@
 package retry
 
 import (
-	"maps"
-	"sync"
 	"sync/atomic"
 
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/admission"
 )
 
 // Budget bounds the repetitions of all calls to a target together: a bucket
@@ -23,13 +22,8 @@ import (
 // differ only in their user share a bucket.
 type Budget struct {
 	budgetConfig
-	known    atomic.Pointer[map[sessionproxy.Target]*bucket] // replaced as a whole
-	mu       sync.Mutex                                      // held while known is replaced
-	overflow *bucket                                         // of targets past maxTargets
+	buckets *admission.ByTarget[bucket]
 }
-
-// maxTargets bounds what a budget keeps. Targets beyond share one bucket.
-const maxTargets = 1000
 
 // NewBudget returns a budget whose buckets are full: 500 tokens each; a
 // repetition costs 5 and one after a timeout or overload 10, a success without
@@ -49,15 +43,12 @@ func NewBudget(opts ...BudgetOption) (*Budget, error) {
 
 func newBudget(c budgetConfig) *Budget {
 	b := &Budget{budgetConfig: c}
-	b.overflow = b.filled()
-	b.known.Store(&map[sessionproxy.Target]*bucket{})
+	b.buckets = admission.NewByTarget(func(sessionproxy.Target) *bucket {
+		k := &bucket{}
+		k.tokens.Store(b.capacity)
+		return k
+	})
 	return b
-}
-
-func (b *Budget) filled() *bucket {
-	k := &bucket{}
-	k.tokens.Store(b.capacity)
-	return k
 }
 
 // Remaining returns how many tokens are left for a target, from 0 to the
@@ -93,32 +84,16 @@ func (b *Budget) give(t *sessionproxy.Target, paid int64) {
 
 // bucket returns the bucket of a target.
 func (b *Budget) bucket(t *sessionproxy.Target) *bucket {
-	key := anonymous(t)
-	if k, ok := (*b.known.Load())[key]; ok {
-		k.rename(t)
-		return k
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	old := *b.known.Load()
-	if k, ok := old[key]; ok {
-		return k
-	}
-	if len(old) >= maxTargets {
-		return b.overflow
-	}
-	next := maps.Clone(old)
-	next[key] = b.filled()
-	next[key].rename(t)
-	b.known.Store(&next)
-	return next[key]
+	k := b.buckets.Of(anonymous(t))
+	k.rename(t)
+	return k
 }
 
 // remaining returns how many tokens are left by what telemetry tells of a
 // target: the fewest, of several that it can't tell apart.
 func (b *Budget) remaining() map[sessionproxy.Target]int64 {
 	out := map[sessionproxy.Target]int64{}
-	for key, k := range *b.known.Load() {
+	for key, k := range b.buckets.All() {
 		target, tokens := key, k.tokens.Load()
 		if t := k.target.Load(); t != nil {
 			target = *t

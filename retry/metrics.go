@@ -11,6 +11,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/admission"
 	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
@@ -31,7 +32,7 @@ type meters struct {
 
 // maxSets bounds the sets of attributes that are kept. Those past it are made
 // each time.
-const maxSets = 10 * maxTargets
+const maxSets = 10 * admission.MaxTargets
 
 // labels identify a set of attributes.
 type labels struct {

@@ -74,6 +74,7 @@ var floors = map[string]rule{
 	"middleware":                {},
 	"middleware/limit":          interceptor,
 	"middleware/ratelimit":      interceptor,
+	"middleware/throttle":       interceptor,
 	"middleware/hedge":          interceptor,
 	"middleware/timeout":        interceptor,
 	"middleware/logging":        interceptor,
@@ -84,7 +85,7 @@ var floors = map[string]rule{
 	"middleware/statusz":        interceptor,
 	"preset": {own: []string{
 		"", "breaker", "middleware/hedge", "middleware/limit", "middleware/logging", "middleware/recovery",
-		"middleware/slowquery", "middleware/statusz", "middleware/timeout", "retry", "tracing",
+		"middleware/slowquery", "middleware/statusz", "middleware/throttle", "middleware/timeout", "retry", "tracing",
 	}, foreign: []string{otel}},
 	"breaker": {own: interceptor.own, foreign: []string{otel, "github.com/sony/gobreaker/v2"}},
 }

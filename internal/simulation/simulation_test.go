@@ -18,6 +18,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/internal/simulation"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
+	"github.com/sessionproxy/sessionproxy/middleware/throttle"
 	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
@@ -54,6 +55,7 @@ func seeds(t *testing.T, histories int, run func(seed uint64)) {
 
 // world is a database, a chain as preset.New makes it, and callers.
 type world struct {
+	setting
 	*simulation.Callers
 	server  *simulation.Server
 	breaker *breaker.Breaker
@@ -89,13 +91,25 @@ func fair(seed, stream uint64) func() float64 {
 // sizes are those of pools. The largest has the 40 sessions that a test ends.
 var sizes = []int{12, 24, 48}
 
+// setting is what a world is, apart from its seed.
+type setting struct {
+	sessions    int           // that the server has room for
+	takes       time.Duration // a statement, on average
+	perSecond   float64       // calls that arrive
+	unthrottled bool          // the chain has no throttle
+}
+
+// usual is a database that has more room than its callers need.
+var usual = setting{sessions: 100, takes: 4 * time.Millisecond, perSecond: 80}
+
 // newWorld makes a world that follows from the seed.
-func newWorld(seed uint64) *world {
-	w := &world{dice: rand.New(rand.NewPCG(seed, 1<<63)), size: sizes[seed%uint64(len(sizes))]}
-	w.server = simulation.NewServer(8, 100)
+func newWorld(seed uint64, in setting) *world {
+	w := &world{setting: in, dice: rand.New(rand.NewPCG(seed, 1<<63)), size: sizes[seed%uint64(len(sizes))]}
+	w.server = simulation.NewServer(8, in.sessions)
 	w.budget = must(retry.NewBudget())
 	w.limiter = must(limit.New(w.size - 2))
 	breakers, waits := fair(seed, 1<<63+1), fair(seed, 1<<63+2)
+	throttler := must(throttle.New(throttle.WithFactor(1.5), throttle.WithRandom(fair(seed, 1<<63+3))))
 	w.breaker = must(breaker.New(
 		breaker.WithJitter(func(longest time.Duration) time.Duration { return time.Duration(breakers() * float64(longest)) }),
 		breaker.WithOnStateChange(func(c breaker.Change) {
@@ -105,14 +119,18 @@ func newWorld(seed uint64) *world {
 		})))
 	retrier := must(retry.New(retry.WithBudget(w.budget),
 		retry.WithJitter(func(ceiling time.Duration) time.Duration { return time.Duration(waits() * float64(ceiling)) })))
-	chain := sp.NewChain(sp.InterceptorFunc(w.watch), w.limiter, retrier, w.breaker, must(timeout.New(time.Second)))
+	links := []sp.Interceptor{sp.InterceptorFunc(w.watch), w.limiter, retrier, throttler, w.breaker, must(timeout.New(time.Second))}
+	if in.unthrottled {
+		links[3] = nil
+	}
+	chain := sp.NewChain(links...)
 	db := simulation.NewDB(w.server, w.size, chain)
 	db.Entered = func(*sp.Call) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.entered = append(w.entered, time.Now())
 	}
-	w.Callers = &simulation.Callers{DB: db, Seed: seed, OnConn: seed%4 == 3, Takes: 4 * time.Millisecond}
+	w.Callers = &simulation.Callers{DB: db, Seed: seed, OnConn: seed%4 == 3, Takes: in.takes}
 	return w
 }
 
@@ -139,7 +157,7 @@ func (w *world) between(low, high time.Duration) time.Duration {
 func (w *world) lively(happens func()) {
 	ctx, stop := context.WithCancel(context.Background())
 	var group sync.WaitGroup
-	group.Go(func() { w.Arrive(ctx, 80) })
+	group.Go(func() { w.Arrive(ctx, w.perSecond) })
 	for range 4 {
 		group.Go(func() { w.Work(ctx, 40*time.Millisecond) })
 	}
@@ -157,17 +175,8 @@ func (w *world) drained() error {
 	for range 20 { // whatever is left of an open circuit
 		w.Call()
 	}
-	if s := w.limiter.Stats(); s.InUse != 0 || s.Waiting != 0 {
-		return fmt.Errorf("the limit has %d permits taken and %d waiting", s.InUse, s.Waiting)
-	}
-	if taken, waiting := w.DB.InUse(); taken != 0 || waiting != 0 {
-		return fmt.Errorf("%d connections are taken, %d calls wait for one", taken, waiting)
-	}
-	if busy := w.server.Busy(); busy != 0 {
-		return fmt.Errorf("the server is at work at %d statements", busy)
-	}
-	if n := w.server.Sessions(); n > w.size {
-		return fmt.Errorf("%d sessions for a pool of %d", n, w.size)
+	if err := w.idle(); err != nil {
+		return err
 	}
 	if s := w.breaker.State(w.DB.Target()); s != breaker.StateClosed {
 		return fmt.Errorf("the circuit is %v", s)
@@ -186,11 +195,34 @@ func (w *world) drained() error {
 	return nil
 }
 
-// bubble runs a test of a seed in virtual time.
+// idle returns what is still taken when no call is at work.
+func (w *world) idle() error {
+	if s := w.limiter.Stats(); s.InUse != 0 || s.Waiting != 0 {
+		return fmt.Errorf("the limit has %d permits taken and %d waiting", s.InUse, s.Waiting)
+	}
+	if taken, waiting := w.DB.InUse(); taken != 0 || waiting != 0 {
+		return fmt.Errorf("%d connections are taken, %d calls wait for one", taken, waiting)
+	}
+	if busy := w.server.Busy(); busy != 0 {
+		return fmt.Errorf("the server is at work at %d statements", busy)
+	}
+	if n := w.server.Sessions(); n > w.size {
+		return fmt.Errorf("%d sessions for a pool of %d", n, w.size)
+	}
+	return nil
+}
+
+// bubble runs a test of a seed in virtual time, in the usual world.
 func bubble(t *testing.T, seed uint64, test func(w *world) error) {
 	t.Helper()
+	bubbleIn(t, seed, usual, test)
+}
+
+// bubbleIn runs a test of a seed in virtual time.
+func bubbleIn(t *testing.T, seed uint64, in setting, test func(w *world) error) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(seed)
+		w := newWorld(seed, in)
 		if err := test(w); err != nil {
 			t.Errorf("%v\nto see it again: go test ./internal/simulation -run '^%s$' -seed %d", err, t.Name(), seed)
 		}
