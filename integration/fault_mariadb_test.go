@@ -61,14 +61,13 @@ func TestFaultMariaDBReadOnlyTransaction(t *testing.T) {
 	conn, _ := faultPair(t, faultMySQL, dbtest.MariaDB(t).Database(t).DSN())
 	faultExec(t, conn, "START TRANSACTION READ ONLY")
 	want := faultReadOnly.as(fault.ClassReadOnly, "1792")
-	want.breaker, want.answered = fault.BreakerExclude, true
 	want.checkInTx(t, conn.exec(t.Context(), "UPDATE accounts SET balance = 1"))
 	faultExec(t, conn, "ROLLBACK")
 }
 
 var faultReadOnly = faultWant{
-	breaker: fault.BreakerFailure, alone: fault.RetryReconnect, inTx: fault.RetryTransaction,
-	outcome: fault.OutcomeRolledBack, discard: true,
+	breaker: fault.BreakerExclude, alone: fault.RetryReconnect, inTx: fault.RetryTransaction,
+	outcome: fault.OutcomeRolledBack, discard: true, answered: true,
 }
 
 func TestFaultMariaDBDeadlock(t *testing.T) {

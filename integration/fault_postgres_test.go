@@ -56,7 +56,7 @@ func TestFaultPostgresStatements(t *testing.T) {
 		{"raised as io error", "DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '58030'; END $$", "58030", faultWant{class: fault.ClassUnknown, breaker: fault.BreakerFailure, outcome: fault.OutcomeAnswered}, nil},
 		{"statement unknown to the server", "EXECUTE nothing", "26000", faultWant{class: fault.ClassState, breaker: fault.BreakerSuccess, alone: fault.RetryStatement, inTx: fault.RetryTransaction, outcome: fault.OutcomeRolledBack, answered: true}, nil},
 		{"statement timeout", "SELECT set_config('statement_timeout', '30', true); SELECT pg_sleep(60)", "57014", faultWant{class: fault.ClassStatementTimeout, breaker: fault.BreakerExclude, outcome: fault.OutcomeRolledBack, answered: true}, nil},
-		{"write in a read-only transaction", "SELECT set_config('transaction_read_only', 'on', true); CREATE TABLE t (id int)", "25006", faultWant{class: fault.ClassReadOnly, breaker: fault.BreakerFailure, alone: fault.RetryReconnect, inTx: fault.RetryTransaction, outcome: fault.OutcomeRolledBack, discard: true}, nil},
+		{"write in a read-only transaction", "SELECT set_config('transaction_read_only', 'on', true); CREATE TABLE t (id int)", "25006", faultWant{class: fault.ClassReadOnly, breaker: fault.BreakerExclude, alone: fault.RetryReconnect, inTx: fault.RetryTransaction, outcome: fault.OutcomeRolledBack, discard: true, answered: true}, nil},
 	}
 	onFaultPostgres(t, func(t *testing.T, d faultDriver, db dbtest.Database) {
 		conn := d.open(t, db.DSN())

@@ -21,14 +21,6 @@ type slot struct {
 	over  bool // the unit has ended
 }
 
-// keep keeps the place of a connection.
-func (s *slot) keep(h held) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lost.release() // of an attempt before
-	s.lost, s.over = h, false
-}
-
 // take takes the place for a statement.
 func (s *slot) take() bool {
 	s.mu.Lock()

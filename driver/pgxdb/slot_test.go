@@ -15,6 +15,24 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/pgscript"
 )
 
+// TestAReplayAfterALostCommitHasThePlaceToo replays a unit that is marked
+// idempotent, on a pool of one connection.
+func TestAReplayAfterALostCommitHasThePlaceToo(t *testing.T) {
+	t.Parallel()
+	s := pgscript.Start(t)
+	pool := scripted(t, s, "simple_protocol")
+	s.DieAt(pgscript.OnQuery, "commit", false)
+	runs := 0
+	err := pool.RunInTx(sp.WithIdempotent(t.Context()), pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
+		runs++
+		_, err := tx.Exec(ctx, "UPDATE counters SET n = 1")
+		return err
+	})
+	if err != nil || runs != 2 {
+		t.Errorf("%d runs: %v", runs, err)
+	}
+}
+
 // waiting returns how many goroutines wait for a connection of a pool, which pgx
 // does not tell.
 func waiting() int {

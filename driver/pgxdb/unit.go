@@ -89,11 +89,8 @@ type unitCall struct {
 
 // keepSlot keeps the place of the connection that was lost, for a verifier.
 func (u *unitCall) keepSlot(h held) {
-	if u.slot == nil {
-		u.slot = &slot{}
-		u.pipeline.slots.add(u.slot)
-	}
-	u.slot.keep(h)
+	u.slot = &slot{lost: h}
+	u.pipeline.slots.add(u.slot)
 }
 
 // endSlot gives the place that was kept for a verifier back to the pool.
@@ -101,6 +98,7 @@ func (u *unitCall) endSlot() {
 	if u.slot != nil {
 		u.pipeline.slots.remove(u.slot)
 		u.slot.end()
+		u.slot = nil
 	}
 }
 
@@ -212,6 +210,7 @@ func rollback(ctx context.Context, tx pgx.Tx) {
 // Do performs the unit once, in a new transaction.
 func (u *unitCall) Do(ctx context.Context, _ *sp.Call) error {
 	u.performed = true
+	u.endSlot() // this attempt may need the place
 	a := &attempt{unit: u}
 	at := newPlace(a)
 	inside := sp.ContextWithCall(context.WithValue(ctx, placeKey{u.pipeline}, at), &u.Call)
