@@ -234,6 +234,11 @@ func (c *Call) MakeFinal() { c.final = true }
 // Final reports whether [Call.MakeFinal] was called.
 func (c *Call) Final() bool { return c.final }
 
+// Obey says that the current attempt failed by a limit on the wait for locks that
+// the caller had set, where the error does not tell: the verdict allows no retry.
+// It is for attachments, after [Call.Judge].
+func (c *Call) Obey() { c.verdict.Retry = fault.RetryNone }
+
 // causeOf returns why ctx has ended, or nil. A driver hands the deadline to the
 // network, which may tell of it a moment before the context's own timer does:
 // then that is waited for, since only the context knows whose deadline it was.

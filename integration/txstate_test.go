@@ -184,6 +184,51 @@ func TestALockTimeoutLeavesTheTransaction(t *testing.T) {
 	}
 }
 
+// TestALimitThatAStatementSetsEndsTheUnit: MariaDB has one code for its default and
+// for NOWAIT, which was asked for.
+func TestALimitThatAStatementSetsEndsTheUnit(t *testing.T) {
+	t.Parallel()
+	dsn := dbtest.MariaDB(t).Database(t).DSN("innodb_lock_wait_timeout=1")
+	plain := openPlain(t, "mysql", dsn)
+	mustExec(t, plain, "CREATE TABLE d (id INT PRIMARY KEY, n INT NOT NULL)", "INSERT INTO d VALUES (1, 0)")
+	for _, tc := range []struct {
+		text string
+		runs int
+		more []retry.Option
+	}{
+		{"SELECT n FROM d WHERE id = 1 FOR UPDATE NOWAIT", 1, nil},
+		{"SELECT n FROM d WHERE id = 1 FOR UPDATE WAIT 1", 1, nil},
+		{"SET STATEMENT innodb_lock_wait_timeout = 1 FOR UPDATE d SET n = 1", 1, nil},
+		{"SELECT n FROM d WHERE id = 1 FOR UPDATE NOWAIT", 2, []retry.Option{retry.WithLockTimeouts()}},
+		{"SELECT n FROM d WHERE id = 1 FOR UPDATE", 2, nil},
+	} {
+		db := openDSN(t, "mysql", dsn, must(retry.New(append(tc.more, retry.WithAttempts(2))...)))
+		holder := must(plain.BeginTx(t.Context(), nil))
+		must(holder.ExecContext(t.Context(), "UPDATE d SET n = 1 WHERE id = 1"))
+		for _, flat := range []bool{false, true} {
+			runs := 0
+			err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx *sql.Tx) error {
+				runs++
+				rows, err := tx.QueryContext(ctx, tc.text)
+				if err == nil {
+					rows.Next()
+					err = errors.Join(rows.Err(), rows.Close())
+				}
+				if flat {
+					return fmt.Errorf("flattened: %v", err) //nolint:errorlint // that is the point
+				}
+				return err
+			})
+			if err == nil || runs != tc.runs {
+				t.Errorf("%s, flattened %t: %d runs, want %d: %v", tc.text, flat, runs, tc.runs, err)
+			}
+		}
+		if err := holder.Rollback(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // stateOf runs texts one after the other and tells after each whether a
 // transaction is open.
 type stateOf func(text string) (inTx bool, err error)

@@ -101,7 +101,7 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 	}
 	if err != nil {
 		s.judge(ctx, err, s.Op.Phase())
-		s.conn.noteFailure(err)
+		s.conn.noteFailure(err, s.Text)
 	} else if s.Op != sp.OpRollback {
 		unit.Heard(nil, false)
 	}
@@ -177,7 +177,7 @@ func (s *stmtCall) openRows() *rows {
 	}
 	out.raw, out.ctx, out.conn = s.raw, s.rowsCtx, s.conn.driver
 	if s.conn.begun != nil {
-		out.watcher = s.conn
+		out.watcher, out.text = s.conn, s.Text
 	}
 	if p, ok := s.raw.(*rows); ok { // prepared inside the call
 		out.raw, out.stmt = p.raw, p.stmt

@@ -103,7 +103,7 @@ func errNotPerformed(op sp.Op) error {
 func (c *conn) ConnExecContext(ctx context.Context, _ driver.ExecerContext, query string, args []driver.NamedValue) (driver.Result, error) {
 	if c.failed == nil && c.passes(ctx, sp.OpExec) {
 		res, err := c.driver.ExecContext(ctx, query, args)
-		c.noteFailure(err)
+		c.noteFailure(err, query)
 		return res, err
 	}
 	return c.exec(ctx, c.start(ctx, sp.OpExec, query, args))
@@ -112,7 +112,7 @@ func (c *conn) ConnExecContext(ctx context.Context, _ driver.ExecerContext, quer
 func (c *conn) StmtExecContext(ctx context.Context, e driver.StmtExecContext, query string, args []driver.NamedValue) (driver.Result, error) {
 	if c.failed == nil && c.passes(ctx, sp.OpExec) {
 		res, err := e.ExecContext(ctx, args)
-		c.noteFailure(err)
+		c.noteFailure(err, query)
 		return res, err
 	}
 	s := c.start(ctx, sp.OpExec, query, args)
@@ -133,8 +133,8 @@ func (c *conn) exec(ctx context.Context, s *stmtCall) (driver.Result, error) {
 func (c *conn) ConnQueryContext(ctx context.Context, _ driver.QueryerContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
 	if c.failed == nil && c.passes(ctx, sp.OpQuery) {
 		rows, err := c.driver.QueryContext(ctx, query, args)
-		c.noteFailure(err)
-		return ctx, c.watched(rows), err
+		c.noteFailure(err, query)
+		return ctx, c.watched(rows, query), err
 	}
 	rows, err := c.query(ctx, c.start(ctx, sp.OpQuery, query, args))
 	return ctx, rows, err
@@ -143,8 +143,8 @@ func (c *conn) ConnQueryContext(ctx context.Context, _ driver.QueryerContext, qu
 func (c *conn) StmtQueryContext(ctx context.Context, q driver.StmtQueryContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
 	if c.failed == nil && c.passes(ctx, sp.OpQuery) {
 		rows, err := q.QueryContext(ctx, args)
-		c.noteFailure(err)
-		return ctx, c.watched(rows), err
+		c.noteFailure(err, query)
+		return ctx, c.watched(rows, query), err
 	}
 	s := c.start(ctx, sp.OpQuery, query, args)
 	s.stmtQueryer, s.Prepared = q, true
@@ -164,9 +164,9 @@ func (c *conn) query(ctx context.Context, s *stmtCall) (driver.Rows, error) {
 		s.free()
 		return out, nil
 	case open && s.Loose():
-		raw := s.raw
+		raw, text := s.raw, s.Text
 		s.free()
-		return c.watched(raw), nil
+		return c.watched(raw, text), nil
 	case !open: // an interceptor made a success of a failure
 		s.free()
 		return nil, errNotPerformed(sp.OpQuery)

@@ -21,6 +21,7 @@ type rows struct {
 	conn *driverConn     // whose rows they are
 
 	watcher *conn     // hears of errors, in a transaction
+	text    string    // what it hears with them
 	pooled  *stmtCall // what call is a part of, if it is pooled
 
 	read int64 // rows read by the caller
@@ -33,7 +34,7 @@ type rows struct {
 // clearing them as a whole costs more.
 func (r *rows) forget() {
 	r.raw, r.stmt, r.ctx, r.err, r.watcher = nil, nil, nil, nil, nil
-	r.read, r.done, r.busy = 0, false, false
+	r.text, r.read, r.done, r.busy = "", 0, false, false
 }
 
 func (r *rows) Unwrap() driver.Rows { return r.raw }
@@ -59,7 +60,7 @@ func (r *rows) Next(dest []driver.Value) error {
 func (r *rows) failed(err error) {
 	r.err = err
 	if r.watcher != nil {
-		r.watcher.noteFailure(err)
+		r.watcher.noteFailure(err, r.text)
 	}
 }
 
@@ -83,7 +84,7 @@ func (r *rows) Close() error {
 	}
 	returned = true
 	if r.watcher != nil && err != nil {
-		r.watcher.noteFailure(err)
+		r.watcher.noteFailure(err, r.text)
 	}
 	r.finish(err)
 	return err

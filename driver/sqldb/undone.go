@@ -29,13 +29,16 @@ func (e *undoneError) Error() string { return ErrTxUndone.Error() + ": " + e.cau
 // Unwrap returns the sentinel and the cause.
 func (e *undoneError) Unwrap() []error { return []error{ErrTxUndone, e.cause} }
 
-// noteFailure remembers an error after which the open transaction may be gone. It
-// does nothing if err is nil.
-func (c *conn) noteFailure(err error) {
+// noteFailure remembers an error of a statement after which the open transaction
+// may be gone. It does nothing if err is nil.
+func (c *conn) noteFailure(err error, text string) {
 	if err == nil || c.begun == nil {
 		return
 	}
 	defer func() { c.unit().Heard(err, c.undone || c.refusesItself()) }()
+	if fault.Code(err) == lockWaitTimeout && sqltext.LimitsLockWait(text) {
+		c.unit().HeardLimit()
+	}
 	if c.undone || c.refusesItself() {
 		return
 	}
@@ -95,7 +98,7 @@ func (c *conn) survived(ctx context.Context) bool {
 const lockWaitTimeout = "1205"
 
 // watched returns rows whose failure in a transaction is taken note of.
-func (c *conn) watched(raw driver.Rows) driver.Rows {
+func (c *conn) watched(raw driver.Rows, text string) driver.Rows {
 	if raw == nil || c.begun == nil || c.refusesItself() && c.unit() == nil {
 		return raw
 	}
@@ -103,7 +106,7 @@ func (c *conn) watched(raw driver.Rows) driver.Rows {
 	if r.raw != nil { // others are open
 		r = new(rows)
 	}
-	*r = rows{raw: raw, conn: c.driver, watcher: c}
+	*r = rows{raw: raw, conn: c.driver, watcher: c, text: text}
 	if p, ok := raw.(*rows); ok { // prepared inside the statement
 		r.raw, r.stmt = p.raw, p.stmt
 	}

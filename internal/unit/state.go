@@ -21,6 +21,7 @@ type State struct {
 	commits atomic.Bool // the function has asked for COMMIT by the transaction's method
 	rolls   atomic.Bool // likewise ROLLBACK
 	unsure  atomic.Bool // a statement may have ended the transaction
+	limited atomic.Bool // a statement has failed by a limit that it set itself
 
 	fault  atomic.Pointer[heard]
 	joined atomic.Pointer[heard] // why a function that joined failed
@@ -107,6 +108,14 @@ func (s *State) Heard(err error, last bool) {
 	}
 }
 
+// HeardLimit notes that a statement has failed by a limit on the wait for a lock
+// that it set itself, and whose error does not tell (NOWAIT of MariaDB).
+func (s *State) HeardLimit() {
+	if s != nil {
+		s.limited.Store(true)
+	}
+}
+
 // JoinEnded notes with what error a function ended that had joined the unit;
 // [sp.ErrAborted] if it did not return. Half of a unit is never committed.
 func (s *State) JoinEnded(err error) {
@@ -132,7 +141,10 @@ func (s *State) Judge(ctx context.Context, call *sp.Call, err error) {
 	}
 	v := call.Judge(ctx, err, fault.PhaseUnit, fault.ProgressUnknown)
 	if f := s.fault.Load(); f != nil && silent(v) {
-		call.JudgeBy(ctx, f.err, fault.PhaseUnit, fault.ProgressUnknown)
+		v = call.JudgeBy(ctx, f.err, fault.PhaseUnit, fault.ProgressUnknown)
+	}
+	if v.Class == fault.ClassLockTimeout && s.limited.Load() {
+		call.Obey()
 	}
 }
 
