@@ -20,7 +20,7 @@ const (
 	pgx  = "github.com/jackc/pgx/v5"
 )
 
-var interceptor = rule{own: []string{"", "fault", "internal/admission", "internal/permits", "internal/sqltext", "internal/telemetry"}, foreign: []string{otel}}
+var interceptor = rule{own: []string{"", "fault", "internal/admission", "internal/latency", "internal/permits", "internal/sqltext", "internal/telemetry"}, foreign: []string{otel}}
 
 // floors is the table of docs/design.md. The root package is "".
 var floors = map[string]rule{
@@ -28,6 +28,7 @@ var floors = map[string]rule{
 	"fault":                     {},
 	"internal/sqltext":          {},
 	"internal/telemetry":        {own: []string{"", "fault", "internal/sqltext"}, foreign: []string{otel}},
+	"internal/latency":          {own: []string{"", "internal/sqltext", "internal/telemetry"}},
 	"internal/admission":        {own: []string{"", "fault"}, foreign: []string{otel}},
 	"internal/permits":          {own: []string{""}},
 	"internal/linktest":         {own: []string{"", "fault"}, foreign: []string{otel, "pgregory.net/rapid"}},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/latency"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
@@ -76,7 +77,7 @@ func (h *hedge) Unconcerned(ctx context.Context, op sp.Op) bool {
 
 // Wrap returns a handler that may perform a query twice with next.
 func (h *hedge) Wrap(next sp.Handler) sp.Handler {
-	w := &handler{hedge: h, next: next, known: sqltext.NewCache[*latencies](0, 0)}
+	w := &handler{hedge: h, next: next, known: latency.NewStatements()}
 	return w.handle
 }
 
@@ -84,7 +85,7 @@ func (h *hedge) Wrap(next sp.Handler) sp.Handler {
 type handler struct {
 	*hedge
 	next  sp.Handler
-	known *sqltext.Cache[*latencies] // by statement
+	known *latency.Statements
 }
 
 func (h *handler) handle(ctx context.Context, call *sp.Call) error {
@@ -96,7 +97,7 @@ func (h *handler) handle(ctx context.Context, call *sp.Call) error {
 	start := time.Now()
 	err := h.perform(ctx, call, h.delay(ctx, l, start))
 	if err == nil && l != nil {
-		l.observe(time.Since(start), h.percentile)
+		l.Observe(time.Since(start), h.percentile)
 	}
 	return err
 }
@@ -112,25 +113,19 @@ func hedgeable(call *sp.Call) bool {
 
 // latencies returns what is known of the call's statement; nil if it does not
 // matter.
-func (h *handler) latencies(call *sp.Call) *latencies {
+func (h *handler) latencies(call *sp.Call) *latency.Histogram {
 	if h.fixed != 0 {
 		return nil
 	}
-	d := telemetry.DialectOf(call.Target)
-	l, ok := h.known.Get(d, call.Text)
-	if !ok {
-		l = new(latencies)
-		h.known.Put(d, call.Text, l)
-	}
-	return l
+	return h.known.Of(call)
 }
 
 // delay returns after what time to start a second attempt; 0 if there is to be
 // none.
-func (h *handler) delay(ctx context.Context, l *latencies, now time.Time) time.Duration {
+func (h *handler) delay(ctx context.Context, l *latency.Histogram, now time.Time) time.Duration {
 	delay := h.fixed
 	if l != nil {
-		delay = time.Duration(l.delay.Load())
+		delay = l.Percentile()
 	}
 	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now) <= delay {
 		return 0

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/latency"
 )
 
 // Option configures [New].
@@ -21,7 +22,10 @@ func (f optionFunc) apply(c *config) error { return f(c) }
 // limits are the time limits by operation; 0 means none.
 type limits [math.MaxUint8 + 1]time.Duration
 
-type config struct{ limits limits }
+type config struct {
+	limits limits
+	learn  learning
+}
 
 // defaultConfig limits every operation that does I/O to d, except those
 // that clean up.
@@ -66,6 +70,29 @@ func WithFor(limit time.Duration, ops ...sp.Op) Option {
 			}
 			c.limits[op] = limit
 		}
+		return nil
+	})
+}
+
+// WithPercentile has the limit of statements (exec and query) follow their own
+// latency: it is a multiple, from 1 to 1000, of the time within which that part of
+// the calls of the same text, from 0.5 to 0.99, had their first answer, over about
+// the last thousand. It is never below least, from 0, nor above what [New] or
+// [WithFor] says, which holds as long as too few calls are known (60 for 0.95, 300
+// for 0.99), and for texts that come once. So a stalled attempt at a statement
+// of a millisecond need not wait as long as a report may take.
+//
+// Successes count, and calls that the limit ended: where a statement gets slower
+// for good, the limit follows. The default is a fixed limit.
+//
+//	timeout.New(5*time.Second, timeout.WithPercentile(0.99, 10, 100*time.Millisecond))
+func WithPercentile(percentile, multiple float64, least time.Duration) Option {
+	return optionFunc(func(c *config) error {
+		if !(percentile >= 0.5 && percentile <= 0.99) || !(multiple >= 1 && multiple <= 1000) || least < 0 {
+			return fmt.Errorf("timeout: WithPercentile(%v, %v, %v): want a percentile from 0.5 to 0.99, a multiple from 1 to 1000, and 0 or more",
+				percentile, multiple, least)
+		}
+		c.learn = learning{percentile: percentile, multiple: multiple, least: least, known: latency.NewStatements()}
 		return nil
 	})
 }

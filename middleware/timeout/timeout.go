@@ -6,6 +6,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/latency"
 )
 
 // New returns an interceptor that gives each call at most d to bring its
@@ -32,7 +33,8 @@ import (
 // and closing are not limited by default, see [WithFor]: given up, they
 // leave behind what they were to clean up.
 //
-// d has to be above 0.
+// d has to be above 0. It is the limit of all operations alike, unless [WithFor]
+// or [WithPercentile] say otherwise.
 func New(d time.Duration, opts ...Option) (sp.Interceptor, error) {
 	if d <= 0 {
 		return nil, fmt.Errorf("timeout: New(%v): want more than 0", d)
@@ -46,11 +48,11 @@ func New(d time.Duration, opts ...Option) (sp.Interceptor, error) {
 			return nil, err
 		}
 	}
-	return &timeout{limits: c.limits}, nil
+	return &timeout{config: c}, nil
 }
 
 // timeout is what New returns.
-type timeout struct{ limits limits }
+type timeout struct{ config }
 
 // Wrap returns a handler that limits the time of next.
 func (t *timeout) Wrap(next sp.Handler) sp.Handler {
@@ -59,11 +61,30 @@ func (t *timeout) Wrap(next sp.Handler) sp.Handler {
 		if limit == 0 || call.Step() {
 			return next(ctx, call)
 		}
+		if h := t.learn.about(call); h != nil {
+			return t.learned(ctx, call, t.learn.limit(h, limit), h, next)
+		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= limit {
 			return next(ctx, call)
 		}
 		return limited(ctx, call, limit, next)
 	}
+}
+
+// learned passes the call to next with a limit that follows from h, and has h
+// learn from it.
+func (t *timeout) learned(ctx context.Context, call *sp.Call, limit time.Duration, h *latency.Histogram, next sp.Handler) error {
+	began := time.Now()
+	var err error
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(began) <= limit {
+		err = next(ctx, call)
+	} else {
+		err = limited(ctx, call, limit, next)
+	}
+	if _, late := err.(*Error); err == nil || late { //nolint:errorlint // of this very limit
+		h.Observe(time.Since(began), t.learn.percentile)
+	}
+	return err
 }
 
 // limited passes the call to next with a context that ends when the time is

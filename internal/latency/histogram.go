@@ -1,4 +1,5 @@
-package hedge
+// Package latency knows how long statements take, each of its own kind.
+package latency
 
 import (
 	"math"
@@ -8,11 +9,11 @@ import (
 	"time"
 )
 
-// latencies is how long the calls of one statement took: a histogram of the
+// Histogram is how long the calls of one statement took: a histogram of the
 // last thousand or so, each half of which counts half as much as the next. It
-// is safe for concurrent use.
-type latencies struct {
-	delay atomic.Int64 // the percentile, in nanoseconds; 0 while too few are known
+// is safe for concurrent use. The zero value is empty.
+type Histogram struct {
+	known atomic.Int64 // the percentile, in nanoseconds; 0 while too few are known
 
 	mu     sync.Mutex
 	total  int
@@ -32,8 +33,13 @@ const (
 	betweenOf = 16   // the percentile is found again after so many
 )
 
-// observe counts a call that took d.
-func (l *latencies) observe(d time.Duration, percentile float64) {
+// Percentile returns the percentile that [Histogram.Observe] was asked for; 0
+// while too few calls are known.
+func (l *Histogram) Percentile() time.Duration { return time.Duration(l.known.Load()) }
+
+// Observe counts a call that took d. The percentile, from 0.5 to 0.99, is the
+// same each time.
+func (l *Histogram) Observe(d time.Duration, percentile float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts[bucketOf(d)]++
@@ -42,7 +48,7 @@ func (l *latencies) observe(d time.Duration, percentile float64) {
 		l.halve()
 	}
 	if l.total >= enough(percentile) && l.total%betweenOf == 0 {
-		l.delay.Store(int64(l.at(percentile)))
+		l.known.Store(int64(l.at(percentile)))
 	}
 }
 
@@ -50,7 +56,7 @@ func (l *latencies) observe(d time.Duration, percentile float64) {
 func enough(percentile float64) int { return int(math.Ceil(3 / (1 - percentile))) }
 
 // halve makes room for what comes.
-func (l *latencies) halve() {
+func (l *Histogram) halve() {
 	l.total = 0
 	for i := range l.counts {
 		l.counts[i] /= 2
@@ -59,7 +65,7 @@ func (l *latencies) halve() {
 }
 
 // at returns the time within which that part of the calls was through.
-func (l *latencies) at(percentile float64) time.Duration {
+func (l *Histogram) at(percentile float64) time.Duration {
 	rank := int(math.Ceil(percentile * float64(l.total)))
 	for i, n := range l.counts {
 		if rank -= int(n); rank <= 0 {

@@ -1,4 +1,4 @@
-package hedge
+package latency
 
 import (
 	"math"
@@ -14,14 +14,14 @@ func TestBucketsHoldWhatTheirBoundsSay(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		d := time.Duration(rapid.Int64Range(0, 1<<42).Draw(rt, "d"))
 		i := bucketOf(d)
-		if i < 0 || i >= len(latencies{}.counts) {
+		if i < 0 || i >= len(Histogram{}.counts) {
 			rt.Fatalf("%v is in bucket %d", d, i)
 		}
-		if i < len(latencies{}.counts)-1 && d > boundOf(i) || i > 0 && d <= boundOf(i-1) {
+		if i < len(Histogram{}.counts)-1 && d > boundOf(i) || i > 0 && d <= boundOf(i-1) {
 			rt.Fatalf("%v is in bucket %d, from %v to %v", d, i, boundOf(max(i-1, 0)), boundOf(i))
 		}
 	})
-	for i := 1; i < len(latencies{}.counts); i++ {
+	for i := 1; i < len(Histogram{}.counts); i++ {
 		if ratio := float64(boundOf(i)) / float64(boundOf(i-1)); ratio <= 1 || ratio > 1.26 {
 			t.Errorf("bucket %d is %v times the one before", i, ratio)
 		}
@@ -34,9 +34,9 @@ func TestPercentiles(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		percentile := rapid.Float64Range(0.5, 0.99).Draw(rt, "percentile")
 		took := rapid.SliceOfN(rapid.Int64Range(2000, 1e9), enough(percentile), window-1).Draw(rt, "took")
-		l := new(latencies)
+		l := new(Histogram)
 		for _, d := range took {
-			l.observe(time.Duration(d), percentile)
+			l.Observe(time.Duration(d), percentile)
 		}
 		slices.Sort(took)
 		want := time.Duration(took[int(math.Ceil(percentile*float64(len(took))))-1])
@@ -48,17 +48,17 @@ func TestPercentiles(t *testing.T) {
 
 func TestOldLatenciesAreForgotten(t *testing.T) {
 	t.Parallel()
-	l := new(latencies)
+	l := new(Histogram)
 	for range 10 * window {
-		l.observe(time.Second, 0.95)
+		l.Observe(time.Second, 0.95)
 	}
 	if l.total >= window {
-		t.Errorf("%d latencies are kept", l.total)
+		t.Errorf("%d Histogram are kept", l.total)
 	}
 	for range 10 * window {
-		l.observe(time.Millisecond, 0.95)
+		l.Observe(time.Millisecond, 0.95)
 	}
-	if d := time.Duration(l.delay.Load()); d > 2*time.Millisecond {
+	if d := time.Duration(l.known.Load()); d > 2*time.Millisecond {
 		t.Errorf("after ten thousand calls of a millisecond the delay is %v", d)
 	}
 }
