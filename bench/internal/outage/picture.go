@@ -29,12 +29,14 @@ func (r Report) WritePicture(w io.Writer) error {
 	p := painter{length: r.length(), most: 1}
 	p.width = p.length / picBins
 	var rows [][]bin
+	var totals []time.Duration
 	for _, t := range r.first {
 		rows = append(rows, timeline(t.samples, p.length, p.width))
 		for _, b := range rows[len(rows)-1] {
-			p.most = max(p.most, b.total())
+			totals = append(totals, time.Duration(b.total()))
 		}
 	}
+	p.most = max(1, int(quantile(totals, 0.98))) // what has piled up and comes at once is cut off
 	p.text("h", "start", 10, 20, r.Scenario.Name+": "+r.Scenario.Title)
 	p.legend()
 	for i, bins := range rows {
@@ -103,16 +105,20 @@ func (p *painter) row(top float64, name string, bins []bin, down, back time.Dura
 	}
 	w := picPlot / float64(len(bins))
 	var p50, p99 []point
+	var bars [Refused + 1][]bar
 	for i, b := range bins {
 		x, at := picName+float64(i)*w, top+picPlotted
-		for o, class := range []string{"ok", "failed", "refused"} {
-			h := picPlotted * float64(b.counts[o]) / float64(p.most)
+		for o, n := range b.counts {
+			h := min(picPlotted*float64(n)/float64(p.most), at-top)
 			at -= h
-			p.rect(class, x, at, w, h)
+			bars[o] = append(bars[o], bar{x, at, w, h})
 		}
 		mid := right + (float64(i)+0.5)*w
 		p50 = append(p50, point{mid, top + y(b.p50), b.total() == 0})
 		p99 = append(p99, point{mid, top + y(b.p99), b.total() == 0})
+	}
+	for o, class := range []string{"ok", "failed", "refused"} {
+		p.bars(class, bars[o])
 	}
 	p.line("p50", p50)
 	p.line("p99", p99)
