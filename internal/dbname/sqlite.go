@@ -14,8 +14,10 @@ func (n *Name) readSQLite(dsn string) {
 	if path, ok := strings.CutPrefix(file, "file:"); ok {
 		file = path
 		if rest, ok := strings.CutPrefix(file, "//"); ok { // file://authority/path
-			_, path, _ := strings.Cut(rest, "/")
+			authority, path, _ := strings.Cut(rest, "/")
 			file = "/" + path
+			// SQLite quotes one that it refuses.
+			n.guarded = n.guarded || authority != "" && authority != "localhost"
 		}
 		if plain, err := url.PathUnescape(file); err == nil {
 			file = plain

@@ -37,6 +37,15 @@ var parts = []part{
 		},
 	},
 	{
+		title: "No password is seen",
+		says: "20,000 odd passwords for each way to open a database, each beside one that differs in its letters alone: errors, targets and spans " +
+			"are equal (`integration/secrets_dsn_test.go`).",
+		run: func(ctx context.Context, root string) ([]event, error) {
+			return goTest(ctx, filepath.Join(root, "integration"), "-run=^TestNothingThatIsSeenDependsOnThePassword$", ".")
+		},
+		table: func(events []event) []byte { return attrTable("way in", events, "passwords") },
+	},
+	{
 		title: "Ten thousand outages",
 		says: "Histories of a simulated database in virtual time, which crashes, restarts, fails over, hangs, flaps and browns out under " +
 			"the chain with its defaults (`internal/simulation`). The bounds on recovery, on probes and on refusals are exact there.",
