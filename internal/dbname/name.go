@@ -99,7 +99,7 @@ func (n *Name) askConnector(d driver.Driver, dsn string) {
 	if err != nil {
 		return // opening the database says so
 	}
-	n.readConnector(reflect.ValueOf(c))
+	n.readConnector(c)
 }
 
 // Of returns what a connector tells of its database: one of a known driver, one
@@ -112,7 +112,7 @@ func Of(c driver.Connector) Name {
 	k, system := known(c)
 	n := Name{Target: sp.Target{System: system}, kind: k}
 	if k != other {
-		n.readConnector(reflect.ValueOf(c))
+		n.readConnector(c)
 		return n
 	}
 	n.kind, n.Target.System = known(c.Driver())
@@ -120,14 +120,15 @@ func Of(c driver.Connector) Name {
 }
 
 // readConnector reads the configuration inside a connector.
-func (n *Name) readConnector(c reflect.Value) {
+func (n *Name) readConnector(connector driver.Connector) {
+	c := reflect.ValueOf(connector)
 	v, k := find(c, depth)
 	if v.Kind() != reflect.Struct {
 		return
 	}
 	switch k {
 	case pgx:
-		n.readPGXConnector(c, v)
+		n.readPGXConnector(connector, v)
 	case pq:
 		n.readPQConnector(v)
 	case bunPG:

@@ -41,10 +41,14 @@ func (n *Name) readPGX(c reflect.Value) {
 
 // readPGXConnector reads a connector of pgx's stdlib: v, the struct itself, is
 // somewhere in c.
-func (n *Name) readPGXConnector(c, v reflect.Value) {
+func (n *Name) readPGXConnector(c driver.Connector, v reflect.Value) {
 	switch {
 	case v.Type().Name() == "driverConnector":
-		n.askPGX(nil, text(v, "name"))
+		d := c.Driver()
+		if k, _ := known(d); k != pgx {
+			d = nil // a wrapper's
+		}
+		n.askPGX(d, text(v, "name"))
 	case field(v, "pool").IsValid():
 		n.readPGX(field(field(field(v, "pool"), "config"), "ConnConfig"))
 	default:
