@@ -23,7 +23,9 @@ type library struct {
 }
 
 var libraries = []library{
-	{"database/sql", "", []string{"TestRealDriversLoseNothing"}, "a type assertion on what `sql.Conn.Raw` hands out: `sqldb.Raw` or `WithDriverConns`"},
+	{
+		"database/sql", "", []string{"TestRealDriversLoseNothing"}, "a type assertion on what `sql.Conn.Raw` hands out: `sqldb.Raw` or `WithDriverConns`",
+	},
 	{
 		"pgx", "github.com/jackc/pgx/v5",
 		[]string{"TestPgBouncerBehindPlainDrivers", "TestRawGivesTheDriversConnection"},
@@ -44,7 +46,7 @@ var libraries = []library{
 	{"scany", "github.com/georgysavva/scany/v2", []string{"TestSquirrelAndScanyRunUnchanged", "TestScanyRunsOnPGX"}, ""},
 	{"goose", "github.com/pressly/goose/v3", []string{"TestGooseRunsUnchanged"}, ""},
 	{
-		"River", "github.com/riverqueue/river", []string{"TestRiverOnATracedPool"},
+		"River", "github.com/riverqueue/river", []string{"TestRiverOnATracedPool", "TestRiversSpansAreThoseOfAPool"},
 		"it takes pgx's own pool: what acts on calls (retry, breaker, limits) does not act on River's",
 	},
 	{"sqlmock", "github.com/DATA-DOG/go-sqlmock", nil, "`sqlmock.New` is not wrapped: `NewWithDSN`, then `sqldb.Open(\"sqlmock\", …)`"},
