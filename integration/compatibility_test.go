@@ -32,7 +32,8 @@ var libraries = []library{
 		"`SendBatch` reads the first result before it returns, so that a tracer of yours hears of it earlier",
 	},
 	{
-		"lib/pq", "github.com/lib/pq", []string{"TestRealDriversLoseNothing", "TestPgBouncerBehindPlainDrivers"},
+		"lib/pq", "github.com/lib/pq",
+		[]string{"TestRealDriversLoseNothing", "TestPgBouncerBehindPlainDrivers"},
 		"its handshake does not heed the context; behind a pooler by transaction, its default",
 	},
 	{"bun's pgdriver", "github.com/uptrace/bun/driver/pgdriver", []string{"TestRawGivesTheDriversConnection"}, "`CopyFrom` and `CopyTo` panic, except `WithDriverConns`"},
@@ -46,7 +47,8 @@ var libraries = []library{
 	{"scany", "github.com/georgysavva/scany/v2", []string{"TestSquirrelAndScanyRunUnchanged", "TestScanyRunsOnPGX"}, ""},
 	{"goose", "github.com/pressly/goose/v3", []string{"TestGooseRunsUnchanged"}, ""},
 	{
-		"River", "github.com/riverqueue/river", []string{"TestRiverOnATracedPool", "TestRiversSpansAreThoseOfAPool"},
+		"River", "github.com/riverqueue/river",
+		[]string{"TestRiverOnATracedPool", "TestRiversSpansAreThoseOfAPool"},
 		"it takes pgx's own pool: what acts on calls (retry, breaker, limits) does not act on River's",
 	},
 	{"sqlmock", "github.com/DATA-DOG/go-sqlmock", nil, "`sqlmock.New` is not wrapped: `NewWithDSN`, then `sqldb.Open(\"sqlmock\", …)`"},
