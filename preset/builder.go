@@ -3,6 +3,7 @@ package preset
 import (
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
+	"github.com/sessionproxy/sessionproxy/middleware/adaptivelimit"
 	"github.com/sessionproxy/sessionproxy/middleware/hedge"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/logging"
@@ -95,6 +96,14 @@ func (b *builder) inside(p *Preset) {
 		}
 		link, err := limit.New(b.limit.n, opts...)
 		p.limiter = add(b, link, err)
+	}
+	if b.adaptive != nil {
+		opts := *b.adaptive
+		if b.meters != nil {
+			opts = append([]adaptivelimit.Option{adaptivelimit.WithMeterProvider(b.meters)}, opts...)
+		}
+		link, err := adaptivelimit.New(opts...)
+		add(b, link, err)
 	}
 	if b.retry != nil {
 		p.budget = b.addRetry()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
+	"github.com/sessionproxy/sessionproxy/middleware/adaptivelimit"
 	"github.com/sessionproxy/sessionproxy/middleware/hedge"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/logging"
@@ -45,6 +46,7 @@ type config struct {
 	own      []sessionproxy.Interceptor
 	timeout  *timeLimit
 	limit    *limits
+	adaptive *[]adaptivelimit.Option
 	retry    *[]retry.Option
 	hedge    *[]hedge.Option
 	throttle *[]throttle.Option
@@ -129,7 +131,14 @@ func WithAttemptTimeout(d time.Duration, opts ...timeout.Option) Option {
 // WithLimit lets at most n operations be at work at once, and others wait; see
 // [limit.New]. n is best a little below the size of the pool.
 func WithLimit(n int, opts ...limit.Option) Option {
-	return optionFunc(func(c *config) { c.limit = &limits{n, opts} })
+	return optionFunc(func(c *config) { c.limit, c.adaptive = &limits{n, opts}, nil })
+}
+
+// WithAdaptiveLimit bounds how many operations are at work at once by what the
+// database does, in place of [WithLimit]; see [adaptivelimit.New]. Set
+// [adaptivelimit.WithMax] to the size of the pool. The page does not show it.
+func WithAdaptiveLimit(opts ...adaptivelimit.Option) Option {
+	return optionFunc(func(c *config) { c.limit, c.adaptive = nil, &opts })
 }
 
 // WithRetry sets options of the retry, which there is by default; see

@@ -74,6 +74,7 @@ var floors = map[string]rule{
 	"retry":                     interceptor,
 	"middleware":                {},
 	"middleware/limit":          interceptor,
+	"middleware/adaptivelimit":  interceptor,
 	"middleware/ratelimit":      interceptor,
 	"middleware/throttle":       interceptor,
 	"middleware/hedge":          interceptor,
@@ -85,7 +86,7 @@ var floors = map[string]rule{
 	"middleware/sqlcomment":     interceptor,
 	"middleware/statusz":        interceptor,
 	"preset": {own: []string{
-		"", "breaker", "middleware/hedge", "middleware/limit", "middleware/logging", "middleware/recovery",
+		"", "breaker", "middleware/adaptivelimit", "middleware/hedge", "middleware/limit", "middleware/logging", "middleware/recovery",
 		"middleware/slowquery", "middleware/statusz", "middleware/throttle", "middleware/timeout", "retry", "tracing",
 	}, foreign: []string{otel}},
 	"breaker": {own: interceptor.own, foreign: []string{otel, "github.com/sony/gobreaker/v2"}},

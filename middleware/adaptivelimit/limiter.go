@@ -1,0 +1,205 @@
+package adaptivelimit
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/admission"
+)
+
+// scopeName is the instrumentation scope of the metrics.
+const scopeName = "github.com/sessionproxy/sessionproxy/middleware/adaptivelimit"
+
+// maxTargets is how many databases have a limit of their own; those beyond share
+// one.
+const maxTargets = 256
+
+// A Limiter is an interceptor that bounds how many calls are at work at once at
+// each database, as the database bears. It is made by [New] and safe for
+// concurrent use.
+type Limiter struct {
+	config
+	meters *admission.Refusals
+
+	mu      sync.RWMutex
+	targets map[sp.Target]*target
+}
+
+var (
+	_ sp.Interceptor = (*Limiter)(nil)
+	_ sp.Admitter    = (*Limiter)(nil)
+)
+
+// New returns an interceptor that finds, for each database, how many calls at work
+// at once it does most with, and has the others wait. What takes a permit, for how
+// long, what passes without one and in which order calls wait is as with
+// limit.New. Refused calls fail with a [*Error]; nothing was sent.
+//
+// The limit grows while calls are held up and those at work take hardly longer than
+// with half as many, each compared with others of its summary; it shrinks when
+// they do, and when the database or its pool says that it is overloaded. A
+// transaction counts by the time for which it holds its connection. Every five
+// seconds or more in which half of the limit is in use, it is halved for some tens
+// of calls, to find out how long they take then.
+//
+// Put it where limit would stand. Outside of a retry it learns of a call's last
+// attempt alone, and nothing of the times of calls with several.
+func New(opts ...Option) (*Limiter, error) {
+	c := defaultConfig()
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.apply(&c); err != nil {
+			return nil, err
+		}
+	}
+	if c.least > c.most {
+		return nil, fmt.Errorf("adaptivelimit: a lower bound of %d is above the upper one of %d", c.least, c.most)
+	}
+	l := &Limiter{config: c, targets: map[sp.Target]*target{}}
+	var err error
+	l.meters, err = admission.Meters{
+		Provider: c.provider, Scope: scopeName, Prefix: "sessionproxy.adaptive_limit", Name: c.name,
+	}.New(l.waiting, string(QueueFull), string(Deadline), string(MaxWait), string(Shed), string(Overload))
+	if err != nil {
+		return nil, fmt.Errorf("adaptivelimit: %w", err)
+	}
+	return l, nil
+}
+
+// Wrap returns a handler that performs a call with next, when there is a permit
+// for it, or refuses it.
+func (l *Limiter) Wrap(next sp.Handler) sp.Handler { return (&link{Limiter: l, next: next}).handle }
+
+// link is a limiter around the next handler of one chain.
+type link struct {
+	*Limiter
+	next sp.Handler
+	last atomic.Pointer[known]
+}
+
+// known remembers the target that the link's calls go to, which for one handle
+// hardly ever changes.
+type known struct {
+	of     *sp.Target
+	target *target
+}
+
+func (l *link) target(of *sp.Target) *target {
+	if k := l.last.Load(); k != nil && k.of == of {
+		return k.target
+	}
+	t := l.get(of)
+	l.last.Store(&known{of: of, target: t})
+	return t
+}
+
+func (l *link) handle(ctx context.Context, call *sp.Call) error {
+	if !call.IsEntry() {
+		return l.next(ctx, call)
+	}
+	t := l.target(call.Target)
+	if passes(call) { // it must not wait, nor for a permit that it gave back
+		if t.permits.Try() {
+			call.OnFinish(t.finish)
+		}
+		return l.next(ctx, call)
+	}
+	if err := t.Resume(ctx, call); err != nil {
+		return err
+	}
+	call.Hold(t, t.finish)
+	return t.measured(ctx, call, l.next)
+}
+
+// passes reports whether a call does not wait for a permit: it has a connection,
+// or finds out what became of a COMMIT.
+func passes(call *sp.Call) bool { return call.Scope == sp.ScopeConn || call.Marks.Verifying }
+
+// Admit returns the error with which call would be refused now, or nil. It is not
+// counted by the metrics.
+func (l *Limiter) Admit(ctx context.Context, call *sp.Call) error {
+	if !call.IsEntry() || passes(call) {
+		return nil
+	}
+	t := l.get(call.Target)
+	if reason := t.permits.Foresee(ctx, call); reason != "" {
+		return t.refusal(call, Reason(reason))
+	}
+	return nil
+}
+
+// get returns what is known of a target, and makes it if need be.
+func (l *Limiter) get(of *sp.Target) *target {
+	var key sp.Target
+	if of != nil {
+		key = of.Key()
+	}
+	l.mu.RLock()
+	t := l.targets[key]
+	l.mu.RUnlock()
+	if t != nil {
+		return t
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.targets) >= maxTargets {
+		key = sp.Target{}
+	}
+	if t = l.targets[key]; t == nil {
+		t = newTarget(l, key)
+		l.targets[key] = t
+	}
+	return t
+}
+
+func (l *Limiter) waiting() (n int64) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, t := range l.targets {
+		n += t.permits.Waiting()
+	}
+	return n
+}
+
+// Stats is what a [Limiter] is doing at one moment for one database.
+type Stats struct {
+	// Target is the database, as it was known before the first connection.
+	Target sp.Target
+	// Name is what [WithName] set, or "".
+	Name string
+	// Limit is how many calls may be at work at once now.
+	Limit int
+	// InUse is how many permits are taken. It may be above a limit that shrank.
+	InUse int
+	// Queue is how many calls may wait.
+	Queue int
+	// Waiting is how many calls wait.
+	Waiting int
+	// Rejected is how many calls have been refused so far.
+	Rejected int64
+	// Passed is how many calls have passed without a permit so far, since they
+	// had their connection already and no permit was free.
+	Passed int64
+}
+
+// Stats returns what the limiter is doing now for each database it has seen, in no
+// order. It does not block for longer than it takes to copy the numbers, and is
+// safe for concurrent use.
+func (l *Limiter) Stats() []Stats {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	all := make([]Stats, 0, len(l.targets))
+	for key, t := range l.targets {
+		s := t.permits.Stats()
+		all = append(all, Stats{
+			Target: key.Named(), Name: l.name, Limit: s.Limit, InUse: s.InUse, Queue: s.Queue,
+			Waiting: s.Waiting, Rejected: s.Rejected, Passed: s.Passed,
+		})
+	}
+	return all
+}

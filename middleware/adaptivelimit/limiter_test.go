@@ -1,0 +1,308 @@
+package adaptivelimit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
+	"github.com/sessionproxy/sessionproxy/internal/linktest"
+	"github.com/sessionproxy/sessionproxy/middleware/adaptivelimit"
+	"github.com/sessionproxy/sessionproxy/middleware/limit"
+)
+
+func newLimit(t testing.TB, opts ...adaptivelimit.Option) (*adaptivelimit.Limiter, sp.Handler) {
+	t.Helper()
+	l := must(t, opts...)
+	return l, sp.NewChain(l).Then(sp.Perform)
+}
+
+func fixed(t testing.TB, n int) sp.Handler {
+	t.Helper()
+	l, err := limit.New(n, limit.WithQueue(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sp.NewChain(l).Then(sp.Perform)
+}
+
+// best returns the most that any fixed limit does in d.
+func best(t *testing.T, cores float64, seed uint64, callers int, d time.Duration) (most, at int) {
+	for _, n := range []int{int(cores / 2), int(cores), int(cores * 1.25), int(cores * 1.5), int(2 * cores)} {
+		s := newServer(cores, seed)
+		stop := crowd(s, fixed(t, n), callers)
+		time.Sleep(time.Second)
+		if done := s.during(d); done > most {
+			most, at = done, n
+		}
+		stop()
+	}
+	return most, at
+}
+
+func TestItFindsTheBestLimit(t *testing.T) {
+	var got, want int
+	for i, cores := range []float64{4, 8, 12, 16} {
+		synctest.Test(t, func(t *testing.T) {
+			callers, seed := int(5*cores), uint64(i)
+			most, at := best(t, cores, seed, callers, 20*time.Second)
+			l, h := newLimit(t)
+			s := newServer(cores, seed)
+			stop := crowd(s, h, callers)
+			defer stop()
+			time.Sleep(5 * time.Second)
+			done := s.during(20 * time.Second)
+			got, want = got+done, want+most
+			t.Logf("%v cores: %d done, %d with a limit of %d; the limit is %d now", cores, done, most, at, l.Stats()[0].Limit)
+			if float64(done) < 0.8*float64(most) {
+				t.Errorf("%v cores: %d done of %d", cores, done, most)
+			}
+		})
+	}
+	if float64(got) < 0.95*float64(want) {
+		t.Errorf("%d done in all, %d with the best limits", got, want)
+	}
+}
+
+func TestItFollowsTheCapacity(t *testing.T) {
+	var got, want int
+	for i, half := range [][2]float64{{5, 1}, {10, 0.5}, {5, 1}, {10, 0.5}} { // cores, speed
+		synctest.Test(t, func(t *testing.T) {
+			seed := uint64(i)
+			most, _ := best(t, half[0], seed, 50, 4*time.Second)
+			most = int(float64(most) * half[1])
+			whole, _ := best(t, 10, seed, 50, 4*time.Second)
+			l, h := newLimit(t)
+			s := newServer(10, seed)
+			stop := crowd(s, h, 50)
+			defer stop()
+			time.Sleep(12 * time.Second)
+			s.set(half[0], half[1])
+			time.Sleep(5 * time.Second)
+			less := s.during(4 * time.Second)
+			s.set(10, 1)
+			time.Sleep(5 * time.Second)
+			more := s.during(4 * time.Second)
+			t.Logf("%v: %d done of %d, then %d of %d; the limit is %d now", half, less, most, more, whole, l.Stats()[0].Limit)
+			got, want = got+less+more, want+most+whole
+		})
+	}
+	if float64(got) < 0.88*float64(want) {
+		t.Errorf("%d done in all, %d with the best limits", got, want)
+	}
+}
+
+func TestItCostsNothingWithoutOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		measure := func(h sp.Handler) int {
+			s := newServer(10, 1)
+			stop := crowd(s, h, 8)
+			defer stop()
+			return s.during(20 * time.Second)
+		}
+		_, h := newLimit(t)
+		without, with := measure(sp.NewChain().Then(sp.Perform)), measure(h)
+		if float64(with) < 0.97*float64(without) {
+			t.Errorf("%d done, %d without a limit", with, without)
+		}
+	})
+}
+
+// serve runs a call of op and text that takes d and ends with err.
+func serve(ctx context.Context, h sp.Handler, text string, d time.Duration, err error) error {
+	call := linktest.NewCall(ctx, sp.OpQuery, &linktest.Script{Act: func(context.Context, *sp.Call) error {
+		time.Sleep(d)
+		return err
+	}})
+	call.Text = text
+	_, err = call.Run(ctx, h)
+	return err
+}
+
+func TestAReportIsNoOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, h := newLimit(t)
+		for i := range 3000 {
+			text, d := "SELECT a FROM t", time.Millisecond
+			if i > 1000 { // from now on, most are reports
+				text, d = "SELECT sum(a) FROM report", 200*time.Millisecond
+			}
+			if err := serve(t.Context(), h, text, d, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := l.Stats()[0].Limit; got != 20 {
+			t.Errorf("the limit is %d after reports", got)
+		}
+	})
+}
+
+func TestFaultsThatAreOverload(t *testing.T) {
+	for _, c := range []struct {
+		err     error
+		shrinks bool
+	}{
+		{fault.ErrPoolTimeout, true},
+		{fault.ErrAttemptTimeout, true},
+		{errors.New("Error 1213 (40001): Deadlock found"), false},
+		{context.Canceled, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l, h := newLimit(t)
+			for i := range 1000 {
+				var err error
+				if i%10 == 9 {
+					err = c.err
+				}
+				_ = serve(t.Context(), h, "SELECT 1", 5*time.Millisecond, err)
+			}
+			if got := l.Stats()[0].Limit; (got < 20) != c.shrinks {
+				t.Errorf("%v: the limit is %d", c.err, got)
+			}
+		})
+	}
+}
+
+func TestEachTargetHasALimit(t *testing.T) {
+	l, h := newLimit(t, adaptivelimit.WithInitial(1), adaptivelimit.WithQueue(0))
+	var held []*sp.Call
+	for _, name := range []string{"a", "b"} {
+		call := linktest.NewCall(t.Context(), sp.OpBegin, linktest.Opens())
+		call.Target = &sp.Target{System: sp.PostgreSQL, Namespace: name}
+		if open, err := call.Run(t.Context(), h); !open || err != nil {
+			t.Fatal(open, err)
+		}
+		held = append(held, call)
+	}
+	second := linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil))
+	second.Target = &sp.Target{System: sp.PostgreSQL, Namespace: "a"}
+	var refusal *adaptivelimit.Error
+	if err := l.Admit(t.Context(), second); !errors.As(err, &refusal) {
+		t.Errorf("foreseen: %v", err)
+	}
+	if _, err := second.Run(t.Context(), h); !errors.As(err, &refusal) || refusal.Reason != adaptivelimit.QueueFull || !errors.Is(err, fault.ErrRejected) {
+		t.Errorf("a second call of a: %v", err)
+	}
+	for _, call := range held {
+		call.Finish(nil)
+	}
+	for _, s := range l.Stats() {
+		if s.InUse != 0 || s.Waiting != 0 || s.Limit != 1 {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+func TestALongLineIsShed(t *testing.T) {
+	for _, newest := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			opts := []adaptivelimit.Option{adaptivelimit.WithMax(1)}
+			if newest {
+				opts = append(opts, adaptivelimit.WithNewestFirst())
+			}
+			l, h := newLimit(t, opts...)
+			reasons := make(chan adaptivelimit.Reason, 1000)
+			for range 300 {
+				go func() {
+					var refusal *adaptivelimit.Error
+					if err := serve(t.Context(), h, "SELECT 1", 10*time.Millisecond, nil); errors.As(err, &refusal) {
+						reasons <- refusal.Reason
+						return
+					}
+					reasons <- "served"
+				}()
+				time.Sleep(5 * time.Millisecond) // twice what one permit serves
+			}
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			seen := map[adaptivelimit.Reason]int{}
+			for range 300 {
+				seen[<-reasons]++
+			}
+			if s := l.Stats()[0]; seen["served"] < 150 || seen[adaptivelimit.Overload] < 50 || s.InUse+s.Waiting != 0 {
+				t.Errorf("newest first %v: %v, %+v", newest, seen, s)
+			}
+		})
+	}
+}
+
+func TestOptionsOutOfRangeAreRefused(t *testing.T) {
+	for _, o := range []adaptivelimit.Option{
+		adaptivelimit.WithMax(0), adaptivelimit.WithMin(0), adaptivelimit.WithMin(101), adaptivelimit.WithInitial(0), adaptivelimit.WithQueue(-1),
+		adaptivelimit.WithMaxWait(-1), adaptivelimit.WithQueueTime(-1, 1), adaptivelimit.WithQueueTime(1, 0),
+		adaptivelimit.WithName(""), adaptivelimit.WithMeterProvider(nil),
+	} {
+		if l, err := adaptivelimit.New(nil, o); err == nil || l != nil {
+			t.Error("no error")
+		}
+	}
+}
+
+// reused returns a function that runs one call over and over.
+func reused(ctx context.Context, op sp.Op, link sp.Interceptor) func() {
+	h, operation, call := sp.NewChain(link).Then(sp.Perform), linktest.Returns(nil), new(sp.Call)
+	return func() {
+		call.Reset(operation)
+		call.Op, call.Scope, call.Text = op, sp.ScopePool, "SELECT name FROM users WHERE id = $1"
+		call.Bind(ctx)
+		_, _ = call.Run(ctx, h)
+	}
+}
+
+func TestAnAdmittedCallAllocatesNothing(t *testing.T) {
+	l, _ := newLimit(t)
+	if n := alloctest.PerRun(100, reused(t.Context(), sp.OpExec, l)); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if n := alloctest.PerRun(100, reused(t.Context(), sp.OpBegin, l)); n > 1 {
+		t.Errorf("%v allocations of a transaction", n)
+	}
+}
+
+func BenchmarkAdmitted(b *testing.B) {
+	adaptive, _ := newLimit(b)
+	plain, err := limit.New(20)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, link := range map[string]sp.Interceptor{"adaptive": adaptive, "limit": plain} {
+		b.Run(name, func(b *testing.B) {
+			f := reused(b.Context(), sp.OpExec, link)
+			b.ReportAllocs()
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+}
+
+func Example() {
+	limiter, err := adaptivelimit.New(adaptivelimit.WithMax(40), adaptivelimit.WithInitial(10))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := sp.NewChain(limiter).Then(sp.Perform)
+	var call sp.Call
+	call.Reset(linktest.Returns(nil))
+	call.Op, call.Scope, call.Text = sp.OpExec, sp.ScopePool, "UPDATE orders SET paid = true WHERE id = $1"
+	_, err = call.Run(context.Background(), h)
+	for _, s := range limiter.Stats() {
+		fmt.Println(err, "limit", s.Limit, "in use", s.InUse)
+	}
+	// Output: <nil> limit 10 in use 0
+}
+
+func must(t testing.TB, opts ...adaptivelimit.Option) *adaptivelimit.Limiter {
+	t.Helper()
+	l, err := adaptivelimit.New(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
