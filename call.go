@@ -293,11 +293,31 @@ func (c *Call) Event(e Event) {
 	}
 }
 
+// Teller returns a function that reports events to those who listen now, for an
+// attachment that reports on a goroutine beside which the call may end. It
+// returns nil if nobody listens.
+func (c *Call) Teller() func(e Event) {
+	var listeners []func(Event)
+	for i := range c.hooks {
+		if listen := c.hooks[i].listen; listen != nil {
+			listeners = append(listeners, listen)
+		}
+	}
+	if len(listeners) == 0 {
+		return nil
+	}
+	return func(e Event) {
+		for _, listen := range listeners {
+			listen(e)
+		}
+	}
+}
+
 // OnEvent registers a function for the events of interceptors further in. It
 // is called until the finish hook that was registered next, normally by the
 // same interceptor, has run, or the attempt in which it was registered has
 // failed. On forks of the call it is called from several goroutines, one at a
-// time.
+// time. It must not block, least of all wait for the end of the call.
 func (c *Call) OnEvent(listen func(Event)) { c.hooks = append(c.hooks, hook{listen: listen}) }
 
 // Watch is [Call.OnEvent] and [Call.OnFinish] in one, for less: listen is called

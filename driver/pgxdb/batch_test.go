@@ -248,3 +248,30 @@ func TestABatchWhoseFunctionDoesNotReturnIsFinished(t *testing.T) {
 		}
 	}
 }
+
+// TestAListenerThatBlocksDoesNotKeepAnAbandonedBatch has a listener wait for the
+// end of its own call, which it must not.
+func TestAListenerThatBlocksDoesNotKeepAnAbandonedBatch(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	outer := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error {
+			if call.Op == sp.OpBatch {
+				call.Watch(func(sp.Event) { cancel(); <-ended }, func(error) { close(ended) })
+			}
+			return next(ctx, call)
+		}
+	})
+	pool, _ := newPool(t, outer)
+	b := &pgx.Batch{}
+	b.Queue("SELECT 1")
+	b.Queue("SELECT 1/0")
+	results := pool.SendBatch(ctx, b)
+	_, _ = results.Exec()
+	if _, err := results.Exec(); err == nil {
+		t.Error("no error")
+	}
+	_ = results.Close()
+}

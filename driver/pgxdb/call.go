@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -31,10 +32,11 @@ type stmtCall struct {
 	sp.Call
 	*pipeline
 	work
-	abandoned atomic.Bool // the result ended with its context
-	telling   sync.Mutex  // held while an event is told, so that the call is not abandoned meanwhile
-	reported  atomic.Bool // see late
-	onDone    func()      // abandon, made once
+	abandoned atomic.Bool   // the result ended with its context
+	telling   sync.Mutex    // guards told, and keeps the call from being abandoned while it is set
+	told      chan struct{} // closed when an event has been told; nil: none is being told
+	reported  atomic.Bool   // see late
+	onDone    func()        // abandon, made once
 }
 
 // work is the part of a call that is forgotten with it.
@@ -242,7 +244,16 @@ func (s *stmtCall) watch() (stop func() bool) {
 func (s *stmtCall) abandon() {
 	s.telling.Lock()
 	s.abandoned.Store(true)
+	told := s.told
 	s.telling.Unlock()
+	if told != nil { // a listener is at work, which is to be quick
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case <-told:
+		case <-timer.C:
+		}
+	}
 	s.Finish(context.Cause(s.resultCtx))
 }
 
@@ -250,11 +261,29 @@ func (s *stmtCall) abandon() {
 // abandoned: its listeners are gone then, or going.
 func (s *stmtCall) tell(e sp.Event) {
 	s.telling.Lock()
-	defer s.telling.Unlock()
+	var tell func(sp.Event)
 	if !s.abandoned.Load() {
-		s.Event(e)
+		tell = s.Teller()
 	}
+	if tell == nil {
+		s.telling.Unlock()
+		return
+	}
+	told := make(chan struct{})
+	s.told = told
+	s.telling.Unlock()
+	defer func() {
+		s.telling.Lock()
+		s.told = nil
+		s.telling.Unlock()
+		close(told)
+	}()
+	tell(e)
 }
+
+// patience is how long the end of an abandoned call waits for a listener that
+// blocks, against its contract: for ever would keep the connection.
+const patience = time.Second
 
 // end finishes a call whose result has ended, watched or not.
 func (s *stmtCall) end(err error, stop func() bool) {
