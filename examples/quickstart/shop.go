@@ -69,6 +69,7 @@ func (s *shop) chain(provider trace.TracerProvider) (sessionproxy.Chain, error) 
 	}
 	brk, err := breaker.New(
 		breaker.WithConsecutiveFailures(3), breaker.WithOpenTime(250*time.Millisecond), breaker.WithProbes(1),
+		breaker.WithMaxWait(0), // to see calls refused, which would wait in so short an outage
 		breaker.WithOnStateChange(func(c breaker.Change) { s.changes = append(s.changes, c) }))
 	if err != nil {
 		return none, err
