@@ -26,6 +26,7 @@ var meant = []difference{
 	{"database/sql", "kit", "TestBadDriver", "recovery makes an error of a panic"},
 	{"lib/pq", "", "TestUnexpectedEOF", "it wants ErrBadConn after a query was sent, which database/sql would send again"},
 	{"pgxpool", "", "TestConnectConfigRequiresConnConfigFromParseConfig", "a configuration that was not parsed is an error, not a panic"},
+	{"pgxpool", "kit", "TestTraceAcquire", "a retry does not begin a call whose context is over, so pgx's tracer does not see it"},
 	{"pgx", "one link", "TestTraceBatchQueryReadStartTime", early},
 	{"pgx", "kit", "TestTraceBatchQueryReadStartTime", early},
 	{"pgx", "one link", "TestTraceBatchQueryTracesPipelineGetResultsError", early},
