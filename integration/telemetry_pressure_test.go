@@ -14,6 +14,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/middleware/adaptivelimit"
 	"github.com/sessionproxy/sessionproxy/middleware/hedge"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/ratelimit"
@@ -120,6 +121,16 @@ func (e *emitter) crowds(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.refused(t, impatient.PingContext(t.Context()))
+	if err := rows.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	adaptive := openDSN(t, e.driver, e.source, e.observed(must(adaptivelimit.New(adaptivelimit.WithInitial(1), adaptivelimit.WithMax(1),
+		adaptivelimit.WithMaxWait(time.Nanosecond), adaptivelimit.WithName("crowd"), adaptivelimit.WithMeterProvider(e.meters))))...)
+	if rows, err = adaptive.QueryContext(t.Context(), many); err != nil {
+		t.Fatal(err)
+	}
+	e.refused(t, adaptive.PingContext(t.Context()))
 	if err := rows.Close(); err != nil {
 		t.Fatal(err)
 	}

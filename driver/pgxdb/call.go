@@ -312,7 +312,9 @@ func (s *stmtCall) Settle(err error) {
 		s.result.settle(&s.Call)
 	}
 	if err != nil && s.Op != sp.OpBegin && s.Op != sp.OpAcquire {
-		s.heard(err)
+		if !s.abandoned.Load() { // otherwise the connection is at work beside this
+			s.heard(err)
+		}
 		s.Judge(s.resultCtx, err, fault.PhaseRows, fault.ProgressAnswered)
 	}
 }

@@ -28,6 +28,7 @@ type cursor struct {
 	pool    *pool // used up to Close; nil if a connection is
 	peeked  bool  // the first row was read and not asked for yet
 	more    bool  // there is a first row
+	ended   bool  // the last row was read, and the connection may be at other work
 	unfit   bool  // a value did not fit, which Scan has reported
 	closed  bool
 }
@@ -44,10 +45,17 @@ func open(ctx context.Context, r speaker, q engine.Bound) (*cursor, error) {
 // newCursor reads up to the first row, with which PostgreSQL reports many an
 // error, and with which it is certain what the columns are.
 func newCursor(rows pgx.Rows) (*cursor, error) {
-	c := &cursor{rows: rows, peeked: true, more: rows.Next()}
-	if !c.more && rows.Err() != nil {
-		rows.Close()
-		return nil, explain(rows.Err())
+	c := &cursor{rows: rows, peeked: true}
+	// They lie in the connection, which goes back to the pool with the last row.
+	if fields := rows.FieldDescriptions(); len(fields) > 0 {
+		c.columns = columnsOf(fields)
+	}
+	if c.more = rows.Next(); !c.more {
+		c.ended = true
+		if rows.Err() != nil {
+			rows.Close()
+			return nil, explain(rows.Err())
+		}
 	}
 	return c, nil
 }
@@ -55,7 +63,11 @@ func newCursor(rows pgx.Rows) (*cursor, error) {
 // Names implements [engine.Cursor].
 func (c *cursor) Names() []string {
 	if c.names == nil {
-		c.names = namesOf(c.rows.FieldDescriptions())
+		columns := c.Columns()
+		c.names = make([]string, len(columns))
+		for i := range columns {
+			c.names[i] = columns[i].Name
+		}
 	}
 	return c.names
 }
@@ -71,7 +83,7 @@ func namesOf(fields []pgconn.FieldDescription) []string {
 // Columns implements [engine.Cursor].
 func (c *cursor) Columns() []engine.Column {
 	if c.columns == nil {
-		c.columns = columnsOf(c.rows.FieldDescriptions())
+		c.columns = columnsOf(c.fields())
 	}
 	return c.columns
 }
@@ -95,7 +107,19 @@ func (c *cursor) Next() bool {
 		c.peeked = false
 		return c.more
 	}
-	return c.rows.Next()
+	if c.ended || !c.rows.Next() {
+		c.ended = true
+		return false
+	}
+	return true
+}
+
+// fields describes the columns, as long as the connection is the cursor's.
+func (c *cursor) fields() []pgconn.FieldDescription {
+	if c.ended {
+		return nil
+	}
+	return c.rows.FieldDescriptions()
 }
 
 // Scan implements [engine.Cursor].
@@ -122,7 +146,7 @@ func hideValue(err error, names []string) error {
 
 // Fetch implements [engine.Cursor].
 func (c *cursor) Fetch(n int) (engine.Block, error) {
-	b := newBlock(c.rows.FieldDescriptions())
+	b := newBlock(c.fields())
 	for n < 1 || b.Len() < n {
 		if !c.Next() {
 			return b, c.Err()

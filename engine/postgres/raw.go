@@ -16,7 +16,7 @@ var _ raw.Rows = (*cursor)(nil)
 
 // Decoder implements [raw.Rows].
 func (c *cursor) Decoder(column int, t reflect.Type) raw.Decode {
-	fields := c.rows.FieldDescriptions()
+	fields := c.fields()
 	if column >= len(fields) {
 		return nil
 	}
