@@ -133,7 +133,12 @@ func (r *ParamReader) Err() error {
 	if r.err != nil {
 		return r.err
 	}
-	for _, name := range r.url.Params() {
+	names := r.url.Params()
+	if r.url.secretive && slices.Contains(names, "password") {
+		// Which of several comes first must not depend on the password.
+		names = append([]string{"password"}, names...)
+	}
+	for _, name := range names {
 		if !slices.Contains(r.asked, name) {
 			slices.Sort(r.asked)
 			known := strings.Join(slices.Compact(r.asked), ", ")

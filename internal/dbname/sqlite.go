@@ -16,8 +16,11 @@ func (n *Name) readSQLite(dsn string) {
 		if rest, ok := strings.CutPrefix(file, "//"); ok { // file://authority/path
 			authority, path, _ := strings.Cut(rest, "/")
 			file = "/" + path
-			// SQLite quotes one that it refuses.
-			n.guarded = n.guarded || authority != "" && authority != "localhost"
+			if authority != "" && authority != "localhost" {
+				// SQLite refuses it, and quotes it. What is the file is not known.
+				n.guarded, n.Target = true, n.Target.Apart()
+				return
+			}
 		}
 		if plain, err := url.PathUnescape(file); err == nil {
 			file = plain
