@@ -216,7 +216,7 @@ func (u *unitCall) Do(ctx context.Context, _ *sp.Call) error {
 	inside := sp.ContextWithCall(context.WithValue(ctx, placeKey{u.pipeline}, at), &u.Call)
 	tx, err := u.begin(inside, u.opts)
 	if err != nil {
-		u.Judge(ctx, err, fault.PhaseBegin, fault.ProgressUnsent)
+		unit.JudgeBegin(ctx, &u.Call, err)
 		return err
 	}
 	at.tx = tx

@@ -118,7 +118,7 @@ func (u *unitCall) Do(ctx context.Context, _ *sp.Call) error {
 	inside := sp.ContextWithCall(context.WithValue(ctx, attemptKey{u.pipeline}, a), &u.Call)
 	tx, err := u.db.BeginTx(inside, u.opts)
 	if err != nil {
-		u.Judge(ctx, err, fault.PhaseBegin, fault.ProgressUnsent)
+		unit.JudgeBegin(ctx, &u.Call, err)
 		return err
 	}
 	a.tx = tx

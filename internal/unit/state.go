@@ -132,6 +132,16 @@ func (s *State) JoinFailed() error {
 	return nil
 }
 
+// JudgeBegin judges err, with which the unit's BEGIN failed: nothing of the unit
+// has happened. One that waited too long for a lock (BEGIN IMMEDIATE of SQLite)
+// is not made again by itself, and is with its unit.
+func JudgeBegin(ctx context.Context, call *sp.Call, err error) {
+	v := call.Judge(ctx, err, fault.PhaseBegin, fault.ProgressUnsent)
+	if v.Class == fault.ClassLockTimeout && v.Retry == fault.RetryNone {
+		call.Judge(ctx, err, fault.PhaseUnit, fault.ProgressUnsent)
+	}
+}
+
 // Judge judges err, with which the unit's function ended, for the unit's call.
 // If it says nothing of what the database did, the fault that stood at the end
 // of the transaction decides: the unit is rolled back in any case.
