@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
@@ -29,7 +30,7 @@ func (c concat) Render(d *Dialect) (text string, args []any, err error) {
 		if b.Len() > 0 {
 			b.WriteByte(' ')
 		}
-		if d.Placeholder == Dollar && len(args) > 0 && len(a) > 0 {
+		if d.Placeholder == backend.Dollar && len(args) > 0 && len(a) > 0 {
 			renumber(&b, sqltext.DialectOf(string(d.System)), t, len(args))
 		} else {
 			b.WriteString(t)

@@ -6,6 +6,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 func TestPartsAreBroughtTogether(t *testing.T) {
@@ -20,7 +21,7 @@ func TestPartsAreBroughtTogether(t *testing.T) {
 		want    string
 	}{
 		{
-			engine.Dialect{System: sp.PostgreSQL, Placeholder: engine.Dollar},
+			engine.Dialect{System: sp.PostgreSQL, Placeholder: backend.Dollar},
 			"SELECT * FROM t WHERE a = $1 AND b = '$1' AND c IN ($2, $3) AND d = $4 ORDER BY $5 LIMIT 6",
 		},
 		{

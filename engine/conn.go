@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -16,7 +17,7 @@ import (
 // A Conn has to be closed. It is used by one goroutine at a time.
 type Conn struct {
 	engine   *Engine
-	conn     BackendConn
+	conn     backend.Conn
 	txConfig txConfig
 	root     *Tx     // the transaction, or nil
 	top      *Tx     // its innermost savepoint, or root
@@ -75,7 +76,7 @@ func (c *Conn) Begin(ctx context.Context, opts ...TxOption) (*Tx, error) {
 	return c.root, nil
 }
 
-func (c *Conn) begin(ctx context.Context, o TxOptions) error {
+func (c *Conn) begin(ctx context.Context, o backend.TxOptions) error {
 	if err := c.ready(); err != nil {
 		return err
 	}
@@ -190,7 +191,7 @@ func (c *Conn) prepare(ctx context.Context) error {
 // allows refuses a statement whose text would end the transaction of a unit of
 // work: the unit would be committed by half, and its COMMIT would be of nothing.
 // What only may end it is let through, and the unit is not retried.
-func (c *Conn) allows(qs ...Bound) error {
+func (c *Conn) allows(qs ...backend.BoundStatement) error {
 	if c.root == nil || !c.root.managed() {
 		return nil
 	}

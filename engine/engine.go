@@ -7,13 +7,14 @@ import (
 	"sync/atomic"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // An Engine is a database with a pool of connections to it. It is made once
 // and is safe for concurrent use.
 type Engine struct {
-	backend Backend
-	url     *URL
+	backend backend.DB
+	url     *backend.URL
 	chain   sp.Chain
 	handler sp.Handler
 	target  atomic.Pointer[sp.Target] // the last that Target returned
@@ -21,7 +22,7 @@ type Engine struct {
 
 var _ Executor = (*Engine)(nil)
 
-// Open opens the database that url names; see [ParseURL]. The dialect of its
+// Open opens the database that url names; see [backend.ParseURL]. The dialect of its
 // scheme has to be imported. Open connects once, to find what is wrong with
 // the URL or the database and to learn which server it is; ctx bounds that.
 // See [WithLazyConnect].
@@ -33,25 +34,25 @@ func Open(ctx context.Context, url string, opts ...Option) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := ParseURL(url)
+	u, err := backend.ParseURL(url)
 	if err != nil {
 		return nil, err
 	}
-	opener, err := openerOf(u.Scheme)
+	opener, err := backend.OpenerFor(u.Scheme)
 	if err != nil {
 		return nil, err
 	}
 	cfg.Chain = cfg.withEcho()
-	backend, err := opener.Open(u, cfg.Config)
+	db, err := opener.Open(u, cfg.Config)
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{backend: backend, url: u, chain: cfg.Chain, handler: cfg.Chain.Then(sp.Perform)}
+	e := &Engine{backend: db, url: u, chain: cfg.Chain, handler: cfg.Chain.Then(sp.Perform)}
 	if cfg.lazy {
 		return e, nil
 	}
-	if err := backend.Ping(ctx); err != nil {
-		return nil, errors.Join(describe("open "+u.String(), err), backend.Dispose())
+	if err := db.Ping(ctx); err != nil {
+		return nil, errors.Join(describe("open "+u.String(), err), db.Dispose())
 	}
 	return e, nil
 }
@@ -80,13 +81,13 @@ func (e *Engine) Target() *sp.Target {
 }
 
 // URL returns the name of the database. It prints without the password.
-func (e *Engine) URL() *URL { return e.url }
+func (e *Engine) URL() *backend.URL { return e.url }
 
 // Dialect describes the database.
 func (e *Engine) Dialect() *Dialect { return e.backend.Dialect() }
 
 // Stats describes the pool.
-func (e *Engine) Stats() PoolStats { return e.backend.Stats() }
+func (e *Engine) Stats() backend.PoolStats { return e.backend.Stats() }
 
 // PoolStats describes the pool in the terms of OpenTelemetry, for
 // tracing.WatchPool.
@@ -119,7 +120,7 @@ func (e *Engine) Execute(ctx context.Context, st Statement) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := e.backend.Run(ctx, q)
+	out, err := e.backend.Execute(ctx, q)
 	if err != nil {
 		return nil, describe("execute", err)
 	}
@@ -172,7 +173,7 @@ func (e *Engine) open(ctx context.Context, st Statement, window int) (Cursor, er
 	if err != nil {
 		return nil, err
 	}
-	c, err := e.backend.Open(ctx, q, window)
+	c, err := e.backend.Query(ctx, q, window)
 	if err != nil {
 		return nil, describe("execute", err)
 	}

@@ -1,6 +1,10 @@
 package engine
 
-import "context"
+import (
+	"context"
+
+	"github.com/sessionproxy/sessionproxy/engine/backend"
+)
 
 // Execute runs a statement and buffers its answer.
 func (c *Conn) Execute(ctx context.Context, st Statement) (*Result, error) {
@@ -14,7 +18,7 @@ func (c *Conn) Execute(ctx context.Context, st Statement) (*Result, error) {
 	if err := c.allows(q); err != nil {
 		return nil, err
 	}
-	out, err := c.conn.Run(ctx, q)
+	out, err := c.conn.Execute(ctx, q)
 	if err != nil {
 		return nil, describe("execute", c.note(err))
 	}
@@ -45,7 +49,7 @@ func (c *Conn) ExecuteBatch(ctx context.Context, sts ...Statement) ([]*Result, e
 	return results, err
 }
 
-func (c *Conn) batch(ctx context.Context, sts []Statement) ([]Outcome, error) {
+func (c *Conn) batch(ctx context.Context, sts []Statement) ([]backend.Result, error) {
 	qs, err := bindAll(c.Dialect(), sts)
 	if err != nil {
 		return nil, describe("execute", err)
@@ -92,7 +96,7 @@ func (c *Conn) openCursor(ctx context.Context, st Statement, window int) (Cursor
 	if err := c.allows(q); err != nil {
 		return nil, err
 	}
-	inner, err := c.conn.Open(ctx, q, window)
+	inner, err := c.conn.Query(ctx, q, window)
 	if err != nil {
 		return nil, describe("execute", c.note(err))
 	}

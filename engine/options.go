@@ -6,6 +6,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // An Option changes how [Open] opens a database.
@@ -16,7 +17,7 @@ type optionFunc func(c *config) error
 func (f optionFunc) apply(c *config) error { return f(c) }
 
 type config struct {
-	Config
+	backend.Config
 	echo     *slog.Logger
 	echoArgs bool
 	lazy     bool
@@ -30,7 +31,7 @@ const (
 )
 
 func defaultConfig() config {
-	return config{Config: Config{
+	return config{Config: backend.Config{
 		PoolSize:    defaultPoolSize,
 		MaxOverflow: defaultMaxOverflow,
 		PoolTimeout: defaultPoolTimeout,

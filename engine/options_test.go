@@ -10,6 +10,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 func TestMistakesInOptionsAreNamed(t *testing.T) {
@@ -31,9 +32,9 @@ func TestMistakesInOptionsAreNamed(t *testing.T) {
 }
 
 // stub is an opener that keeps what it is told.
-type stub struct{ cfg engine.Config }
+type stub struct{ cfg backend.Config }
 
-func (s *stub) Open(_ *engine.URL, cfg engine.Config) (engine.Backend, error) {
+func (s *stub) Open(_ *backend.URL, cfg backend.Config) (backend.DB, error) {
 	s.cfg = cfg
 	return nil, errStub
 }
@@ -47,7 +48,7 @@ var errStub = stubError{}
 func TestOptionsReachTheDialect(t *testing.T) {
 	t.Parallel()
 	s := &stub{}
-	engine.Register("stub", s)
+	backend.Register("stub", s)
 	_, err := engine.Open(t.Context(), "stub:x")
 	if err != errStub { //nolint:errorlint // it is passed on as it is
 		t.Fatalf("the dialect's error: %v", err)
@@ -61,21 +62,21 @@ func TestOptionsReachTheDialect(t *testing.T) {
 	if c := s.cfg; c.PoolSize != 2 || c.MaxOverflow != 0 || c.PoolTimeout != 0 || c.PoolRecycle != time.Hour || !c.PrePing || c.Chain.Len() != 2 {
 		t.Errorf("options gave %+v", c)
 	}
-	if got := engine.Schemes(); !strings.Contains(strings.Join(got, " "), "sqlite stub") {
+	if got := backend.Schemes(); !strings.Contains(strings.Join(got, " "), "sqlite stub") {
 		t.Errorf("schemes are %v", got)
 	}
 }
 
 func TestRegisterRefusesWhatCantBeUsed(t *testing.T) {
 	t.Parallel()
-	for what, o := range map[string]engine.Opener{"nothing": nil, "a scheme that is taken": &stub{}} {
+	for what, o := range map[string]backend.Opener{"nothing": nil, "a scheme that is taken": &stub{}} {
 		func() {
 			defer func() {
 				if recover() == nil {
 					t.Errorf("%s is registered", what)
 				}
 			}()
-			engine.Register("sqlite", o)
+			backend.Register("sqlite", o)
 		}()
 	}
 }

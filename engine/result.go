@@ -1,20 +1,22 @@
 package engine
 
+import "github.com/sessionproxy/sessionproxy/engine/backend"
+
 // A Result is the answer to a statement, in memory. It has the methods of a
-// [View] of its rows. A result does not need to be closed, and keeps no
+// [Rows] of its rows. A result does not need to be closed, and keeps no
 // connection.
 type Result struct {
-	View[Row]
-	outcome Outcome
+	Rows[Row]
+	outcome backend.Result
 }
 
-func newResult(d *Dialect, o Outcome) *Result {
+func newResult(d *Dialect, o backend.Result) *Result {
 	src := &buffered{cols: &columns{o.Columns, d}, block: o.Rows}
-	return &Result{View: rowView(src), outcome: o}
+	return &Result{Rows: newRows(src), outcome: o}
 }
 
-func rowView(src source) View[Row] {
-	return View[Row]{src: src, keep: true, read: func(s source) (Row, error) { return s.row(), nil }}
+func newRows(src source) Rows[Row] {
+	return Rows[Row]{src: src, keep: true, read: func(s source) (Row, error) { return s.row(), nil }}
 }
 
 // ReturnsRows reports whether the statement returns rows, be it none. Reading
@@ -27,7 +29,7 @@ func (r *Result) RowsAffected() int64 { return r.outcome.Affected }
 
 // LastInsertID returns the key that the database generated for the row that
 // was inserted, for the first one of several. Not every database tells: with a
-// RETURNING clause the key is in the rows. See [Features].
+// RETURNING clause the key is in the rows. See [backend.Features].
 func (r *Result) LastInsertID() (id int64, ok bool) { return r.outcome.LastID, r.outcome.HasLastID }
 
 // Freeze returns a copy of the whole result that gives new results from the
@@ -40,22 +42,24 @@ func (r *Result) Freeze() *FrozenResult {
 // immutable and safe for concurrent use.
 type FrozenResult struct {
 	dialect *Dialect
-	outcome Outcome
+	outcome backend.Result
 }
 
 // Result returns a new result with all rows.
 func (f *FrozenResult) Result() *Result { return newResult(f.dialect, f.outcome) }
 
-// A Rows is a [Result] or a [Stream].
-type Rows interface {
-	// rows returns the view that the answer's other views are made from.
-	rows() *View[Row]
+// An Answer is a [Result] or a [Stream].
+type Answer interface {
+	// rows returns what all other rows of the answer are made from.
+	rows() *Rows[Row]
 }
 
-func (v *View[T]) rows() *View[Row] {
-	view := rowView(v.src)
-	return &view
+func (v *Rows[T]) rows() *Rows[Row] {
+	rows := newRows(v.src)
+	return &rows
 }
 
 // ColumnTypes describes the columns.
-func (r *Result) ColumnTypes() []Column { return append([]Column(nil), r.outcome.Columns...) }
+func (r *Result) ColumnTypes() []backend.Column {
+	return append([]backend.Column(nil), r.outcome.Columns...)
+}

@@ -3,11 +3,13 @@ package engine
 import (
 	"fmt"
 	"strings"
+
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // columns are the columns of an answer.
 type columns struct {
-	list    []Column
+	list    []backend.Column
 	dialect *Dialect
 }
 
@@ -53,7 +55,7 @@ func (c *columns) find(fits func(name string) bool) (at, found int) {
 // immutable, outlives the result it came from, and is safe for concurrent use.
 type Row struct {
 	columns *columns
-	block   Block
+	block   backend.Block
 	index   int
 }
 

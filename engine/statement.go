@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
@@ -40,12 +41,12 @@ type Executor interface {
 }
 
 // bind renders a statement and reads what it does.
-func bind(d *Dialect, st Statement) (Bound, error) { return bindAfter(d, st, nil) }
+func bind(d *Dialect, st Statement) (backend.BoundStatement, error) { return bindAfter(d, st, nil) }
 
 // bindAll binds statements. One that can't be rendered is a [BatchError].
-func bindAll(d *Dialect, sts []Statement) ([]Bound, error) {
-	qs := make([]Bound, len(sts))
-	var before *Bound
+func bindAll(d *Dialect, sts []Statement) ([]backend.BoundStatement, error) {
+	qs := make([]backend.BoundStatement, len(sts))
+	var before *backend.BoundStatement
 	for i, st := range sts {
 		q, err := bindAfter(d, st, before)
 		if err != nil {
@@ -60,13 +61,13 @@ func bindAll(d *Dialect, sts []Statement) ([]Bound, error) {
 // bindAfter is bind for a statement behind another one, or nil. If they have the
 // same text they do the same: those that are too long to be kept, such as an
 // INSERT of many rows, come one after the other.
-func bindAfter(d *Dialect, st Statement, before *Bound) (Bound, error) {
+func bindAfter(d *Dialect, st Statement, before *backend.BoundStatement) (backend.BoundStatement, error) {
 	if st == nil {
-		return Bound{}, fmt.Errorf("engine: render: the statement is nil")
+		return backend.BoundStatement{}, fmt.Errorf("engine: render: the statement is nil")
 	}
 	text, args, err := st.Render(d)
 	if err != nil {
-		return Bound{}, fmt.Errorf("engine: render: %w", err)
+		return backend.BoundStatement{}, fmt.Errorf("engine: render: %w", err)
 	}
 	if before != nil && before.Text == text {
 		q := *before
@@ -74,5 +75,5 @@ func bindAfter(d *Dialect, st Statement, before *Bound) (Bound, error) {
 		return q, nil
 	}
 	v := verbOf(sqltext.DialectOf(string(d.System)), text)
-	return Bound{Text: text, Args: args, Rows: v.rows, ReadOnly: v.readOnly, Cursor: v.cursor, Inserts: v.inserts, Data: v.data, EndsTx: v.endsTx}, nil
+	return backend.BoundStatement{Text: text, Args: args, Rows: v.rows, ReadOnly: v.readOnly, Cursor: v.cursor, Inserts: v.inserts, Data: v.data, EndsTx: v.endsTx}, nil
 }

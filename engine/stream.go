@@ -3,7 +3,7 @@ package engine
 import "fmt"
 
 // A Stream is the answer to a statement, of which one window of rows is in
-// memory. It has the methods of a [View] of its rows. It holds a connection
+// memory. It has the methods of a [Rows] of its rows. It holds a connection
 // until its last row was read or it is closed, which it has to be:
 //
 //	stream, err := eng.Stream(ctx, engine.Text("SELECT … FROM big"))
@@ -14,11 +14,11 @@ import "fmt"
 //	}
 //
 // Closing it early does not read the rest.
-type Stream struct{ View[Row] }
+type Stream struct{ Rows[Row] }
 
 func newStream(d *Dialect, c Cursor, window int) *Stream {
 	src := &windowed{cursor: c, cols: &columns{c.Columns(), d}, window: window}
-	return &Stream{View: rowView(src)}
+	return &Stream{Rows: newRows(src)}
 }
 
 // A StreamOption changes how a [Stream] is read.

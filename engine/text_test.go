@@ -9,11 +9,12 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 var (
-	postgres = &engine.Dialect{System: sp.PostgreSQL, Placeholder: engine.Dollar, Quote: '"'}
-	mariadb  = &engine.Dialect{System: sp.MariaDB, Placeholder: engine.Question, Quote: '`'}
+	postgres = &engine.Dialect{System: sp.PostgreSQL, Placeholder: backend.Dollar, Quote: '"'}
+	mariadb  = &engine.Dialect{System: sp.MariaDB, Placeholder: backend.Question, Quote: '`'}
 )
 
 func TestTextIsWrittenInTheDatabasesOwnForm(t *testing.T) {

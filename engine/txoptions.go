@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // A TxOption sets a property of transactions.
@@ -14,7 +16,7 @@ type txOptionFunc func(c *txConfig) error
 func (f txOptionFunc) applyTx(c *txConfig) error { return f(c) }
 
 type txConfig struct {
-	TxOptions
+	backend.TxOptions
 	autocommit bool
 }
 

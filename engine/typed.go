@@ -88,8 +88,18 @@ func planFor[T any](d *Dialect, cur Cursor) (*scan.Plan[T], error) {
 		}
 		return nil, ErrNoRows
 	}
-	return scan.PlanFor[T](names, d.scanOptions()...)
+	return scan.PlanFor[T](names, scanOptions(d)...)
 }
+
+// scanOptions returns what a plan for reading rows of a dialect needs.
+func scanOptions(d *Dialect) []scan.Option {
+	if d.NativeScan {
+		return nil
+	}
+	return converting
+}
+
+var converting = []scan.Option{scan.WithConversions()}
 
 // closeCursor closes a cursor, whose error does not matter after another.
 func closeCursor(cur Cursor, err error) error {
@@ -168,15 +178,15 @@ func Each[T any](ctx context.Context, ex Executor, st Statement, opts ...StreamO
 	}
 }
 
-// As returns a view of an answer's rows as values of T; see [All].
-func As[T any](r Rows) *View[T] {
+// As returns an answer's rows as values of T; see [All].
+func As[T any](r Answer) *Rows[T] {
 	base := r.rows()
 	row := &scanned{base.src}
 	var plan *scan.Plan[T]
 	return derive(base, base.src, false, func(s source) (value T, err error) {
 		if plan == nil {
 			cols := s.columns()
-			if plan, err = scan.PlanFor[T](cols.keys(), cols.dialect.scanOptions()...); err != nil {
+			if plan, err = scan.PlanFor[T](cols.keys(), scanOptions(cols.dialect)...); err != nil {
 				return value, err
 			}
 		}
@@ -185,9 +195,9 @@ func As[T any](r Rows) *View[T] {
 	})
 }
 
-// ScalarsOf returns a view of the values of one column, counted from 0, as
+// ScalarsOf returns the values of one column, counted from 0, as
 // values of T.
-func ScalarsOf[T any](r Rows, column int) *View[T] {
+func ScalarsOf[T any](r Answer, column int) *Rows[T] {
 	base := r.rows()
 	row := &scanned{base.src}
 	var read func(scan.Row) (T, error)
@@ -216,7 +226,7 @@ func columnReader[T any](d *Dialect, names []string, column int) (func(row scan.
 	case column < 0 || column >= len(names):
 		return nil, fmt.Errorf("engine: fetch: there is no column %d of %d", column, len(names))
 	}
-	plan, err := scan.PlanFor[T](names[column:column+1], d.scanOptions()...)
+	plan, err := scan.PlanFor[T](names[column:column+1], scanOptions(d)...)
 	if err != nil {
 		return nil, err
 	}

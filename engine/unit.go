@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // unitKey finds the transaction of an engine's unit of work in a context.
@@ -49,7 +50,7 @@ func (e *Engine) RunInTx(ctx context.Context, fn func(ctx context.Context, tx *T
 		return outer.join(ctx, o.TxOptions, fn)
 	}
 	failed := false // fn did, so that the error is fn's
-	err = e.backend.RunInTx(ctx, o.TxOptions, func(ctx context.Context, bc BackendConn) error {
+	err = e.backend.RunInTx(ctx, o.TxOptions, func(ctx context.Context, bc backend.Conn) error {
 		err := e.performUnit(ctx, bc, o.TxOptions, fn)
 		failed = err != nil
 		return err
@@ -62,13 +63,13 @@ func (e *Engine) RunInTx(ctx context.Context, fn func(ctx context.Context, tx *T
 
 // unit is what functions that join a unit of work share, on any goroutine.
 type unit struct {
-	options TxOptions
+	options backend.TxOptions
 	over    atomic.Bool
 	doomed  atomic.Pointer[error] // why a function that joined failed
 }
 
 // performUnit runs fn once, in the transaction that is open on bc.
-func (e *Engine) performUnit(ctx context.Context, bc BackendConn, o TxOptions, fn func(context.Context, *Tx) error) error {
+func (e *Engine) performUnit(ctx context.Context, bc backend.Conn, o backend.TxOptions, fn func(context.Context, *Tx) error) error {
 	c := &Conn{engine: e, conn: bc}
 	tx := &Tx{conn: c, unit: &unit{options: o}}
 	c.root, c.top = tx, tx
@@ -94,11 +95,11 @@ func (e *Engine) performUnit(ctx context.Context, bc BackendConn, o TxOptions, f
 // join runs fn in the transaction of the unit at work. Half of a unit is never
 // committed: if fn fails the whole unit does, also if the function around it
 // ignores the error.
-func (t *Tx) join(ctx context.Context, o TxOptions, fn func(context.Context, *Tx) error) error {
+func (t *Tx) join(ctx context.Context, o backend.TxOptions, fn func(context.Context, *Tx) error) error {
 	if t.unit.over.Load() {
 		return fmt.Errorf("engine: run in transaction: the unit that the context belongs to: %w", ErrTransactionClosed)
 	}
-	if have := t.unit.options; o != (TxOptions{}) && o != have {
+	if have := t.unit.options; o != (backend.TxOptions{}) && o != have {
 		return fmt.Errorf("engine: run in transaction: joining a transaction with isolation %s, read-only %t, but isolation %s, read-only %t is wanted",
 			have.Isolation, have.ReadOnly, o.Isolation, o.ReadOnly)
 	}

@@ -56,18 +56,18 @@ func (t *Task[T]) Local() bool { return t.wrong != nil || t.local }
 func (t *Task[T]) Barrier() bool { return t.wrong == nil && t.barrier }
 
 // Single reports, of a planned task, whether it runs one statement: it may be
-// performed with others of its kind by [Session.Together].
+// performed with others of its kind by [Session.BatchFuncs].
 func (t *Task[T]) Single() bool { return t.wrong == nil && t.single }
 
-// Together calls functions that perform tasks of one statement each, and has
-// these sent together where the database can; see [engine.Conn.Together].
-func (s *Session) Together(fns ...func()) {
+// BatchFuncs calls functions that perform tasks of one statement each, and has
+// these sent together where the database can; see [engine.Conn.BatchFuncs].
+func (s *Session) BatchFuncs(fns ...func()) {
 	for len(fns) > 0 && s.tx.conn == nil {
 		fns[0]()
 		fns = fns[1:]
 	}
 	if len(fns) > 0 {
-		s.tx.conn.Together(fns...)
+		s.tx.conn.BatchFuncs(fns...)
 	}
 }
 

@@ -59,7 +59,7 @@ func NewAsyncSession(eng *engine.Engine, opts ...AsyncOption) (*AsyncSession, er
 func newAsync(eng *engine.Engine, c asyncConfig) *AsyncSession {
 	a := &AsyncSession{core: orm.NewSession(eng, c.session...), queue: queue.NewQueue(c.waiting, failures), waiting: c.waiting}
 	if c.pipelining && eng.Dialect().Features.Pipelining {
-		a.queue.Pipeline(func(fns []func()) { a.core.Together(fns...) })
+		a.queue.Pipeline(func(fns []func()) { a.core.BatchFuncs(fns...) })
 	}
 	a.meters, a.timed = c.meters, c.meters != nil || eng.Handler() != nil
 	return a

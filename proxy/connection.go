@@ -19,7 +19,7 @@ import (
 // asking for one waits only if too many wait already, see
 // [WithConnectionQueue]. The context of an operation governs the operation,
 // that of Await the wait alone. On PostgreSQL, statements of a transaction that
-// wait together are sent in one round trip; see [engine.Conn.Together].
+// wait together are sent in one round trip; see [engine.Conn.BatchFuncs].
 //
 // An operation runs whether it is awaited or not. The error of one that nobody
 // has awaited is not lost: [AsyncConnection.Commit] then rolls back and returns
@@ -55,7 +55,7 @@ const (
 func (e *AsyncEngine) connection(c *engine.Conn) *AsyncConnection {
 	a := &AsyncConnection{engine: e, conn: c, queue: queue.NewQueue(e.config.waiting, failures)}
 	if e.config.pipelining {
-		a.queue.Pipeline(func(fns []func()) { c.Together(fns...) })
+		a.queue.Pipeline(func(fns []func()) { c.BatchFuncs(fns...) })
 	}
 	return a
 }

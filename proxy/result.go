@@ -21,11 +21,11 @@ type AsyncScalarResult = Stream[any]
 // StreamAs returns a stream of an answer's rows as values of T: a struct, or a
 // single value for a statement of one column; see [engine.As].
 func StreamAs[T any](rows AsyncResult) Stream[T] {
-	return derive(rows, func(v *engine.View[engine.Row]) *engine.View[T] { return engine.As[T](v) })
+	return derive(rows, func(v *engine.Rows[engine.Row]) *engine.Rows[T] { return engine.As[T](v) })
 }
 
 // StreamScalarsAs returns a stream of the values of one column, counted from 0,
 // as values of T; see [engine.ScalarsOf].
 func StreamScalarsAs[T any](rows AsyncResult, column int) Stream[T] {
-	return derive(rows, func(v *engine.View[engine.Row]) *engine.View[T] { return engine.ScalarsOf[T](v, column) })
+	return derive(rows, func(v *engine.Rows[engine.Row]) *engine.Rows[T] { return engine.ScalarsOf[T](v, column) })
 }

@@ -40,7 +40,7 @@ type Stream[T any] struct{ from *streamReader[T] }
 // streamReader is how a stream reads its rows.
 type streamReader[T any] struct {
 	stream *stream.Stream
-	view   *engine.View[T]
+	view   *engine.Rows[T]
 
 	mu    sync.Mutex
 	ahead []T // of a window that is ranged over, those that are left

@@ -91,25 +91,25 @@ func (s Stream[T]) Keys() []string {
 }
 
 // Scalars returns a stream of the values of the first column.
-func (s Stream[T]) Scalars() AsyncScalarResult { return derive(s, (*engine.View[T]).Scalars) }
+func (s Stream[T]) Scalars() AsyncScalarResult { return derive(s, (*engine.Rows[T]).Scalars) }
 
 // Mappings returns a stream of the rows as maps from the columns' names to
 // their values. A name that several columns have is an error.
-func (s Stream[T]) Mappings() Stream[map[string]any] { return derive(s, (*engine.View[T]).Mappings) }
+func (s Stream[T]) Mappings() Stream[map[string]any] { return derive(s, (*engine.Rows[T]).Mappings) }
 
 // Columns returns a stream of the rows with the named columns only, in that
 // order. A name that no column has, or several have, is an error of the first
 // read.
 func (s Stream[T]) Columns(names ...string) AsyncResult {
-	return derive(s, func(v *engine.View[T]) *engine.View[engine.Row] { return v.Columns(names...) })
+	return derive(s, func(v *engine.Rows[T]) *engine.Rows[engine.Row] { return v.Columns(names...) })
 }
 
 // Unique returns a stream without the rows that equal one before; see
-// [engine.View.Unique]. It keeps what it has seen in memory.
-func (s Stream[T]) Unique() Stream[T] { return derive(s, (*engine.View[T]).Unique) }
+// [engine.Rows.Unique]. It keeps what it has seen in memory.
+func (s Stream[T]) Unique() Stream[T] { return derive(s, (*engine.Rows[T]).Unique) }
 
 // derive returns a stream of what another reads, by a view of its view.
-func derive[T, U any](s Stream[T], view func(v *engine.View[T]) *engine.View[U]) Stream[U] {
+func derive[T, U any](s Stream[T], view func(v *engine.Rows[T]) *engine.Rows[U]) Stream[U] {
 	if s.from == nil {
 		return Stream[U]{}
 	}

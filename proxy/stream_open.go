@@ -40,14 +40,14 @@ func after[T any](s *stream.Stream, f Future[T]) Future[T] {
 // opening is what opens a stream whose rows are read by view.
 type opening[T any] struct {
 	run  func(ctx context.Context) (*engine.Stream, error)
-	view func(s *engine.Stream) *engine.View[T]
+	view func(s *engine.Stream) *engine.Rows[T]
 }
 
 // rowsOf returns how the stream of a statement is opened, for its rows.
 func rowsOf(ex engine.Executor, st engine.Statement, opts []engine.StreamOption) opening[engine.Row] {
 	return opening[engine.Row]{
 		run:  func(ctx context.Context) (*engine.Stream, error) { return ex.Stream(ctx, st, opts...) },
-		view: func(s *engine.Stream) *engine.View[engine.Row] { return &s.View },
+		view: func(s *engine.Stream) *engine.Rows[engine.Row] { return &s.Rows },
 	}
 }
 
@@ -56,7 +56,7 @@ func rowsOf(ex engine.Executor, st engine.Statement, opts []engine.StreamOption)
 func scalarsOf(ex engine.Executor, st engine.Statement, opts []engine.StreamOption) opening[any] {
 	return opening[any]{
 		run:  rowsOf(ex, st, opts).run,
-		view: func(s *engine.Stream) *engine.View[any] { return s.Scalars() },
+		view: func(s *engine.Stream) *engine.Rows[any] { return s.Scalars() },
 	}
 }
 

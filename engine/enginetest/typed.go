@@ -96,9 +96,9 @@ func testTypedScalar(t *testing.T, f *fixture) {
 
 func testTypedViews(t *testing.T, f *fixture) {
 	f.items(3)
-	for what, open := range map[string]func() engine.Rows{
-		"result": func() engine.Rows { return f.exec(f, allItems) },
-		"stream": func() engine.Rows {
+	for what, open := range map[string]func() engine.Answer{
+		"result": func() engine.Answer { return f.exec(f, allItems) },
+		"stream": func() engine.Answer {
 			return must[*engine.Stream](t)(f.Stream(t.Context(), engine.Text(allItems), engine.WithWindow(2)))
 		},
 	} {

@@ -5,17 +5,17 @@ import (
 	"strings"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // dialect describes a server by what VERSION() says; if that is empty, it
 // promises only what every server of the system can do.
-func dialect(system sp.System, version string) *engine.Dialect {
-	d := &engine.Dialect{
-		System: system, Version: version, Placeholder: engine.Question, Quote: '`',
-		Features: engine.Features{
+func dialect(system sp.System, version string) *backend.Dialect {
+	d := &backend.Dialect{
+		System: system, Version: version, Placeholder: backend.Question, Quote: '`',
+		Features: backend.Features{
 			Savepoints: true, ForUpdate: true, DefaultKeyword: true,
-			Upsert: engine.UpsertOnDuplicateKey, MatchedRows: true, LastInsertID: true,
+			Upsert: backend.UpsertOnDuplicateKey, MatchedRows: true, LastInsertID: true,
 		},
 	}
 	if version == "" {

@@ -13,19 +13,19 @@ import (
 	driver "github.com/go-sql-driver/mysql"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 func init() {
-	engine.Register("mysql", opener{})
-	engine.Register("mariadb", opener{})
+	backend.Register("mysql", opener{})
+	backend.Register("mariadb", opener{})
 }
 
 // opener opens databases of MySQL and MariaDB.
 type opener struct{}
 
-// Open implements [engine.Opener].
-func (opener) Open(u *engine.URL, cfg engine.Config) (engine.Backend, error) {
+// Open implements [backend.Opener].
+func (opener) Open(u *backend.URL, cfg backend.Config) (backend.DB, error) {
 	s, err := read(u)
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func (opener) Open(u *engine.URL, cfg engine.Config) (engine.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: open: %s: %w", u.Scheme, err)
 	}
-	return newBackend(&connector{base: base, cached: s.cached}, s.target, cfg), nil
+	return newDatabase(&connector{base: base, cached: s.cached}, s.target, cfg), nil
 }
 
 // settings are what the URL says.
@@ -52,7 +52,7 @@ const (
 	maxPacket             = 1 << 30
 )
 
-func read(u *engine.URL) (settings, error) {
+func read(u *backend.URL) (settings, error) {
 	p := u.Read()
 	c := driver.NewConfig()
 	c.User, c.DBName = u.User, u.Database
@@ -95,7 +95,7 @@ func read(u *engine.URL) (settings, error) {
 }
 
 // address sets where the server is: a host, or the path of a socket.
-func (s *settings) address(u *engine.URL) {
+func (s *settings) address(u *backend.URL) {
 	if strings.HasPrefix(u.Host, "/") {
 		s.config.Net, s.config.Addr, s.target.Host = "unix", u.Host, u.Host
 		return
@@ -115,7 +115,7 @@ func (s *settings) address(u *engine.URL) {
 
 // dialFirst returns a function that dials the servers in their order and takes
 // the first that answers.
-func dialFirst(first string, more []engine.Address) func(ctx context.Context, network, addr string) (net.Conn, error) {
+func dialFirst(first string, more []backend.Address) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	addresses := []string{first}
 	for _, a := range more {
 		addresses = append(addresses, net.JoinHostPort(a.Host, strconv.Itoa(cmp.Or(a.Port, sp.MySQL.DefaultPort()))))

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // readTLS reads how the connection is encrypted.
-func (s *settings) readTLS(p *engine.ParamReader, host string) {
+func (s *settings) readTLS(p *backend.ParamReader, host string) {
 	mode := p.OneOf("tls", "", "false", "preferred", "true", "skip-verify")
 	ca, cert, key := p.String("tls_ca", ""), p.String("tls_cert", ""), p.String("tls_key", "")
 	name := p.String("tls_server_name", host)

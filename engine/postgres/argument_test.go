@@ -76,7 +76,7 @@ func waysToSend(t *testing.T, e *engine.Engine, v any) map[string]error {
 		})
 	}
 	_ = e.RunInTx(ctx, func(ctx context.Context, tx *engine.Tx) error {
-		tx.Conn().Together(
+		tx.Conn().BatchFuncs(
 			func() { _, out["the first of two"] = tx.Execute(ctx, read) },
 			func() { _, out["the second of two"] = tx.Execute(ctx, engine.Text("SELECT 1")) },
 		)

@@ -36,7 +36,7 @@ func (b *block) add(values [][]byte) {
 	b.rows++
 }
 
-// Len implements [engine.Block].
+// Len implements [backend.Block].
 func (b *block) Len() int { return b.rows }
 
 // value returns a value as it came; nil for NULL.
@@ -57,7 +57,7 @@ func (b *block) value(i int) []byte {
 	return b.data[start:end:end]
 }
 
-// Scan implements [engine.Block].
+// Scan implements [backend.Block].
 func (b *block) Scan(row int, dest ...any) error {
 	m := typeMaps.Get().(*pgtype.Map)
 	defer typeMaps.Put(m)
@@ -76,7 +76,7 @@ func (b *block) Scan(row int, dest ...any) error {
 	return nil
 }
 
-// Values implements [engine.Block].
+// Values implements [backend.Block].
 func (b *block) Values(row int) ([]any, error) {
 	m := typeMaps.Get().(*pgtype.Map)
 	defer typeMaps.Put(m)

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // changing is an UPDATE or DELETE of the rows that columns find, taken apart.
@@ -121,7 +121,7 @@ func (c *changing) keyed(types []uint32) bool {
 type keyTuple [4]any
 
 // distinct reports whether no two statements have the same keys.
-func (c *changing) distinct(qs []engine.Bound) bool {
+func (c *changing) distinct(qs []backend.BoundStatement) bool {
 	if len(c.keys) == 1 && ascending(qs, c.keys[0]) {
 		return true
 	}
@@ -146,7 +146,7 @@ func (c *changing) distinct(qs []engine.Bound) bool {
 
 // ascending reports whether an argument is an integer that grows from statement
 // to statement.
-func ascending(qs []engine.Bound, arg int) bool {
+func ascending(qs []backend.BoundStatement, arg int) bool {
 	var last int64
 	for i, q := range qs {
 		n, ok := q.Args[arg].(int64)
@@ -169,13 +169,13 @@ var errMissed = errors.New("the statement has not found all rows")
 
 // changesOf returns the outcomes of n statements for which a folded one stands,
 // which returns their places, counted from 1.
-func changesOf(results pgx.BatchResults, n int) ([]engine.Outcome, error) {
+func changesOf(results pgx.BatchResults, n int) ([]backend.Result, error) {
 	rows, err := results.Query()
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	outs := make([]engine.Outcome, n)
+	outs := make([]backend.Result, n)
 	for rows.Next() {
 		var place int64
 		if err := rows.Scan(&place); err != nil {
@@ -186,7 +186,7 @@ func changesOf(results pgx.BatchResults, n int) ([]engine.Outcome, error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(outs, func(o engine.Outcome) bool { return o.Affected == 0 }) {
+	if slices.ContainsFunc(outs, func(o backend.Result) bool { return o.Affected == 0 }) {
 		return nil, errMissed
 	}
 	return outs, nil

@@ -5,13 +5,13 @@ import (
 
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // column is a column of the rows of several statements, as an array. It
 // implements [pgtype.ArrayGetter], for one encoding at a time.
 type column struct {
-	qs []engine.Bound
+	qs []backend.BoundStatement
 	fd *folded
 	i  int
 

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // speaker is what runs single statements.
@@ -28,14 +28,14 @@ type runner interface {
 // conn is a connection, or the transaction of a unit of work. It is used by one
 // goroutine at a time.
 type conn struct {
-	backend *backend
-	pool    *pool            // nil for a unit of work
-	conn    *pgxdb.PoolConn  // nil for a unit of work, which has the transaction alone
-	tx      pgx.Tx           // nil outside of a transaction
-	gather  *pgxdb.Gathering // of the function of Together that runs, or nil
+	database *database
+	pool     *pool            // nil for a unit of work
+	conn     *pgxdb.PoolConn  // nil for a unit of work, which has the transaction alone
+	tx       pgx.Tx           // nil outside of a transaction
+	gather   *pgxdb.Gathering // of the function of BatchFuncs that runs, or nil
 }
 
-var _ engine.BackendConn = (*conn)(nil)
+var _ backend.Conn = (*conn)(nil)
 
 func (c *conn) runner() runner {
 	if c.tx != nil {
@@ -44,8 +44,8 @@ func (c *conn) runner() runner {
 	return c.conn
 }
 
-// Run implements [engine.BackendConn].
-func (c *conn) Run(ctx context.Context, q engine.Bound) (engine.Outcome, error) {
+// Execute implements [backend.Conn].
+func (c *conn) Execute(ctx context.Context, q backend.BoundStatement) (backend.Result, error) {
 	if g := c.gathering(q); g != nil {
 		out, err := run(ctx, g, q)
 		return out, aborted(err)
@@ -53,8 +53,8 @@ func (c *conn) Run(ctx context.Context, q engine.Bound) (engine.Outcome, error) 
 	return run(ctx, c.runner(), q)
 }
 
-// Open implements [engine.BackendConn].
-func (c *conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
+// Query implements [backend.Conn].
+func (c *conn) Query(ctx context.Context, q backend.BoundStatement, window int) (backend.Cursor, error) {
 	switch {
 	case window < 1:
 		if g := c.gathering(q); g != nil {
@@ -77,7 +77,7 @@ func (c *conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cur
 		return c.declare(ctx, q, window)
 	}
 	// Without a transaction, the stream has one of its own.
-	if err := c.Begin(ctx, engine.TxOptions{}); err != nil {
+	if err := c.Begin(ctx, backend.TxOptions{}); err != nil {
 		return nil, err
 	}
 	s, err := c.declare(ctx, q, window)
@@ -88,8 +88,8 @@ func (c *conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cur
 	return s, nil
 }
 
-// Begin implements [engine.BackendConn].
-func (c *conn) Begin(ctx context.Context, opts engine.TxOptions) error {
+// Begin implements [backend.Conn].
+func (c *conn) Begin(ctx context.Context, opts backend.TxOptions) error {
 	c.alone()
 	o, err := txOptions(opts)
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *conn) Begin(ctx context.Context, opts engine.TxOptions) error {
 	return err
 }
 
-// Commit implements [engine.BackendConn]. A COMMIT that can't be sent because
+// Commit implements [backend.Conn]. A COMMIT that can't be sent because
 // ctx is over rolls back: pgx would close the connection.
 func (c *conn) Commit(ctx context.Context) error {
 	c.alone()
@@ -114,7 +114,7 @@ func (c *conn) Commit(ctx context.Context) error {
 	return tx.Commit(ctx)
 }
 
-// Rollback implements [engine.BackendConn].
+// Rollback implements [backend.Conn].
 func (c *conn) Rollback(ctx context.Context) error {
 	c.alone()
 	if ctx.Err() != nil {
@@ -141,17 +141,17 @@ func (c *conn) undo(ctx context.Context) error {
 	return err
 }
 
-// Savepoint implements [engine.BackendConn].
+// Savepoint implements [backend.Conn].
 func (c *conn) Savepoint(ctx context.Context, name string) error {
 	return c.exec(ctx, "SAVEPOINT "+name)
 }
 
-// RollbackTo implements [engine.BackendConn].
+// RollbackTo implements [backend.Conn].
 func (c *conn) RollbackTo(ctx context.Context, name string) error {
 	return c.exec(ctx, "ROLLBACK TO SAVEPOINT "+name+"; RELEASE SAVEPOINT "+name)
 }
 
-// Release implements [engine.BackendConn].
+// Release implements [backend.Conn].
 func (c *conn) Release(ctx context.Context, name string) error {
 	return c.exec(ctx, "RELEASE SAVEPOINT "+name)
 }
@@ -162,7 +162,7 @@ func (c *conn) exec(ctx context.Context, text string) error {
 	return err
 }
 
-// Raw implements [engine.BackendConn].
+// Raw implements [backend.Conn].
 func (c *conn) Raw(fn func(driverConn any) error) error {
 	c.alone()
 	switch {
@@ -174,7 +174,7 @@ func (c *conn) Raw(fn func(driverConn any) error) error {
 	return fmt.Errorf("there is no connection: %w", errors.ErrUnsupported)
 }
 
-// Close implements [engine.BackendConn].
+// Close implements [backend.Conn].
 func (c *conn) Close(discard bool) error {
 	if c.conn == nil {
 		return nil
@@ -190,6 +190,6 @@ func (c *conn) Close(discard bool) error {
 	}
 	c.conn.Release()
 	c.conn = nil
-	c.backend.leave(c.pool, true)
+	c.database.leave(c.pool, true)
 	return err
 }

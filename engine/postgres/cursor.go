@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/engine/internal/assign"
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
@@ -21,20 +21,20 @@ var typeMaps = sync.Pool{New: func() any { return pgtype.NewMap() }}
 
 // cursor is an answer of pgx.
 type cursor struct {
-	rows    pgx.Rows
-	names   []string
-	columns []engine.Column
-	backend *backend
-	pool    *pool // used up to Close; nil if a connection is
-	peeked  bool  // the first row was read and not asked for yet
-	more    bool  // there is a first row
-	ended   bool  // the last row was read, and the connection may be at other work
-	unfit   bool  // a value did not fit, which Scan has reported
-	closed  bool
+	rows     pgx.Rows
+	names    []string
+	columns  []backend.Column
+	database *database
+	pool     *pool // used up to Close; nil if a connection is
+	peeked   bool  // the first row was read and not asked for yet
+	more     bool  // there is a first row
+	ended    bool  // the last row was read, and the connection may be at other work
+	unfit    bool  // a value did not fit, which Scan has reported
+	closed   bool
 }
 
 // open runs a query.
-func open(ctx context.Context, r speaker, q engine.Bound) (*cursor, error) {
+func open(ctx context.Context, r speaker, q backend.BoundStatement) (*cursor, error) {
 	rows, err := r.Query(ctx, q.Text, q.Args...)
 	if err != nil {
 		return nil, explain(err)
@@ -60,7 +60,7 @@ func newCursor(rows pgx.Rows) (*cursor, error) {
 	return c, nil
 }
 
-// Names implements [engine.Cursor].
+// Names implements [backend.Cursor].
 func (c *cursor) Names() []string {
 	if c.names == nil {
 		columns := c.Columns()
@@ -80,18 +80,18 @@ func namesOf(fields []pgconn.FieldDescription) []string {
 	return names
 }
 
-// Columns implements [engine.Cursor].
-func (c *cursor) Columns() []engine.Column {
+// Columns implements [backend.Cursor].
+func (c *cursor) Columns() []backend.Column {
 	if c.columns == nil {
 		c.columns = columnsOf(c.fields())
 	}
 	return c.columns
 }
 
-func columnsOf(fields []pgconn.FieldDescription) []engine.Column {
+func columnsOf(fields []pgconn.FieldDescription) []backend.Column {
 	m := typeMaps.Get().(*pgtype.Map)
 	defer typeMaps.Put(m)
-	columns := make([]engine.Column, len(fields))
+	columns := make([]backend.Column, len(fields))
 	for i := range fields {
 		columns[i].Name = fields[i].Name
 		if t, ok := m.TypeForOID(fields[i].DataTypeOID); ok {
@@ -101,7 +101,7 @@ func columnsOf(fields []pgconn.FieldDescription) []engine.Column {
 	return columns
 }
 
-// Next implements [engine.Cursor].
+// Next implements [backend.Cursor].
 func (c *cursor) Next() bool {
 	if c.peeked {
 		c.peeked = false
@@ -122,7 +122,7 @@ func (c *cursor) fields() []pgconn.FieldDescription {
 	return c.rows.FieldDescriptions()
 }
 
-// Scan implements [engine.Cursor].
+// Scan implements [backend.Cursor].
 func (c *cursor) Scan(dest ...any) error {
 	for i, raw := range c.rows.RawValues() {
 		if raw == nil && i < len(dest) && !holdsNull(dest[i]) {
@@ -144,8 +144,8 @@ func hideValue(err error, names []string) error {
 	return err
 }
 
-// Fetch implements [engine.Cursor].
-func (c *cursor) Fetch(n int) (engine.Block, error) {
+// Fetch implements [backend.Cursor].
+func (c *cursor) Fetch(n int) (backend.Block, error) {
 	b := newBlock(c.fields())
 	for n < 1 || b.Len() < n {
 		if !c.Next() {
@@ -156,7 +156,7 @@ func (c *cursor) Fetch(n int) (engine.Block, error) {
 	return b, nil
 }
 
-// Err implements [engine.Cursor].
+// Err implements [backend.Cursor].
 func (c *cursor) Err() error {
 	if c.unfit {
 		return nil
@@ -164,7 +164,7 @@ func (c *cursor) Err() error {
 	return c.rows.Err()
 }
 
-// Close implements [engine.Cursor].
+// Close implements [backend.Cursor].
 func (c *cursor) Close() error {
 	if c.closed {
 		return nil
@@ -172,7 +172,7 @@ func (c *cursor) Close() error {
 	c.closed = true
 	c.rows.Close()
 	if c.pool != nil {
-		c.backend.leave(c.pool, false)
+		c.database.leave(c.pool, false)
 	}
 	return c.Err()
 }

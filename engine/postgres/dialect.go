@@ -2,18 +2,18 @@ package postgres
 
 import (
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // dialect describes a server. What it promises is there from PostgreSQL 9.5 on
 // (SKIP LOCKED and ON CONFLICT are of that release).
-func dialect(system sp.System, version string) *engine.Dialect {
-	return &engine.Dialect{
-		System: system, Version: version, Placeholder: engine.Dollar, Quote: '"', NativeScan: true, AbortsTx: true,
-		Features: engine.Features{
+func dialect(system sp.System, version string) *backend.Dialect {
+	return &backend.Dialect{
+		System: system, Version: version, Placeholder: backend.Dollar, Quote: '"', NativeScan: true, AbortsTx: true,
+		Features: backend.Features{
 			InsertReturning: true, UpdateReturning: true, DeleteReturning: true,
 			Savepoints: true, ForUpdate: true, SkipLocked: true, DefaultKeyword: true,
-			Upsert: engine.UpsertOnConflict, Pipelining: true, MatchedRows: true,
+			Upsert: backend.UpsertOnConflict, Pipelining: true, MatchedRows: true,
 		},
 	}
 }

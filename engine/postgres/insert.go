@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // A run of the same INSERT, UPDATE or DELETE in a transaction is folded into one
@@ -25,9 +25,9 @@ const savepoint = "engine_fold"
 
 // alike returns how many of the first statements are the same one, if together
 // they have enough rows to be folded, else 0.
-func (c *conn) alike(qs []engine.Bound) int {
+func (c *conn) alike(qs []backend.BoundStatement) int {
 	first := &qs[0]
-	if c.tx == nil || c.backend.config.ConnConfig.StatementCacheCapacity == 0 || !first.Data || !first.Inserts && first.Rows {
+	if c.tx == nil || c.database.config.ConnConfig.StatementCacheCapacity == 0 || !first.Data || !first.Inserts && first.Rows {
 		return 0
 	}
 	enough := minFold
@@ -41,7 +41,7 @@ func (c *conn) alike(qs []engine.Bound) int {
 	if n*len(first.Args) < enough {
 		return 0
 	}
-	fd := c.backend.folds.get(first.Text)
+	fd := c.database.folds.get(first.Text)
 	if fd == nil || n*fd.rows < enough {
 		return 0
 	}
@@ -51,7 +51,7 @@ func (c *conn) alike(qs []engine.Bound) int {
 // foldedOf returns a statement that was taken apart for arrays; nil if it can't be
 // had. The server is asked for the types of its columns the first time.
 func (c *conn) foldedOf(ctx context.Context, text string) (*folded, error) {
-	fd := c.backend.folds.get(text)
+	fd := c.database.folds.get(text)
 	if fd == nil || fd.text != "" {
 		return fd, nil
 	}
@@ -64,18 +64,18 @@ func (c *conn) foldedOf(ctx context.Context, text string) (*folded, error) {
 	} else {
 		fd = nil
 	}
-	c.backend.folds.put(text, fd)
+	c.database.folds.put(text, fd)
 	return fd, nil
 }
 
 // fold does what statements that are the same do with one of them. If that
 // can't be done, or the server refuses a row, they are sent as they are: then it
 // tells which.
-func (c *conn) fold(ctx context.Context, qs []engine.Bound, outs []engine.Outcome) ([]engine.Outcome, error) {
+func (c *conn) fold(ctx context.Context, qs []backend.BoundStatement, outs []backend.Result) ([]backend.Result, error) {
 	first := len(outs)
 	fd, err := c.foldedOf(ctx, qs[0].Text)
 	if err != nil {
-		return outs, &engine.BatchError{Index: first, Err: err}
+		return outs, &backend.BatchError{Index: first, Err: err}
 	}
 	if fd != nil && fd.takes(qs) {
 		all, err := c.sendFolded(ctx, fd, qs)
@@ -83,13 +83,13 @@ func (c *conn) fold(ctx context.Context, qs []engine.Bound, outs []engine.Outcom
 			return append(outs, all...), nil
 		}
 		if lasting(err) {
-			c.backend.folds.put(qs[0].Text, nil)
+			c.database.folds.put(qs[0].Text, nil)
 		}
 		if !refused(err) {
-			return outs, &engine.BatchError{Index: first, Err: err}
+			return outs, &backend.BatchError{Index: first, Err: err}
 		}
 		if err := c.RollbackTo(ctx, savepoint); err != nil {
-			return outs, &engine.BatchError{Index: first, Err: err}
+			return outs, &backend.BatchError{Index: first, Err: err}
 		}
 	}
 	for rest := qs; len(rest) > 0; rest = qs[len(outs)-first:] {
@@ -102,7 +102,7 @@ func (c *conn) fold(ctx context.Context, qs []engine.Bound, outs []engine.Outcom
 
 // takes reports whether all values can be elements of arrays, and the statements
 // do not meddle with each other.
-func (f *folded) takes(qs []engine.Bound) bool {
+func (f *folded) takes(qs []backend.BoundStatement) bool {
 	for _, q := range qs {
 		if len(q.Args) != f.values*f.rows {
 			return false
@@ -122,7 +122,7 @@ var errRows = errors.New("the statement has not inserted all rows")
 
 // sendFolded sends what stands for statements, within a savepoint that it leaves
 // open if it fails.
-func (c *conn) sendFolded(ctx context.Context, fd *folded, qs []engine.Bound) ([]engine.Outcome, error) {
+func (c *conn) sendFolded(ctx context.Context, fd *folded, qs []backend.BoundStatement) ([]backend.Result, error) {
 	batch := &pgx.Batch{}
 	batch.Queue("SAVEPOINT " + savepoint)
 	parts := slices.Collect(slices.Chunk(qs, max(1, foldRows/fd.rows)))
@@ -141,7 +141,7 @@ func (c *conn) sendFolded(ctx context.Context, fd *folded, qs []engine.Bound) ([
 }
 
 // columns returns the arguments of a folded statement.
-func (f *folded) columns(qs []engine.Bound) []any {
+func (f *folded) columns(qs []backend.BoundStatement) []any {
 	args := make([]any, f.values)
 	for i := range args {
 		args[i] = &column{qs: qs, fd: f, i: i}
@@ -151,7 +151,7 @@ func (f *folded) columns(qs []engine.Bound) []any {
 
 // outcomes reads the answers to a savepoint and to folded statements, and
 // returns the outcomes of what these stand for.
-func (f *folded) outcomes(results pgx.BatchResults, parts [][]engine.Bound) (outs []engine.Outcome, err error) {
+func (f *folded) outcomes(results pgx.BatchResults, parts [][]backend.BoundStatement) (outs []backend.Result, err error) {
 	if _, err := results.Exec(); err != nil {
 		return nil, explain(err)
 	}
@@ -172,7 +172,7 @@ func (f *folded) outcomes(results pgx.BatchResults, parts [][]engine.Bound) (out
 			return nil, errRows
 		}
 		for i := range qs {
-			out := engine.Outcome{Affected: int64(f.rows), Columns: all.Columns}
+			out := backend.Result{Affected: int64(f.rows), Columns: all.Columns}
 			if all.Rows != nil {
 				out.Rows = &part{all.Rows, i * f.rows, f.rows}
 			}
@@ -210,15 +210,15 @@ func lasting(err error) bool {
 
 // part is a part of the rows of a block.
 type part struct {
-	all     engine.Block
+	all     backend.Block
 	from, n int
 }
 
-// Len implements [engine.Block].
+// Len implements [backend.Block].
 func (p *part) Len() int { return p.n }
 
-// Scan implements [engine.Block].
+// Scan implements [backend.Block].
 func (p *part) Scan(row int, dest ...any) error { return p.all.Scan(p.from+row, dest...) }
 
-// Values implements [engine.Block].
+// Values implements [backend.Block].
 func (p *part) Values(row int) ([]any, error) { return p.all.Values(p.from + row) }

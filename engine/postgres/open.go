@@ -14,25 +14,25 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
 
 func init() {
-	engine.Register("postgres", opener{})
-	engine.Register("postgresql", opener{})
+	backend.Register("postgres", opener{})
+	backend.Register("postgresql", opener{})
 }
 
 // opener opens databases of PostgreSQL.
 type opener struct{}
 
-// Open implements [engine.Opener].
-func (opener) Open(u *engine.URL, cfg engine.Config) (engine.Backend, error) {
+// Open implements [backend.Opener].
+func (opener) Open(u *backend.URL, cfg backend.Config) (backend.DB, error) {
 	c, err := read(u)
 	if err != nil {
 		return nil, err
 	}
-	return newBackend(c, cfg), nil
+	return newDatabase(c, cfg), nil
 }
 
 // Defaults and bounds of parameters.
@@ -43,7 +43,7 @@ const (
 )
 
 // read makes a configuration of pgx from the URL.
-func read(u *engine.URL) (*pgxpool.Config, error) {
+func read(u *backend.URL) (*pgxpool.Config, error) {
 	p := u.Read()
 	q := url.Values{}
 	take := func(name, value string) {
@@ -87,7 +87,7 @@ func read(u *engine.URL) (*pgxpool.Config, error) {
 }
 
 // readHost returns where the server is: a host, or a folder with its socket.
-func readHost(p *engine.ParamReader, u *engine.URL) string {
+func readHost(p *backend.ParamReader, u *backend.URL) string {
 	folder := p.String("host", "")
 	switch {
 	case folder == "":
@@ -101,7 +101,7 @@ func readHost(p *engine.ParamReader, u *engine.URL) string {
 }
 
 // connString writes what pgx parses, which knows more than its Config shows.
-func connString(u *engine.URL, host string, q url.Values) string {
+func connString(u *backend.URL, host string, q url.Values) string {
 	var words []string
 	word := func(key, value string) {
 		value = strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value)
@@ -137,7 +137,7 @@ func connString(u *engine.URL, host string, q url.Values) string {
 // severalHosts returns the hosts and ports of a URL that names several, as lists.
 // pgx tries them in their order, and takes the first that is what
 // target_session_attrs wants.
-func severalHosts(u *engine.URL) (hosts, ports string) {
+func severalHosts(u *backend.URL) (hosts, ports string) {
 	port := func(n int) string { return strconv.Itoa(cmp.Or(n, sp.PostgreSQL.DefaultPort())) }
 	hosts, ports = u.Host, port(u.Port)
 	for _, a := range u.More {
@@ -149,7 +149,7 @@ func severalHosts(u *engine.URL) (hosts, ports string) {
 
 // badConfig returns the error of pgx's parser without what it quotes. What it
 // wraps, of a certificate's file say, was parsed out of its own quotes.
-func badConfig(u *engine.URL, err error) error {
+func badConfig(u *backend.URL, err error) error {
 	name, _ := dbname.Check("") // of a connection string that is not ambiguous
 	plain := name.Refused("engine: open: "+u.Scheme, err)
 	if inner := errors.Unwrap(err); inner != nil {

@@ -9,7 +9,7 @@ import (
 // pool is a pool of pgx and how many there are who use it. It is closed when it
 // was disposed of and the last of them is done: closing it earlier would cancel
 // the connections that are being opened. Its fields are guarded by the
-// backend's lock.
+// database's lock.
 type pool struct {
 	*pgxdb.Pool
 	users    int
@@ -17,7 +17,7 @@ type pool struct {
 }
 
 // use returns the pool, which it opens if need be, for a user who calls done.
-func (b *backend) use() (*pool, error) {
+func (b *database) use() (*pool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.pool == nil {
@@ -32,7 +32,7 @@ func (b *backend) use() (*pool, error) {
 }
 
 // done ends a use. The user has given its connection back.
-func (b *backend) done(p *pool) {
+func (b *database) done(p *pool) {
 	b.mu.Lock()
 	p.users--
 	last := p.disposed && p.users == 0
@@ -42,8 +42,8 @@ func (b *backend) done(p *pool) {
 	}
 }
 
-// Dispose implements [engine.Backend].
-func (b *backend) Dispose() error {
+// Dispose implements [backend.DB].
+func (b *database) Dispose() error {
 	b.mu.Lock()
 	p := b.pool
 	b.pool = nil
@@ -64,7 +64,7 @@ func (b *backend) Dispose() error {
 // enter waits at the gate and returns the pool of a server that is known. For a
 // statement or unit of the pool the gate may be an interceptor, and is passed
 // by here; not for a connection that is held.
-func (b *backend) enter(ctx context.Context, held bool) (*pool, error) {
+func (b *database) enter(ctx context.Context, held bool) (*pool, error) {
 	p, err := b.use()
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (b *backend) enter(ctx context.Context, held bool) (*pool, error) {
 }
 
 // leave ends what enter began.
-func (b *backend) leave(p *pool, held bool) {
+func (b *database) leave(p *pool, held bool) {
 	if held || b.outside {
 		b.gate.Leave()
 	}
@@ -92,7 +92,7 @@ func (b *backend) leave(p *pool, held bool) {
 }
 
 // ask takes a connection, whose handshake tells what the server is.
-func (b *backend) ask(ctx context.Context, p *pool) error {
+func (b *database) ask(ctx context.Context, p *pool) error {
 	if _, err := b.gate.Enter(ctx); err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (b *backend) ask(ctx context.Context, p *pool) error {
 
 // trim closes idle connections beyond the pool's size, after a burst. pgx's own
 // hook for that makes a goroutine of every release.
-func (b *backend) trim() {
+func (b *database) trim() {
 	if !b.gate.Burst() {
 		return
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // ofSession are the parameters that a server keeps for a session, which a pooler
@@ -19,7 +19,7 @@ var ofSession = []string{
 
 // readPooler reads whether a pooler stands between that gives each transaction
 // the connection that is free.
-func readPooler(p *engine.ParamReader) bool {
+func readPooler(p *backend.ParamReader) bool {
 	if p.OneOf("pooler", "none", "none", "transaction") != "transaction" {
 		return false
 	}

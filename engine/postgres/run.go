@@ -7,30 +7,30 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // run runs a statement and buffers its answer.
-func run(ctx context.Context, r speaker, q engine.Bound) (engine.Outcome, error) {
+func run(ctx context.Context, r speaker, q backend.BoundStatement) (backend.Result, error) {
 	if !q.Rows {
 		tag, err := r.Exec(ctx, q.Text, q.Args...)
 		if err != nil {
-			return engine.Outcome{}, explain(err)
+			return backend.Result{}, explain(err)
 		}
-		return engine.Outcome{Affected: tag.RowsAffected()}, nil
+		return backend.Result{Affected: tag.RowsAffected()}, nil
 	}
 	rows, err := r.Query(ctx, q.Text, q.Args...)
 	if err != nil {
-		return engine.Outcome{}, explain(err)
+		return backend.Result{}, explain(err)
 	}
 	return buffer(rows)
 }
 
 // buffer reads rows to their end.
-func buffer(rows pgx.Rows) (engine.Outcome, error) {
+func buffer(rows pgx.Rows) (backend.Result, error) {
 	c, err := newCursor(rows)
 	if err != nil {
-		return engine.Outcome{}, err
+		return backend.Result{}, err
 	}
 	b, err := c.Fetch(0)
 	columns := c.Columns()
@@ -38,9 +38,9 @@ func buffer(rows pgx.Rows) (engine.Outcome, error) {
 		err = cerr
 	}
 	if err != nil {
-		return engine.Outcome{}, err
+		return backend.Result{}, err
 	}
-	out := engine.Outcome{Affected: rows.CommandTag().RowsAffected()}
+	out := backend.Result{Affected: rows.CommandTag().RowsAffected()}
 	if len(columns) > 0 {
 		out.Columns, out.Rows = columns, b
 	}
@@ -50,12 +50,12 @@ func buffer(rows pgx.Rows) (engine.Outcome, error) {
 // maxBatch bounds how many statements are on the way at once.
 const maxBatch = 1000
 
-// Batch implements [engine.BackendConn]. pgx prepares all statements of a batch
+// Batch implements [backend.Conn]. pgx prepares all statements of a batch
 // before it runs the first; so one that may change what others mean, such as
 // CREATE TABLE, goes alone.
-func (c *conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, error) {
+func (c *conn) Batch(ctx context.Context, qs []backend.BoundStatement) ([]backend.Result, error) {
 	c.alone()
-	outs := make([]engine.Outcome, 0, len(qs))
+	outs := make([]backend.Result, 0, len(qs))
 	for len(outs) < len(qs) {
 		var err error
 		rest := qs[len(outs):]
@@ -75,7 +75,7 @@ func (c *conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, 
 
 // together returns the first statement, and those behind it that can be sent
 // with it and are not better folded.
-func (c *conn) together(qs []engine.Bound) []engine.Bound {
+func (c *conn) together(qs []backend.BoundStatement) []backend.BoundStatement {
 	n := 0
 	for n < min(len(qs), maxBatch) && qs[n].Data && (n == 0 || qs[n].Text == qs[n-1].Text || c.alike(qs[n:]) == 0) {
 		n++
@@ -84,16 +84,16 @@ func (c *conn) together(qs []engine.Bound) []engine.Bound {
 }
 
 // sendOne runs a statement and appends its outcome to outs.
-func (c *conn) sendOne(ctx context.Context, q engine.Bound, outs []engine.Outcome) ([]engine.Outcome, error) {
+func (c *conn) sendOne(ctx context.Context, q backend.BoundStatement, outs []backend.Result) ([]backend.Result, error) {
 	out, err := run(ctx, c.runner(), q)
 	if err != nil {
-		return outs, &engine.BatchError{Index: len(outs), Err: err}
+		return outs, &backend.BatchError{Index: len(outs), Err: err}
 	}
 	return append(outs, out), nil
 }
 
 // send sends a batch and appends its outcomes to outs.
-func (c *conn) send(ctx context.Context, qs []engine.Bound, outs []engine.Outcome) ([]engine.Outcome, error) {
+func (c *conn) send(ctx context.Context, qs []backend.BoundStatement, outs []backend.Result) ([]backend.Result, error) {
 	batch := &pgx.Batch{}
 	for _, q := range qs {
 		batch.Queue(q.Text, q.Args...)
@@ -104,7 +104,7 @@ func (c *conn) send(ctx context.Context, qs []engine.Bound, outs []engine.Outcom
 		out, err := next(results, q)
 		if err != nil {
 			_ = results.Close() // says the same
-			return outs, &engine.BatchError{Index: before + failed(qs, len(outs)-before, err), Err: err}
+			return outs, &backend.BatchError{Index: before + failed(qs, len(outs)-before, err), Err: err}
 		}
 		outs = append(outs, out)
 	}
@@ -113,22 +113,22 @@ func (c *conn) send(ctx context.Context, qs []engine.Bound, outs []engine.Outcom
 
 // failed returns which statement of a batch an error is about: the one whose
 // answer it is, or the first of the text that could not be prepared.
-func failed(qs []engine.Bound, answered int, err error) int {
+func failed(qs []backend.BoundStatement, answered int, err error) int {
 	if early, ok := errors.AsType[pgx.ErrPreprocessingBatch](err); ok {
-		return max(0, slices.IndexFunc(qs, func(q engine.Bound) bool { return q.Text == early.SQL() }))
+		return max(0, slices.IndexFunc(qs, func(q backend.BoundStatement) bool { return q.Text == early.SQL() }))
 	}
 	return answered
 }
 
 // next reads the answer to the next statement of a batch.
-func next(results pgx.BatchResults, q engine.Bound) (engine.Outcome, error) {
+func next(results pgx.BatchResults, q backend.BoundStatement) (backend.Result, error) {
 	if !q.Rows {
 		tag, err := results.Exec()
-		return engine.Outcome{Affected: tag.RowsAffected()}, explain(err)
+		return backend.Result{Affected: tag.RowsAffected()}, explain(err)
 	}
 	rows, err := results.Query()
 	if err != nil {
-		return engine.Outcome{}, explain(err)
+		return backend.Result{}, explain(err)
 	}
 	return buffer(rows)
 }

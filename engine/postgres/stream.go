@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // cursorName is the name of a stream's cursor. A connection has one at a time.
@@ -45,7 +45,7 @@ type stream struct {
 }
 
 // declare opens a stream in the open transaction, and fetches its first window.
-func (c *conn) declare(ctx context.Context, q engine.Bound, window int) (*stream, error) {
+func (c *conn) declare(ctx context.Context, q backend.BoundStatement, window int) (*stream, error) {
 	if _, err := c.tx.Exec(ctx, "DECLARE "+cursorName+" NO SCROLL CURSOR FOR "+q.Text, q.Args...); err != nil {
 		return nil, explain(err)
 	}
@@ -75,13 +75,13 @@ func (s *stream) more(how pgx.QueryExecMode) error {
 	return nil
 }
 
-// Names implements [engine.Cursor].
+// Names implements [backend.Cursor].
 func (s *stream) Names() []string { return s.names }
 
-// Columns implements [engine.Cursor].
-func (s *stream) Columns() []engine.Column { return columnsOf(s.fields) }
+// Columns implements [backend.Cursor].
+func (s *stream) Columns() []backend.Column { return columnsOf(s.fields) }
 
-// Next implements [engine.Cursor].
+// Next implements [backend.Cursor].
 func (s *stream) Next() bool {
 	for !s.closed && s.err == nil {
 		if s.rows.Next() {
@@ -96,11 +96,11 @@ func (s *stream) Next() bool {
 	return false
 }
 
-// Scan implements [engine.Cursor].
+// Scan implements [backend.Cursor].
 func (s *stream) Scan(dest ...any) error { return s.rows.Scan(dest...) }
 
-// Fetch implements [engine.Cursor].
-func (s *stream) Fetch(n int) (engine.Block, error) {
+// Fetch implements [backend.Cursor].
+func (s *stream) Fetch(n int) (backend.Block, error) {
 	b := newBlock(s.fields)
 	for n < 1 || b.Len() < n {
 		if !s.Next() {
@@ -111,10 +111,10 @@ func (s *stream) Fetch(n int) (engine.Block, error) {
 	return b, nil
 }
 
-// Err implements [engine.Cursor].
+// Err implements [backend.Cursor].
 func (s *stream) Err() error { return s.err }
 
-// Close implements [engine.Cursor]. At most a window of rows is on the way.
+// Close implements [backend.Cursor]. At most a window of rows is on the way.
 func (s *stream) Close() error {
 	if s.closed {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// decode returns a value that came from the server as [engine.Block] promises.
+// decode returns a value that came from the server as [backend.Block] promises.
 func decode(m *pgtype.Map, oid uint32, format int16, raw []byte) (any, error) {
 	if raw == nil {
 		return nil, nil

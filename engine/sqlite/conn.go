@@ -3,21 +3,21 @@ package sqlite
 import (
 	"context"
 
-	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/engine/internal/stdsql"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
+	"github.com/sessionproxy/sessionproxy/engine/internal/sqlbackend"
 )
 
 // conn is a connection that reads, and for as long as it has a transaction that
 // may write, the one that writes.
 type conn struct {
-	*stdsql.Conn              // the one at work
-	reader       *stdsql.Conn // nil in memory, where there is only one
-	backend      *backend
+	*sqlbackend.Conn                  // the one at work
+	reader           *sqlbackend.Conn // nil in memory, where there is only one
+	database         *database
 }
 
-// Begin implements [engine.BackendConn].
-func (c *conn) Begin(ctx context.Context, opts engine.TxOptions) error {
-	pool, opts, err := c.backend.forTx(opts)
+// Begin implements [backend.Conn].
+func (c *conn) Begin(ctx context.Context, opts backend.TxOptions) error {
+	pool, opts, err := c.database.forTx(opts)
 	if err != nil {
 		return err
 	}
@@ -32,8 +32,8 @@ func (c *conn) Begin(ctx context.Context, opts engine.TxOptions) error {
 }
 
 // use takes the writer, if that is the pool and nobody here has it.
-func (c *conn) use(ctx context.Context, pool *stdsql.Pool) error {
-	if c.reader == nil || pool == c.backend.readers {
+func (c *conn) use(ctx context.Context, pool *sqlbackend.Pool) error {
+	if c.reader == nil || pool == c.database.readers {
 		return nil
 	}
 	writer, err := pool.Connect(ctx)
@@ -52,13 +52,13 @@ func (c *conn) give() {
 	}
 }
 
-// Commit implements [engine.BackendConn].
+// Commit implements [backend.Conn].
 func (c *conn) Commit(ctx context.Context) error {
 	defer c.give()
 	return c.Conn.Commit(ctx)
 }
 
-// Rollback implements [engine.BackendConn].
+// Rollback implements [backend.Conn].
 func (c *conn) Rollback(ctx context.Context) error {
 	defer c.give()
 	return c.Conn.Rollback(ctx)
@@ -66,23 +66,25 @@ func (c *conn) Rollback(ctx context.Context) error {
 
 // outside reports whether a statement is one that writes outside of a
 // transaction, which is for the writer to run.
-func (c *conn) outside(q engine.Bound) bool { return c.Conn == c.reader && !c.InTx() && !q.ReadOnly }
+func (c *conn) outside(q backend.BoundStatement) bool {
+	return c.Conn == c.reader && !c.InTx() && !q.ReadOnly
+}
 
-// Run implements [engine.BackendConn].
-func (c *conn) Run(ctx context.Context, q engine.Bound) (engine.Outcome, error) {
+// Execute implements [backend.Conn].
+func (c *conn) Execute(ctx context.Context, q backend.BoundStatement) (backend.Result, error) {
 	if c.outside(q) {
-		if err := c.use(ctx, c.backend.writer); err != nil {
-			return engine.Outcome{}, err
+		if err := c.use(ctx, c.database.writer); err != nil {
+			return backend.Result{}, err
 		}
 		defer c.give()
 	}
-	return c.Conn.Run(ctx, q)
+	return c.Conn.Execute(ctx, q)
 }
 
-// Batch implements [engine.BackendConn].
-func (c *conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, error) {
+// Batch implements [backend.Conn].
+func (c *conn) Batch(ctx context.Context, qs []backend.BoundStatement) ([]backend.Result, error) {
 	if c.Conn == c.reader && !c.InTx() {
-		if err := c.use(ctx, c.backend.writer); err != nil {
+		if err := c.use(ctx, c.database.writer); err != nil {
 			return nil, err
 		}
 		defer c.give()
@@ -90,15 +92,15 @@ func (c *conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, 
 	return c.Conn.Batch(ctx, qs)
 }
 
-// Open implements [engine.BackendConn].
-func (c *conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
+// Query implements [backend.Conn].
+func (c *conn) Query(ctx context.Context, q backend.BoundStatement, window int) (backend.Cursor, error) {
 	if !c.outside(q) {
-		return c.Conn.Open(ctx, q, window)
+		return c.Conn.Query(ctx, q, window)
 	}
-	return c.backend.writer.Open(ctx, q, window)
+	return c.database.writer.Query(ctx, q, window)
 }
 
-// Close implements [engine.BackendConn].
+// Close implements [backend.Conn].
 func (c *conn) Close(discard bool) error {
 	if c.reader == nil || c.Conn == c.reader {
 		return c.Conn.Close(discard)

@@ -11,11 +11,11 @@ import (
 	driver "modernc.org/sqlite"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/engine/internal/stdsql"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
+	"github.com/sessionproxy/sessionproxy/engine/internal/sqlbackend"
 )
 
-func init() { engine.Register("sqlite", opener{}) }
+func init() { backend.Register("sqlite", opener{}) }
 
 // opener opens databases of SQLite.
 type opener struct{}
@@ -43,7 +43,7 @@ const (
 	maxCached     = 1 << 14
 )
 
-func read(u *engine.URL) (settings, error) {
+func read(u *backend.URL) (settings, error) {
 	switch {
 	case u.Database == "":
 		return settings{}, errors.New("engine: open: sqlite: no file: a database is named sqlite:file.db or sqlite::memory: in a URL")
@@ -99,8 +99,8 @@ func (s settings) connector(path string, readOnly bool) (*connector, error) {
 	return &connector{Connector: base, path: path, cached: s.cached}, nil
 }
 
-// Open implements [engine.Opener].
-func (opener) Open(u *engine.URL, cfg engine.Config) (engine.Backend, error) {
+// Open implements [backend.Opener].
+func (opener) Open(u *backend.URL, cfg backend.Config) (backend.DB, error) {
 	s, err := read(u)
 	if err != nil {
 		return nil, err
@@ -109,21 +109,21 @@ func (opener) Open(u *engine.URL, cfg engine.Config) (engine.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := stdsql.Config{
+	c := sqlbackend.Config{
 		Connector: write, Target: sp.Target{System: sp.SQLite, Namespace: base(u.Database)}, Chain: cfg.Chain,
 		Size: 1, Timeout: cfg.PoolTimeout, Recycle: cfg.PoolRecycle, Normalize: normalize,
 	}
 	if u.Database == memory {
 		c.Recycle = 0 // the connection is the database
-		pool := stdsql.New(c)
-		return &backend{dialect: dialect(), writer: pool, readers: pool}, nil
+		pool := sqlbackend.New(c)
+		return &database{dialect: dialect(), writer: pool, readers: pool}, nil
 	}
-	b := &backend{dialect: dialect(), writer: stdsql.New(c)}
+	b := &database{dialect: dialect(), writer: sqlbackend.New(c)}
 	if c.Connector, err = s.connector(u.Database, true); err != nil {
 		return nil, err
 	}
 	c.Size, c.Overflow = cfg.PoolSize, cfg.MaxOverflow
-	b.readers = stdsql.New(c)
+	b.readers = sqlbackend.New(c)
 	return b, nil
 }
 
@@ -133,12 +133,12 @@ func base(path string) string {
 	return path[strings.LastIndexAny(path, `/\`)+1:]
 }
 
-func dialect() *engine.Dialect {
-	return &engine.Dialect{
-		System: sp.SQLite, Placeholder: engine.Question, Quote: '"',
-		Features: engine.Features{
+func dialect() *backend.Dialect {
+	return &backend.Dialect{
+		System: sp.SQLite, Placeholder: backend.Question, Quote: '"',
+		Features: backend.Features{
 			InsertReturning: true, UpdateReturning: true, DeleteReturning: true,
-			Savepoints: true, Upsert: engine.UpsertOnConflict, MatchedRows: true, LastInsertID: true,
+			Savepoints: true, Upsert: backend.UpsertOnConflict, MatchedRows: true, LastInsertID: true,
 		},
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -25,7 +25,7 @@ type Gate struct {
 }
 
 // New returns a gate for the users of a pool of so many connections, and
-// overflow more. A wait longer than timeout is a [engine.PoolTimeoutError]; 0
+// overflow more. A wait longer than timeout is a [backend.PoolTimeoutError]; 0
 // waits as long as the context allows.
 func New(size, overflow int, timeout time.Duration) *Gate {
 	return &Gate{permits: make(chan struct{}, size+overflow), handed: make(chan struct{}), timeout: timeout, size: size}
@@ -78,7 +78,7 @@ func (g *Gate) Enter(ctx context.Context) (waited time.Duration, err error) {
 		return 0, ctx.Err()
 	case <-expired:
 		g.timeouts.Add(1)
-		return 0, &engine.PoolTimeoutError{Max: cap(g.permits), Timeout: g.timeout}
+		return 0, &backend.PoolTimeoutError{Max: cap(g.permits), Timeout: g.timeout}
 	}
 }
 
@@ -101,7 +101,7 @@ func (g *Gate) Leave() {
 }
 
 // Stats adds what the gate knows to s.
-func (g *Gate) Stats(s *engine.PoolStats) {
+func (g *Gate) Stats(s *backend.PoolStats) {
 	s.Max += cap(g.permits)
 	s.Waiting += int(g.waiting.Load())
 	s.Waits += g.waits.Load()

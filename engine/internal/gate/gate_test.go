@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/engine/internal/gate"
 )
 
@@ -43,7 +43,7 @@ func TestNeverMoreThanTheLimit(t *testing.T) {
 	if most.Load() > 3 {
 		t.Errorf("%d at once", most.Load())
 	}
-	var s engine.PoolStats
+	var s backend.PoolStats
 	g.Stats(&s)
 	if s.Max != 3 || s.Waiting != 0 {
 		t.Errorf("%+v", s)
@@ -57,7 +57,7 @@ func TestAWaitEndsWithItsTimeoutOrContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := g.Enter(t.Context())
-	var timeout *engine.PoolTimeoutError
+	var timeout *backend.PoolTimeoutError
 	if !errors.As(err, &timeout) || timeout.Max != 1 || timeout.Timeout != time.Millisecond {
 		t.Errorf("a wait too long: %v", err)
 	}
@@ -70,7 +70,7 @@ func TestAWaitEndsWithItsTimeoutOrContext(t *testing.T) {
 	if _, err := patient.Enter(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("a wait with a dead context: %v", err)
 	}
-	var s engine.PoolStats
+	var s backend.PoolStats
 	g.Stats(&s)
 	if s.Waits != 1 || s.Timeouts != 1 || s.WaitTime <= 0 {
 		t.Errorf("%+v", s)

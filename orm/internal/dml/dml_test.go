@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
@@ -21,8 +22,8 @@ type part struct {
 type bin struct{ ID int64 }
 
 var (
-	postgres = &engine.Dialect{Placeholder: engine.Dollar, Quote: '"', NativeScan: true}
-	mysql    = &engine.Dialect{Placeholder: engine.Question, Quote: '`', Features: engine.Features{Upsert: engine.UpsertOnDuplicateKey}}
+	postgres = &engine.Dialect{Placeholder: backend.Dollar, Quote: '"', NativeScan: true}
+	mysql    = &engine.Dialect{Placeholder: backend.Question, Quote: '`', Features: backend.Features{Upsert: backend.UpsertOnDuplicateKey}}
 )
 
 func TestTexts(t *testing.T) {

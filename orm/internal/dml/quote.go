@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -23,7 +24,7 @@ func QuotePath(d *engine.Dialect, path string) string {
 }
 
 // IsMySQL reports whether the database is MySQL or MariaDB.
-func IsMySQL(d *engine.Dialect) bool { return d.Features.Upsert == engine.UpsertOnDuplicateKey }
+func IsMySQL(d *engine.Dialect) bool { return d.Features.Upsert == backend.UpsertOnDuplicateKey }
 
 // IndicesOf returns the places of columns in their table.
 func IndicesOf(cols []*mapping.Column) []int {

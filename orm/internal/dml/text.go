@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -219,7 +220,7 @@ func (x *Statements) Insert(s *Shape, n int) string {
 				b.params(len(cols))
 				b.write(")")
 			}
-		case x.dialect.Features.Upsert == engine.UpsertOnDuplicateKey: // MySQL
+		case x.dialect.Features.Upsert == backend.UpsertOnDuplicateKey: // MySQL
 			b.write(" () VALUES ()")
 		default:
 			b.write(" DEFAULT VALUES")

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/orm/internal/query"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
@@ -22,9 +23,9 @@ type player struct {
 }
 
 var (
-	postgres = &engine.Dialect{Placeholder: engine.Dollar, Quote: '"', NativeScan: true, Features: engine.Features{ForUpdate: true, SkipLocked: true}}
-	mysql    = &engine.Dialect{Placeholder: engine.Question, Quote: '`', Features: engine.Features{ForUpdate: true, Upsert: engine.UpsertOnDuplicateKey}}
-	sqlite   = &engine.Dialect{Placeholder: engine.Question, Quote: '"'}
+	postgres = &engine.Dialect{Placeholder: backend.Dollar, Quote: '"', NativeScan: true, Features: backend.Features{ForUpdate: true, SkipLocked: true}}
+	mysql    = &engine.Dialect{Placeholder: backend.Question, Quote: '`', Features: backend.Features{ForUpdate: true, Upsert: backend.UpsertOnDuplicateKey}}
+	sqlite   = &engine.Dialect{Placeholder: backend.Question, Quote: '"'}
 )
 
 func TestRender(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
@@ -163,9 +164,9 @@ func (q Select) bounds(d *engine.Dialect) (text string) {
 	switch {
 	case q.Limited:
 		text = "LIMIT " + strconv.Itoa(q.Limit)
-	case q.Offset > 0 && d.Features.Upsert == engine.UpsertOnDuplicateKey:
+	case q.Offset > 0 && d.Features.Upsert == backend.UpsertOnDuplicateKey:
 		text = "LIMIT 18446744073709551615" // as MySQL's manual has it
-	case q.Offset > 0 && d.Placeholder == engine.Question:
+	case q.Offset > 0 && d.Placeholder == backend.Question:
 		text = "LIMIT -1"
 	}
 	if q.Offset > 0 {

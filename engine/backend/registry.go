@@ -1,4 +1,4 @@
-package engine
+package backend
 
 import (
 	"fmt"
@@ -51,9 +51,9 @@ func Schemes() []string {
 	return slices.Sorted(maps.Keys(registry.openers))
 }
 
-// openerOf returns the opener of a scheme, or an error that says what to
+// OpenerFor returns the opener of a scheme, or an error that says what to
 // import.
-func openerOf(scheme string) (Opener, error) {
+func OpenerFor(scheme string) (Opener, error) {
 	registry.RLock()
 	o, ok := registry.openers[scheme]
 	registry.RUnlock()

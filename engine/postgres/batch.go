@@ -4,13 +4,13 @@ import (
 	"errors"
 
 	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-var _ engine.Gatherer = (*conn)(nil)
+var _ backend.Batcher = (*conn)(nil)
 
-// Together implements [engine.Gatherer].
-func (c *conn) Together(fns []func()) {
+// BatchFuncs implements [backend.Batcher].
+func (c *conn) BatchFuncs(fns []func()) {
 	if c.tx == nil {
 		for _, fn := range fns {
 			fn()
@@ -31,7 +31,7 @@ func (c *conn) Together(fns []func()) {
 // gathering returns where a statement waits for others, or nil if it can't. pgx
 // prepares all that travels together before it runs the first; so one that may
 // change what others mean goes alone.
-func (c *conn) gathering(q engine.Bound) *pgxdb.Gathering {
+func (c *conn) gathering(q backend.BoundStatement) *pgxdb.Gathering {
 	g := c.gather
 	if g == nil || !g.Open() {
 		return nil
@@ -53,7 +53,7 @@ func (c *conn) alone() {
 // aborted translates the error of a statement that was not run.
 func aborted(err error) error {
 	if e, ok := errors.AsType[*pgxdb.PipelineAbortedError](err); ok {
-		return &engine.PipelineAbortedError{Cause: explain(e.Cause)}
+		return &backend.PipelineAbortedError{Cause: explain(e.Cause)}
 	}
 	return err
 }

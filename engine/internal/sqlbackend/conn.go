@@ -1,4 +1,4 @@
-package stdsql
+package sqlbackend
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -25,7 +25,7 @@ type Conn struct {
 	suspect bool // the connection may be in a transaction
 }
 
-var _ engine.BackendConn = (*Conn)(nil)
+var _ backend.Conn = (*Conn)(nil)
 
 func (c *Conn) runner() runner {
 	if c.tx != nil {
@@ -34,19 +34,19 @@ func (c *Conn) runner() runner {
 	return c.conn
 }
 
-// Run implements [engine.BackendConn].
-func (c *Conn) Run(ctx context.Context, q engine.Bound) (engine.Outcome, error) {
+// Execute implements [backend.Conn].
+func (c *Conn) Execute(ctx context.Context, q backend.BoundStatement) (backend.Result, error) {
 	return c.pool.run(ctx, c.runner(), q)
 }
 
-// Batch implements [engine.BackendConn].
-func (c *Conn) Batch(ctx context.Context, qs []engine.Bound) ([]engine.Outcome, error) {
+// Batch implements [backend.Conn].
+func (c *Conn) Batch(ctx context.Context, qs []backend.BoundStatement) ([]backend.Result, error) {
 	return c.pool.batch(ctx, c.runner(), qs)
 }
 
-// Open implements [engine.BackendConn]. Rows are read from the driver one by
+// Query implements [backend.Conn]. Rows are read from the driver one by
 // one, whatever the window.
-func (c *Conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
+func (c *Conn) Query(ctx context.Context, q backend.BoundStatement, window int) (backend.Cursor, error) {
 	ctx = c.pool.streaming(ctx, window, true)
 	rows, err := c.runner().QueryContext(ctx, q.Text, q.Args...) //nolint:rowserrcheck,sqlclosecheck // the cursor's to check and close
 	if err != nil {
@@ -55,10 +55,10 @@ func (c *Conn) Open(ctx context.Context, q engine.Bound, window int) (engine.Cur
 	return &cursor{rows: rows, pool: c.pool}, nil
 }
 
-// Begin implements [engine.BackendConn]. database/sql rolls a transaction back
+// Begin implements [backend.Conn]. database/sql rolls a transaction back
 // when the context of its BEGIN ends, so that gets one which follows ctx for
 // BEGIN only.
-func (c *Conn) Begin(ctx context.Context, opts engine.TxOptions) error {
+func (c *Conn) Begin(ctx context.Context, opts backend.TxOptions) error {
 	o := &sql.TxOptions{Isolation: opts.Isolation, ReadOnly: opts.ReadOnly}
 	if ctx.Done() == nil {
 		tx, err := c.conn.BeginTx(ctx, o)
@@ -92,7 +92,7 @@ func (c *Conn) over() {
 	}
 }
 
-// Commit implements [engine.BackendConn]. A COMMIT can't be cancelled with
+// Commit implements [backend.Conn]. A COMMIT can't be cancelled with
 // database/sql: ctx is looked at before it is sent.
 func (c *Conn) Commit(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -112,7 +112,7 @@ func (c *Conn) Commit(ctx context.Context) error {
 	return err
 }
 
-// Rollback implements [engine.BackendConn].
+// Rollback implements [backend.Conn].
 func (c *Conn) Rollback(context.Context) error { return c.undo() }
 
 // undo rolls the transaction back. If that fails, nobody knows what the
@@ -132,12 +132,12 @@ func (c *Conn) undo() error {
 	return err
 }
 
-// Savepoint implements [engine.BackendConn].
+// Savepoint implements [backend.Conn].
 func (c *Conn) Savepoint(ctx context.Context, name string) error {
 	return c.exec(ctx, "SAVEPOINT "+name)
 }
 
-// RollbackTo implements [engine.BackendConn].
+// RollbackTo implements [backend.Conn].
 func (c *Conn) RollbackTo(ctx context.Context, name string) error {
 	if err := c.exec(ctx, "ROLLBACK TO SAVEPOINT "+name); err != nil {
 		return err
@@ -145,7 +145,7 @@ func (c *Conn) RollbackTo(ctx context.Context, name string) error {
 	return c.Release(ctx, name)
 }
 
-// Release implements [engine.BackendConn].
+// Release implements [backend.Conn].
 func (c *Conn) Release(ctx context.Context, name string) error {
 	return c.exec(ctx, "RELEASE SAVEPOINT "+name)
 }
@@ -155,7 +155,7 @@ func (c *Conn) exec(ctx context.Context, text string) error {
 	return err
 }
 
-// Raw implements [engine.BackendConn].
+// Raw implements [backend.Conn].
 func (c *Conn) Raw(fn func(driverConn any) error) error {
 	if c.conn == nil {
 		return fmt.Errorf("the connection of a unit of work can't be reached: %w", errors.ErrUnsupported)
@@ -169,7 +169,7 @@ func (c *Conn) Raw(fn func(driverConn any) error) error {
 	})
 }
 
-// Close implements [engine.BackendConn].
+// Close implements [backend.Conn].
 func (c *Conn) Close(broken bool) error {
 	if c.conn == nil {
 		return nil

@@ -6,21 +6,21 @@ import (
 	"iter"
 )
 
-// A View reads the rows of an answer as values of type T. Views on one answer
-// share its position: do not mix them. A View is used by one goroutine at a
+// Rows reads the rows of an answer as values of type T. Several on one answer
+// share its position: do not mix them. A Rows is used by one goroutine at a
 // time.
-type View[T any] struct {
+type Rows[T any] struct {
 	src  source
 	read func(src source) (T, error)
 	keep bool // read needs the row to be kept
 	key  func(v T) (any, error)
 	seen map[any]struct{}
 
-	distinct bool // the views made from this one are unique as well
+	distinct bool // what is made from this one is unique as well
 }
 
 // next returns the next row that was not seen before, if that is asked for.
-func (v *View[T]) next() (value T, ok bool, err error) {
+func (v *Rows[T]) next() (value T, ok bool, err error) {
 	for {
 		ok, err = v.src.advance(v.keep)
 		if !ok || err != nil {
@@ -43,7 +43,7 @@ func (v *View[T]) next() (value T, ok bool, err error) {
 }
 
 // fresh reports whether a value was not seen before.
-func (v *View[T]) fresh(value T) (bool, error) {
+func (v *Rows[T]) fresh(value T) (bool, error) {
 	key, err := v.key(value)
 	if err != nil {
 		return false, err
@@ -56,12 +56,12 @@ func (v *View[T]) fresh(value T) (bool, error) {
 }
 
 // FetchOne returns the next row; ok is false if there is none.
-func (v *View[T]) FetchOne() (value T, ok bool, err error) { return v.next() }
+func (v *Rows[T]) FetchOne() (value T, ok bool, err error) { return v.next() }
 
 // FetchMany returns the next n rows, fewer at the end, none after it. An n
 // below 1 is an error. If an error comes up, the rows before it are returned
 // with it.
-func (v *View[T]) FetchMany(n int) ([]T, error) {
+func (v *Rows[T]) FetchMany(n int) ([]T, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("engine: fetch many: %d is no number of rows", n)
 	}
@@ -69,7 +69,7 @@ func (v *View[T]) FetchMany(n int) ([]T, error) {
 }
 
 // fetch returns the next n rows, all if n is 0.
-func (v *View[T]) fetch(n int) ([]T, error) {
+func (v *Rows[T]) fetch(n int) ([]T, error) {
 	var out []T
 	for n == 0 || len(out) < n {
 		value, ok, err := v.next()
@@ -82,22 +82,22 @@ func (v *View[T]) fetch(n int) ([]T, error) {
 }
 
 // FetchAll is All.
-func (v *View[T]) FetchAll() ([]T, error) { return v.fetch(0) }
+func (v *Rows[T]) FetchAll() ([]T, error) { return v.fetch(0) }
 
 // All returns the rows that are left, which is none if it is called again. If
 // an error comes up, the rows before it are returned with it.
-func (v *View[T]) All() ([]T, error) { return v.fetch(0) }
+func (v *Rows[T]) All() ([]T, error) { return v.fetch(0) }
 
 // First returns the next row, or false if there is none, and closes the result
 // without reading the rest.
-func (v *View[T]) First() (value T, ok bool, err error) {
+func (v *Rows[T]) First() (value T, ok bool, err error) {
 	value, ok, err = v.next()
 	return value, ok, errors.Join(err, v.closeAfter(err))
 }
 
 // One returns the only row and closes the result. The error of no row matches
 // [ErrNoResult], that of more than one [ErrMultipleResults].
-func (v *View[T]) One() (T, error) {
+func (v *Rows[T]) One() (T, error) {
 	value, ok, err := v.OneOrNone()
 	if err == nil && !ok {
 		err = ErrNoResult
@@ -107,7 +107,7 @@ func (v *View[T]) One() (T, error) {
 
 // OneOrNone returns the only row, or false if there is none, and closes the
 // result. The error of more than one row matches [ErrMultipleResults].
-func (v *View[T]) OneOrNone() (value T, ok bool, err error) {
+func (v *Rows[T]) OneOrNone() (value T, ok bool, err error) {
 	value, ok, err = v.next()
 	if ok {
 		var more bool
@@ -124,7 +124,7 @@ func (v *View[T]) OneOrNone() (value T, ok bool, err error) {
 }
 
 // closeAfter closes the result, whose error does not matter after another.
-func (v *View[T]) closeAfter(err error) error {
+func (v *Rows[T]) closeAfter(err error) error {
 	if cerr := v.src.close(); err == nil {
 		return cerr
 	}
@@ -133,7 +133,7 @@ func (v *View[T]) closeAfter(err error) error {
 
 // Iter returns an iterator over the rows that are left. An error is its last
 // value. Leaving the loop early leaves the result as it is.
-func (v *View[T]) Iter() iter.Seq2[T, error] {
+func (v *Rows[T]) Iter() iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
 			value, ok, err := v.next()
@@ -150,7 +150,7 @@ func (v *View[T]) Iter() iter.Seq2[T, error] {
 // Partitions returns an iterator over slices of n rows, the last one of fewer.
 // An n below 1 stands for the window of a stream, or for all rows of a result.
 // An error is its last value, with the rows before it.
-func (v *View[T]) Partitions(n int) iter.Seq2[[]T, error] {
+func (v *Rows[T]) Partitions(n int) iter.Seq2[[]T, error] {
 	if n < 1 {
 		n = v.src.batch()
 	}
@@ -169,7 +169,7 @@ func (v *View[T]) Partitions(n int) iter.Seq2[[]T, error] {
 
 // Close ends the result without reading the rest: reading on is an error that
 // matches [ErrClosed]. Closing twice does nothing.
-func (v *View[T]) Close() error { return v.src.close() }
+func (v *Rows[T]) Close() error { return v.src.close() }
 
 // Keys returns the names of the answer's columns.
-func (v *View[T]) Keys() []string { return v.src.columns().keys() }
+func (v *Rows[T]) Keys() []string { return v.src.columns().keys() }

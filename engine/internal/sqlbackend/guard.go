@@ -1,4 +1,4 @@
-package stdsql
+package sqlbackend
 
 import (
 	"database/sql"

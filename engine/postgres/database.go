@@ -12,13 +12,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/engine/internal/gate"
 )
 
-// backend is a database on a server. It opens its pool when it is first used,
+// database is a database on a server. It opens its pool when it is first used,
 // and again after Dispose.
-type backend struct {
+type database struct {
 	config *pgxpool.Config
 	chain  sp.Chain
 	gate   *gate.Gate
@@ -26,7 +26,7 @@ type backend struct {
 	// bypassed and has no place for it.
 	outside bool
 	size    int32 // how many idle connections are kept
-	dialect atomic.Pointer[engine.Dialect]
+	dialect atomic.Pointer[backend.Dialect]
 	known   atomic.Bool // the server has told what it is
 	folds   folds
 
@@ -35,10 +35,10 @@ type backend struct {
 	target sp.Target // of the last pool; at first, of the configuration
 }
 
-var _ engine.Backend = (*backend)(nil)
+var _ backend.DB = (*database)(nil)
 
-func newBackend(c *pgxpool.Config, cfg engine.Config) *backend {
-	b := &backend{
+func newDatabase(c *pgxpool.Config, cfg backend.Config) *database {
+	b := &database{
 		config: c, chain: cfg.Chain, outside: cfg.Chain.Len() == 0,
 		gate: gate.New(cfg.PoolSize, cfg.MaxOverflow, cfg.PoolTimeout), size: int32(cfg.PoolSize), //nolint:gosec // bounded
 	}
@@ -61,11 +61,11 @@ func newBackend(c *pgxpool.Config, cfg engine.Config) *backend {
 	return b
 }
 
-// Dialect implements [engine.Backend].
-func (b *backend) Dialect() *engine.Dialect { return b.dialect.Load() }
+// Dialect implements [backend.DB].
+func (b *database) Dialect() *backend.Dialect { return b.dialect.Load() }
 
-// Ping implements [engine.Backend].
-func (b *backend) Ping(ctx context.Context) error {
+// Ping implements [backend.DB].
+func (b *database) Ping(ctx context.Context) error {
 	p, err := b.enter(ctx, false)
 	if err != nil {
 		return err
@@ -74,18 +74,18 @@ func (b *backend) Ping(ctx context.Context) error {
 	return p.Ping(ctx)
 }
 
-// Run implements [engine.Backend].
-func (b *backend) Run(ctx context.Context, q engine.Bound) (engine.Outcome, error) {
+// Execute implements [backend.DB].
+func (b *database) Execute(ctx context.Context, q backend.BoundStatement) (backend.Result, error) {
 	p, err := b.enter(ctx, false)
 	if err != nil {
-		return engine.Outcome{}, err
+		return backend.Result{}, err
 	}
 	defer b.leave(p, false)
 	return run(ctx, p, q)
 }
 
-// Open implements [engine.Backend].
-func (b *backend) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
+// Query implements [backend.DB].
+func (b *database) Query(ctx context.Context, q backend.BoundStatement, window int) (backend.Cursor, error) {
 	if window > 0 && q.Cursor {
 		return b.openStream(ctx, q, window)
 	}
@@ -98,17 +98,17 @@ func (b *backend) Open(ctx context.Context, q engine.Bound, window int) (engine.
 		b.leave(p, false)
 		return nil, err
 	}
-	c.backend, c.pool = b, p
+	c.database, c.pool = b, p
 	return c, nil
 }
 
 // openStream opens a stream in a transaction of its own.
-func (b *backend) openStream(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
+func (b *database) openStream(ctx context.Context, q backend.BoundStatement, window int) (backend.Cursor, error) {
 	c, err := b.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Begin(ctx, engine.TxOptions{}); err != nil {
+	if err := c.Begin(ctx, backend.TxOptions{}); err != nil {
 		return nil, errors.Join(err, c.Close(false))
 	}
 	s, err := c.declare(ctx, q, window)
@@ -119,8 +119,8 @@ func (b *backend) openStream(ctx context.Context, q engine.Bound, window int) (e
 	return s, nil
 }
 
-// Connect implements [engine.Backend].
-func (b *backend) Connect(ctx context.Context) (engine.BackendConn, error) {
+// Connect implements [backend.DB].
+func (b *database) Connect(ctx context.Context) (backend.Conn, error) {
 	c, err := b.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func (b *backend) Connect(ctx context.Context) (engine.BackendConn, error) {
 	return c, nil
 }
 
-func (b *backend) connect(ctx context.Context) (*conn, error) {
+func (b *database) connect(ctx context.Context) (*conn, error) {
 	p, err := b.enter(ctx, true)
 	if err != nil {
 		return nil, err
@@ -138,11 +138,11 @@ func (b *backend) connect(ctx context.Context) (*conn, error) {
 		b.leave(p, true)
 		return nil, explain(err)
 	}
-	return &conn{backend: b, pool: p, conn: taken}, nil
+	return &conn{database: b, pool: p, conn: taken}, nil
 }
 
-// RunInTx implements [engine.Backend].
-func (b *backend) RunInTx(ctx context.Context, opts engine.TxOptions, fn func(context.Context, engine.BackendConn) error) error {
+// RunInTx implements [backend.DB].
+func (b *database) RunInTx(ctx context.Context, opts backend.TxOptions, fn func(context.Context, backend.Conn) error) error {
 	o, err := txOptions(opts)
 	if err != nil {
 		return err
@@ -153,12 +153,12 @@ func (b *backend) RunInTx(ctx context.Context, opts engine.TxOptions, fn func(co
 	}
 	defer b.leave(p, false)
 	return p.RunInTx(ctx, o, func(ctx context.Context, tx pgx.Tx) error {
-		return fn(ctx, &conn{backend: b, tx: tx})
+		return fn(ctx, &conn{database: b, tx: tx})
 	})
 }
 
 // txOptions writes a transaction's properties in pgx's way.
-func txOptions(opts engine.TxOptions) (o pgx.TxOptions, err error) {
+func txOptions(opts backend.TxOptions) (o pgx.TxOptions, err error) {
 	switch opts.Isolation {
 	case sql.LevelDefault:
 	case sql.LevelReadUncommitted:
@@ -178,8 +178,8 @@ func txOptions(opts engine.TxOptions) (o pgx.TxOptions, err error) {
 	return o, nil
 }
 
-// Stats implements [engine.Backend].
-func (b *backend) Stats() (s engine.PoolStats) {
+// Stats implements [backend.DB].
+func (b *database) Stats() (s backend.PoolStats) {
 	b.gate.Stats(&s)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -192,8 +192,8 @@ func (b *backend) Stats() (s engine.PoolStats) {
 	return s
 }
 
-// Target implements [engine.Backend].
-func (b *backend) Target() sp.Target {
+// Target implements [backend.DB].
+func (b *database) Target() sp.Target {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.pool != nil {

@@ -1,8 +1,12 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
 
-// source gives the rows of an answer one after the other. The views on one
+	"github.com/sessionproxy/sessionproxy/engine/backend"
+)
+
+// source gives the rows of an answer one after the other. All [Rows] on one
 // answer share it.
 type source interface {
 	// columns returns the columns of the answer.
@@ -31,7 +35,7 @@ var errCursorClosed = fmt.Errorf("engine: fetch: the cursor is %w", closedError{
 // buffered are the rows of a block.
 type buffered struct {
 	cols   *columns
-	block  Block // nil if the statement returned no rows
+	block  backend.Block // nil if the statement returned no rows
 	next   int
 	closed bool
 }
@@ -68,9 +72,9 @@ type windowed struct {
 	cursor Cursor
 	cols   *columns
 	window int
-	block  Block // what was read ahead, or nil
-	next   int   // in block
-	ended  bool  // the last row was read
+	block  backend.Block // what was read ahead, or nil
+	next   int           // in block
+	ended  bool          // the last row was read
 	closed bool
 	err    error
 }

@@ -1,10 +1,10 @@
-package stdsql
+package sqlbackend
 
 import (
 	"context"
 	"database/sql"
 
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
 // runner is what runs statements: a handle, a connection or a transaction.
@@ -14,41 +14,41 @@ type runner interface {
 }
 
 // run runs a statement and buffers its answer.
-func (p *Pool) run(ctx context.Context, r runner, q engine.Bound) (engine.Outcome, error) {
+func (p *Pool) run(ctx context.Context, r runner, q backend.BoundStatement) (backend.Result, error) {
 	if !q.Rows {
 		res, err := r.ExecContext(ctx, q.Text, q.Args...)
 		if err != nil {
-			return engine.Outcome{}, err
+			return backend.Result{}, err
 		}
 		return changed(q, res), nil
 	}
 	rows, err := r.QueryContext(ctx, q.Text, q.Args...)
 	if err != nil {
-		return engine.Outcome{}, err
+		return backend.Result{}, err
 	}
 	return p.buffer(rows)
 }
 
 // buffer reads rows to their end.
-func (p *Pool) buffer(rows *sql.Rows) (engine.Outcome, error) {
+func (p *Pool) buffer(rows *sql.Rows) (backend.Result, error) {
 	c := &cursor{rows: rows, pool: p}
 	columns := c.Columns()
 	if len(columns) == 0 { // the text promised rows, the database gave none
-		return engine.Outcome{Affected: -1}, c.end()
+		return backend.Result{Affected: -1}, c.end()
 	}
 	b, err := c.Fetch(0)
 	if cerr := c.end(); err == nil {
 		err = cerr
 	}
 	if err != nil {
-		return engine.Outcome{}, err
+		return backend.Result{}, err
 	}
-	return engine.Outcome{Columns: columns, Rows: b, Affected: int64(b.Len())}, nil
+	return backend.Result{Columns: columns, Rows: b, Affected: int64(b.Len())}, nil
 }
 
 // changed makes an outcome of a result without rows.
-func changed(q engine.Bound, res sql.Result) engine.Outcome {
-	out := engine.Outcome{Affected: -1}
+func changed(q backend.BoundStatement, res sql.Result) backend.Result {
+	out := backend.Result{Affected: -1}
 	if n, err := res.RowsAffected(); err == nil {
 		out.Affected = n
 	}
@@ -63,12 +63,12 @@ func changed(q engine.Bound, res sql.Result) engine.Outcome {
 
 // batch runs statements in order, one after the other: these databases take no
 // more than one at a time.
-func (p *Pool) batch(ctx context.Context, r runner, qs []engine.Bound) ([]engine.Outcome, error) {
-	outs := make([]engine.Outcome, 0, len(qs))
+func (p *Pool) batch(ctx context.Context, r runner, qs []backend.BoundStatement) ([]backend.Result, error) {
+	outs := make([]backend.Result, 0, len(qs))
 	for i, q := range qs {
 		out, err := p.run(ctx, r, q)
 		if err != nil {
-			return outs, &engine.BatchError{Index: i, Err: err}
+			return outs, &backend.BatchError{Index: i, Err: err}
 		}
 		outs = append(outs, out)
 	}

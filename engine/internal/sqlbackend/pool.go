@@ -1,4 +1,4 @@
-package stdsql
+package sqlbackend
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/engine/internal/gate"
 )
 
@@ -39,7 +39,7 @@ type Config struct {
 	// ctx.
 	Streaming func(ctx context.Context, held bool) context.Context
 	// Normalize makes of a driver's value, of a column of a type, what
-	// [engine.Block] promises; nil if the driver gives nothing else.
+	// [backend.Block] promises; nil if the driver gives nothing else.
 	Normalize func(columnType string, value any) any
 }
 
@@ -198,17 +198,17 @@ func (p *Pool) Ping(ctx context.Context) error {
 }
 
 // Run runs a statement on any connection and buffers its answer.
-func (p *Pool) Run(ctx context.Context, q engine.Bound) (engine.Outcome, error) {
+func (p *Pool) Execute(ctx context.Context, q backend.BoundStatement) (backend.Result, error) {
 	h, err := p.enter(ctx, false)
 	if err != nil {
-		return engine.Outcome{}, err
+		return backend.Result{}, err
 	}
 	defer p.leave(h, false)
 	return p.run(ctx, h, q)
 }
 
 // Open runs a statement on any connection and leaves its answer open.
-func (p *Pool) Open(ctx context.Context, q engine.Bound, window int) (engine.Cursor, error) {
+func (p *Pool) Query(ctx context.Context, q backend.BoundStatement, window int) (backend.Cursor, error) {
 	h, err := p.enter(ctx, false)
 	if err != nil {
 		return nil, err
@@ -244,14 +244,14 @@ func (p *Pool) Connect(ctx context.Context) (*Conn, error) {
 }
 
 // RunInTx runs fn in a transaction.
-func (p *Pool) RunInTx(ctx context.Context, opts engine.TxOptions, fn func(context.Context, engine.BackendConn) error) error {
+func (p *Pool) RunInTx(ctx context.Context, opts backend.TxOptions, fn func(context.Context, backend.Conn) error) error {
 	h, err := p.enter(ctx, false)
 	if err != nil {
 		return err
 	}
 	defer p.leave(h, false)
 	var o *sql.TxOptions
-	if opts != (engine.TxOptions{}) {
+	if opts != (backend.TxOptions{}) {
 		o = &sql.TxOptions{Isolation: opts.Isolation, ReadOnly: opts.ReadOnly}
 	}
 	return h.RunInTx(ctx, o, func(ctx context.Context, tx *sql.Tx) error {
@@ -260,7 +260,7 @@ func (p *Pool) RunInTx(ctx context.Context, opts engine.TxOptions, fn func(conte
 }
 
 // Stats adds what is known of the pool to s.
-func (p *Pool) Stats(s *engine.PoolStats) {
+func (p *Pool) Stats(s *backend.PoolStats) {
 	p.gate.Stats(s)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -3,52 +3,54 @@ package engine
 import (
 	"fmt"
 	"time"
+
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// derive returns a view of what another reads, unique if that one is.
-func derive[T, U any](v *View[T], src source, keep bool, read func(source) (U, error)) *View[U] {
-	out := &View[U]{src: src, keep: keep, read: read}
+// derive returns rows made from those that another reads, unique if that one is.
+func derive[T, U any](v *Rows[T], src source, keep bool, read func(source) (U, error)) *Rows[U] {
+	out := &Rows[U]{src: src, keep: keep, read: read}
 	if v.distinct {
 		return out.Unique()
 	}
 	return out
 }
 
-// Mappings returns a view of the rows as maps from the columns' names to their
+// Mappings returns the rows as maps from the columns' names to their
 // values. A name that several columns have is an error.
-func (v *View[T]) Mappings() *View[map[string]any] {
+func (v *Rows[T]) Mappings() *Rows[map[string]any] {
 	return derive(v, v.src, true, func(s source) (map[string]any, error) { return s.row().Mapping() })
 }
 
-// Scalars returns a view of the values of the first column.
-func (v *View[T]) Scalars() *View[any] {
+// Scalars returns the values of the first column.
+func (v *Rows[T]) Scalars() *Rows[any] {
 	return derive(v, v.src, true, func(s source) (any, error) { return s.row().At(0) })
 }
 
 // Scalar returns the first column of the next row, nil if it is NULL or there
 // is no row, and closes the result.
-func (v *View[T]) Scalar() (any, error) {
+func (v *Rows[T]) Scalar() (any, error) {
 	value, _, err := v.Scalars().First()
 	return value, err
 }
 
 // ScalarOne returns the first column of the only row, nil if it is NULL, and
 // closes the result; see One.
-func (v *View[T]) ScalarOne() (any, error) { return v.Scalars().One() }
+func (v *Rows[T]) ScalarOne() (any, error) { return v.Scalars().One() }
 
 // ScalarOneOrNone returns the first column of the only row, nil if it is NULL
 // or there is no row, and closes the result; see OneOrNone.
-func (v *View[T]) ScalarOneOrNone() (any, error) {
+func (v *Rows[T]) ScalarOneOrNone() (any, error) {
 	value, _, err := v.Scalars().OneOrNone()
 	return value, err
 }
 
-// Columns returns a view of the rows with the named columns only, in that
+// Columns returns the rows with the named columns only, in that
 // order. A name that no column has, or several have, is an error of the first
 // read.
-func (v *View[T]) Columns(names ...string) *View[Row] {
+func (v *Rows[T]) Columns(names ...string) *Rows[Row] {
 	all := v.src.columns()
-	p := &projection{source: v.src, picked: make([]int, len(names)), cols: &columns{make([]Column, len(names)), all.dialect}}
+	p := &projection{source: v.src, picked: make([]int, len(names)), cols: &columns{make([]backend.Column, len(names)), all.dialect}}
 	for i, name := range names {
 		at, err := all.index(name)
 		if err != nil {
@@ -86,7 +88,7 @@ func (p *projection) scan(dest ...any) error { return p.row().Scan(dest...) }
 
 // projected is a block with some of its columns.
 type projected struct {
-	Block
+	backend.Block
 	picked []int
 	all    *columns
 }
@@ -114,22 +116,22 @@ func (p projected) Values(row int) ([]any, error) {
 	return out, nil
 }
 
-// Unique returns a view without the rows that equal one before, in all their
-// values. The views made from it are unique in their own values. It keeps what
+// Unique returns the rows without those that equal one before, in all their
+// values. What is made from it is unique in its own values. It keeps what
 // it has seen in memory.
-func (v *View[T]) Unique() *View[T] {
+func (v *Rows[T]) Unique() *Rows[T] {
 	out := v.unique(func(value T) (any, error) { return identity(value) })
 	out.distinct = true
 	return out
 }
 
-// UniqueBy returns a view without the rows whose key, a comparable value,
+// UniqueBy returns the rows without those whose key, a comparable value,
 // equals that of one before.
-func (v *View[T]) UniqueBy(key func(value T) any) *View[T] {
+func (v *Rows[T]) UniqueBy(key func(value T) any) *Rows[T] {
 	return v.unique(func(value T) (any, error) { return key(value), nil })
 }
 
-func (v *View[T]) unique(key func(T) (any, error)) *View[T] {
+func (v *Rows[T]) unique(key func(T) (any, error)) *Rows[T] {
 	out := *v
 	out.seen, out.key = map[any]struct{}{}, key
 	return &out

@@ -3,6 +3,7 @@ package engine
 import (
 	"reflect"
 
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/engine/internal/raw"
 )
 
@@ -31,7 +32,7 @@ func (c *cursor) Scan(dest ...any) error {
 	return describe("scan", c.Cursor.Scan(dest...))
 }
 
-func (c *cursor) Fetch(n int) (Block, error) {
+func (c *cursor) Fetch(n int) (backend.Block, error) {
 	if c.closed {
 		return nil, errCursorClosed
 	}

@@ -1,4 +1,4 @@
-package stdsql
+package sqlbackend
 
 import (
 	"database/sql"
@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/engine/internal/assign"
 )
 
@@ -15,13 +15,13 @@ type cursor struct {
 	rows    *sql.Rows
 	pool    *Pool
 	names   []string
-	columns []engine.Column
+	columns []backend.Column
 	handle  *handle // used up to Close; nil if a connection is
 	guards  guards
 	closed  bool
 }
 
-// Names implements [engine.Cursor].
+// Names implements [backend.Cursor].
 func (c *cursor) Names() []string {
 	if c.names == nil {
 		c.names, _ = c.rows.Columns() // fails if the rows are closed: Err says why
@@ -29,8 +29,8 @@ func (c *cursor) Names() []string {
 	return c.names
 }
 
-// Columns implements [engine.Cursor].
-func (c *cursor) Columns() []engine.Column {
+// Columns implements [backend.Cursor].
+func (c *cursor) Columns() []backend.Column {
 	if c.columns != nil {
 		return c.columns
 	}
@@ -38,17 +38,17 @@ func (c *cursor) Columns() []engine.Column {
 	if err != nil {
 		return nil // as above
 	}
-	c.columns = make([]engine.Column, len(types))
+	c.columns = make([]backend.Column, len(types))
 	for i, t := range types {
-		c.columns[i] = engine.Column{Name: t.Name(), Type: t.DatabaseTypeName()}
+		c.columns[i] = backend.Column{Name: t.Name(), Type: t.DatabaseTypeName()}
 	}
 	return c.columns
 }
 
-// Next implements [engine.Cursor].
+// Next implements [backend.Cursor].
 func (c *cursor) Next() bool { return c.rows.Next() }
 
-// Scan implements [engine.Cursor].
+// Scan implements [backend.Cursor].
 func (c *cursor) Scan(dest ...any) error {
 	err := c.rows.Scan(c.guards.around(dest)...)
 	c.guards.raise()
@@ -70,10 +70,10 @@ func hideValue(err error, names []string) error {
 	return assign.Failed(i, names[i], cause)
 }
 
-// Err implements [engine.Cursor].
+// Err implements [backend.Cursor].
 func (c *cursor) Err() error { return c.rows.Err() }
 
-// Close implements [engine.Cursor].
+// Close implements [backend.Cursor].
 func (c *cursor) Close() error {
 	if c.closed {
 		return nil
@@ -98,8 +98,8 @@ func (c *cursor) end() error {
 // slab is how many rows share one allocation of values.
 const slab = 64
 
-// Fetch implements [engine.Cursor].
-func (c *cursor) Fetch(n int) (engine.Block, error) {
+// Fetch implements [backend.Cursor].
+func (c *cursor) Fetch(n int) (backend.Block, error) {
 	columns := c.Columns()
 	b := &block{columns: columns, normalize: c.pool.cfg.Normalize}
 	dest := make([]any, len(columns))
@@ -126,15 +126,15 @@ func (c *cursor) Fetch(n int) (engine.Block, error) {
 
 // block are rows in memory, as the driver gave their values.
 type block struct {
-	columns   []engine.Column
+	columns   []backend.Column
 	rows      [][]any
 	normalize func(string, any) any
 }
 
-// Len implements [engine.Block].
+// Len implements [backend.Block].
 func (b *block) Len() int { return len(b.rows) }
 
-// Scan implements [engine.Block].
+// Scan implements [backend.Block].
 func (b *block) Scan(row int, dest ...any) error {
 	for i, v := range b.rows[row] {
 		if err := assign.Value(dest[i], v); err != nil {
@@ -144,7 +144,7 @@ func (b *block) Scan(row int, dest ...any) error {
 	return nil
 }
 
-// Values implements [engine.Block].
+// Values implements [backend.Block].
 func (b *block) Values(row int) ([]any, error) {
 	values := append([]any(nil), b.rows[row]...)
 	if b.normalize != nil {

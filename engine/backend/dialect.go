@@ -1,11 +1,10 @@
-package engine
+package backend
 
 import (
 	"strconv"
 	"strings"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
 // Placeholder is the form in which a database takes parameters.
@@ -79,16 +78,6 @@ type Dialect struct {
 	// as pgx's does, so that no conversion has to be added to it.
 	NativeScan bool
 }
-
-// scanOptions returns what a plan for reading rows needs.
-func (d *Dialect) scanOptions() []scan.Option {
-	if d.NativeScan {
-		return nil
-	}
-	return converting
-}
-
-var converting = []scan.Option{scan.WithConversions()}
 
 // QuoteName returns a name in quotes, so that it is taken as it is written
 // whatever is in it. A name with a NUL byte can't be written in SQL: the byte
