@@ -13,8 +13,16 @@ type ormLoad struct {
 	rows    int // in the table before
 	objects int // that it handles
 	reads   bool
-	// prepare returns the operation, ready to be measured, on a work.
-	prepare func(ctx context.Context, w OrmWork) (run func() error, err error)
+	// prepare returns the operation on that many objects, ready to be measured,
+	// on a work.
+	prepare func(ctx context.Context, w OrmWork, objects int) (run func() error, err error)
+}
+
+// of returns the operation on a share of its objects, for tests.
+func (l ormLoad) of(share int) ormLoad {
+	l.rows /= share
+	l.objects /= share
+	return l
 }
 
 // OrmObjects is how many objects the large operations handle.
@@ -33,40 +41,40 @@ var ormLoads = []ormLoad{
 	{name: "orm: get 1,000 by key, from the database", rows: ormLookup, objects: ormLookup, reads: true, prepare: prepareGet},
 }
 
-func prepareInsert(ctx context.Context, w OrmWork) (func() error, error) {
-	added := newArticles(OrmObjects)
+func prepareInsert(ctx context.Context, w OrmWork, objects int) (func() error, error) {
+	added := newArticles(objects)
 	return func() error { return w.Write(ctx, OrmUnit{Added: added}) }, nil
 }
 
-func prepareUpdate(ctx context.Context, w OrmWork) (func() error, error) {
+func prepareUpdate(ctx context.Context, w OrmWork, _ int) (func() error, error) {
 	changed, err := w.Load(ctx)
 	alter(changed)
 	return func() error { return w.Write(ctx, OrmUnit{Changed: changed}) }, err
 }
 
-func prepareMixed(ctx context.Context, w OrmWork) (func() error, error) {
+func prepareMixed(ctx context.Context, w OrmWork, objects int) (func() error, error) {
 	loaded, err := w.Load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	u := OrmUnit{Added: newArticles(ormMixed / 2), Changed: loaded[:ormMixed*2/5], Gone: loaded[ormMixed*2/5:]}
+	u := OrmUnit{Added: newArticles(objects / 2), Changed: loaded[:objects*2/5], Gone: loaded[objects*2/5:]}
 	alter(u.Changed)
 	return func() error { return w.Write(ctx, u) }, nil
 }
 
-func prepareLoad(ctx context.Context, w OrmWork) (func() error, error) {
+func prepareLoad(ctx context.Context, w OrmWork, objects int) (func() error, error) {
 	return func() error {
 		articles, err := w.Load(ctx)
-		if err == nil && len(articles) != OrmObjects {
-			return fmt.Errorf("bench: %d articles were loaded, want %d", len(articles), OrmObjects)
+		if err == nil && len(articles) != objects {
+			return fmt.Errorf("bench: %d articles were loaded, want %d", len(articles), objects)
 		}
 		return err
 	}, nil
 }
 
-func prepareGet(ctx context.Context, w OrmWork) (func() error, error) {
+func prepareGet(ctx context.Context, w OrmWork, objects int) (func() error, error) {
 	return func() error {
-		for id := range int64(ormLookup) {
+		for id := range int64(objects) {
 			if a, err := w.Get(ctx, id+1); err != nil || a == nil || a.ID != id+1 {
 				return fmt.Errorf("bench: get %d: %+v, %w", id+1, a, err)
 			}
@@ -158,7 +166,7 @@ func (o OrmBackend) once(ctx context.Context, s OrmSubject, load ormLoad, start,
 		return err
 	}
 	return o.within(ctx, s, func(w OrmWork) error {
-		run, err := load.prepare(ctx, w)
+		run, err := load.prepare(ctx, w, load.objects)
 		if err != nil {
 			return err
 		}
