@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,9 +13,16 @@ import (
 // Sentinels that the errors of this package match by [errors.Is].
 var (
 	// ErrNoResult is matched when exactly one row was wanted and there is none.
-	ErrNoResult = errors.New("engine: no row was found where one is required")
+	// It matches [database/sql.ErrNoRows] as well, which nobody takes for a
+	// failure of the database.
+	ErrNoResult error = noResultError{}
 	// ErrMultipleResults is matched when one row was wanted and there are more.
 	ErrMultipleResults = errors.New("engine: several rows were found where one is required")
+	// ErrUnknownColumn is matched by the name of a column that a result has not.
+	ErrUnknownColumn = errors.New("engine: the result has no such column")
+	// ErrAmbiguousColumn is matched by the name of a column that a result has
+	// several times.
+	ErrAmbiguousColumn = errors.New("engine: the result has several columns of that name")
 	// ErrClosed is matched by the use of a result, stream, connection or
 	// engine after it was closed.
 	ErrClosed = errors.New("it is closed")
@@ -30,8 +38,9 @@ var (
 	// ErrConnBusy is matched by a statement on a connection whose stream or
 	// cursor is still open.
 	ErrConnBusy = errors.New("the connection has an open stream, which has to be closed first")
-	// ErrTxAborted is matched by a statement that the database refuses because
-	// one before it failed in the same transaction. See [TxAbortedError].
+	// ErrTxAborted is matched by a statement, or COMMIT, that the database
+	// refuses because a statement before it failed in the same transaction. See
+	// [TxAbortedError].
 	ErrTxAborted = backend.ErrTxAborted
 	// ErrPipelineAborted is matched by a statement that was sent together with
 	// one before it that failed. See [PipelineAbortedError].
@@ -40,6 +49,12 @@ var (
 	// It matches [ErrClosed] as well.
 	ErrNoRows = fmt.Errorf("engine: the statement returns no rows: the result is %w", closedError{})
 )
+
+// noResultError lets ErrNoResult match sql.ErrNoRows with a text of its own.
+type noResultError struct{}
+
+func (noResultError) Error() string        { return "engine: no row was found where one is required" }
+func (noResultError) Is(target error) bool { return target == sql.ErrNoRows }
 
 // closedError lets ErrNoRows match ErrClosed with a text of its own.
 type closedError struct{}

@@ -47,7 +47,7 @@ func (v *Rows[T]) ScalarOneOrNone() (any, error) {
 
 // Columns returns the rows with the named columns only, in that
 // order. A name that no column has, or several have, is an error of the first
-// read.
+// read; see [Row.Get].
 func (v *Rows[T]) Columns(names ...string) *Rows[Row] {
 	all := v.src.columns()
 	p := &projection{source: v.src, picked: make([]int, len(names)), cols: &columns{make([]backend.Column, len(names)), all.dialect}}

@@ -30,11 +30,11 @@ func (c *columns) index(name string) (int, error) {
 	}
 	switch found {
 	case 0:
-		return 0, fmt.Errorf("engine: column %q is not in the result, which has %s", name, strings.Join(c.keys(), ", "))
+		return 0, fmt.Errorf("%w: %q; it has %s", ErrUnknownColumn, name, strings.Join(c.keys(), ", "))
 	case 1:
 		return at, nil
 	}
-	return 0, fmt.Errorf("engine: column %q is ambiguous: the result has several of that name", name)
+	return 0, fmt.Errorf("%w: %q", ErrAmbiguousColumn, name)
 }
 
 // find returns the first column whose name fits, and how many there are.
@@ -112,11 +112,12 @@ func (r Row) At(i int) (any, error) {
 }
 
 // Get returns the value of the column of that name: exactly that, or the only
-// one that differs by case alone. A name that no column has, or several have,
-// is an error.
+// one that differs by case alone. The error of a name that no column has
+// matches [ErrUnknownColumn], that of one that several have
+// [ErrAmbiguousColumn].
 func (r Row) Get(name string) (any, error) {
 	if r.columns == nil {
-		return nil, fmt.Errorf("engine: read row: column %q: the row is empty", name)
+		return nil, fmt.Errorf("%w: %q; the row is empty", ErrUnknownColumn, name)
 	}
 	i, err := r.columns.index(name)
 	if err != nil {
@@ -126,7 +127,7 @@ func (r Row) Get(name string) (any, error) {
 }
 
 // Mapping returns the values by the names of their columns. A name that
-// several columns have is an error.
+// several columns have is an error that matches [ErrAmbiguousColumn].
 func (r Row) Mapping() (map[string]any, error) {
 	values, err := r.Values()
 	if err != nil {
@@ -136,7 +137,7 @@ func (r Row) Mapping() (map[string]any, error) {
 	for i, v := range values {
 		name := r.columns.list[i].Name
 		if _, taken := m[name]; taken {
-			return nil, fmt.Errorf("engine: mapping: column %q is ambiguous: the result has several of that name", name)
+			return nil, fmt.Errorf("%w: %q", ErrAmbiguousColumn, name)
 		}
 		m[name] = v
 	}

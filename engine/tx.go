@@ -64,8 +64,9 @@ func (c *Conn) nest(ctx context.Context) (*Tx, error) {
 // Commit commits the transaction, or keeps what was done since the savepoint.
 // Savepoints inside of it end with it. A transaction is over whatever is
 // returned; if its commit was sent and the answer lost, the error matches
-// [fault.ErrCommitUnknown]. A savepoint whose commit fails can still be rolled
-// back.
+// [fault.ErrCommitUnknown]; if the database has rolled it back, because a
+// statement in it had failed, [ErrTxAborted]. A savepoint whose commit fails can
+// still be rolled back.
 func (t *Tx) Commit(ctx context.Context) error {
 	if err := t.check("commit"); err != nil {
 		return err
@@ -83,6 +84,9 @@ func (t *Tx) Commit(ctx context.Context) error {
 		return errors.Join(err, t.closeConn(ctx))
 	}
 	err := t.conn.note(t.conn.conn.Commit(ctx))
+	if errors.Is(err, ErrTxAborted) {
+		err = &TxAbortedError{Cause: t.failed, Err: err}
+	}
 	t.end()
 	return errors.Join(describe("commit", err), t.closeConn(ctx))
 }

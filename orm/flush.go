@@ -41,22 +41,24 @@ type flushing struct {
 	s         *Session
 	auto      bool // before a query
 	p         *flush.Plan
+	wrong     error // no order of statements does what is wanted
 	performed bool
-	failed    error // of what was sent
+	failed    error // of what was sent, or was to be
 }
 
-// needed reports whether there is anything to send.
-func (f *flushing) needed() bool { return f.p != nil && !f.p.Empty() }
+// needed reports whether there is anything to send, or to undo.
+func (f *flushing) needed() bool { return f.wrong != nil || f.p != nil && !f.p.Empty() }
 
 func (f *flushing) plan(ctx context.Context) (err error) {
 	if f.auto && (!f.s.cfg.autoflush || f.s.flushing) { // a hook may read what the flush has not sent
 		return f.s.ensureTransaction()
 	}
-	if f.p, err = f.s.planFlush(ctx); err == nil && (f.auto || f.needed()) {
+	f.p, f.wrong, err = f.s.planFlush(ctx)
+	if err == nil && (f.auto || f.needed()) {
 		err = f.s.ensureTransaction()
 	}
 	if err != nil {
-		f.p = nil
+		f.p, f.wrong = nil, nil
 		return f.describe(err)
 	}
 	f.s.flushing = f.needed()
@@ -77,6 +79,11 @@ func (f *flushing) perform(ctx context.Context) error {
 		return nil
 	}
 	f.performed = true
+	if f.wrong != nil {
+		f.failed = f.wrong
+		f.s.rollbackFlush(ctx)
+		return f.describe(f.failed)
+	}
 	conn, err := f.s.connect(ctx)
 	if err != nil {
 		f.performed = false // nothing was sent
@@ -132,25 +139,26 @@ func (f *flushing) undo(context.Context, error) {
 }
 
 // planFlush adds what relations hold, marks what they no longer hold, runs the
-// hooks and plans what is to be sent.
-func (s *Session) planFlush(ctx context.Context) (*flush.Plan, error) {
+// hooks and plans what is to be sent. wrong is why that can't be done, which
+// fails the flush as a statement does; err is why it was not tried.
+func (s *Session) planFlush(ctx context.Context) (p *flush.Plan, wrong, err error) {
 	if s.tx.failed != nil {
-		return nil, &pendingRollbackError{s.tx.failed}
+		return nil, nil, &pendingRollbackError{s.tx.failed}
 	}
 	if s.flushing {
-		return nil, fmt.Errorf("%w: a flush is at work", ErrFlush)
+		return nil, nil, fmt.Errorf("%w: a flush is at work", ErrFlush)
 	}
 	if err := s.before(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	p, err := flush.New(s.eng.Dialect(), s.objects)
+	p, err = flush.New(s.eng.Dialect(), s.objects)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFlush, err)
+		return nil, fmt.Errorf("%w: %w", ErrFlush, err), nil
 	}
 	if s.objects.ExpungeDiscarded() && p.Empty() {
 		p.CommitBaselines(s.tx.journal()) // what still holds them is not to add them again
 	}
-	return p, nil
+	return p, nil, nil
 }
 
 // prepare brings the relations' objects into the session.
@@ -179,7 +187,7 @@ func (s *Session) rollbackFlush(ctx context.Context) {
 	switch {
 	case s.tx.innermost().savepoint != nil:
 		_ = s.tx.innermost().savepoint.Rollback(ctx) // if it fails, so will the session's Rollback
-	case s.tx.external: // whoever ends the transaction learns of the error
+	case s.tx.external, s.tx.conn == nil: // whoever ends the transaction learns of the error; or nothing was sent
 	default:
 		_ = s.tx.conn.Rollback(ctx)
 	}

@@ -288,10 +288,23 @@ func testFailedStatement(t *testing.T, f *fixture) {
 	if !errors.Is(err, engine.ErrTxAborted) || !errors.As(err, &aborted) || aborted.Cause == nil {
 		t.Errorf("a statement after a failure: %v", err)
 	}
-	if err := c.Commit(t.Context()); err == nil {
-		t.Error("commit of an aborted transaction is no error")
+	for _, asked := range []bool{true, false} { // in between, after the failure
+		if !asked {
+			_, _ = c.Execute(t.Context(), engine.Text("INSERT INTO item (name) VALUES ('a'), ('a')"))
+		}
+		if err := c.Commit(t.Context()); !errors.Is(err, engine.ErrTxAborted) || !errors.As(err, &aborted) || aborted.Cause == nil {
+			t.Errorf("commit of an aborted transaction, with a statement before it %t: %v", asked, err)
+		}
 	}
 	want(t, "rows", f.count(c), int64(1))
+	f.ok(c.Rollback(t.Context()))
+	err = f.RunInTx(t.Context(), func(ctx context.Context, tx *engine.Tx) error {
+		_, _ = tx.Execute(ctx, engine.Text("INSERT INTO item (name) VALUES ('a'), ('a')"))
+		return nil
+	})
+	if !errors.Is(err, engine.ErrTxAborted) {
+		t.Errorf("a unit that hides a failure: %v", err)
+	}
 }
 
 // testInterruptedStatement gives up a write in the middle of a transaction. No

@@ -111,7 +111,7 @@ func (c *conn) Commit(ctx context.Context) error {
 	}
 	tx := c.tx
 	c.tx = nil
-	return tx.Commit(ctx)
+	return rolledBack(tx.Commit(ctx))
 }
 
 // Rollback implements [backend.Conn].

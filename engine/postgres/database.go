@@ -152,9 +152,19 @@ func (b *database) RunInTx(ctx context.Context, opts backend.TxOptions, fn func(
 		return err
 	}
 	defer b.leave(p, false)
-	return p.RunInTx(ctx, o, func(ctx context.Context, tx pgx.Tx) error {
+	err = p.RunInTx(ctx, o, func(ctx context.Context, tx pgx.Tx) error {
 		return fn(ctx, &conn{database: b, tx: tx})
 	})
+	return rolledBack(err)
+}
+
+// rolledBack names the error of a COMMIT that the server has answered with
+// ROLLBACK.
+func rolledBack(err error) error {
+	if errors.Is(err, pgx.ErrTxCommitRollback) {
+		return fmt.Errorf("%w: %w", backend.ErrTxAborted, err)
+	}
+	return err
 }
 
 // txOptions writes a transaction's properties in pgx's way.
