@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm/internal/flush"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -31,9 +30,6 @@ var (
 
 // The errors of what was given.
 var (
-	// ErrInvalidKey is matched by a key with another number of columns, or of
-	// another type, than the table's.
-	ErrInvalidKey = errors.New("orm: the key does not fit")
 	// ErrNotEntity is matched by what is no pointer to a struct with a table. If
 	// its mapping is wrong, the error holds a [*mapping.Error].
 	ErrNotEntity = errors.New("orm: no entity")
@@ -41,9 +37,6 @@ var (
 	// that a type does not have.
 	ErrUnknownField = mapping.ErrUnknownField
 )
-
-// ErrNoResult is matched when a row is required and there is none.
-var ErrNoResult = engine.ErrNoResult
 
 // StaleDataError says that a row was not found as it was read: another
 // transaction has changed or deleted it in between.

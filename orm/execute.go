@@ -2,9 +2,13 @@ package orm
 
 import (
 	"context"
+	"reflect"
+	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/load"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
 // Execute flushes, runs a statement in the session's transaction and buffers
@@ -45,15 +49,93 @@ func statementTask[T any](s *Session, op sp.Op, read func(ctx context.Context, c
 	return task
 }
 
-// ConnTask is a task that flushes and uses the session's connection, such as
-// for a stream of rows. op is the session's method that it counts as.
-func ConnTask[T any](s *Session, op sp.Op, use func(ctx context.Context, conn *engine.Conn) (T, error)) *Task[T] {
-	t := statementTask(s, op, use)
-	plan := t.plan
-	t.plan = func(ctx context.Context) error {
+// UseConn is a task that flushes and uses the session's connection, such as for
+// a stream of rows. op is the session's method that it counts as.
+func (t Tasks) UseConn(op sp.Op, use func(ctx context.Context, conn *engine.Conn) error) *Task[struct{}] {
+	task := statementTask(t.s, op, func(ctx context.Context, conn *engine.Conn) (struct{}, error) {
+		return struct{}{}, use(ctx, conn)
+	})
+	plan := task.plan
+	task.plan = func(ctx context.Context) error {
 		err := plan(ctx)
-		t.single = false // nobody knows what it does
+		task.single = false // nobody knows what it does
 		return err
 	}
-	return t
+	return task
+}
+
+// Scalars flushes, runs a statement and returns the first column of every row.
+// If V is a pointer to a struct that has a table, each row is an object of the
+// session, as of [Select.All]: the columns have the names of the table's, and
+// its key is among them. So any SQL text or builder's query can give objects.
+func Scalars[V any](ctx context.Context, s *Session, st engine.Statement) ([]V, error) {
+	return do(ctx, ScalarsTask[V](s, st))
+}
+
+// ScalarsTask is [Scalars] as a task.
+func ScalarsTask[V any](s *Session, st engine.Statement) *Task[[]V] {
+	t := entityType[V]()
+	if t == nil {
+		return statementTask(s, sp.OpSessionScalars, func(ctx context.Context, conn *engine.Conn) ([]V, error) {
+			return engine.Scalars[V](ctx, conn, st)
+		})
+	}
+	return objectsTask(s, sp.OpSessionScalars, t, &loading{rows: load.Rows{Statement: st}}, func(objs []unsafe.Pointer) ([]V, error) {
+		values := make([]V, len(objs))
+		for i, obj := range objs {
+			values[i] = asEntity[V](obj)
+		}
+		return values, nil
+	})
+}
+
+// Scalar flushes, runs a statement and returns the first column of the first
+// row; false if there is no row. For a value that may be NULL use a pointer or
+// a sql.Null. An object is found as by [Scalars].
+func Scalar[V any](ctx context.Context, s *Session, st engine.Statement) (value V, ok bool, err error) {
+	found, err := do(ctx, ScalarTask[V](s, st))
+	return found.Value, found.OK, err
+}
+
+// Found is the value of a [Scalar], if there is one.
+type Found[V any] struct {
+	// Value is the value.
+	Value V
+	// OK says that there was a row.
+	OK bool
+}
+
+// ScalarTask is [Scalar] as a task.
+func ScalarTask[V any](s *Session, st engine.Statement) *Task[Found[V]] {
+	t := entityType[V]()
+	if t == nil {
+		return statementTask(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (found Found[V], err error) {
+			found.Value, found.OK, err = engine.Scalar[V](ctx, conn, st)
+			return found, err
+		})
+	}
+	task := objectsTask(s, sp.OpSessionScalar, t, &loading{rows: load.Rows{Statement: st}}, func(objs []unsafe.Pointer) (found Found[V], err error) {
+		if len(objs) > 0 {
+			found = Found[V]{asEntity[V](objs[0]), true}
+		}
+		return found, nil
+	})
+	return task
+}
+
+// entityType returns the struct that a V points to, if it has a table.
+func entityType[V any]() reflect.Type {
+	t := reflect.TypeFor[V]()
+	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	if _, err := mapping.Of(t.Elem()); err != nil {
+		return nil
+	}
+	return t.Elem()
+}
+
+// asEntity returns an object as a V, which is a pointer to its type.
+func asEntity[V any](obj unsafe.Pointer) V {
+	return *(*V)(unsafe.Pointer(&obj)) //nolint:gosec // a pointer read as a pointer
 }

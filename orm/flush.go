@@ -24,9 +24,9 @@ func (s *Session) Flush(ctx context.Context) error {
 }
 
 // Flush is [Session.Flush].
-func (t Tasks) Flush() *Task[Nothing] {
+func (t Tasks) Flush() *Task[struct{}] {
 	f := &flushing{s: t.s}
-	task := &Task[Nothing]{s: t.s, op: sp.OpSessionFlush, perform: f.perform, apply: noResult(f.apply), undo: f.undo}
+	task := &Task[struct{}]{s: t.s, op: sp.OpSessionFlush, perform: f.perform, apply: noResult(f.apply), undo: f.undo}
 	task.plan = func(ctx context.Context) error {
 		err := f.plan(ctx)
 		task.local, task.barrier = !f.needed(), f.needed()

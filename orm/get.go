@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -60,7 +61,7 @@ func GetTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
 }
 
 // GetOne is [Get], and a row that does not exist is an error that matches
-// [ErrNoResult].
+// [engine.ErrNoResult].
 func GetOne[T any, K any](ctx context.Context, s *Session, key K, opts ...GetOption) (*T, error) {
 	if len(opts) == 0 {
 		if obj := cached[T](s, key); obj != nil {
@@ -77,7 +78,7 @@ func GetOneTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
 	t.apply = func(ctx context.Context) (*T, error) {
 		obj, err := found(ctx)
 		if err == nil && obj == nil {
-			return nil, fmt.Errorf("orm: get one %T: %w", *new(T), ErrNoResult)
+			return nil, fmt.Errorf("orm: get one %T: %w", *new(T), engine.ErrNoResult)
 		}
 		return obj, err
 	}
@@ -122,7 +123,7 @@ func getTask[T any](s *Session, op sp.Op, key any, opts []GetOption) *Task[*T] {
 	}
 	task := &Task[*T]{s: s, op: op, perform: r.perform, undo: r.undo}
 	task.plan = func(ctx context.Context) error {
-		t, err := mapping.Of(typeFor[T]())
+		t, err := mapping.Of(reflect.TypeFor[T]())
 		if err != nil {
 			return err
 		}
@@ -233,7 +234,7 @@ func (s *Session) Refresh(ctx context.Context, obj any, opts ...GetOption) error
 }
 
 // Refresh is [Session.Refresh].
-func (t Tasks) Refresh(obj any, opts ...GetOption) *Task[Nothing] {
+func (t Tasks) Refresh(obj any, opts ...GetOption) *Task[struct{}] {
 	s, r := t.s, &reading{flushing: flushing{s: t.s, auto: true}}
 	for _, o := range opts {
 		if o != nil {
@@ -242,7 +243,7 @@ func (t Tasks) Refresh(obj any, opts ...GetOption) *Task[Nothing] {
 	}
 	r.populate = true
 	var st *identity.State
-	task := &Task[Nothing]{s: s, op: sp.OpSessionRefresh, barrier: true, undo: r.undo}
+	task := &Task[struct{}]{s: s, op: sp.OpSessionRefresh, barrier: true, undo: r.undo}
 	task.plan = func(ctx context.Context) (err error) {
 		if st, err = s.lookup(obj); err != nil {
 			return err

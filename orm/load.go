@@ -23,9 +23,9 @@ func Load[T any](ctx context.Context, s *Session, objs []*T, paths ...string) er
 }
 
 // LoadTask is [Load] as a task.
-func LoadTask[T any](s *Session, objs []*T, paths ...string) *Task[Nothing] {
+func LoadTask[T any](s *Session, objs []*T, paths ...string) *Task[struct{}] {
 	return indivisible(s, sp.OpSessionScalars, noResult(func(ctx context.Context) error {
-		t, err := mapping.Of(typeFor[T]())
+		t, err := mapping.Of(reflect.TypeFor[T]())
 		if err != nil {
 			return err
 		}

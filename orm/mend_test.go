@@ -123,7 +123,7 @@ func TestExpireLetsGoOfWhatIsPending(t *testing.T) {
 	})
 }
 
-func TestAttachWithOriginal(t *testing.T) {
+func TestAttachChanged(t *testing.T) {
 	onEach(t, func(t *testing.T, db database) {
 		s := db.session(t)
 		team := &Team{Name: "red"}
@@ -134,14 +134,14 @@ func TestAttachWithOriginal(t *testing.T) {
 		check(t, s.Close(t.Context()))
 		read, edited := *p, *p
 		edited.Name = "anna"
-		check(t, s.Attach(&edited, orm.WithOriginal(&read)), s.Commit(t.Context()))
+		check(t, s.AttachChanged(&edited, &read), s.Commit(t.Context()))
 		if db.count(t, "SELECT count(*) FROM player WHERE name = 'anna' AND version = 2") != 1 {
 			t.Error("what was changed outside of a session was not sent")
 		}
 		check(t, s.Close(t.Context()))
 		late := read
 		late.Name = "late"
-		check(t, s.Attach(&late, orm.WithOriginal(&read)))
+		check(t, s.AttachChanged(&late, &read))
 		if _, ok := errors.AsType[*orm.StaleDataError](s.Commit(t.Context())); !ok {
 			t.Error("a change of a row that has moved on was sent")
 		}
@@ -152,7 +152,7 @@ func TestAttachWithOriginal(t *testing.T) {
 		if db.count(t, "SELECT count(*) FROM player WHERE name = 'quiet'") != 0 {
 			t.Error("without the original, nothing is sent")
 		}
-		if s.Attach(&Team{ID: 9}, orm.WithOriginal(&read)) == nil {
+		if s.AttachChanged(&Team{ID: 9}, &read) == nil {
 			t.Error("an original of another type was taken")
 		}
 	})

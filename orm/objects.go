@@ -59,51 +59,32 @@ func (s *Session) add(obj any) error {
 	return nil
 }
 
-// An AttachOption changes what [Session.Attach] takes for the row.
-type AttachOption interface{ apply(a *attaching) }
-
-type attachOption func(a *attaching)
-
-func (f attachOption) apply(a *attaching) { f(a) }
-
-// attaching is what the options of Attach say.
-type attaching struct{ original any }
-
-// WithOriginal gives the row as it was read, in an object of the same type: what
-// differs from it in the attached object is a change, and is sent by the next
-// flush. A version that has moved on since makes that a [*StaleDataError].
-func WithOriginal(original any) AttachOption {
-	return attachOption(func(a *attaching) { a.original = original })
-}
-
 // Attach puts an object into the session whose row exists as the object says,
 // such as one of a session that was closed. Nothing is sent, nor is what was
-// changed while the object was in no session, unless [WithOriginal] says what
-// the row was. What its relations hold counts as what is in the database, and is
-// to be attached by itself. If the session has another object of the same key, it
-// is an error that matches [ErrInvalidState].
-func (s *Session) Attach(obj any, opts ...AttachOption) error {
+// changed while the object was in no session: see [Session.AttachChanged]. What
+// its relations hold counts as what is in the database, and is to be attached by
+// itself. If the session has another object of the same key, it is an error that
+// matches [ErrInvalidState].
+func (s *Session) Attach(obj any) error { return s.attach(obj, obj) }
+
+// AttachChanged is Attach for an object that was changed since its row was read:
+// original is the row as it was read, in an object of the same type. What differs
+// from it is a change, and is sent by the next flush. A version that has moved on
+// since makes that a [*StaleDataError].
+func (s *Session) AttachChanged(obj, original any) error { return s.attach(obj, original) }
+
+func (s *Session) attach(obj, original any) error {
 	return s.run(context.Background(), sp.OpSessionAdd, func(context.Context) error {
 		t, p, err := entity(obj)
 		if err != nil {
 			return err
 		}
-		var a attaching
-		for _, o := range opts {
-			if o != nil {
-				o.apply(&a)
-			}
+		of, row, err := entity(original)
+		if err != nil {
+			return err
 		}
-		row := p
-		if a.original != nil {
-			of, original, err := entity(a.original)
-			if err != nil {
-				return err
-			}
-			if of != t {
-				return fmt.Errorf("orm: attach: the original of %s is a %T", t.FullName(), a.original)
-			}
-			row = original
+		if of != t {
+			return fmt.Errorf("orm: attach: the original of %s is a %T", t.FullName(), original)
 		}
 		if s.objects.At(p) != nil {
 			return nil
@@ -133,7 +114,7 @@ func (s *Session) Delete(ctx context.Context, obj any) error {
 }
 
 // Delete is [Session.Delete].
-func (t Tasks) Delete(obj any) *Task[Nothing] {
+func (t Tasks) Delete(obj any) *Task[struct{}] {
 	s := t.s
 	var st *identity.State
 	task := indivisible(s, sp.OpSessionDelete, noResult(func(ctx context.Context) error {

@@ -19,11 +19,11 @@ func (s *Session) Rollback(ctx context.Context) error {
 }
 
 // Rollback is [Session.Rollback].
-func (t Tasks) Rollback() *Task[Nothing] { return t.end(sp.OpSessionRollback, nil, nil) }
+func (t Tasks) Rollback() *Task[struct{}] { return t.end(sp.OpSessionRollback, nil, nil) }
 
 // end is a task that rolls back. If then is given, it comes after that, and the
 // rollback is done also when the context is over; first comes before.
-func (t Tasks) end(op sp.Op, first func(), then func()) *Task[Nothing] {
+func (t Tasks) end(op sp.Op, first func(), then func()) *Task[struct{}] {
 	s, tried := t.s, false
 	if err := s.ends(strings.TrimPrefix(op.String(), "session."), true); err != nil {
 		return refused(s, op, err)
@@ -46,7 +46,7 @@ func (t Tasks) end(op sp.Op, first func(), then func()) *Task[Nothing] {
 			then()
 		}
 	}
-	task := &Task[Nothing]{s: s, op: op}
+	task := &Task[struct{}]{s: s, op: op}
 	task.plan = func(context.Context) error {
 		task.local, task.barrier = !s.tx.begun(), true
 		return nil
@@ -90,7 +90,7 @@ func (s *Session) Close(ctx context.Context) error {
 }
 
 // Close is [Session.Close].
-func (t Tasks) Close() *Task[Nothing] { return t.end(sp.OpSessionClose, nil, t.s.letGo) }
+func (t Tasks) Close() *Task[struct{}] { return t.end(sp.OpSessionClose, nil, t.s.letGo) }
 
 // Reset is Close.
 func (s *Session) Reset(ctx context.Context) error {
@@ -99,7 +99,7 @@ func (s *Session) Reset(ctx context.Context) error {
 }
 
 // Reset is [Session.Reset].
-func (t Tasks) Reset() *Task[Nothing] { return t.end(sp.OpSessionReset, nil, t.s.letGo) }
+func (t Tasks) Reset() *Task[struct{}] { return t.end(sp.OpSessionReset, nil, t.s.letGo) }
 
 // Invalidate is Close, and does not use the connection again: for when it may
 // be in a state that nobody knows.
@@ -109,7 +109,7 @@ func (s *Session) Invalidate(ctx context.Context) error {
 }
 
 // Invalidate is [Session.Invalidate].
-func (t Tasks) Invalidate() *Task[Nothing] {
+func (t Tasks) Invalidate() *Task[struct{}] {
 	return t.end(sp.OpSessionInvalidate, func() {
 		if t.s.tx.conn != nil {
 			t.s.tx.conn.Invalidate()
@@ -121,4 +121,9 @@ func (t Tasks) Invalidate() *Task[Nothing] {
 func (s *Session) letGo() {
 	s.objects.Reset()
 	s.orphans, s.hooks = cascade.Orphans{}, tableHooks{}
+}
+
+// refused is a method that fails with err.
+func refused(s *Session, op sp.Op, err error) *Task[struct{}] {
+	return &Task[struct{}]{s: s, op: op, plan: func(context.Context) error { return err }}
 }

@@ -114,11 +114,9 @@ func (q Select[T]) NoTrack() Select[T] {
 
 // Render implements [engine.Statement].
 func (q Select[T]) Render(d *engine.Dialect) (text string, args []any, err error) {
-	t, err := mapping.Of(typeFor[T]())
+	t, err := mapping.Of(reflect.TypeFor[T]())
 	if err != nil {
 		return "", nil, err
 	}
 	return q.q.Render(d, t)
 }
-
-func typeFor[T any]() reflect.Type { return reflect.TypeFor[T]() }

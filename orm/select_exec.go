@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"reflect"
 	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/internal/load"
 	"github.com/sessionproxy/sessionproxy/orm/internal/query"
@@ -23,7 +25,7 @@ func (q Select[T]) AllTask(s *Session) *Task[[]*T] {
 	if len(q.with) > 0 {
 		return indivisible(s, sp.OpSessionScalars, func(ctx context.Context) ([]*T, error) { return q.all(ctx, s) })
 	}
-	return objectsTask(s, sp.OpSessionScalars, typeFor[T](), q.loading(), func(objs []unsafe.Pointer) ([]*T, error) {
+	return objectsTask(s, sp.OpSessionScalars, reflect.TypeFor[T](), q.loading(), func(objs []unsafe.Pointer) ([]*T, error) {
 		return typed[T](objs), nil
 	})
 }
@@ -34,7 +36,7 @@ func (q Select[T]) loading() *loading {
 
 // all reads the objects and what their relations hold.
 func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
-	t, err := mapping.Of(typeFor[T]())
+	t, err := mapping.Of(reflect.TypeFor[T]())
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +80,7 @@ func (q Select[T]) Each(ctx context.Context, s *Session) iter.Seq2[*T, error] {
 		more := true
 		err := s.run(ctx, sp.OpSessionScalars, func(ctx context.Context) error {
 			if len(q.with) == 0 {
-				return s.load(ctx, typeFor[T](), q.loading(), func(obj unsafe.Pointer) bool {
+				return s.load(ctx, reflect.TypeFor[T](), q.loading(), func(obj unsafe.Pointer) bool {
 					more = yield((*T)(obj), nil)
 					return more
 				})
@@ -123,7 +125,7 @@ func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) 
 			return pick(objs)
 		})
 	}
-	return objectsTask(s, sp.OpSessionScalar, typeFor[T](), q.loading(), func(objs []unsafe.Pointer) (*T, error) {
+	return objectsTask(s, sp.OpSessionScalar, reflect.TypeFor[T](), q.loading(), func(objs []unsafe.Pointer) (*T, error) {
 		return pick(typed[T](objs))
 	})
 }
@@ -149,7 +151,7 @@ func only[T any](objs []*T) (*T, error) {
 	}
 }
 
-// One is [Select.OneOrNone]; no object is an error that matches [ErrNoResult].
+// One is [Select.OneOrNone]; no object is an error that matches [engine.ErrNoResult].
 func (q Select[T]) One(ctx context.Context, s *Session) (*T, error) { return do(ctx, q.OneTask(s)) }
 
 // OneTask is [Select.One] as a task.
@@ -157,7 +159,7 @@ func (q Select[T]) OneTask(s *Session) *Task[*T] {
 	return narrowed(s, q.Limit(2), func(objs []*T) (*T, error) {
 		obj, err := only(objs)
 		if err == nil && obj == nil {
-			return nil, fmt.Errorf("orm: select one %T: %w", *new(T), ErrNoResult)
+			return nil, fmt.Errorf("orm: select one %T: %w", *new(T), engine.ErrNoResult)
 		}
 		return obj, err
 	})
@@ -190,7 +192,7 @@ func (q Select[T]) ExistsTask(s *Session) *Task[bool] {
 
 // number reads the one number of a statement about rows of T.
 func number[T any](ctx context.Context, ex engine.Executor, of func(*engine.Dialect, *mapping.Table) (engine.Statement, error)) (int64, error) {
-	t, err := mapping.Of(typeFor[T]())
+	t, err := mapping.Of(reflect.TypeFor[T]())
 	if err != nil {
 		return 0, err
 	}
@@ -200,7 +202,52 @@ func number[T any](ctx context.Context, ex engine.Executor, of func(*engine.Dial
 	}
 	n, ok, err := engine.Scalar[int64](ctx, ex, st)
 	if err == nil && !ok {
-		err = fmt.Errorf("orm: select: %w", ErrNoResult)
+		err = fmt.Errorf("orm: select: %w", engine.ErrNoResult)
 	}
+	return n, err
+}
+
+// Update flushes, and updates the rows that the query's conditions find, in one
+// statement: set is what stands behind SET, such as "score = score + ?". It
+// returns how many rows that were. Objects of the type that the session has are
+// expired, and read again when they are asked for; versions are not counted.
+// Joins, order and bounds can't be had.
+func (q Select[T]) Update(ctx context.Context, s *Session, set string, args ...any) (int64, error) {
+	return q.bulk(ctx, s, "UPDATE ", dml.Raw("SET"), engine.Text(set, args...))
+}
+
+// Delete flushes, and deletes the rows that the query's conditions find, in one
+// statement. It returns how many rows that were. Objects whose rows are gone
+// leave the session when they are asked for; relations do not cascade. Joins,
+// order and bounds can't be had.
+func (q Select[T]) Delete(ctx context.Context, s *Session) (int64, error) {
+	return q.bulk(ctx, s, "DELETE FROM ")
+}
+
+func (q Select[T]) bulk(ctx context.Context, s *Session, head string, parts ...engine.Statement) (n int64, err error) {
+	t, err := mapping.Of(reflect.TypeFor[T]())
+	if err != nil {
+		return 0, err
+	}
+	st, err := q.q.Bulk(s.eng.Dialect(), t, head, parts...)
+	if err != nil {
+		return 0, err
+	}
+	err = s.run(ctx, sp.OpSessionExecute, func(ctx context.Context) error {
+		conn, err := s.ready(ctx)
+		if err != nil {
+			return err
+		}
+		res, err := conn.Execute(ctx, st)
+		if err != nil {
+			return fmt.Errorf("orm: %s%s: %w", head, t.FullName(), err)
+		}
+		n = res.RowsAffected()
+		for st := range s.objects.OfTable(t) {
+			st.Outdated()
+			s.tx.journal().Touch(st, nil)
+		}
+		return nil
+	})
 	return n, err
 }

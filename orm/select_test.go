@@ -67,7 +67,7 @@ func TestSelectOne(t *testing.T) {
 		if got := must(named("x").First(t.Context(), s)); got != nil {
 			t.Errorf("got %v", got)
 		}
-		if _, err := named("x").One(t.Context(), s); !errors.Is(err, orm.ErrNoResult) {
+		if _, err := named("x").One(t.Context(), s); !errors.Is(err, engine.ErrNoResult) {
 			t.Error(err)
 		}
 		if _, err := orm.From[Team]().One(t.Context(), s); !errors.Is(err, engine.ErrMultipleResults) {

@@ -109,3 +109,17 @@ type config struct {
 func defaultConfig() config {
 	return config{autoflush: true, expireOnCommit: true, autobegin: true}
 }
+
+// keep says that the session's transaction is ended by another.
+type keep struct {
+	broken bool // a method would have undone the transaction
+}
+
+// ends lets a method pass that ends the transaction, or refuses it.
+func (s *Session) ends(method string, undoes bool) error {
+	if s.kept == nil {
+		return nil
+	}
+	s.kept.broken = s.kept.broken || undoes
+	return fmt.Errorf("orm: %s: %w", method, engine.ErrTransactionManaged)
+}

@@ -469,7 +469,7 @@ func TestGetNeedsTheRightKey(t *testing.T) {
 				t.Errorf("%s: no error", name)
 			}
 		}
-		if _, err := orm.GetOne[Team](t.Context(), s, 99); !errors.Is(err, orm.ErrNoResult) {
+		if _, err := orm.GetOne[Team](t.Context(), s, 99); !errors.Is(err, engine.ErrNoResult) {
 			t.Error(err)
 		}
 		for _, wrong := range []any{nil, 7, Team{}, (*Team)(nil)} {

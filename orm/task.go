@@ -56,20 +56,8 @@ func (t *Task[T]) Local() bool { return t.wrong != nil || t.local }
 func (t *Task[T]) Barrier() bool { return t.wrong == nil && t.barrier }
 
 // Single reports, of a planned task, whether it runs one statement: it may be
-// performed with others of its kind by [Session.BatchFuncs].
+// performed with others of its kind by [Tasks.BatchFuncs].
 func (t *Task[T]) Single() bool { return t.wrong == nil && t.single }
-
-// BatchFuncs calls functions that perform tasks of one statement each, and has
-// these sent together where the database can; see [engine.Conn.BatchFuncs].
-func (s *Session) BatchFuncs(fns ...func()) {
-	for len(fns) > 0 && s.tx.conn == nil {
-		fns[0]()
-		fns = fns[1:]
-	}
-	if len(fns) > 0 {
-		s.tx.conn.BatchFuncs(fns...)
-	}
-}
 
 // Exclusive reports, of a planned task, whether performing it touches objects:
 // the owner has to wait until it is performed.
@@ -116,18 +104,17 @@ func do[T any](ctx context.Context, t *Task[T]) (out T, err error) {
 	return out, err
 }
 
-// Tasks makes a session's methods tasks.
+// Tasks is what a dispatcher needs of a session: its methods as tasks, and the
+// means to perform them. Those with a type parameter are functions, such as
+// [GetTask].
 type Tasks struct{ s *Session }
 
 // Tasks returns the session's methods as tasks.
 func (s *Session) Tasks() Tasks { return Tasks{s} }
 
-// Nothing is the result of a task without one.
-type Nothing = struct{}
-
 // noResult is an apply without a result.
-func noResult(fn func(ctx context.Context) error) func(ctx context.Context) (Nothing, error) {
-	return func(ctx context.Context) (Nothing, error) { return Nothing{}, fn(ctx) }
+func noResult(fn func(ctx context.Context) error) func(ctx context.Context) (struct{}, error) {
+	return func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }
 }
 
 // indivisible is a task whose parts can't be told apart: what it reads decides what
@@ -145,10 +132,38 @@ func indivisible[T any](s *Session, op sp.Op, fn func(ctx context.Context) (T, e
 	}
 }
 
-// RunSyncTask is a task that calls a blocking function with the session, which
-// it has to itself.
-func RunSyncTask[T any](s *Session, fn func(ctx context.Context, s *Session) (T, error)) *Task[T] {
-	t := indivisible(s, sp.OpSessionRunSync, func(ctx context.Context) (T, error) { return fn(ctx, s) })
-	t.exclusive = false // whoever asks for it knows what it touches
-	return t
+// RunSync is a task that calls a blocking function with the session, which it
+// has to itself.
+func (t Tasks) RunSync(fn func(ctx context.Context, s *Session) error) *Task[struct{}] {
+	task := indivisible(t.s, sp.OpSessionRunSync, noResult(func(ctx context.Context) error { return fn(ctx, t.s) }))
+	task.exclusive = false // whoever asks for it knows what it touches
+	return task
+}
+
+// BatchFuncs calls functions that perform tasks of one statement each, and has
+// these sent together where the database can; see [engine.Conn.BatchFuncs].
+func (t Tasks) BatchFuncs(fns ...func()) {
+	for len(fns) > 0 && t.s.tx.conn == nil {
+		fns[0]()
+		fns = fns[1:]
+	}
+	if len(fns) > 0 {
+		t.s.tx.conn.BatchFuncs(fns...)
+	}
+}
+
+// Keep makes the transaction of the session one that is ended by the caller alone,
+// as a function that is handed the session must not end it: until release is
+// called, Commit, Rollback, Close, Reset and Invalidate fail with an error that
+// matches [engine.ErrTransactionManaged], and do nothing. Savepoints are the
+// session's own as ever. release reports whether such a method but Commit was
+// called: then the transaction holds what somebody believes undone, and must not
+// be committed.
+func (t Tasks) Keep() (release func() (broken bool)) {
+	k := &keep{}
+	t.s.kept = k
+	return func() bool {
+		t.s.kept = nil
+		return k.broken
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	sp "github.com/sessionproxy/sessionproxy"
+
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 )
@@ -49,4 +51,138 @@ func (s *Session) NestedTransaction() *Nested {
 		return nil
 	}
 	return &Nested{session: s, journal: s.tx.journal(), savepoint: s.tx.innermost().savepoint}
+}
+
+// BeginNested flushes and sets a savepoint. It is ended by Commit or Rollback
+// of what it returns; Commit and Rollback of the session end it too.
+func (s *Session) BeginNested(ctx context.Context) (*Nested, error) {
+	return do(ctx, s.Tasks().BeginNested())
+}
+
+// BeginNested is [Session.BeginNested].
+func (t Tasks) BeginNested() *Task[*Nested] {
+	s, f := t.s, &flushing{s: t.s}
+	var tx *engine.Tx
+	return &Task[*Nested]{
+		s: s, op: sp.OpSessionBeginNested, barrier: true, undo: f.undo,
+		plan: func(ctx context.Context) error {
+			if err := f.plan(ctx); err != nil {
+				return err
+			}
+			return s.ensureTransaction()
+		},
+		perform: func(ctx context.Context) error {
+			if err := f.perform(ctx); err != nil {
+				return err
+			}
+			conn, err := s.connect(ctx)
+			if err != nil {
+				return err
+			}
+			if tx, err = conn.BeginNested(ctx); err != nil {
+				return fmt.Errorf("orm: begin nested: %w", err)
+			}
+			return nil
+		},
+		apply: func(ctx context.Context) (*Nested, error) {
+			if err := f.apply(ctx); err != nil {
+				return nil, err
+			}
+			return &Nested{session: s, journal: s.tx.push(tx, s.objects), savepoint: tx}, nil
+		},
+	}
+}
+
+// Nested is a savepoint of a session.
+type Nested struct {
+	session   *Session
+	journal   *identity.Journal // tells it from others
+	savepoint *engine.Tx
+}
+
+// IsActive reports whether the savepoint is open.
+func (n *Nested) IsActive() bool { return n.session.tx.find(n.journal) > 0 }
+
+// Commit flushes and releases the savepoint, with those inside it. What was
+// done in it is now part of the transaction around it.
+func (n *Nested) Commit(ctx context.Context) error {
+	_, err := do(ctx, n.session.Tasks().CommitNested(n))
+	return err
+}
+
+// CommitNested is [Nested.Commit].
+func (t Tasks) CommitNested(n *Nested) *Task[struct{}] {
+	s, f := t.s, &flushing{s: t.s}
+	return &Task[struct{}]{
+		s: s, op: sp.OpSessionCommit, barrier: true, undo: f.undo,
+		plan: func(ctx context.Context) error {
+			if !n.IsActive() {
+				return fmt.Errorf("orm: commit: %w", engine.ErrTransactionClosed)
+			}
+			return f.plan(ctx)
+		},
+		perform: func(ctx context.Context) error {
+			if err := f.perform(ctx); err != nil {
+				return err
+			}
+			if err := n.savepoint.Commit(ctx); err != nil {
+				return fmt.Errorf("orm: commit: %w", err)
+			}
+			return nil
+		},
+		apply: noResult(func(ctx context.Context) error {
+			if err := f.apply(ctx); err != nil {
+				return err
+			}
+			s.tx.mergeTo(s.tx.find(n.journal))
+			return nil
+		}),
+	}
+}
+
+// Rollback undoes what was done since the savepoint was set, with the
+// savepoints inside it. Objects that were changed or read since are expired,
+// whether they were flushed or not; the others stay as they are. After a flush
+// that failed inside it, the session can be used again.
+func (n *Nested) Rollback(ctx context.Context) error {
+	_, err := do(ctx, n.session.Tasks().RollbackNested(n))
+	return err
+}
+
+// RollbackNested is [Nested.Rollback].
+func (t Tasks) RollbackNested(n *Nested) *Task[struct{}] {
+	s, tried := t.s, false
+	undo := func() {
+		s.ended++
+		s.tx.undoTo(s.tx.find(n.journal), s.objects, false)
+		s.tx.failed = nil
+	}
+	return &Task[struct{}]{
+		s: s, op: sp.OpSessionRollback, barrier: true,
+		plan: func(context.Context) error {
+			if !n.IsActive() {
+				return fmt.Errorf("orm: rollback: %w", engine.ErrTransactionClosed)
+			}
+			return nil
+		},
+		perform: func(ctx context.Context) error {
+			tried = true
+			if !n.savepoint.IsActive() { // a failed flush has rolled it back already
+				return nil
+			}
+			if err := n.savepoint.Rollback(ctx); err != nil {
+				return fmt.Errorf("orm: rollback: %w", err)
+			}
+			return nil
+		},
+		apply: noResult(func(context.Context) error {
+			undo()
+			return nil
+		}),
+		undo: func(context.Context, error) {
+			if tried {
+				undo()
+			}
+		},
+	}
 }

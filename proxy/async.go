@@ -59,7 +59,7 @@ func NewAsyncSession(eng *engine.Engine, opts ...AsyncOption) (*AsyncSession, er
 func newAsync(eng *engine.Engine, c asyncConfig) *AsyncSession {
 	a := &AsyncSession{core: orm.NewSession(eng, c.session...), queue: queue.NewQueue(c.waiting, failures), waiting: c.waiting}
 	if c.pipelining && eng.Dialect().Features.Pipelining {
-		a.queue.Pipeline(func(fns []func()) { a.core.BatchFuncs(fns...) })
+		a.queue.Pipeline(func(fns []func()) { a.core.Tasks().BatchFuncs(fns...) })
 	}
 	a.meters, a.timed = c.meters, c.meters != nil || eng.Handler() != nil
 	return a
@@ -146,8 +146,11 @@ func (a *AsyncSession) Add(obj any) error { return a.local().Add(obj) }
 func (a *AsyncSession) AddAll(objs ...any) error { return a.local().AddAll(objs...) }
 
 // Attach is [orm.Session.Attach].
-func (a *AsyncSession) Attach(obj any, opts ...orm.AttachOption) error {
-	return a.local().Attach(obj, opts...)
+func (a *AsyncSession) Attach(obj any) error { return a.local().Attach(obj) }
+
+// AttachChanged is [orm.Session.AttachChanged].
+func (a *AsyncSession) AttachChanged(obj, original any) error {
+	return a.local().AttachChanged(obj, original)
 }
 
 // Expire is [orm.Session.Expire].

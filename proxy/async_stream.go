@@ -5,7 +5,6 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
 )
 
@@ -25,9 +24,11 @@ func (a *AsyncSession) StreamScalars(ctx context.Context, st engine.Statement, o
 // openIn opens a stream in a session.
 func openIn[T any](ctx context.Context, a *AsyncSession, op sp.Op, how func(conn *engine.Conn) opening[T]) Future[Stream[T]] {
 	s := stream.New(ctx, a.queue, a.waiting, failures, ctx)
-	f := submit(ctx, a, orm.ConnTask(a.core, op, func(ctx context.Context, conn *engine.Conn) (Stream[T], error) {
-		return how(conn).perform(s)(ctx)
-	}))
+	var open Stream[T]
+	f := convert(submit(ctx, a, a.core.Tasks().UseConn(op, func(ctx context.Context, conn *engine.Conn) (err error) {
+		open, err = how(conn).perform(s)(ctx)
+		return err
+	})), func(struct{}) Stream[T] { return open })
 	if f.from == nil {
 		return f // refused, or by an operation of the session
 	}

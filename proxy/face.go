@@ -12,7 +12,8 @@ import (
 type face interface {
 	Add(obj any) error
 	AddAll(objs ...any) error
-	Attach(obj any, opts ...orm.AttachOption) error
+	Attach(obj any) error
+	AttachChanged(obj, original any) error
 	Expire(obj any, fields ...string) error
 	ExpireAll()
 	Expunge(obj any) error

@@ -131,7 +131,11 @@ func RunSync[R any](ctx context.Context, h Handle, fn func(ctx context.Context, 
 		var none R
 		return Settled[R](none, errBlockingRunSync)
 	}
-	return submit(ctx, a, orm.RunSyncTask(a.core, fn))
+	var out R
+	return convert(submit(ctx, a, a.core.Tasks().RunSync(func(ctx context.Context, s *orm.Session) (err error) {
+		out, err = fn(ctx, s)
+		return err
+	})), func(struct{}) R { return out })
 }
 
 // StreamOf returns a stream of a statement's rows as values of T, on an awaited

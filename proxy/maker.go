@@ -101,7 +101,7 @@ func (m *Maker) Begin(ctx context.Context, fn func(ctx context.Context, s *Sessi
 
 // keeping calls fn with a session whose transaction it can't end.
 func keeping(ctx context.Context, s *Session, fn func(ctx context.Context, s *Session) error) (err error) {
-	release := orm.Keep(s.Session)
+	release := s.Tasks().Keep()
 	defer func() {
 		if broken := release(); broken && err == nil {
 			err = fmt.Errorf("proxy: run: the function has tried to end its transaction: return an error to roll back: %w", engine.ErrTransactionManaged)

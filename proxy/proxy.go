@@ -69,7 +69,10 @@ func (p *Proxy) Add(obj any) error { return p.face.Add(obj) }
 func (p *Proxy) AddAll(objs ...any) error { return p.face.AddAll(objs...) }
 
 // Attach is [orm.Session.Attach].
-func (p *Proxy) Attach(obj any, opts ...orm.AttachOption) error { return p.face.Attach(obj, opts...) }
+func (p *Proxy) Attach(obj any) error { return p.face.Attach(obj) }
+
+// AttachChanged is [orm.Session.AttachChanged].
+func (p *Proxy) AttachChanged(obj, original any) error { return p.face.AttachChanged(obj, original) }
 
 // Expire is [orm.Session.Expire].
 func (p *Proxy) Expire(obj any, fields ...string) error { return p.face.Expire(obj, fields...) }

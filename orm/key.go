@@ -1,6 +1,7 @@
 package orm
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"unsafe"
@@ -12,6 +13,10 @@ import (
 //
 //	row, err := orm.Get[Row](ctx, s, orm.Key{"tenant", 7})
 type Key []any
+
+// ErrInvalidKey is matched by a key with another number of columns, or of
+// another type, than the table's.
+var ErrInvalidKey = errors.New("orm: the key does not fit")
 
 // fill writes a key that a caller gave into an object, so that it can be
 // compared and sent like any other.
