@@ -153,7 +153,7 @@ func TestAMissingRowIsNoFailureOfTheDatabase(t *testing.T) {
 		_, one := proxy.GetOne[Shelf](ctx, p, 99).Await(ctx)
 		_, query := proxy.FindOne(ctx, p, orm.From[Shelf]()).Await(ctx)
 		for _, err := range []error{one, query} {
-			is(t, err, orm.ErrNoResult)
+			is(t, err, engine.ErrNoResult)
 			is(t, err, sql.ErrNoRows)
 		}
 		res := must(t, p.Execute(ctx, engine.Text("SELECT 1 AS a, 2 AS a")))
@@ -173,7 +173,7 @@ func TestAttachSendsWhatDiffersFromTheOriginal(t *testing.T) {
 		was := &Shelf{ID: s.ID, Name: "one"}
 		p.ExpungeAll()
 		now := &Shelf{ID: s.ID, Name: "two"}
-		if err := p.Attach(now, orm.WithOriginal(was)); err != nil || !p.IsModified(now) {
+		if err := p.AttachChanged(now, was); err != nil || !p.IsModified(now) {
 			t.Error("what differs is no change", err)
 		}
 		ok(t, p.Commit(ctx))
