@@ -161,18 +161,12 @@ func (l *link) careful(ctx context.Context, call *sessionproxy.Call, c *circuit,
 	if r == ruleFollow {
 		return l.next(ctx, call)
 	}
-	g, refusal := c.admit(call, r)
-	if passes(call, refusal) {
-		return l.next(ctx, call)
-	}
-	if g.wait != nil {
-		var err error
-		if g, refusal, err = l.await(ctx, call, c, g.wait); err != nil {
-			return err
-		}
+	g, refusal, err := l.admitted(ctx, call, c, r)
+	if err != nil {
+		return err
 	}
 	switch {
-	case refusal != nil:
+	case refusal != nil && !passes(call, refusal):
 		return l.refuse(ctx, call, c, refusal)
 	case g.probe != nil && r == ruleEarly:
 		call.OnFinish(func(error) { c.settle(nil, g.probe, verdict{}) })

@@ -140,3 +140,43 @@ func TestACallThatWaitsAloneIsTheProbe(t *testing.T) {
 		r.want(breaker.StateHalfOpen)
 	})
 }
+
+// TestACallThatQueuesAgainAsksTheCircuitAgain has a server fail anew just after its
+// circuit has closed. Calls that waited for that, and still wait to have their
+// permit again, are not to reach it one by one.
+func TestACallThatQueuesAgainAsksTheCircuitAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const crowd, open = 60, 100 * time.Millisecond
+		r := recovers(t, breaker.WithProbes(1), breaker.WithConsecutiveFailures(3))
+		r.handler = sp.NewChain(newPermit(), r.Breaker).Then(sp.Perform)
+		r.open()
+		began := time.Now()
+		var reached, answered atomic.Int64
+		server := script(func(context.Context, *sp.Call) error {
+			time.Sleep(time.Millisecond)
+			if n := reached.Add(1); n > 1 && time.Since(began) < open+150*time.Millisecond {
+				return errRefused // after the probe, for a while
+			}
+			answered.Add(1)
+			return nil
+		})
+		var wg sync.WaitGroup
+		for range crowd {
+			wg.Go(func() {
+				if err := r.run(pooled(sp.OpExec, server)); err != nil && !errors.Is(err, errRefused) {
+					t.Error(err)
+				}
+			})
+		}
+		time.Sleep(open + 50*time.Millisecond)
+		r.want(breaker.StateOpen)
+		if n := reached.Load(); n != 4 {
+			t.Errorf("%d calls reached the server, want the probe and the three that opened the circuit", n)
+		}
+		wg.Wait()
+		if n := answered.Load(); n != reached.Load()-3 || n < crowd-5 {
+			t.Errorf("%d of %d calls were answered, %d reached the server", n, crowd, reached.Load())
+		}
+		r.want(breaker.StateClosed)
+	})
+}

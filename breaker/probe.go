@@ -25,9 +25,9 @@ type grant struct {
 	wait  *waiter
 }
 
-// admit admits or refuses a call that came when the circuit was not counting.
-// While the circuit is open it takes no lock.
-func (c *circuit) admit(call *sessionproxy.Call, r rule) (grant, *OpenError) {
+// admit admits or refuses a call that came when the circuit was not counting, or
+// makes it wait if it may. While the circuit is open it takes no lock.
+func (c *circuit) admit(call *sessionproxy.Call, r rule, wait bool) (grant, *OpenError) {
 	p, now := c.phase.Load(), c.cfg.now()
 	switch {
 	case p.shut(now) && !c.brief(p, now):
@@ -51,7 +51,7 @@ func (c *circuit) admit(call *sessionproxy.Call, r rule) (grant, *OpenError) {
 			return g, refusal
 		}
 	}
-	if !c.canWait(call) {
+	if !wait || !c.canWait(call) {
 		return grant{}, c.refusal(c.phase.Load(), now)
 	}
 	return grant{wait: c.line(owner)}, nil

@@ -69,13 +69,37 @@ func (c *circuit) leaveLine(w *waiter) bool {
 	return true
 }
 
-// await waits for w's turn, and gives back what call holds meanwhile. Its error
-// is about the caller's context, or about what was given back.
-func (l *link) await(ctx context.Context, call *sessionproxy.Call, c *circuit, w *waiter) (g grant, refusal *OpenError, err error) {
+// admitted admits or refuses a call, which may wait. When it goes on it has taken
+// again what it had given back, for which it may have waited in turn; so what was
+// granted is asked for once more, but for a probe's place, which was kept.
+func (l *link) admitted(ctx context.Context, call *sessionproxy.Call, c *circuit, r rule) (g grant, refusal *OpenError, err error) {
+	left := c.cfg.maxWait
+	for {
+		if g, refusal = c.admit(call, r, left > 0); g.wait == nil {
+			return g, refusal, nil
+		}
+		if g, refusal, err = l.await(ctx, call, c, g.wait, &left); err != nil || refusal != nil || c.keeps(g.probe) {
+			return g, refusal, err
+		}
+	}
+}
+
+// keeps reports whether a probe still has its place.
+func (c *circuit) keeps(p *probe) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return p != nil && slices.Contains(c.probes, p)
+}
+
+// await waits for w's turn as long as is left, from which it takes the time, and
+// gives back what call holds meanwhile. Its error is about the caller's context,
+// or about what was given back.
+func (l *link) await(ctx context.Context, call *sessionproxy.Call, c *circuit, w *waiter, left *time.Duration) (g grant, refusal *OpenError, err error) {
 	start := c.cfg.now()
 	err = call.Wait(ctx, func(ctx context.Context) error {
-		timer := time.NewTimer(c.cfg.maxWait)
+		timer := time.NewTimer(*left)
 		defer timer.Stop()
+		defer func() { *left -= c.cfg.now() - start }()
 		select {
 		case <-w.ready:
 		case <-timer.C:
