@@ -47,9 +47,15 @@ type Call struct {
 	// may change it before it calls next, if the call is not of a prepared
 	// statement.
 	Text string
-	// Prepared says that the statement was prepared before: a change of Text
-	// has no effect.
+	// Prepared says that the statement was prepared before, or that Text stands for
+	// another one: a change of Text has no effect, or does harm.
 	Prepared bool
+	// Sent is the SQL text that Text stood for when an attempt failed, where that is
+	// not Text itself: the name of a prepared statement, or what a [pgx.QueryRewriter]
+	// made another text of. Empty otherwise, or if nobody knows.
+	//
+	// [pgx.QueryRewriter]: https://pkg.go.dev/github.com/jackc/pgx/v5#QueryRewriter
+	Sent string
 	// Args are the statement's arguments.
 	Args Args
 	// BatchSize is the number of statements of a batch, or of rows of a COPY

@@ -1,11 +1,45 @@
 package integration_test
 
 import (
+	"context"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
+	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 	"github.com/sessionproxy/sessionproxy/middleware/sqlcomment"
 )
+
+// TestACommentLeavesNamesAlone uses statements by names, of pgx and of a rewriter.
+func TestACommentLeavesNamesAlone(t *testing.T) {
+	t.Parallel()
+	config := must(pgxpool.ParseConfig(dbtest.Postgres(t).Database(t).URL()))
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Prepare(ctx, "get two", "SELECT 2")
+		return err
+	}
+	pool := must(pgxdb.NewPoolWithConfig(t.Context(), config, sp.NewChain(must(sqlcomment.New(sqlcomment.WithTag("service", "shop"))))))
+	t.Cleanup(pool.Close)
+	conn := must(pool.Acquire(t.Context()))
+	defer conn.Release()
+	must(conn.Prepare(t.Context(), "select three", "SELECT 3"))
+	for want, row := range map[int]pgx.Row{
+		2: pool.QueryRow(t.Context(), "get two"),
+		4: pool.QueryRow(t.Context(), "select four", rewriter{"select four": "SELECT 4"}),
+	} {
+		var n int
+		if err := row.Scan(&n); err != nil || n != want {
+			t.Errorf("%d, want %d: %v", n, want, err)
+		}
+	}
+	var n int
+	if err := conn.QueryRow(t.Context(), "select three").Scan(&n); err != nil || n != 3 {
+		t.Errorf("%d, want 3: %v", n, err)
+	}
+}
 
 // TestTheServerSeesTheComment asks each server what statement it is running.
 func TestTheServerSeesTheComment(t *testing.T) {

@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/sessionproxy/sessionproxy"
@@ -81,23 +82,24 @@ func permits(call *sessionproxy.Call, err error, v fault.Verdict) bool {
 }
 
 // whole reports that a call is known to take effect as a whole or not at all.
-// What is sent by its text is so only if the text says it: see
-// [sqltext.Atomic]. The rest has no effect, or is a transaction, or a COPY.
+// What is sent by its text is so only if the text says it, or that for which it
+// stands: see [sqltext.Atomic]. The rest has no effect, or is a transaction, or a COPY.
 func whole(call *sessionproxy.Call) bool {
 	var system sessionproxy.System
 	if call.Target != nil {
 		system = call.Target.System
 	}
+	text := cmp.Or(call.Sent, call.Text)
 	switch call.Op {
 	case sessionproxy.OpExec, sessionproxy.OpQuery:
 	case sessionproxy.OpBatch:
 		if call.BatchSize != 1 {
-			return system == sessionproxy.PostgreSQL && sqltext.AtomicBatch(call.Text)
+			return system == sessionproxy.PostgreSQL && sqltext.AtomicBatch(text)
 		}
 	default:
 		return true
 	}
-	return sqltext.Atomic(sqltext.DialectOf(string(system)), call.Text)
+	return sqltext.Atomic(sqltext.DialectOf(string(system)), text)
 }
 
 // unsent reports that an attempt ended without reaching the database: refused

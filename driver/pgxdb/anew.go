@@ -26,24 +26,47 @@ func (s *stmtCall) batchFor(b *pgx.Batch) *pgx.Batch {
 	return &own
 }
 
-// arguments returns the arguments that this attempt sends.
+// arguments returns the arguments that this attempt sends. A rewriter among them
+// tells the call what it has made of the text; if there is none, the unit of work
+// is told of the text here.
 func (s *stmtCall) arguments() []any {
-	if !s.call.Retried() {
-		return s.args
+	args, told := s.args, false
+	if s.call.Retried() {
+		args = argumentsFor(args)
 	}
-	return argumentsFor(s.args)
+	for i := 0; i < options(s.args); i++ {
+		if by, ok := rewrites(s.args[i]); ok {
+			if !told {
+				args, told = slices.Clone(args), true
+			}
+			args[i] = rewriting{by, s}
+		}
+	}
+	if !told {
+		s.announce(s.call.Text)
+	}
+	return args
+}
+
+// options returns how many arguments are not the statement's, but say how it is
+// to be sent. They are the first.
+func options(args []any) int {
+	for i, arg := range args {
+		switch arg.(type) {
+		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID, pgx.QueryRewriter:
+		default:
+			return i
+		}
+	}
+	return len(args)
 }
 
 // argumentsFor returns args, or a copy if something may write into them.
 func argumentsFor(args []any) []any {
-	for _, arg := range args {
-		switch arg.(type) {
-		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
-			continue
-		case pgx.QueryRewriter:
+	for _, arg := range args[:options(args)] {
+		if _, ok := arg.(pgx.QueryRewriter); ok {
 			return slices.Clone(args)
 		}
-		break
 	}
 	return args
 }

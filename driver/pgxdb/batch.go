@@ -57,8 +57,11 @@ func (s *stmtCall) batch(ctx context.Context, b *pgx.Batch) (err error) {
 	own := s.batchFor(b)
 	r := &batchResults{
 		BatchResults: s.on.SendBatch(ctx, own), batch: own, callers: b,
-		lane: lane{pipeline: s.pipeline, conn: s.conn},
+		lane: lane{pipeline: s.pipeline, conn: s.conn, unit: s.unit},
 	}
+	s.batched = own
+	s.announceBatch()
+	r.doubt = s.doubts > 0
 	if b.Len() > 0 {
 		if s.how, err = r.peek(); err != nil {
 			closeUnheard(r.BatchResults, own)
@@ -82,6 +85,8 @@ type batchResults struct {
 	tx      *Tx         // the one that the batch began, or nil
 	asked   int         // statements that the caller has asked for
 	read    int64       // rows that the caller has read
+	doubt   bool        // a statement may end a unit's transaction
+	kept    int         // statements after which it goes on, as their answers say
 	held    held
 	call    *stmtCall   // nil once finished
 	stop    func() bool // stops the watch on the context; nil: none
@@ -120,8 +125,11 @@ func (r *batchResults) begun(inner pgx.Tx) *Tx {
 	return tx
 }
 
-// note reports the failure of the statement asked for last.
-func (r *batchResults) note(err error) error {
+// note reports how the statement asked for last has ended.
+func (r *batchResults) note(tag pgconn.CommandTag, err error) error {
+	if r.lane.unit != nil && goesOn(r.lane.unit, tag) {
+		r.kept++
+	}
 	if err != nil && r.failed == nil {
 		r.failed = err
 		if r.call != nil {
@@ -152,7 +160,7 @@ func (r *batchResults) next() (*batchRows, error) {
 	}
 	raw, err := r.BatchResults.Query()
 	if err != nil {
-		return nil, r.note(err)
+		return nil, r.note(raw.CommandTag(), err)
 	}
 	return r.wrap(raw), nil
 }
@@ -162,11 +170,11 @@ func (r *batchResults) Exec() (pgconn.CommandTag, error) {
 	if r.first == nil {
 		r.asked++
 		tag, err := r.BatchResults.Exec()
-		return tag, r.note(err)
+		return tag, r.note(tag, err)
 	}
 	first, _ := r.next()
 	first.rows.Close()
-	return first.CommandTag(), r.note(first.Err())
+	return first.CommandTag(), r.note(first.CommandTag(), first.Err())
 }
 
 // Query is the method of [pgx.BatchResults].
@@ -206,7 +214,7 @@ func (r *batchResults) Close() error {
 	r.closeErr = sp.ErrAborted // stays if one of the functions does not return
 	defer func() { r.ended(r.closeErr) }()
 	lateCallbacks(r.batch, r.callers)
-	err := r.firstCallback()
+	err := r.callbacks()
 	if cerr := r.BatchResults.Close(); err == nil {
 		err = cerr
 	}
@@ -219,6 +227,9 @@ func (r *batchResults) ended(err error) {
 	if r.failed == nil {
 		r.failed = err
 	}
+	if r.doubt && (r.kept == r.batch.Len() || failing(r.lane.conn) && r.kept >= r.asked-1) {
+		r.lane.unit.Clear()
+	}
 	if r.tx != nil && !inTx(r.lane.conn) {
 		r.tx.close(err) // it never began
 	}
@@ -229,24 +240,25 @@ func (r *batchResults) ended(err error) {
 	}
 }
 
-// firstCallback does for the first statement, if nobody asked for it, what
-// pgx's Close does for the others: it calls the function queued with it.
-func (r *batchResults) firstCallback() error {
-	if r.first == nil {
-		return nil
-	}
+// callbacks does for the statements that nobody asked for what pgx's Close does:
+// it calls the functions queued with them. pgx would for all but the first, and
+// not let their answers be seen.
+func (r *batchResults) callbacks() error {
 	queued := r.batch.QueuedQueries
-	if queued[0].Fn == nil {
-		_, err := r.Exec()
-		return err
-	}
-	err := queued[0].Fn(r)
-	if err != nil {
-		for _, q := range queued[1:] { // an error keeps the others from being called
-			q.Fn = nil
+	for r.asked < len(queued) && r.failed == nil {
+		fn := queued[r.asked].Fn
+		if fn == nil {
+			_, _ = r.Exec() // Close has the error
+			continue
+		}
+		if err := fn(r); err != nil {
+			for _, q := range queued[r.asked:] { // an error keeps the others from being called
+				q.Fn = nil
+			}
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 func (r *batchResults) discard() { closeUnheard(r.BatchResults, r.batch) }
@@ -278,7 +290,7 @@ func (b *batchRows) Next() bool {
 func (b *batchRows) account() {
 	if b.of != nil {
 		b.of.read += b.read
-		_ = b.of.note(b.Err())
+		_ = b.of.note(b.CommandTag(), b.Err())
 		b.of = nil
 	}
 }
@@ -290,8 +302,10 @@ type batchRow batchRows
 func (b *batchRow) Scan(dest ...any) error {
 	err := (*row)(&b.rows).Scan(dest...)
 	b.of.read += b.rows.read
-	if !errors.Is(err, pgx.ErrNoRows) {
-		_ = b.of.note(err)
+	if errors.Is(err, pgx.ErrNoRows) {
+		_ = b.of.note(b.CommandTag(), nil)
+		return err
 	}
+	_ = b.of.note(b.CommandTag(), err)
 	return err
 }

@@ -13,7 +13,6 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
-	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
@@ -48,8 +47,11 @@ type work struct {
 	held held        // taken from pool
 	dead bool        // conn was closed before it was asked for anything
 
-	args []any
-	act  func(ctx context.Context, s *stmtCall) error // any operation but exec and query
+	args      []any
+	rewritten string                                       // what a QueryRewriter has made of the text
+	batched   *pgx.Batch                                   // the one that this attempt has sent
+	doubts    int                                          // what was sent in a unit of work may end its transaction so often
+	act       func(ctx context.Context, s *stmtCall) error // any operation but exec and query
 
 	call   *sp.Call  // the one that is performed: the embedded one, or a fork
 	origin *stmtCall // the call that this one is a fork of, or nil
@@ -113,6 +115,7 @@ func (s *stmtCall) finish(ctx context.Context) error {
 // Do performs the call once.
 func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 	s.call, s.performed = call, true
+	s.rewritten, s.batched, s.doubts, call.Sent = "", nil, 0, ""
 	if call.Attempt() > 1 {
 		s.how = failedEarly
 		s.late(false)
@@ -129,7 +132,6 @@ func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 	defer s.leave()
 	call.Target = s.targetOf(s.conn)
 	s.dead = s.conn != nil && s.conn.IsClosed()
-	s.announce(call)
 	switch {
 	case s.act != nil:
 		err = s.act(ctx, s)
@@ -139,21 +141,14 @@ func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 		err = s.query(ctx)
 	}
 	s.heard(err)
+	if err != nil {
+		call.Sent = s.sent()
+		s.wentOn(err)
+	}
 	if err != nil && call.Op != sp.OpCommit { // which is judged by itself
 		s.judge(ctx, err, call.Op.Phase())
 	}
 	return err
-}
-
-// announce tells the unit of work what is about to be sent in its transaction.
-func (s *stmtCall) announce(call *sp.Call) {
-	if s.unit == nil {
-		return
-	}
-	switch call.Op {
-	case sp.OpExec, sp.OpQuery, sp.OpBatch:
-		s.unit.Send(sqltext.PostgreSQL, call.Text)
-	}
 }
 
 // heard tells the unit of work how a statement in its transaction ended. After an
@@ -217,6 +212,7 @@ func (s *stmtCall) exec(ctx context.Context) (err error) {
 	s.travelled()
 	if err == nil {
 		s.call.RowsAffected = s.tag.RowsAffected()
+		s.answered(s.tag)
 	}
 	return err
 }

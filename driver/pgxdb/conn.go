@@ -111,7 +111,10 @@ func (c *Conn) Deallocate(ctx context.Context, name string) error {
 		return c.conn.Deallocate(ctx, name)
 	}
 	return c.perform(ctx, sp.OpExec, "DEALLOCATE "+pgx.Identifier{name}.Sanitize(),
-		func(ctx context.Context, s *stmtCall) error { return s.conn.Deallocate(ctx, name) })
+		func(ctx context.Context, s *stmtCall) error {
+			unnamed(s.conn, name)
+			return s.conn.Deallocate(ctx, name)
+		})
 }
 
 // DeallocateAll is [pgx.Conn.DeallocateAll] through the chain, where it is an
@@ -121,7 +124,10 @@ func (c *Conn) DeallocateAll(ctx context.Context) error {
 		return c.conn.DeallocateAll(ctx)
 	}
 	return c.perform(ctx, sp.OpExec, "DEALLOCATE ALL",
-		func(ctx context.Context, s *stmtCall) error { return s.conn.DeallocateAll(ctx) })
+		func(ctx context.Context, s *stmtCall) error {
+			unnamed(s.conn, "")
+			return s.conn.DeallocateAll(ctx)
+		})
 }
 
 // Ping is [pgx.Conn.Ping] through the chain.
@@ -150,8 +156,10 @@ func (l *lane) prepare(ctx context.Context, name, sql string, prepare prepareFun
 	if l.empty {
 		return prepare(ctx, name, sql)
 	}
-	err = l.perform(ctx, sp.OpPrepare, sql, func(ctx context.Context, _ *stmtCall) (err error) {
-		sd, err = prepare(ctx, name, sql)
+	err = l.perform(ctx, sp.OpPrepare, sql, func(ctx context.Context, s *stmtCall) (err error) {
+		if sd, err = prepare(ctx, name, sql); err == nil {
+			s.named(s.conn, name, sql)
+		}
 		return err
 	})
 	if err != nil {

@@ -32,6 +32,13 @@ func (l *lane) call(ctx context.Context, op sp.Op, text string, args []any) *stm
 	return s
 }
 
+// statement describes the call of one statement.
+func (l *lane) statement(ctx context.Context, op sp.Op, text string, args []any) *stmtCall {
+	s := l.call(ctx, op, text, args)
+	s.Prepared = s.standsFor()
+	return s
+}
+
 // inTx reports whether a transaction is open on a connection, as the server says
 // with every answer.
 func inTx(conn *pgx.Conn) bool { return conn.PgConn().TxStatus() != 'I' }
@@ -47,7 +54,7 @@ func (l *lane) exec(ctx context.Context, sql string, args []any) (pgconn.Command
 	if l.bare(ctx, sp.OpExec) {
 		return l.raw.Exec(ctx, sql, args...)
 	}
-	s := l.call(ctx, sp.OpExec, sql, args)
+	s := l.statement(ctx, sp.OpExec, sql, args)
 	_, err := s.run(ctx)
 	tag := s.tag
 	s.free()
@@ -58,7 +65,7 @@ func (l *lane) query(ctx context.Context, sql string, args []any) (pgx.Rows, err
 	if l.bare(ctx, sp.OpQuery) {
 		return l.raw.Query(ctx, sql, args...)
 	}
-	s := l.call(ctx, sp.OpQuery, sql, args)
+	s := l.statement(ctx, sp.OpQuery, sql, args)
 	r, err := s.rows(ctx)
 	if err == nil {
 		return r, nil
@@ -72,7 +79,7 @@ func (l *lane) queryRow(ctx context.Context, sql string, args []any) pgx.Row {
 	if l.bare(ctx, sp.OpQuery) {
 		return l.raw.QueryRow(ctx, sql, args...)
 	}
-	s := l.call(ctx, sp.OpQuery, sql, args)
+	s := l.statement(ctx, sp.OpQuery, sql, args)
 	r, err := s.rows(ctx)
 	if err != nil {
 		s.free()

@@ -20,6 +20,7 @@ type pipeline struct {
 	name         *dbname.Name // where the target is from; nil if it is the caller's word
 	met          atomic.Bool  // a connection has told what the server is
 	connects     bool         // connections are opened through the chain
+	names        atomic.Bool  // statements were prepared by name
 	traced       bool         // pgx has a tracer, which is to know that the chain sees the calls
 	acquireCalls bool
 	calls        sync.Pool

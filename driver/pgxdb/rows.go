@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
 // firstRow is an answer that was read up to its first row.
@@ -44,6 +45,7 @@ func (s *stmtCall) rows(ctx context.Context) (*rows, error) {
 		return nil, err
 	}
 	r := &rows{Rows: s.first.rows, more: s.first.more, peeked: true, held: s.held}
+	r.unit, r.doubt = s.unit, s.doubts > 0
 	if s.Loose() {
 		s.free()
 		return r, nil
@@ -63,6 +65,8 @@ type rows struct {
 	ended  bool
 	read   int64 // rows that the caller has asked for and got
 	held   held
+	unit   *unit.State // of the unit of work in whose transaction it was asked; nil: none
+	doubt  bool        // the statement may end the transaction
 	call   *stmtCall   // nil: nobody waits for the end
 	stop   func() bool // stops the watch on the context; nil: none
 }
@@ -119,6 +123,7 @@ func (r *rows) end() {
 	}
 	r.ended = true
 	r.Rows.Close()
+	r.answered()
 	r.held.release()
 	if r.call == nil {
 		return
@@ -126,6 +131,13 @@ func (r *rows) end() {
 	s := r.call
 	r.call = nil
 	s.end(r.Rows.Err(), r.stop)
+}
+
+// answered tells the unit of work what the server says it has done.
+func (r *rows) answered() {
+	if r.unit != nil && (goesOn(r.unit, r.CommandTag()) || failing(r.Conn())) && r.doubt {
+		r.unit.Clear()
+	}
 }
 
 func (r *rows) discard() { r.Rows.Close() }

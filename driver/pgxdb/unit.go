@@ -32,8 +32,8 @@ import (
 // fn may end the transaction itself, as code does that was moved here: the unit
 // ends with it. After tx.Commit nothing is retried, whatever the error; after
 // tx.Rollback the unit may be. Either way nil from fn is success and an error is
-// returned as it is. COMMIT sent as a statement keeps the unit from being
-// retried too; on the connection that tx.Conn returns, which bypasses the chain,
+// returned as it is. COMMIT sent as a statement, also by the name of a prepared
+// one, keeps the unit from being retried too; on the connection that tx.Conn returns, which bypasses the chain,
 // COMMIT AND CHAIN is not noticed.
 //
 // A RunInTx of the same pool with the context that fn got is a savepoint of

@@ -56,6 +56,7 @@ type txStatement struct {
 	begun  bool
 	words  [3]string // the first three, in lower case; "" for what is no word
 	taken  int
+	paren  bool   // the first token is "("
 	last   string // the last word
 	assign bool   // there is a "="
 	marked bool   // a word that decides about transactions wherever it stands
@@ -68,6 +69,7 @@ var decisive = []string{
 }
 
 func (s *txStatement) take(k Kind, raw string) {
+	s.paren = s.paren || !s.begun && raw == "("
 	s.begun = true
 	s.assign = s.assign || raw == "="
 	word := ""
@@ -102,7 +104,8 @@ func (s *txStatement) keepsTx(d Dialect) bool {
 	switch d {
 	case PostgreSQL:
 		// A procedure or a block can't commit inside a transaction of its caller.
-		return !slices.Contains([]string{"commit", "end", "abort"}, s.words[0]) && !(s.words[0] == "prepare" && s.words[1] == "transaction")
+		return s.paren || inFold(postgresNeutral, s.words[0]) || slices.Contains([]string{"savepoint", "begin", "start"}, s.words[0]) ||
+			s.words[0] == "prepare" && s.words[1] != "transaction"
 	case SQLite:
 		return s.words[0] != "commit" && s.words[0] != "end"
 	case MySQL:

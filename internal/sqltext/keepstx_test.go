@@ -53,7 +53,14 @@ func TestATextIsKnownToKeepTheTransaction(t *testing.T) {
 		{"LOCK TABLES t WRITE", []sqltext.Dialect{sqltext.PostgreSQL, sqltext.SQLite}},
 		{"(SELECT 1) UNION (SELECT 2)", []sqltext.Dialect{sqltext.PostgreSQL, sqltext.MySQL, sqltext.SQLite}},
 		{"UPDATE t SET n = 1 COMMIT", []sqltext.Dialect{sqltext.PostgreSQL, sqltext.MySQL, sqltext.SQLite}}, // two statements on SQL Server
-		{"selectx", []sqltext.Dialect{sqltext.PostgreSQL, sqltext.SQLite}},
+		{"selectx", []sqltext.Dialect{sqltext.SQLite}},                                                      // on PostgreSQL pgx takes it for the name of a prepared statement
+		{`"p"`, []sqltext.Dialect{sqltext.SQLite}},
+		{"BEGIN", []sqltext.Dialect{sqltext.PostgreSQL, sqltext.SQLite}}, // refused in a transaction, or a warning
+		{"START TRANSACTION", []sqltext.Dialect{sqltext.PostgreSQL, sqltext.SQLite}},
+		{"PREPARE p FROM 'COMMIT'", []sqltext.Dialect{sqltext.PostgreSQL, sqltext.SQLite}},
+		{"EXECUTE p", []sqltext.Dialect{sqltext.SQLite}},
+		{"EXECUTE IMMEDIATE 'COMMIT'", []sqltext.Dialect{sqltext.SQLite}},
+		{"UPSERT INTO t VALUES (1)", []sqltext.Dialect{sqltext.PostgreSQL, sqltext.SQLite}}, // CockroachDB's
 	} {
 		for _, d := range all {
 			want := false

@@ -216,12 +216,50 @@ func (s *statement) postgres() TxEffect {
 			return TxEnds
 		}
 		return TxMayBegin // AND CHAIN
-	case s.is("start"), s.is("prepare", "transaction"):
-		return TxMayBegin
-	case s.startsPlain(), s.is("("):
+	case s.is("savepoint"), s.is("release"), s.is("("), inFold(postgresNeutral, s.head[0]):
+		return TxNeutral
+	case s.is("prepare") && !s.is("prepare", "transaction"):
 		return TxNeutral
 	}
-	return TxMayBegin
+	return TxMayBegin // EXECUTE, and pgx's names of prepared statements: it may be BEGIN
+}
+
+// MayBeName reports whether a text that PostgreSQL's drivers are given may be the
+// name of a prepared statement, which pgx takes in place of one: it does not begin
+// as statements do.
+func MayBeName(text string) bool {
+	if plain(text) {
+		return false
+	}
+	lexer := NewLexer(PostgreSQL, text)
+	for {
+		switch t, ok := lexer.Next(); {
+		case !ok:
+			return false
+		case t.Kind != Space && t.Kind != Comment:
+			first := text[t.Start:t.End]
+			return first != "(" && !inFold(postgresNeutral, first) && !inFold(postgresControls, first)
+		}
+	}
+}
+
+// postgresControls begin the statements that control transactions, or that may.
+var postgresControls = []string{
+	"begin", "start", "commit", "end", "abort", "rollback", "savepoint", "release", "prepare", "execute",
+}
+
+// postgresNeutral begin the statements of PostgreSQL, and of databases that speak
+// its protocol, that neither begin nor end a transaction, but for those that
+// control transactions and EXECUTE, which can execute them. What is no
+// statement's verb may be the name of a prepared one, which pgx takes in place of
+// a text.
+var postgresNeutral = []string{
+	"select", "insert", "update", "delete", "with", "values", "merge", "table",
+	"create", "alter", "drop", "truncate", "comment", "grant", "revoke", "security", "reassign", "import",
+	"set", "reset", "show", "discard", "explain", "deallocate", "lock", "copy", "call", "do", "load",
+	"declare", "fetch", "move", "close", "listen", "notify", "unlisten",
+	"analyze", "analyse", "checkpoint", "cluster", "refresh", "reindex", "repack", "vacuum",
+	"upsert", "replace", "use", "describe", "backup", "restore", "export", "cancel", "pause", "resume", "unload", // others'
 }
 
 func (s *statement) sqlite() TxEffect {

@@ -18,10 +18,11 @@ type State struct {
 	closing atomic.Bool // the function has returned; what ends the transaction is the unit's doing
 	sent    atomic.Bool // the unit has asked for COMMIT
 
-	commits atomic.Bool // the function has asked for COMMIT by the transaction's method
-	rolls   atomic.Bool // likewise ROLLBACK
-	unsure  atomic.Bool // a statement may have ended the transaction
-	limited atomic.Bool // a statement has failed by a limit that it set itself
+	commits atomic.Bool  // the function has asked for COMMIT by the transaction's method
+	rolls   atomic.Bool  // likewise ROLLBACK
+	unsure  atomic.Bool  // a statement may have ended the transaction
+	doubts  atomic.Int32 // statements that may, of which the server's answer can tell
+	limited atomic.Bool  // a statement has failed by a limit that it set itself
 
 	fault  atomic.Pointer[heard]
 	joined atomic.Pointer[heard] // why a function that joined failed
@@ -74,15 +75,23 @@ func (s *State) Send(d sqltext.Dialect, text string) {
 	}
 }
 
+// Doubt notes that a statement is about to be sent that may end the transaction,
+// unless [State.Clear] is called for it.
+func (s *State) Doubt() { s.doubts.Add(1) }
+
+// Clear notes that the server's answer to a statement in doubt has told that the
+// transaction goes on.
+func (s *State) Clear() { s.doubts.Add(-1) }
+
 // MarkUnsure notes that the function may have ended the transaction.
 func (s *State) MarkUnsure() { s.unsure.Store(true) }
 
 // MayBeCommitted reports whether the function may have committed a part of its
 // work.
-func (s *State) MayBeCommitted() bool { return s.commits.Load() || s.unsure.Load() }
+func (s *State) MayBeCommitted() bool { return s.commits.Load() || s.Unsure() }
 
 // Unsure reports whether a statement may have ended the transaction.
-func (s *State) Unsure() bool { return s.unsure.Load() }
+func (s *State) Unsure() bool { return s.unsure.Load() || s.doubts.Load() > 0 }
 
 // Ended reports whether the function has ended the transaction by its methods.
 func (s *State) Ended() bool { return s.commits.Load() || s.rolls.Load() }

@@ -219,6 +219,9 @@ func encode(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+"
 // withComment returns a text with a comment at its end, before the semicolons
 // there. A text that ends with a comment, or may, is left alone.
 func withComment(d sqltext.Dialect, text, comment string) string {
+	if d == sqltext.PostgreSQL && sqltext.MayBeName(text) {
+		return text
+	}
 	body := strings.TrimRight(text, " \t\r\n;")
 	last := body[strings.LastIndexByte(body, '\n')+1:]
 	if body == "" || strings.HasSuffix(body, "*/") || strings.Contains(last, "--") || d == sqltext.MySQL && strings.Contains(last, "#") {
