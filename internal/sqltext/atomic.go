@@ -159,11 +159,13 @@ func reads(d Dialect, text string) bool {
 // and no other.
 func touchesOne(d Dialect, text string) bool {
 	w := newWalk(d, text)
+	first := w
+	deletes := first.next() && first.word == "delete"
 	for w.next() {
 		if w.assigns() || slices.Contains(others, w.word) || w.depth == 0 && w.word == "using" {
 			return false
 		}
-		if d == Generic && w.depth == 0 && w.word == "from" && !w.first("delete") {
+		if d == Generic && w.depth == 0 && w.word == "from" && !deletes {
 			return false // UPDATE … FROM
 		}
 	}
@@ -272,12 +274,6 @@ func (w *walk) next() bool {
 		}
 		return true
 	}
-}
-
-// first reports whether a statement begins with word.
-func (w *walk) first(word string) bool {
-	again := newWalk(w.dialect, w.text)
-	return again.next() && again.word == word
 }
 
 // assigns reports whether the token begins an assignment to a variable, as

@@ -94,6 +94,9 @@ func (l *Lexer) scan(c byte) Kind {
 	case isSpace(c):
 		l.pos = l.skip(l.pos, isSpace)
 		return Space
+	case c == bom[0] && (l.dialect == SQLite || l.dialect == Generic) && strings.HasPrefix(l.text[l.pos:], bom):
+		l.pos += len(bom) // white space to SQLite where no name goes on
+		return Space
 	case isLetter(c):
 		return l.word()
 	case isDigit(c), c == '.' && isDigit(l.at(1)):
@@ -127,6 +130,9 @@ func (l *Lexer) scan(c byte) Kind {
 	l.pos++
 	return Punct
 }
+
+// bom is the byte order mark.
+const bom = "\ufeff"
 
 // at returns the byte n behind the position, or 0.
 func (l *Lexer) at(n int) byte {
@@ -236,7 +242,7 @@ func (l *Lexer) hex(i int) bool {
 // dollar takes $1, $name or a dollar quote.
 func (l *Lexer) dollar() Kind {
 	switch {
-	case l.dialect == SQLite && (!isDigit(l.at(1)) || !l.common && l.suffixed(l.skip(l.pos+1, isWord))):
+	case l.dialect == SQLite && (!l.common || !isDigit(l.at(1))):
 		return l.variable()
 	case isDigit(l.at(1)):
 		l.pos = l.skip(l.pos+1, isDigit)
@@ -310,7 +316,10 @@ func (l *Lexer) parameter(c byte) Kind {
 			l.pos++
 			return Punct
 		}
-		l.pos = l.skip(l.pos+1, isDigit)
+		l.pos++
+		if l.dialect != Generic || l.common { // else it may be an operator before a number
+			l.pos = l.skip(l.pos, isDigit)
+		}
 		return Param
 	case c == ':' && l.at(1) == ':':
 		l.pos += 2
@@ -338,7 +347,7 @@ func (l *Lexer) atSign() Kind {
 	}
 	end := l.skip(i, isWord)
 	switch {
-	case end == i:
+	case end == i, l.dialect == Generic && isDigit(l.text[i]): // an operator, maybe before a number
 		l.pos++
 		return Punct
 	case l.dialect == Generic && l.suffixed(end):

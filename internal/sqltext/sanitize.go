@@ -7,11 +7,12 @@ import (
 
 // Sanitize returns text with every literal replaced by ?, comments left out
 // and white space folded. A list of literals and parameters after IN becomes
-// (?). Parameters stay as they are. The result is valid UTF-8, U+FFFD standing
+// (?). Parameters stay as they are, but for $1 of a dialect that is not known,
+// which is money to SQL Server. The result is valid UTF-8, U+FFFD standing
 // for what is not, and can be sanitised again without a change. If there is nothing to change, text itself is returned and nothing
 // is allocated.
 func Sanitize(d Dialect, text string) string {
-	s := sanitizer{text: text, places: places{names: d == SQLite}}
+	s := sanitizer{text: text, money: d == Generic, places: places{names: d == SQLite}}
 	lexer := NewLexer(d, text)
 	for {
 		t, ok := lexer.Next()
@@ -37,6 +38,7 @@ type sanitizer struct {
 	minus bool // the last token was -
 	named bool // the next name stands where a table or a column is named
 	jump  int  // where to go on, if not behind the token
+	money bool // $1 may be a literal
 	places
 }
 
@@ -76,13 +78,18 @@ func (s *sanitizer) take(t Token, rest Lexer) {
 		}
 		s.named = s.punct(raw) || raw == "."
 	case Word:
-		isTarget := s.named
+		isTarget := s.named && !begins(raw)
 		if s.named = s.word(raw) || namesFollow(raw); isTarget && !s.named {
 			s.behindName()
 		}
 	case Name:
 		s.named = false
 		s.behindName()
+	case Param:
+		s.named = false
+		if s.money && raw[0] == '$' {
+			raw = "?"
+		}
 	default:
 		s.named = false
 	}
@@ -102,6 +109,12 @@ func namesFollow(word string) bool {
 		return strings.EqualFold(word, "update") || strings.EqualFold(word, "exists")
 	}
 	return false
+}
+
+// begins reports whether a query may begin with a word, which is no name then:
+// CREATE VIEW v AS SELECT.
+func begins(word string) bool {
+	return strings.EqualFold(word, "select") || strings.EqualFold(word, "values") || strings.EqualFold(word, "with")
 }
 
 // listEnd returns the end of a list of two or more literals and parameters

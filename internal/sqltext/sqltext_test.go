@@ -109,6 +109,9 @@ func TestSanitize(t *testing.T) {
 		{sqltext.Generic, "SELECT \"\"\"it's\"\"\", 'secret'", "SELECT ?"},
 		{sqltext.SQLite, "SELECT $a(it's), :b::c(it's) + 'secret'", "SELECT ?, ? + ?"},
 		{sqltext.SQLite, "SELECT 'a\x00', b\x00 'secret'", "SELECT ?, b ?"},
+		{sqltext.SQLite, "SELECT \ufeff4711", "SELECT ?"}, // white space to SQLite
+		{sqltext.SQLite, "SELECT a\ufeff FROM t WHERE b = $1$2", "SELECT a\ufeff FROM t WHERE b = $1$2"},
+		{sqltext.Generic, "SELECT @4711, a ?4711, $4711.50", "SELECT @?, a ??, ??"},
 		// In these places SQLite takes "" for nothing but a name.
 		{
 			sqltext.SQLite, `SELECT "genre".* FROM "genres" AS "genre", "other" "o" JOIN "x" ON "x"."a" = "o"."b" WHERE ("genre"."id" = "secret")`,
@@ -123,6 +126,8 @@ func TestSanitize(t *testing.T) {
 			sqltext.SQLite, `CREATE TABLE "t" ("a" TEXT DEFAULT "secret", "b" INTEGER, PRIMARY KEY ("a", "b"), CHECK ("a" > "secret"))`,
 			`CREATE TABLE "t" ("a" TEXT DEFAULT ?, "b" INTEGER, PRIMARY KEY ("a", "b"), CHECK (? > ?))`,
 		},
+		{sqltext.SQLite, `CREATE VIEW "v" AS SELECT "secret"`, `CREATE VIEW "v" AS SELECT ?`},
+		{sqltext.SQLite, `CREATE TABLE "t" AS WITH "w" AS (SELECT "secret") SELECT "secret"`, `CREATE TABLE "t" AS WITH "w" AS (SELECT ?) SELECT ?`},
 		{
 			sqltext.SQLite, `SELECT a IS NOT DISTINCT FROM "secret" FROM f("secret") WHERE a LIKE "secret"`,
 			`SELECT a IS NOT DISTINCT FROM ? FROM f(?) WHERE a LIKE ?`,

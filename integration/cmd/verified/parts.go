@@ -46,6 +46,27 @@ var parts = []part{
 		table: func(events []event) []byte { return attrTable("way in", events, "passwords") },
 	},
 	{
+		title: "No literal is seen",
+		says: "Random texts of what lexers stumble over, in each mode of each server: what the server itself takes as data is in no sanitised " +
+			"text and in no summary (`integration/literals`).",
+		run: func(ctx context.Context, root string) ([]event, error) {
+			return goTest(ctx, filepath.Join(root, "integration"), "./literals")
+		},
+		table: func(events []event) []byte {
+			return attrTable("server", events, "texts", "understood", "literals")
+		},
+	},
+	{
+		title: "Every text is read in linear time",
+		says:  "Steps, counted, of each function that reads a text, for texts of repeated awkward tokens up to 64 KiB (`internal/sqltext/linear_test.go`).",
+		run: func(ctx context.Context, root string) ([]event, error) {
+			return goTest(ctx, root, "-run=^TestEveryTextIsReadInLinearTime$", "./internal/sqltext")
+		},
+		table: func(events []event) []byte {
+			return attrTable("", events, "texts", "most steps for a byte")
+		},
+	},
+	{
 		title: "Ten thousand outages",
 		says: "Histories of a simulated database in virtual time, which crashes, restarts, fails over, hangs, flaps and browns out under " +
 			"the chain with its defaults (`internal/simulation`). The bounds on recovery, on probes and on refusals are exact there.",
