@@ -75,7 +75,7 @@ func execute(t testing.TB, ex engine.Executor, text string, args ...any) *engine
 // engineChain has every kind of interceptor, in the recommended order.
 func engineChain() sp.Chain {
 	return sp.NewChain(
-		must(tracing.New()), must(timeout.New(time.Minute)), must(retry.New()), must(breaker.New()), must(tracing.New()),
+		must(tracing.New()), must(timeout.New(time.Hour)), must(retry.New()), must(breaker.New()), must(tracing.New()),
 	)
 }
 

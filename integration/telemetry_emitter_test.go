@@ -137,7 +137,7 @@ func (e *emitter) chain(more ...sp.Interceptor) []sp.Interceptor {
 		e.page,
 		must(logging.New(e.logger, logging.WithoutSampling())),
 		must(recovery.New()),
-		must(timeout.New(time.Minute)),
+		must(timeout.New(time.Hour)),
 		must(limit.New(50, limit.WithName("all"), limit.WithMeterProvider(e.meters))),
 		must(ratelimit.New(1e6, 1e6, ratelimit.WithName("all"), ratelimit.WithMeterProvider(e.meters))),
 		must(retry.New(retry.WithMeterProvider(e.meters))),
