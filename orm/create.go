@@ -13,7 +13,7 @@ import (
 // to first, and the tables between them, unless they are there: for tests and
 // examples. An object is a pointer to its type, such as (*User)(nil).
 //
-// It knows types, keys, references, unique and NOT NULL; a default or generated
+// It knows types, keys, references, unique and NOT NULL, and indexes foreign keys; a default or generated
 // value has its expression in the tag, but for times, whose default is the
 // moment. It changes no table that exists: real migrations are for tools such
 // as goose or atlas.

@@ -105,7 +105,7 @@ func cached[T any, K any](s *Session, key K) *T {
 		return nil
 	}
 	t, err := mapping.Of(reflect.TypeFor[T]())
-	if err != nil || len(t.Key) != 1 || t.Key[0].Integer() != number {
+	if err != nil || len(t.Key) != 1 || t.Key[0].Integer() != number || t.Key[0].TextUUID() {
 		return nil
 	}
 	if st := s.objects.Find(t, id); st != nil && !st.Expired {

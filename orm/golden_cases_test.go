@@ -95,6 +95,17 @@ func goldenWrites() []goldenCase {
 			ps[0].Score, ps[1].Score, ps[2].Name = 1, 2, "eve"
 			return nil
 		}),
+		{"update, two exchange a unique value", func(ctx context.Context, s *orm.Session) (func() error, error) {
+			red, blue := team(), &Team{ID: 2, Name: "blue"}
+			if err := s.AddAll(red, blue); err != nil {
+				return nil, err
+			}
+			if err := s.Flush(ctx); err != nil {
+				return nil, err
+			}
+			red.Name, blue.Name = "blue", "red"
+			return func() error { return s.Flush(ctx) }, nil
+		}},
 		goldenPlayers("delete, with a version", func(ctx context.Context, s *orm.Session, ps []*Player) error {
 			return s.Delete(ctx, ps[0])
 		}),

@@ -4,7 +4,9 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -51,6 +53,9 @@ type Column struct {
 	// is created; empty if it was not given.
 	Expression string
 
+	groups     []string    // of columns that are unique together
+	textUUID   bool        // UUIDs as text
+	refers     atomic.Bool // a relation refers by it
 	integer    bool
 	comparable bool
 	octets     int // how long an array of bytes is that says nothing itself of how it is kept; 0: it is none
@@ -119,6 +124,10 @@ func (c *Column) option(o string) error {
 		if value == "" {
 			return fmt.Errorf("the option %q has no value: want references:table.column, or type:numeric(10,2)", o)
 		}
+	case "unique":
+		if hasValue {
+			return c.uniqueIn(o, value)
+		}
 	case "default", "generated":
 		c.Expression = value
 	default:
@@ -144,6 +153,15 @@ func (c *Column) option(o string) error {
 		return fmt.Errorf("the option %q is unknown", o)
 	}
 	return c.agree()
+}
+
+// uniqueIn notes that the column is unique together with others.
+func (c *Column) uniqueIn(o, group string) error {
+	if group == "" || slices.Contains(c.groups, group) {
+		return fmt.Errorf("the option %q names no group, or one twice: want unique:group", o)
+	}
+	c.groups = append(c.groups, group)
+	return nil
 }
 
 // joined puts options together again that were split at a comma in parentheses.
@@ -205,6 +223,12 @@ func (c *Column) classify() error {
 		c.load, c.ref = loadFor(t), refFor(t)
 	}
 	c.equal, c.clone = equalFor(t), cloneFor(t)
+	if c.JSON {
+		c.equal = equalJSON(c.equal, c.load)
+	}
+	if c.textUUID = c.isTextUUID(); c.textUUID {
+		c.equal, c.ref = equalUUID(t), nil
+	}
 	return nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 )
 
+var rawType = reflect.TypeFor[json.RawMessage]()
+
 // comparers compare values of the basic kinds.
 var comparers = map[reflect.Kind]func(a, b unsafe.Pointer) bool{
 	reflect.Bool: same[bool], reflect.String: same[string],
@@ -48,50 +50,111 @@ func equalFor(t reflect.Type) func(a, b unsafe.Pointer) bool {
 			}
 			return elem(x, y)
 		}
-	case t == reflect.TypeFor[json.RawMessage]():
+	case t == rawType:
 		return func(a, b unsafe.Pointer) bool { return sameJSON(*(*json.RawMessage)(a), *(*json.RawMessage)(b)) }
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
 		return func(a, b unsafe.Pointer) bool {
 			x, y := *(*[]byte)(a), *(*[]byte)(b)
 			return (x == nil) == (y == nil) && bytes.Equal(x, y) // nil is NULL
 		}
-	}
-	switch {
-	case t.Kind() == reflect.Struct && t.PkgPath() == "database/sql" && t.NumField() == 2: // a sql.Null: times by what they are
+	case t.Kind() == reflect.Struct && t.PkgPath() == "database/sql" && t.NumField() == 2: // a sql.Null
 		value, valid := equalFor(t.Field(0).Type), t.Field(1).Offset
 		return func(a, b unsafe.Pointer) bool {
 			x, y := *(*bool)(unsafe.Add(a, valid)), *(*bool)(unsafe.Add(b, valid))
 			return x == y && (!x || value(a, b))
 		}
-	case t.Kind() == reflect.Slice: // NaN is equal to itself in a list too
-		return equalList(t)
 	}
 	return func(a, b unsafe.Pointer) bool {
-		return reflect.DeepEqual(reflect.NewAt(t, a).Elem().Interface(), reflect.NewAt(t, b).Elem().Interface())
+		return sameValue(reflect.NewAt(t, a).Elem(), reflect.NewAt(t, b).Elem())
 	}
 }
 
-// equalList compares lists element by element; nil is NULL, and no empty list.
-func equalList(t reflect.Type) func(a, b unsafe.Pointer) bool {
-	if t.Elem().Kind() == reflect.Interface || t.Elem() == t { // nothing is known of its elements
-		return func(a, b unsafe.Pointer) bool {
-			return reflect.DeepEqual(reflect.NewAt(t, a).Elem().Interface(), reflect.NewAt(t, b).Elem().Interface())
-		}
-	}
-	elem, size := equalFor(t.Elem()), t.Elem().Size()
+// equalJSON compares values that are kept as JSON, by their texts if they differ:
+// what was read back may have numbers of another type.
+func equalJSON(equal func(a, b unsafe.Pointer) bool, load func(p unsafe.Pointer) any) func(a, b unsafe.Pointer) bool {
 	return func(a, b unsafe.Pointer) bool {
-		x, y := reflect.NewAt(t, a).Elem(), reflect.NewAt(t, b).Elem()
-		if x.Len() != y.Len() || x.IsNil() != y.IsNil() {
+		if equal(a, b) {
+			return true
+		}
+		x, y := load(a), load(b)
+		if x == nil || y == nil { // NULL
+			return x == nil && y == nil
+		}
+		one, err := json.Marshal(x)
+		other, too := json.Marshal(y)
+		return err == nil && too == nil && sameJSON(one, other)
+	}
+}
+
+// sameValue is [reflect.DeepEqual] that compares times by what they are, JSON
+// by what it says, and takes NaN for equal to itself, wherever they are.
+func sameValue(a, b reflect.Value) bool {
+	if a.IsValid() != b.IsValid() || !a.IsValid() {
+		return a.IsValid() == b.IsValid()
+	}
+	if a.Type() != b.Type() {
+		return false
+	}
+	switch a.Kind() {
+	case reflect.Float32, reflect.Float64:
+		return a.Float() == b.Float() || a.Float() != a.Float() && b.Float() != b.Float() //nolint:gocritic,staticcheck // the test for NaN
+	case reflect.Pointer, reflect.Interface:
+		if a.IsNil() || b.IsNil() {
+			return a.IsNil() == b.IsNil()
+		}
+		return sameValue(a.Elem(), b.Elem())
+	case reflect.Slice:
+		switch {
+		case a.IsNil() != b.IsNil() || a.Len() != b.Len() && a.Type() != rawType:
+			return false
+		case a.Type() == rawType:
+			return sameJSON(a.Bytes(), b.Bytes())
+		}
+		return sameElements(a, b)
+	case reflect.Array:
+		return sameElements(a, b)
+	case reflect.Map:
+		return sameMap(a, b)
+	case reflect.Struct:
+		return sameStruct(a, b)
+	case reflect.Func, reflect.Chan, reflect.UnsafePointer:
+		return a.UnsafePointer() == b.UnsafePointer()
+	default:
+		return a.Equal(b)
+	}
+}
+
+func sameElements(a, b reflect.Value) bool {
+	for i := range a.Len() {
+		if !sameValue(a.Index(i), b.Index(i)) {
 			return false
 		}
-		p, q := x.UnsafePointer(), y.UnsafePointer()
-		for i := range x.Len() {
-			if !elem(unsafe.Add(p, uintptr(i)*size), unsafe.Add(q, uintptr(i)*size)) { //nolint:gosec // not negative
-				return false
-			}
-		}
-		return true
 	}
+	return true
+}
+
+func sameMap(a, b reflect.Value) bool {
+	if a.IsNil() != b.IsNil() || a.Len() != b.Len() {
+		return false
+	}
+	for it := a.MapRange(); it.Next(); {
+		if v := b.MapIndex(it.Key()); !v.IsValid() || !sameValue(it.Value(), v) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameStruct(a, b reflect.Value) bool {
+	if a.Type() == timeType && a.CanInterface() {
+		return a.Interface().(time.Time).Equal(b.Interface().(time.Time))
+	}
+	for i := range a.NumField() {
+		if !sameValue(a.Field(i), b.Field(i)) {
+			return false
+		}
+	}
+	return true
 }
 
 // sameJSON reports whether two texts say the same: a database may keep them in a

@@ -27,9 +27,11 @@
 //   - generated: the database computes the value, which is only read.
 //   - default:expression, generated:expression: the same, with the SQL for a
 //     table that is created by orm.CreateAll.
-//   - type:numeric(10,2): the column's type in such a table.
+//   - type:numeric(10,2): the column's type in such a table. Of a string, type:uuid
+//     says that case, hyphens and braces make no difference.
 //   - readonly: the column is read and never written.
 //   - unique: no two rows have the same value.
+//   - unique:group: no two rows have the same values in all columns of the group.
 //   - references:table.column: the column refers to another table, whose rows
 //     are written first and deleted last. The column may be left out if it is
 //     "id".

@@ -69,6 +69,9 @@ func (c *Column) RefersTo(obj unsafe.Pointer, key *Column, parent unsafe.Pointer
 		field = field.Field(0)
 	}
 	v := reflect.NewAt(key.Type, unsafe.Add(parent, key.offset)).Elem()
+	if (c.textUUID || key.textUUID) && field.Kind() == reflect.String && v.Kind() == reflect.String {
+		return CanonicalUUID(field.String()) == CanonicalUUID(v.String())
+	}
 	if field.Type() == v.Type() {
 		return field.Equal(v)
 	}

@@ -107,6 +107,7 @@ func (r *Relation) foreignKey(from, to *Table, prefix string) ([]*Column, error)
 		case base(c.Type) != base(to.Key[i].Type) && !(c.takesInt() && to.Key[i].integer):
 			return nil, fmt.Errorf("has the foreign key %s.%s of type %s for %s.%s of type %s", from.FullName(), name, c.Type, to.FullName(), to.Key[i].Name, to.Key[i].Type)
 		}
+		c.refers.Store(true)
 		cols[i] = c
 	}
 	return cols, nil

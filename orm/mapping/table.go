@@ -30,6 +30,8 @@ type Table struct {
 	all       []int
 	runs      []run
 	relations []*Relation
+	uniques   []*Unique
+	primary   *Unique
 
 	once     sync.Once
 	wrong    error       // what is wrong with the relations
@@ -143,6 +145,7 @@ func newTable(t reflect.Type) (*Table, error) {
 	if err := table.findKey(); err != nil {
 		return nil, err
 	}
+	table.findUniques()
 	written := slices.DeleteFunc(slices.Clone(table.Columns), func(c *Column) bool { return !c.Written() })
 	table.runs = runsOf(written)
 	return table, table.relationsOf(t, 0, "")

@@ -28,6 +28,9 @@ func (c *Column) Value(obj unsafe.Pointer, arrays bool) (any, error) {
 		return (*time.Time)(p).Truncate(time.Microsecond), nil
 	}
 	v := c.load(p)
+	if text, ok := v.(string); ok && c.textUUID {
+		return CanonicalUUID(text), nil
+	}
 	if v == nil || !c.JSON && (!c.Array || arrays) {
 		return v, nil
 	}
@@ -82,13 +85,22 @@ func (c *Column) Int(obj unsafe.Pointer) int64 {
 	}
 }
 
+// TextUUID reports whether the column keeps UUIDs that are text in the program:
+// its type is uuid, by the tag. Their values are in the form of [CanonicalUUID].
+func (c *Column) TextUUID() bool { return c.textUUID }
+
 // Text returns the value of a column whose type is a string; "" of any other
-// column. It does not allocate.
+// column. It does not allocate, but for a UUID in another form than the
+// database's.
 func (c *Column) Text(obj unsafe.Pointer) string {
 	if c.Type.Kind() != reflect.String {
 		return ""
 	}
-	return *(*string)(unsafe.Add(obj, c.offset))
+	text := *(*string)(unsafe.Add(obj, c.offset))
+	if c.textUUID {
+		return CanonicalUUID(text)
+	}
+	return text
 }
 
 // SetInt sets an integer column. It fails if n does not fit.

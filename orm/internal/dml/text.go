@@ -17,6 +17,7 @@ import (
 // table.
 type Shape struct {
 	Cols      []int  // those that are written
+	Defaults  []int  // of an UPDATE: those that get the database's own value
 	Returning []int  // those that the database gives back
 	Text      string // the statement for one row
 }
@@ -169,25 +170,46 @@ func (b *builder) returning(cols []int) {
 }
 
 // InsertShape returns the shape of an INSERT of these columns, giving back others.
-func (x *Statements) InsertShape(cols, returning []int) *Shape { return x.shape('i', cols, returning) }
+func (x *Statements) InsertShape(cols, returning []int) *Shape {
+	return x.shape('i', cols, nil, returning)
+}
 
 // UpdateShape returns the shape of an UPDATE of these columns, giving back
 // others.
-func (x *Statements) UpdateShape(cols, returning []int) *Shape { return x.shape('u', cols, returning) }
+func (x *Statements) UpdateShape(cols, returning []int) *Shape {
+	return x.shape('u', cols, nil, returning)
+}
 
-func (x *Statements) shape(kind byte, cols, returning []int) *Shape {
-	key := string(kind) + indices(cols) + "/" + indices(returning)
+// TakeOverShape is UpdateShape for a row that gets another object: defaults are
+// columns that get the database's own value, as far as that can be said.
+func (x *Statements) TakeOverShape(cols, defaults, returning []int) *Shape {
+	return x.shape('u', cols, slices.DeleteFunc(slices.Clone(defaults), func(i int) bool { return x.defaultOf(i) == "" }), returning)
+}
+
+// defaultOf is SQL for a column's default in an UPDATE; "" if there is none.
+func (x *Statements) defaultOf(col int) string {
+	if x.dialect.Features.DefaultKeyword {
+		return "DEFAULT"
+	}
+	if e := x.Table.Columns[col].Expression; e != "" {
+		return "(" + e + ")"
+	}
+	return ""
+}
+
+func (x *Statements) shape(kind byte, cols, defaults, returning []int) *Shape {
+	key := string(kind) + indices(cols) + "/" + indices(returning) + "/" + indices(defaults)
 	x.mu.Lock()
 	known := x.shapes[key]
 	x.mu.Unlock()
 	if known != nil {
 		return known
 	}
-	s := &Shape{Cols: slices.Clone(cols), Returning: slices.Clone(returning)}
+	s := &Shape{Cols: slices.Clone(cols), Defaults: defaults, Returning: slices.Clone(returning)}
 	if kind == 'i' {
 		s.Text = x.Insert(s, 1)
 	} else {
-		s.Text = x.update(s.Cols, s.Returning)
+		s.Text = x.update(s)
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -252,12 +274,18 @@ func (x *Statements) Set(cols []int) string {
 	})
 }
 
-// update is UPDATE of these columns of one row, giving back others.
-func (x *Statements) update(cols, returning []int) string {
-	return x.of('u', cols, "/"+indices(returning), func(b *builder) {
-		b.assignments(cols)
+// update is UPDATE of one row, giving back what the shape says.
+func (x *Statements) update(s *Shape) string {
+	return x.of('u', s.Cols, "/"+indices(s.Returning)+"/"+indices(s.Defaults), func(b *builder) {
+		b.assignments(s.Cols)
+		for i, c := range s.Defaults {
+			if i > 0 || len(s.Cols) > 0 {
+				b.write(", ")
+			}
+			b.write(b.Columns[c] + " = " + x.defaultOf(c))
+		}
 		b.where(x.Table.Version != nil)
-		b.returning(returning)
+		b.returning(s.Returning)
 	})
 }
 

@@ -24,7 +24,7 @@ func (p *Plan) Apply(o *identity.Map, j *identity.Journal) {
 			for _, i := range c.filled {
 				c.st.Table.Columns[i].Copy(c.st.Snapshot, c.sent)
 			}
-		case nullBeforeDelete, insertAssociation, deleteAssociation: // nothing of it is in a column of an object that stays
+		case nullBeforeDelete, giveUp, insertAssociation, deleteAssociation: // nothing of it is in a column of an object that stays
 		}
 	}
 	for _, c := range p.changes {
@@ -43,7 +43,7 @@ func (p *Plan) Apply(o *identity.Map, j *identity.Journal) {
 			m.syncForeignKey(c)
 		case insertAssociation, deleteAssociation:
 			m.syncPair(c)
-		case Delete, nullBeforeDelete:
+		case Delete, nullBeforeDelete, giveUp:
 		}
 	}
 }

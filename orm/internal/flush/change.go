@@ -48,13 +48,14 @@ const (
 	Delete
 	postUpdate        // sets a foreign key of a row that was inserted without it
 	nullBeforeDelete  // makes a foreign key NULL, of a row that is to be deleted
+	giveUp            // takes a unique value from a row that is updated later
 	insertAssociation // inserts a row between two others
 	deleteAssociation // deletes such rows
 )
 
 // String says what was tried, for errors.
 func (k Kind) String() string {
-	return [...]string{"inserting into", "updating", "deleting from", "updating", "updating", "inserting into", "deleting from"}[k]
+	return [...]string{"inserting into", "updating", "deleting from", "updating", "updating", "updating", "inserting into", "deleting from"}[k]
 }
 
 // fill sets the foreign keys that relations want, as far as they are known.
@@ -169,7 +170,7 @@ func (p *Plan) newUpdate(st *identity.State, wants []dependency.Ref) (*change, e
 			cols = append(cols, i)
 		}
 	}
-	return p.update(c, cols)
+	return p.update(c, cols, nil)
 }
 
 // newRowSwitch plans the UPDATE of a row that is to have another object.
@@ -179,13 +180,18 @@ func (p *Plan) newRowSwitch(st, old *identity.State, wants []dependency.Ref) (*c
 		return nil, err
 	}
 	cols := p.cols[:0]
+	var defaults []int
 	for i, col := range st.Table.Columns {
-		if !col.PK && !(col.Default && col.Zero(c.sent)) {
+		switch {
+		case col.PK:
+		case col.Default && col.Zero(c.sent) && !slices.Contains(c.filled, i):
+			defaults = append(defaults, i)
+		default:
 			cols = append(cols, i)
 		}
 	}
 	st.Send(c.sent, false)
-	c, err := p.update(c, cols)
+	c, err := p.update(c, cols, defaults)
 	if c == nil && err == nil {
 		err = fmt.Errorf("the row of %s is deleted and added again, and has no column to write", st.Table.FullName())
 	}
@@ -193,13 +199,14 @@ func (p *Plan) newRowSwitch(st, old *identity.State, wants []dependency.Ref) (*c
 }
 
 // update completes an UPDATE of these columns; nil if none of them is written.
-func (p *Plan) update(c *change, cols []int) (*change, error) {
+// defaults are columns that get the database's own value.
+func (p *Plan) update(c *change, cols, defaults []int) (*change, error) {
 	t := c.st.Table
 	cols = slices.DeleteFunc(cols, func(i int) bool {
 		col := t.Columns[i]
 		return col.Generated || col.ReadOnly || col.Version
 	})
-	if len(cols) == 0 {
+	if len(cols)+len(defaults) == 0 {
 		return nil, nil //nolint:nilnil // there is nothing to do, which is no error
 	}
 	if v := t.Version; v != nil {
@@ -210,14 +217,19 @@ func (p *Plan) update(c *change, cols []int) (*change, error) {
 	}
 	returning := p.returning[:0]
 	for i, col := range t.Columns {
-		if col.Generated {
+		if col.Generated || slices.Contains(defaults, i) {
 			returning = append(returning, i)
 		}
 	}
 	if !p.dialect.Features.UpdateReturning {
 		c.unread, returning = len(returning) > 0, returning[:0]
 	}
-	c.shape = p.shapeOf(Update, t, cols, returning)
+	if len(defaults) > 0 {
+		p.cols, p.returning = cols[:0], returning[:0]
+		c.shape = dml.For(p.dialect, t).TakeOverShape(cols, defaults, returning)
+	} else {
+		c.shape = p.shapeOf(Update, t, cols, returning)
+	}
 	c.text = c.shape.Text
 	if found := c.switchedFrom; found != nil {
 		p.learn(c, found)
@@ -329,7 +341,7 @@ func (c *change) bind(a *dml.Args) error {
 		a.AddRow(t, c.where)
 	case Delete:
 		a.AddRow(t, c.where)
-	case postUpdate, nullBeforeDelete:
+	case postUpdate, nullBeforeDelete, giveUp:
 		a.AddAt(c.sent, t, c.filled)
 		a.Add(c.where, t.Key...)
 	case insertAssociation, deleteAssociation:

@@ -79,7 +79,7 @@ func ofKind(kind Kind, tables []*mapping.Table, byTable map[*mapping.Table][]*ch
 // later.
 func (p *Plan) parentsFirst(c depgraph.Component, changes []*change) (sorted, later []*change, err error) {
 	if !c.Circular() || len(changes) == 0 {
-		return changes, nil, nil
+		return p.exchange(changes, nil), nil, nil
 	}
 	n := newNodes(c, changes, false)
 	if err := n.assignDepths(); err != nil {
@@ -90,7 +90,7 @@ func (p *Plan) parentsFirst(c depgraph.Component, changes []*change) (sorted, la
 	for _, e := range n.deferred {
 		later = append(later, p.newPostUpdate(e))
 	}
-	return sorted, later, nil
+	return p.exchange(sorted, n.edges), later, nil
 }
 
 // childrenFirst puts deletes into an order in which a row goes before those it

@@ -1,6 +1,8 @@
 package flush
 
 import (
+	"iter"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -38,10 +40,10 @@ func splitClashes(g *depgraph.Graph, written, gone []*change) (early, late []*ch
 	return early, late
 }
 
-// uniqueValue is a value of a unique column.
+// uniqueValue is what one row alone has.
 type uniqueValue struct {
-	col   *mapping.Column
-	value string
+	unique *mapping.Unique
+	value  string
 }
 
 // uniqueValues are those that rows are written with, of tables from which rows
@@ -56,15 +58,12 @@ func uniqueValues(written, gone []*change) map[uniqueValue]bool {
 		if !tables[w.st.Table] || w.sent == nil {
 			continue
 		}
-		for _, c := range w.st.Table.Columns {
-			if !c.Unique {
-				continue
-			}
-			if v := folded(w.sent, c); v != "" {
+		for u := range w.uniques() {
+			if v := w.wanted(u); v != "" {
 				if out == nil {
 					out = map[uniqueValue]bool{}
 				}
-				out[uniqueValue{c, v}] = true
+				out[uniqueValue{u, v}] = true
 			}
 		}
 	}
@@ -74,16 +73,40 @@ func uniqueValues(written, gone []*change) map[uniqueValue]bool {
 // clashes reports whether a row that is to be deleted has a value that is
 // wanted.
 func clashes(wanted map[uniqueValue]bool, gone *change) bool {
-	for _, c := range gone.st.Table.Columns {
-		if c.Unique && wanted[uniqueValue{c, folded(gone.st.Snapshot, c)}] {
-			return true
-		}
-	}
-	return false
+	has := func(u *mapping.Unique) bool { return wanted[uniqueValue{u, folded(gone.where, u)}] }
+	return slices.ContainsFunc(gone.st.Table.Uniques(), has) || has(gone.st.Table.Primary())
 }
 
-// folded is the value of a unique column without regard to case: a column may
+// uniques are what is unique and a change writes.
+func (c *change) uniques() iter.Seq[*mapping.Unique] {
+	return func(yield func(*mapping.Unique) bool) {
+		if c.kind != Insert && c.kind != Update {
+			return
+		}
+		writes := func(col *mapping.Column) bool { return slices.Contains(c.shape.Cols, col.Index) }
+		for _, u := range c.st.Table.Uniques() {
+			if slices.ContainsFunc(u.Columns, writes) && !yield(u) {
+				return
+			}
+		}
+		if u := c.st.Table.Primary(); slices.ContainsFunc(u.Columns, writes) {
+			yield(u)
+		}
+	}
+}
+
+// wanted is what a change writes there; "" if it is not known yet, or NULL.
+func (c *change) wanted(u *mapping.Unique) string {
+	for _, col := range u.Columns {
+		if c.waitsFor(col) != nil {
+			return ""
+		}
+	}
+	return folded(c.sent, u)
+}
+
+// folded are the values of what is unique without regard to case: a column may
 // take "Ann" and "ann" for the same. If it does not, the order does no harm.
-func folded(row unsafe.Pointer, c *mapping.Column) string {
-	return strings.ToLower(identity.ValueKey(row, c))
+func folded(row unsafe.Pointer, u *mapping.Unique) string {
+	return strings.ToLower(identity.ValueKey(row, u.Columns...))
 }

@@ -24,7 +24,8 @@ type Definition struct {
 }
 
 // Create returns the statements that create tables unless they are there,
-// those that others refer to first, and then the tables between them.
+// those that others refer to first, with indexes of their foreign keys, and then
+// the tables between them.
 func Create(d *engine.Dialect, tables []*mapping.Table) (out []Definition, err error) {
 	done := map[*mapping.Table]bool{}
 	for _, t := range tables {
@@ -34,6 +35,7 @@ func Create(d *engine.Dialect, tables []*mapping.Table) (out []Definition, err e
 			return nil, err
 		}
 		out = append(out, Definition{t.FullName(), text})
+		out = append(out, indexes(d, t)...)
 	}
 	for _, r := range between(tables) {
 		text, err := createBetween(d, r)
@@ -41,6 +43,9 @@ func Create(d *engine.Dialect, tables []*mapping.Table) (out []Definition, err e
 			return nil, err
 		}
 		out = append(out, Definition{r.Through.Name, text})
+		if !dml.IsMySQL(d) { // the primary key begins with the other side
+			out = append(out, createIndex(d, r.Through.Name, r.Through.Remote))
+		}
 	}
 	return out, nil
 }
@@ -148,6 +153,11 @@ func createTable(d *engine.Dialect, t *mapping.Table, done map[*mapping.Table]bo
 		return strings.Join(names, ", ")
 	}
 	lines = append(lines, "PRIMARY KEY ("+quoted(t.Key, x)+")")
+	for _, u := range t.Uniques() {
+		if u.Group != "" {
+			lines = append(lines, "UNIQUE ("+quoted(u.Columns, x)+")")
+		}
+	}
 	for i, c := range t.Columns {
 		if r := c.References; r != nil {
 			lines = append(lines, fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", x.Columns[i], dml.QuotePath(d, r.Table), d.QuoteName(r.Column)))
@@ -157,6 +167,11 @@ func createTable(d *engine.Dialect, t *mapping.Table, done map[*mapping.Table]bo
 		if r.Kind == mapping.BelongsTo && r.Local[0].References == nil && done[r.Other] {
 			other := dml.For(d, r.Other)
 			lines = append(lines, fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)", quoted(r.Local, x), other.Name, quoted(r.Remote, other)))
+		}
+	}
+	if dml.IsMySQL(d) { // which uses these for its foreign keys
+		for _, cols := range unindexed(t) {
+			lines = append(lines, "INDEX ("+quoted(cols, x)+")")
 		}
 	}
 	return "CREATE TABLE IF NOT EXISTS " + x.Name + " (\n\t" + strings.Join(lines, ",\n\t") + "\n)", nil
@@ -244,7 +259,7 @@ var typesOfKind = map[reflect.Kind]types{
 
 // sqlType is the type of a column.
 func sqlType(d *engine.Dialect, t *mapping.Table, c *mapping.Column) (string, error) {
-	indexed := c.PK || c.Unique || c.References != nil || refers(t, c)
+	indexed := c.Indexed() || refers(t, c)
 	switch {
 	case c.SQLType != "":
 		return c.SQLType, nil
