@@ -320,9 +320,14 @@ func (t *Tracer) TraceConnectStart(ctx context.Context, data pgx.TraceConnectSta
 
 // TraceConnectEnd is the method of [pgx.ConnectTracer].
 func (t *Tracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
-	if c := ended(ctx, sp.OpConnect); c != nil {
-		t.end(c, data.Err)
+	c := ended(ctx, sp.OpConnect)
+	if c == nil {
+		return
 	}
+	if data.Err == nil && data.Conn != nil {
+		c.Target = t.connOf(data.Conn).target // which of several hosts it reached
+	}
+	t.end(c, data.Err)
 }
 
 // TraceAcquireStart is the method of [pgxpool.AcquireTracer].
@@ -345,8 +350,10 @@ func (t *Tracer) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, data pgxp
 		t.end(c, data.Err)
 		return
 	}
+	on := t.connOf(data.Conn)
+	c.Target = on.target
 	c.opened()
-	t.connOf(data.Conn).taken = c
+	on.taken = c
 }
 
 // TraceRelease is the method of [pgxpool.ReleaseTracer].

@@ -21,7 +21,7 @@ type pipeline struct {
 	screen    func(context.Context, sp.Op) bool // see [sp.Chain.Screen]; nil: none
 	empty     bool
 	target    atomic.Pointer[sp.Target]
-	askServer atomic.Bool // MySQL may still turn out to be MariaDB
+	askServer atomic.Bool // MySQL may still turn out to be MariaDB, or the other way round
 	habits    habits
 	facts     serverFacts
 	bare      bool // connections are the driver's own
@@ -42,7 +42,7 @@ func newPipeline(chain sp.Chain, d driver.Driver, cfg config) *pipeline {
 		bare:    cfg.bare,
 	}
 	p.target.Store(cfg.target)
-	p.askServer.Store(!p.empty && cfg.askServer && cfg.target.System == sp.MySQL)
+	p.askServer.Store(!p.empty && cfg.askServer && cfg.target.Key().System == sp.MySQL)
 	return p
 }
 
@@ -157,9 +157,10 @@ func (c *connector) tellMariaDB(ctx context.Context, d *driverConn) {
 	if err != nil || !c.askServer.CompareAndSwap(true, false) {
 		return
 	}
+	t := *c.target.Load()
+	t.System = sp.MySQL
 	if strings.Contains(strings.ToLower(row[0]), "mariadb") {
-		t := *c.target.Load()
 		t.System = sp.MariaDB
-		c.target.Store(c.share(t))
 	}
+	c.target.Store(c.share(t))
 }

@@ -105,7 +105,8 @@ func wrap(parent driver.Connector, d driver.Driver, name dbname.Name, chain sp.C
 // connections passed through chain. Which database it is the connectors of
 // go-sql-driver/mysql, pgx, lib/pq, bun's pgdriver and modernc.org/sqlite tell,
 // those that wrap one of them in a field, and any with a method
-// Target() sessionproxy.Target. Of another the system is known at most, by its
+// Target() sessionproxy.Target; if that one has no host, those of its connections
+// say which one they reached. Of another the system is known at most, by its
 // driver's type: say what it is [WithTarget]. A bad option makes every use of
 // the database fail with an error that names it.
 func OpenDB(c driver.Connector, chain sp.Chain, opts ...Option) *sql.DB {

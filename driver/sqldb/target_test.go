@@ -1,6 +1,7 @@
 package sqldb_test
 
 import (
+	"context"
 	"database/sql/driver"
 	"net"
 	"os"
@@ -233,5 +234,53 @@ func TestAConnectorTellsByItsMethodOrByTheOneItWraps(t *testing.T) {
 	want := sp.Target{System: sp.MySQL, Host: "db", Port: 3307, Namespace: "shop", User: "bob"}
 	if got := openedBy(t, &wrapping{Connector: c, tags: []string{"x"}}); got != want {
 		t.Errorf("%+v", got)
+	}
+}
+
+// clusterConnector names no host, its connections do.
+type clusterConnector struct{ driver.Connector }
+
+func (clusterConnector) Target() sp.Target { return sp.Target{System: "trino", Namespace: "events"} }
+
+func (c clusterConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	return tellingConn{conn}, err
+}
+
+type tellingConn struct{ driver.Conn }
+
+func (tellingConn) Target() sp.Target {
+	return sp.Target{System: "trino", Namespace: "events", Host: "second"}
+}
+
+func TestAConnectionTellsWhichHostItReached(t *testing.T) {
+	t.Parallel()
+	var ends []sp.Target
+	link := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error {
+			call.OnFinish(func(error) { ends = append(ends, *call.Target) })
+			return next(ctx, call)
+		}
+	})
+	conn := connectorFor{func() (driver.Conn, error) { return &minimalConn{log: &journal{}}, nil }}
+	db := sqldb.OpenDB(clusterConnector{conn}, sp.NewChain(link))
+	defer db.Close() //nolint:errcheck // its work is done
+	h, err := sqldb.Wrap(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "DELETE FROM events"); err != nil {
+		t.Fatal(err)
+	}
+	if len(ends) < 2 {
+		t.Fatalf("%d calls, want those of the connection and the statement", len(ends))
+	}
+	for _, got := range ends {
+		if got.Host != "second" || got.Namespace != "events" {
+			t.Errorf("a call ended with the target %+v", got)
+		}
+	}
+	if got := h.Target(); got.Host != "" {
+		t.Errorf("the handle is of one host: %+v", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 
+	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine/internal/stmtcache"
 )
 
@@ -12,12 +13,13 @@ import (
 // can be stopped.
 type connector struct {
 	base   driver.Connector
-	cached int // how many statements a connection keeps
+	target sp.Target // without a host if there are several
+	cached int       // how many statements a connection keeps
 }
 
 // Connect implements [driver.Connector].
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	raw, err := c.base.Connect(ctx)
+	raw, server, err := c.reach(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +28,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		_ = raw.Close()
 		return nil, fmt.Errorf("engine: connect: %T lacks an interface that go-sql-driver/mysql has", raw)
 	}
-	made := &conn{rawConn: full, connector: c}
+	made := &conn{rawConn: full, connector: c, server: server}
 	if err := made.learnID(ctx); err != nil {
 		_ = raw.Close()
 		return nil, err
@@ -58,6 +60,7 @@ type rawConn interface {
 type conn struct {
 	rawConn
 	connector *connector
+	server    string           // the address that was dialled, if there are several
 	stmts     *stmtcache.Cache // nil if none are kept
 	id        uint64           // the server's number of the connection; 0 until it is asked for
 	spent     bool             // a stream was cut off

@@ -14,7 +14,7 @@ import (
 // database is a database on a server.
 type database struct {
 	*sqlbackend.Pool
-	target  sp.Target
+	system  sp.System // as the URL has it
 	dialect atomic.Pointer[backend.Dialect]
 
 	mu    sync.Mutex
@@ -23,14 +23,14 @@ type database struct {
 
 var _ backend.DB = (*database)(nil)
 
-func newDatabase(c *connector, target sp.Target, cfg backend.Config) *database {
-	b := &database{target: target}
+func newDatabase(c *connector, cfg backend.Config) *database {
+	b := &database{system: c.target.System}
 	b.Pool = sqlbackend.New(sqlbackend.Config{
-		Connector: c, Target: target, Chain: cfg.Chain,
+		Connector: c, Chain: cfg.Chain,
 		Size: cfg.PoolSize, Overflow: cfg.MaxOverflow, Timeout: cfg.PoolTimeout, Recycle: cfg.PoolRecycle,
 		PrePing: cfg.PrePing, Normalize: normalize, Streaming: streaming,
 	})
-	b.dialect.Store(dialect(target.System, ""))
+	b.dialect.Store(dialect(b.system, ""))
 	return b
 }
 
@@ -68,14 +68,9 @@ func (b *database) ask(ctx context.Context) error {
 	if b.known.Load() {
 		return nil
 	}
-	d := dialect(b.target.System, version)
-	b.dialect.Store(d)
+	b.dialect.Store(dialect(b.system, version))
 	b.known.Store(true)
-	if d.System == b.target.System {
-		return nil
-	}
-	b.target.System = d.System
-	return b.Retarget(b.target)
+	return nil
 }
 
 // Execute implements [backend.DB].

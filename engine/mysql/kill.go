@@ -13,11 +13,12 @@ import (
 // killTimeout bounds the killing of a query.
 const killTimeout = 5 * time.Second
 
-// kill ends the query at work, or the whole connection, by way of another one.
+// kill ends the query at work, or the whole connection, by way of another one
+// to the same server: the number means another's connection on any other.
 func (c *conn) kill(what string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
 	defer cancel()
-	other, err := c.connector.base.Connect(ctx)
+	other, _, err := c.connector.reach(ctx, c.server)
 	if err != nil {
 		return false
 	}

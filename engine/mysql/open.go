@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -34,7 +33,7 @@ func (opener) Open(u *backend.URL, cfg backend.Config) (backend.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: open: %s: %w", u.Scheme, err)
 	}
-	return newDatabase(&connector{base: base, cached: s.cached}, s.target, cfg), nil
+	return newDatabase(&connector{base: base, target: s.target, cached: s.cached}, cfg), nil
 }
 
 // settings are what the URL says.
@@ -108,27 +107,22 @@ func (s *settings) address(u *backend.URL) {
 		s.target.Port = sp.MySQL.DefaultPort()
 	}
 	s.config.Net, s.config.Addr = "tcp", net.JoinHostPort(s.target.Host, strconv.Itoa(s.target.Port))
-	if len(u.More) > 0 {
-		s.config.DialFunc = dialFirst(s.config.Addr, u.More)
+	if len(u.More) == 0 {
+		return
 	}
+	servers := []string{s.config.Addr}
+	for _, a := range u.More {
+		servers = append(servers, net.JoinHostPort(a.Host, strconv.Itoa(cmp.Or(a.Port, sp.MySQL.DefaultPort()))))
+	}
+	s.config.DialFunc = dialFirst(servers)
+	s.target.Host, s.target.Port = "", 0
+	s.target = s.target.WithIdentity(strings.Join(servers, ","))
 }
 
-// dialFirst returns a function that dials the servers in their order and takes
-// the first that answers.
-func dialFirst(first string, more []backend.Address) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	addresses := []string{first}
-	for _, a := range more {
-		addresses = append(addresses, net.JoinHostPort(a.Host, strconv.Itoa(cmp.Or(a.Port, sp.MySQL.DefaultPort()))))
-	}
-	return func(ctx context.Context, network, _ string) (net.Conn, error) {
-		var failed []error
-		for _, address := range addresses {
-			conn, err := new(net.Dialer).DialContext(ctx, network, address)
-			if err == nil {
-				return conn, nil
-			}
-			failed = append(failed, err)
-		}
-		return nil, errors.Join(failed...)
-	}
+// splitAddress returns the host and the port of an address that was joined of
+// them.
+func splitAddress(address string) (host string, port int) {
+	host, digits, _ := net.SplitHostPort(address)
+	port, _ = strconv.Atoi(digits)
+	return host, port
 }

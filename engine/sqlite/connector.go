@@ -10,15 +10,20 @@ import (
 
 	"modernc.org/sqlite"
 
+	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine/internal/stmtcache"
 )
 
 // connector opens connections that keep prepared statements.
 type connector struct {
 	driver.Connector
+	target sp.Target
 	path   string // of the file, or :memory:
 	cached int    // how many statements a connection keeps; 0 is none
 }
+
+// Target names the file, for package sqldb.
+func (c *connector) Target() sp.Target { return c.target }
 
 // Connect implements [driver.Connector].
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	driver "modernc.org/sqlite"
@@ -13,6 +12,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/engine/internal/sqlbackend"
+	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
 
 func init() { backend.Register("sqlite", opener{}) }
@@ -96,7 +96,7 @@ func (s settings) connector(path string, readOnly bool) (*connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: open: sqlite: %w", err)
 	}
-	return &connector{Connector: base, path: path, cached: s.cached}, nil
+	return &connector{Connector: base, target: dbname.Of(base).Target, path: path, cached: s.cached}, nil
 }
 
 // Open implements [backend.Opener].
@@ -110,7 +110,7 @@ func (opener) Open(u *backend.URL, cfg backend.Config) (backend.DB, error) {
 		return nil, err
 	}
 	c := sqlbackend.Config{
-		Connector: write, Target: sp.Target{System: sp.SQLite, Namespace: base(u.Database)}, Chain: cfg.Chain,
+		Connector: write, Chain: cfg.Chain,
 		Size: 1, Timeout: cfg.PoolTimeout, Recycle: cfg.PoolRecycle, Normalize: normalize,
 	}
 	if u.Database == memory {
@@ -125,12 +125,6 @@ func (opener) Open(u *backend.URL, cfg backend.Config) (backend.DB, error) {
 	c.Size, c.Overflow = cfg.PoolSize, cfg.MaxOverflow
 	b.readers = sqlbackend.New(c)
 	return b, nil
-}
-
-// base returns the file's name without its folders, which do not belong into
-// telemetry.
-func base(path string) string {
-	return path[strings.LastIndexAny(path, `/\`)+1:]
 }
 
 func dialect() *backend.Dialect {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 )
 
@@ -263,5 +264,27 @@ func TestKeptStatementsSeeTheSchemaAsItIs(t *testing.T) {
 		if _, err := e.Execute(t.Context(), engine.Text("SELECT * FROM item")); err == nil {
 			t.Errorf("%q: a table that was dropped is read", params)
 		}
+	}
+}
+
+// TestFilesOfOneNameAreTwoDatabases holds that circuits and the like are not
+// shared by files in two folders, nor by databases in memory.
+func TestFilesOfOneNameAreTwoDatabases(t *testing.T) {
+	t.Parallel()
+	target := func(url string) sp.Target {
+		eng, err := engine.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer eng.Dispose() //nolint:errcheck // its work is done
+		return *eng.Target()
+	}
+	a, b := t.TempDir(), t.TempDir()
+	one := target("sqlite:///" + a + "/app.db")
+	if one.Namespace != "app.db" || one == target("sqlite:///"+b+"/app.db") || one != target("sqlite:///"+a+"/app.db?mode=ro") {
+		t.Errorf("the target of a file: %+v", one)
+	}
+	if target("sqlite:///:memory:") == target("sqlite:///:memory:") {
+		t.Error("two databases in memory are one target")
 	}
 }

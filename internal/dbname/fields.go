@@ -77,15 +77,25 @@ func number(v reflect.Value, name string) int {
 	return 0
 }
 
-// entry returns what a map of strings holds, or "".
+// entry returns a string that a map holds under a key, or "".
 func entry(m reflect.Value, key string) string {
-	if m.Kind() != reflect.Map || m.Type().Key().Kind() != reflect.String || m.Type().Elem().Kind() != reflect.String {
+	if m.Kind() != reflect.Map || m.Type().Key().Kind() != reflect.String {
 		return ""
 	}
-	if e := m.MapIndex(reflect.ValueOf(key).Convert(m.Type().Key())); e.IsValid() {
+	if e := settle(m.MapIndex(reflect.ValueOf(key).Convert(m.Type().Key()))); e.Kind() == reflect.String {
 		return e.String()
 	}
 	return ""
+}
+
+// value returns what a field of a type holds, or false if there is none.
+func value[T any](f reflect.Value) (T, bool) {
+	if !f.CanAddr() || f.Type() != reflect.TypeFor[T]() {
+		var none T
+		return none, false
+	}
+	// Through its address, as the field of another package may be private.
+	return *(*T)(f.Addr().UnsafePointer()), true
 }
 
 // typeName returns the name of an error's type, without its package.

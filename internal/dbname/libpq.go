@@ -1,36 +1,156 @@
 package dbname
 
 import (
-	"bufio"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/user"
-	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 )
 
-// readLibpq reads a data source name as lib/pq does, which has no way to be
-// asked: the environment, then the name, then the service it names. It reports
-// whether the name parses.
+// libpqSettings is what lib/pq makes of the environment, the name and the
+// service it names, each in its turn: the parts that matter here. lib/pq has no
+// way to be asked.
+type libpqSettings struct {
+	values map[string]string // by the key words of a name
+
+	// What stands behind the first comma of host, hostaddr and port. Those of the
+	// environment stay when the name has others.
+	moreHosts, moreAddresses, morePorts []string
+}
+
+// readLibpq reads a data source name as lib/pq does. It reports whether the
+// name parses.
 func (n *Name) readLibpq(dsn string) bool {
-	settings, ok := libpqSettings(dsn)
+	s := libpqSettings{values: map[string]string{}}
+	words, ok := libpqWords(dsn)
+	if !ok || !s.add(libpqEnvironment()) || !s.add(words) {
+		return false
+	}
+	if name, ok := words["database"]; ok {
+		s.values["dbname"] = name
+	}
+	s.values["search_path"] = words["search_path"]
+	if service := s.values["service"]; service != "" {
+		found, ok := libpqService(service)
+		if !ok || !s.add(found) {
+			return false
+		}
+	}
+	hosts, ok := s.hosts()
 	if !ok {
 		return false
 	}
-	hosts, ok := libpqHosts(settings)
-	if !ok {
-		return false
+	role, named := s.values["user"]
+	if !named {
+		role = processUser()
 	}
 	n.setHosts(hosts)
-	n.setPostgres(or(settings["user"], processUser()), settings["dbname"], settings["search_path"])
+	n.setPostgres(role, s.values["dbname"], s.values["search_path"])
 	return true
+}
+
+// add takes over settings, and reports whether lib/pq takes them.
+func (s *libpqSettings) add(from map[string]string) bool {
+	for _, key := range []string{"dbname", "user", "service"} {
+		if value, ok := from[key]; ok {
+			s.values[key] = value
+		}
+	}
+	for key, list := range map[string]struct {
+		more  *[]string
+		empty string // what an empty item stands for
+		takes func(string) bool
+	}{
+		"host":     {&s.moreHosts, "localhost", func(string) bool { return true }},
+		"hostaddr": {&s.moreAddresses, "", isAddress},
+		"port":     {&s.morePorts, "5432", isPort},
+	} {
+		value, ok := from[key]
+		if !ok {
+			continue
+		}
+		items := strings.Split(value, ",")
+		for i, item := range items[1:] {
+			if items[i+1] = or(item, list.empty); items[i+1] != "" && !list.takes(items[i+1]) {
+				return false
+			}
+		}
+		if !list.takes(items[0]) {
+			return false
+		}
+		s.values[key] = items[0]
+		*list.more = append(*list.more, items[1:]...)
+	}
+	return true
+}
+
+// hosts pairs hosts with addresses and ports.
+func (s *libpqSettings) hosts() (all []host, ok bool) {
+	name, named := s.values["host"]
+	address := s.values["hostaddr"]
+	if named && name != "" && address != "" && len(s.moreHosts) != len(s.moreAddresses) {
+		return nil, false
+	}
+	count := max(len(s.moreHosts), len(s.moreAddresses))
+	if count > 0 && len(s.morePorts) > 0 && count != len(s.morePorts) {
+		return nil, false
+	}
+	if len(s.moreAddresses) > len(s.moreHosts) {
+		s.moreHosts = make([]string, count)
+	}
+	if len(s.moreAddresses) > 0 && len(s.moreAddresses) < count {
+		return nil, false
+	}
+	if !named {
+		name = "localhost"
+	}
+	port, _ := strconv.Atoi(or(s.values["port"], "5432"))
+	all = append(all, pqHost(name, address, port))
+	for i, name := range s.moreHosts {
+		address, port := "", port
+		if i < len(s.moreAddresses) {
+			address = s.moreAddresses[i]
+		}
+		if i < len(s.morePorts) {
+			port, _ = strconv.Atoi(s.morePorts[i])
+		}
+		all = append(all, pqHost(name, address, port))
+	}
+	return all, true
+}
+
+// pqHost returns a server of lib/pq's: by its name, or by the address that it
+// dials instead where none is given but the default.
+func pqHost(name, address string, port int) host {
+	if ip, err := netip.ParseAddr(address); err == nil {
+		address = ip.String()
+	}
+	if address != "" && (name == "" || name == "localhost") {
+		return host{name: address, port: port}
+	}
+	return host{name: name, port: port, dials: address}
+}
+
+func isAddress(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil
 }
 
 // processUser returns the role that lib/pq connects as if none is named.
 func processUser() string {
+	if runtime.GOOS == "windows" {
+		return "" // it asks the system for another name than Go's
+	}
 	if name := os.Getenv("USER"); name != "" {
 		return name
 	}
@@ -48,184 +168,58 @@ func or(a, b string) string {
 	return b
 }
 
-// libpqSettings returns the settings that matter here, or false if lib/pq
-// refuses the name.
-func libpqSettings(dsn string) (map[string]string, bool) {
-	settings := map[string]string{"host": "localhost", "port": "5432"}
-	set := func(from map[string]string, key, as string) {
-		if value, ok := from[key]; ok {
-			settings[as] = value
-		}
-	}
+// libpqEnvironment returns what the environment says, by the key words of a name.
+func libpqEnvironment() map[string]string {
+	found := map[string]string{}
 	for env, key := range map[string]string{
-		"PGHOST": "host", "PGHOSTADDR": "hostaddr", "PGPORT": "port", "PGDATABASE": "dbname", "PGUSER": "user",
-		"PGSERVICE": "service", "PGSERVICEFILE": "servicefile",
+		"PGHOST": "host", "PGHOSTADDR": "hostaddr", "PGPORT": "port", "PGDATABASE": "dbname", "PGUSER": "user", "PGSERVICE": "service",
 	} {
 		if value, ok := os.LookupEnv(env); ok {
-			settings[key] = value
+			found[key] = value
 		}
 	}
-	words, ok := libpqWords(dsn)
-	if !ok {
-		return nil, false
-	}
-	for _, key := range []string{"host", "hostaddr", "port", "dbname", "user", "service", "search_path"} {
-		set(words, key, key)
-	}
-	set(words, "database", "dbname")
-	if settings["service"] == "" {
-		return settings, true
-	}
-	service, ok := libpqService(settings["servicefile"], settings["service"])
-	if !ok {
-		return nil, false
-	}
-	for _, key := range []string{"host", "hostaddr", "port", "dbname", "user"} {
-		set(service, key, key)
-	}
-	return settings, true
+	return found
 }
 
 // libpqWords reads both forms of a name.
 func libpqWords(dsn string) (map[string]string, bool) {
-	if !isPostgresURL(dsn) {
-		return keyValues(dsn)
-	}
-	u, err := url.Parse(dsn)
-	if err != nil {
-		return nil, false
-	}
-	words := map[string]string{}
-	set := func(key, value string) {
-		if value != "" {
-			words[key] = value
+	if isPostgresURL(dsn) {
+		var ok bool
+		if dsn, ok = libpqFromURL(dsn); !ok {
+			return nil, false
 		}
 	}
-	set("user", u.User.Username())
+	return keyValues(dsn)
+}
+
+// libpqFromURL writes a URL in the other form, in lib/pq's order: of a setting
+// that is in the URL twice the greater one counts.
+func libpqFromURL(dsn string) (string, bool) {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "", false
+	}
+	var words []string
+	add := func(key, value string) {
+		if value != "" {
+			words = append(words, key+"='"+strings.NewReplacer(`'`, `\'`, `\`, `\\`).Replace(value)+"'")
+		}
+	}
+	add("user", u.User.Username())
 	if host, port, err := net.SplitHostPort(u.Host); err != nil {
-		set("host", u.Host)
+		add("host", u.Host)
 	} else {
-		set("host", host)
-		set("port", port)
+		add("host", host)
+		add("port", port)
 	}
-	set("dbname", strings.TrimPrefix(u.Path, "/"))
+	add("dbname", strings.TrimPrefix(u.Path, "/"))
 	for key := range u.Query() {
-		set(key, u.Query().Get(key))
+		add(key, u.Query().Get(key))
 	}
-	return words, true
+	slices.Sort(words)
+	return strings.Join(words, " "), true
 }
 
 func isPostgresURL(dsn string) bool {
 	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
-}
-
-// keyValues reads "key=value key='quoted value'".
-func keyValues(dsn string) (map[string]string, bool) {
-	out := map[string]string{}
-	for s := strings.TrimLeftFunc(dsn, unicode.IsSpace); s != ""; s = strings.TrimLeftFunc(s, unicode.IsSpace) {
-		end := strings.IndexFunc(s, func(r rune) bool { return r == '=' || unicode.IsSpace(r) })
-		if end < 0 {
-			return nil, false
-		}
-		key := s[:end]
-		raw, ok := strings.CutPrefix(strings.TrimLeftFunc(s[end:], unicode.IsSpace), "=")
-		if !ok {
-			return nil, false
-		}
-		out[key], s, ok = libpqValue(strings.TrimLeftFunc(raw, unicode.IsSpace))
-		if !ok {
-			return nil, false
-		}
-	}
-	return out, true
-}
-
-// libpqValue takes one value, quoted or bare, off the front of s.
-func libpqValue(s string) (value, rest string, ok bool) {
-	s, quoted := strings.CutPrefix(s, "'")
-	var b strings.Builder
-	escaped := false
-	for i, r := range s {
-		switch {
-		case escaped:
-			b.WriteRune(r)
-			escaped = false
-		case r == '\\':
-			escaped = true
-		case quoted && r == '\'':
-			return b.String(), s[i+1:], true
-		case !quoted && unicode.IsSpace(r):
-			return b.String(), s[i:], true
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String(), "", !quoted && !escaped
-}
-
-// libpqHosts pairs hosts with ports.
-func libpqHosts(settings map[string]string) (all []host, ok bool) {
-	names, ports := strings.Split(settings["host"], ","), strings.Split(settings["port"], ",")
-	if addresses := settings["hostaddr"]; addresses != "" && len(strings.Split(addresses, ",")) > len(names) {
-		names = strings.Split(addresses, ",")
-	}
-	if len(ports) > 1 && len(ports) != len(names) {
-		return nil, false
-	}
-	for i, name := range names {
-		port := ports[0]
-		if len(ports) > 1 {
-			port = ports[i]
-		}
-		if port == "" && i > 0 {
-			port = "5432"
-		}
-		number, err := strconv.ParseUint(port, 10, 16)
-		if err != nil {
-			return nil, false
-		}
-		if name == "" && i > 0 {
-			name = "localhost"
-		}
-		all = append(all, host{name, int(number)})
-	}
-	return all, true
-}
-
-// libpqService returns the settings of a service, or false if there is none.
-func libpqService(path, name string) (map[string]string, bool) {
-	if path == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil, false
-		}
-		path = filepath.Join(home, ".pg_service.conf")
-	}
-	file, err := os.Open(path) //nolint:gosec // the driver opens it too
-	if err != nil {
-		return nil, false
-	}
-	defer file.Close() //nolint:errcheck // it was read
-	var settings map[string]string
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		line := strings.TrimSpace(lines.Text())
-		header, isHeader := strings.CutPrefix(line, "[")
-		key, value, pair := strings.Cut(line, "=")
-		switch {
-		case line == "" || line[0] == '#':
-		case isHeader && strings.HasSuffix(header, "]"):
-			if settings != nil {
-				return settings, true
-			}
-			if strings.TrimSpace(strings.TrimSuffix(header, "]")) == name {
-				settings = map[string]string{}
-			}
-		case settings == nil:
-		case !pair:
-			return nil, false
-		default:
-			settings[strings.TrimSpace(key)] = strings.TrimSpace(value)
-		}
-	}
-	return settings, settings != nil
 }

@@ -30,5 +30,5 @@ func address(network, addr string) host {
 	if err != nil {
 		return host{name: addr}
 	}
-	return host{name, number}
+	return host{name: name, port: number}
 }

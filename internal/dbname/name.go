@@ -21,14 +21,22 @@ type Name struct {
 	schema  string // the one schema of the connection's search path, if it is set
 	secrets []string
 
+	told      bool // by the connector's own method: its connections may tell more by theirs
 	guarded   bool // an error of connecting may show parts of a password
 	malformed bool // the driver can't parse it, and says so when it connects
 }
 
 // host is one of the servers that a name has.
 type host struct {
-	name string
-	port int
+	name  string
+	port  int
+	dials string // the address that is dialled whatever the name says, if it is given
+}
+
+// String returns what tells a host from others.
+func (h host) String() string {
+	t := sp.Target{Host: h.name, Port: h.port}
+	return t.String() + h.dials
 }
 
 // Parse reads a data source name with the driver that it is for. driverName is
@@ -106,8 +114,8 @@ func (n *Name) askConnector(d driver.Driver, dsn string) {
 // that wraps it, or one with a method Target. An unknown one tells nothing but
 // what its driver is.
 func Of(c driver.Connector) Name {
-	if t, ok := c.(interface{ Target() sp.Target }); ok {
-		return Name{Target: t.Target(), kind: other}
+	if t, ok := c.(teller); ok {
+		return Name{Target: t.Target(), kind: other, told: true}
 	}
 	k, system := known(c)
 	n := Name{Target: sp.Target{System: system}, kind: k}
@@ -142,30 +150,49 @@ func (n *Name) readConnector(connector driver.Connector) {
 	}
 }
 
-// setHosts names the server, or the cluster.
+// setHosts names the server, or the cluster. One without a name is known to be
+// there: drivers dial it on a machine that nobody told them.
 func (n *Name) setHosts(all []host) {
 	for _, h := range all {
-		if h.name != "" && !slices.Contains(n.hosts, h) {
+		if !slices.Contains(n.hosts, h) {
 			n.hosts = append(n.hosts, h)
 		}
 	}
-	switch len(n.hosts) {
-	case 0:
-	case 1:
-		n.Target.Host, n.Target.Port = n.hosts[0].name, n.hosts[0].port
-	default:
+	switch {
+	case len(n.hosts) == 1 && n.hosts[0].name == "":
+		n.hosts, n.Target = nil, handles(n.Target)
+	case len(n.hosts) == 1:
+		n.setHost(n.hosts[0])
+	case len(n.hosts) > 1:
 		var id strings.Builder
 		for _, h := range n.hosts {
-			t := sp.Target{Host: h.name, Port: h.port}
-			id.WriteString(t.String() + ",")
+			id.WriteString(h.String() + ",")
 		}
 		n.Target = n.Target.WithIdentity(id.String())
 	}
 }
 
+// handles returns a target that no other handle has, although it has a name.
+func handles(t sp.Target) sp.Target {
+	name := t.Namespace
+	t.Host, t.Namespace = "", ""
+	t = t.WithIdentity("").Apart()
+	t.Namespace = name
+	return t
+}
+
+// setHost names the server.
+func (n *Name) setHost(h host) {
+	n.Target = n.Target.WithIdentity(h.dials)
+	n.Target.Host, n.Target.Port = h.name, h.port
+	if h.name == "" {
+		n.Target.Port = 0
+	}
+}
+
 // Several reports whether the name has several hosts, of which a connection
 // tells the one it reached.
-func (n *Name) Several() bool { return len(n.hosts) > 1 }
+func (n *Name) Several() bool { return len(n.hosts) > 1 || n.told && n.Target.Host == "" }
 
 // OfConfig reads a configuration of pgx, a *pgx.ConnConfig.
 func OfConfig(config any) Name {
@@ -182,8 +209,7 @@ func Check(connString string) (Name, error) {
 
 // At returns the target of a connection to the address, of several hosts.
 func (n *Name) At(addr net.Addr) sp.Target {
-	h := hostOf(addr, n.hosts)
-	t := n.Target.WithIdentity("")
-	t.Host, t.Port = h.name, h.port
-	return t
+	at := *n
+	at.setHost(hostOf(addr, n.hosts))
+	return at.Target
 }

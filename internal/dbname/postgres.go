@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"net/netip"
 	"reflect"
 	"strconv"
 	"strings"
@@ -29,10 +30,10 @@ func (n *Name) readPGX(c reflect.Value) {
 	if !c.IsValid() {
 		return
 	}
-	all := []host{{text(c, "Host"), number(c, "Port")}}
+	all := []host{{name: text(c, "Host"), port: number(c, "Port")}}
 	if f := field(c, "Fallbacks"); f.Kind() == reflect.Slice {
 		for i := range f.Len() {
-			all = append(all, host{text(f.Index(i), "Host"), number(f.Index(i), "Port")})
+			all = append(all, host{name: text(f.Index(i), "Host"), port: number(f.Index(i), "Port")})
 		}
 	}
 	n.setHosts(all)
@@ -102,20 +103,33 @@ func (n *Name) readPQConnector(v reflect.Value) {
 	}
 	opts := field(v, "opts") // before 1.11
 	port, _ := strconv.Atoi(entry(opts, "port"))
-	n.setHosts([]host{{entry(opts, "host"), port}})
+	n.setHosts([]host{{name: entry(opts, "host"), port: port}})
 	n.setPostgres(entry(opts, "user"), entry(opts, "dbname"), entry(opts, "search_path"))
 }
 
 // readPQ reads a configuration of lib/pq.
 func (n *Name) readPQ(c reflect.Value) {
-	all := []host{{text(c, "Host"), number(c, "Port")}}
+	all := []host{pqHostOf(c)}
 	if m := field(c, "Multi"); m.Kind() == reflect.Slice {
 		for i := range m.Len() {
-			all = append(all, host{text(m.Index(i), "Host"), number(m.Index(i), "Port")})
+			all = append(all, pqHostOf(m.Index(i)))
 		}
 	}
 	n.setHosts(all)
 	n.setPostgres(text(c, "User"), text(c, "Database"), entry(field(c, "Runtime"), "search_path"))
+}
+
+// pqHostOf reads a server of lib/pq's configuration.
+func pqHostOf(c reflect.Value) host {
+	address := ""
+	if a := field(c, "Hostaddr"); a.IsValid() && !a.IsZero() {
+		told, ok := value[netip.Addr](a)
+		if !ok {
+			return host{}
+		}
+		address = told.String()
+	}
+	return pqHost(text(c, "Host"), address, number(c, "Port"))
 }
 
 // readBun reads a connector of bun's pgdriver.
@@ -126,7 +140,7 @@ func (n *Name) readBun(v reflect.Value) {
 			continue
 		}
 		n.setHosts([]host{address(text(c, "Network"), text(c, "Addr"))})
-		n.setPostgres(text(c, "User"), text(c, "Database"), "")
+		n.setPostgres(text(c, "User"), text(c, "Database"), entry(field(c, "ConnParams"), "search_path"))
 		return
 	}
 }

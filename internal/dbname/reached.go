@@ -11,10 +11,21 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 )
 
+// teller is a connector, or a connection, that says which database it leads to.
+type teller interface{ Target() sp.Target }
+
 // Reached returns the database that an open connection leads to, and whether
 // the connection tells more than the name did, or something else. Fields that
 // it does not tell are those of the name.
 func (n *Name) Reached(conn driver.Conn) (sp.Target, bool) {
+	if n.told {
+		says, ok := conn.(teller)
+		if !ok {
+			return n.Target, false
+		}
+		t := says.Target()
+		return t, t != n.Target
+	}
 	if raw, ok := conn.(interface{ Raw() driver.Conn }); ok {
 		conn = raw.Raw()
 	}
@@ -28,7 +39,7 @@ func (n *Name) Reached(conn driver.Conn) (sp.Target, bool) {
 		now.reachedPGX(reflect.ValueOf(conn), n.hosts)
 	case pq:
 		c := field(v, "cfg")
-		now.setHosts([]host{{text(c, "Host"), number(c, "Port")}})
+		now.setHosts([]host{pqHostOf(c)})
 		now.setPostgres(text(c, "User"), text(c, "Database"), entry(field(c, "Runtime"), "search_path"))
 	case mysql:
 		now.readMySQL(field(v, "cfg"))
@@ -70,9 +81,7 @@ func (n *Name) reachedPGX(conn reflect.Value, among []host) {
 		return
 	}
 	if c, ok := reflect.TypeAssert[net.Conn](socket); ok {
-		h := hostOf(c.RemoteAddr(), configured)
-		n.Target = n.Target.WithIdentity("")
-		n.Target.Host, n.Target.Port = h.name, h.port
+		n.setHost(hostOf(c.RemoteAddr(), configured))
 	}
 }
 

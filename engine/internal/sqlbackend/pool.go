@@ -15,12 +15,16 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/internal/gate"
 )
 
+// Connector opens connections to a database that it names.
+type Connector interface {
+	driver.Connector
+	Target() sp.Target
+}
+
 // Config says how a pool is opened.
 type Config struct {
-	// Connector opens connections.
-	Connector driver.Connector
-	// Target says which database it is.
-	Target sp.Target
+	// Connector opens connections, and says which database they lead to.
+	Connector Connector
 	// Chain is what every operation passes through.
 	Chain sp.Chain
 	// Size is how many idle connections are kept.
@@ -102,7 +106,7 @@ func (p *Pool) use() (*handle, error) {
 }
 
 func (p *Pool) open() (*sqldb.DB, error) {
-	opts := []sqldb.Option{sqldb.WithTarget(p.cfg.Target)}
+	var opts []sqldb.Option
 	if p.cfg.PrePing {
 		opts = append(opts, sqldb.WithIdlePing(time.Nanosecond))
 	}
@@ -144,15 +148,6 @@ func (p *Pool) Dispose() error {
 	return nil
 }
 
-// Retarget says that the database is another than was thought. Connections
-// are opened anew, as after Dispose.
-func (p *Pool) Retarget(t sp.Target) error {
-	p.mu.Lock()
-	p.cfg.Target = t
-	p.mu.Unlock()
-	return p.Dispose()
-}
-
 // Target names the database as the calls of the chain do.
 func (p *Pool) Target() sp.Target {
 	p.mu.Lock()
@@ -160,7 +155,7 @@ func (p *Pool) Target() sp.Target {
 	if p.handle != nil {
 		return p.handle.Target()
 	}
-	return p.cfg.Target
+	return p.cfg.Connector.Target()
 }
 
 // enter waits at the gate and returns the handle. For a statement or unit of
