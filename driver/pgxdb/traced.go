@@ -5,8 +5,12 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
 
 // tracedKey is where the custom data of a connection has its [tracedConn].
@@ -201,4 +205,38 @@ func firstWord(text string) string {
 			return text[:end]
 		}
 	}
+}
+
+// connOf returns what is known of a connection.
+func (t *Tracer) connOf(conn *pgx.Conn) *tracedConn {
+	data := conn.PgConn().CustomData()
+	on, _ := data[tracedKey].(*tracedConn)
+	if on == nil {
+		on = &tracedConn{target: t.intern(conn.Config(), conn.PgConn())}
+		data[tracedKey] = on
+	}
+	return on
+}
+
+// intern returns the target of a configuration, the same for the same.
+func (t *Tracer) intern(c *pgx.ConnConfig, conn *pgconn.PgConn) *sp.Target {
+	if t.target != nil {
+		return t.target
+	}
+	name := dbname.OfConfig(c)
+	told := name.Target.Apart()
+	if conn != nil && name.Several() {
+		told = name.At(conn.Conn().RemoteAddr())
+	}
+	target := &told
+	if conn != nil && conn.ParameterStatus("crdb_version") != "" {
+		target.System = sp.CockroachDB
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if known := t.targets[*target]; known != nil {
+		return known
+	}
+	t.targets[*target] = target
+	return target
 }

@@ -284,7 +284,7 @@ func TestFilesOfOneNameAreTwoDatabases(t *testing.T) {
 	if one.Namespace != "app.db" || one == target("sqlite:///"+b+"/app.db") || one != target("sqlite:///"+a+"/app.db?mode=ro") {
 		t.Errorf("the target of a file: %+v", one)
 	}
-	if target("sqlite:///:memory:") == target("sqlite:///:memory:") {
+	if a, b := target("sqlite:///:memory:"), target("sqlite:///:memory:"); a == b {
 		t.Error("two databases in memory are one target")
 	}
 }

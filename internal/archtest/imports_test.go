@@ -67,7 +67,7 @@ var floors = map[string]rule{
 	"engine/internal/stmtcache":  {},
 	"engine/internal/gate":       {own: []string{"", "fault", "engine/backend"}},
 	"engine/internal/sqlbackend": {own: []string{"", "fault", "engine/backend", "engine/internal/assign", "engine/internal/gate", "engine/scan", "driver/sqldb"}},
-	"engine/sqlite":              {own: []string{"", "engine/backend", "engine/internal/sqlbackend", "engine/internal/stmtcache"}, foreign: []string{"modernc.org/sqlite"}},
+	"engine/sqlite":              {own: []string{"", "engine/backend", "engine/internal/sqlbackend", "engine/internal/stmtcache", "internal/dbname"}, foreign: []string{"modernc.org/sqlite"}},
 	"engine/mysql":               {own: []string{"", "engine/backend", "engine/internal/sqlbackend", "engine/internal/stmtcache"}, foreign: []string{"github.com/go-sql-driver/mysql"}},
 	"engine/postgres":            {own: []string{"", "engine/backend", "engine/internal/assign", "engine/internal/gate", "engine/internal/raw", "engine/scan", "driver/pgxdb", "internal/dbname"}, foreign: []string{pgx}},
 	"engine/enginetest":          {own: []string{"", "fault", "engine", "engine/scan"}},

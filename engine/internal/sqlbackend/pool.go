@@ -18,6 +18,7 @@ import (
 // Connector opens connections to a database that it names.
 type Connector interface {
 	driver.Connector
+	// Target names the database, as package sqldb asks for it.
 	Target() sp.Target
 }
 
