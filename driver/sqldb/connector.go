@@ -82,9 +82,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		if c.bare {
 			return raw, nil
 		}
-		d := newDriverConn(raw, c.pipeline)
-		d.learnSettings(ctx)
-		return newFacade(d, c.pipeline, nil)
+		return newFacade(newDriverConn(raw, c.pipeline), c.pipeline, nil)
 	}
 	d, err := c.dial(ctx)
 	if err != nil {
@@ -93,7 +91,10 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if c.bare {
 		return d.raw, nil
 	}
-	d.driver.learnSettings(ctx)
+	if err := d.driver.learnSettings(ctx); err != nil {
+		d.drop()
+		return nil, err
+	}
 	return newFacade(d.driver, c.pipeline, d.Target)
 }
 

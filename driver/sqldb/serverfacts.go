@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"database/sql/driver"
 	"sync/atomic"
 )
 
@@ -22,20 +23,26 @@ const (
 // completion_type, unless the server, its init_connect or the data source name say
 // otherwise. Each connection is asked: the server's settings can be changed at any
 // time, and a proxy leads to several servers. A connection of which that is not
-// known is unsure.
-func (d *driverConn) learnSettings(ctx context.Context) {
-	if !d.habits.settings || d.pipeline.empty {
-		return
+// known is unsure. One that is lost meanwhile, as by a caller who gives up, is not
+// handed out: the error is what database/sql would have come to.
+func (d *driverConn) learnSettings(ctx context.Context) error {
+	if !d.habits.settings {
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	limited, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	row, err := d.row(ctx, "SELECT @@autocommit, @@completion_type", 2)
+	row, err := d.row(limited, "SELECT @@autocommit, @@completion_type", 2)
 	switch {
+	case err != nil && d.dead() && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && d.dead():
+		return driver.ErrBadConn
 	case err != nil:
 		d.tx.doubt()
 	case !plainSettings(row[0], row[1]):
 		d.tx.state, d.tx.settings, d.tx.byItself = txUnsure, true, true
 	}
+	return nil
 }
 
 // checkSettings asks what a text may have changed, before a unit of work begins:

@@ -4,12 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"strings"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
+	"github.com/sessionproxy/sessionproxy/internal/mysqlscript"
 )
 
 // mysqlConnector is taken for go-sql-driver's.
@@ -56,6 +58,47 @@ func TestHowSessionsBeginIsAsked(t *testing.T) {
 			}
 			if n := log.count(question); n != c.asked {
 				t.Errorf("asked %d times, want %d", n, c.asked)
+			}
+		})
+	}
+}
+
+// TestAConnectionLostWhileItsSettingsAreAskedIsNotUsed has the caller give up, or the
+// server go away, between the login and the first statement.
+func TestAConnectionLostWhileItsSettingsAreAskedIsNotUsed(t *testing.T) {
+	t.Parallel()
+	for name, givesUp := range map[string]bool{"the caller gives up": true, "the server is restarted": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			server := mysqlscript.Start(t, nil)
+			asked := 0
+			server.Handle(func(_ *mysqlscript.Session, text string) mysqlscript.Reply {
+				switch {
+				case !strings.Contains(text, "@@autocommit"):
+					return mysqlscript.Reply{}
+				case givesUp:
+					cancel()
+					<-ctx.Done()
+					return mysqlscript.Reply{HangUp: true}
+				}
+				if asked++; asked == 1 {
+					return mysqlscript.Reply{HangUp: true}
+				}
+				return mysqlscript.Reply{Columns: []string{"a", "c"}, Rows: [][]string{{"1", "NO_CHAIN"}}}
+			})
+			db, err := sqldb.Open("mysql", server.DSN(), sp.NewChain(&recorder{}), sqldb.WithTarget(sp.Target{System: sp.MySQL}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close() //nolint:errcheck // nothing depends on it
+			_, err = db.ExecContext(ctx, "UPDATE t")
+			if givesUp && err != context.Canceled { //nolint:errorlint // it is database/sql's own
+				t.Errorf("%T %v", err, err)
+			}
+			if !givesUp && err != nil {
+				t.Error(err)
 			}
 		})
 	}
