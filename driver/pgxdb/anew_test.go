@@ -54,7 +54,9 @@ func TestABatchIsSentAnew(t *testing.T) {
 			if err := pool.SendBatch(sp.WithReadOnly(t.Context()), b).Close(); err != nil || heard != 1 {
 				t.Errorf("%s: heard %d, %v", name, heard, err)
 			}
-			if calls := rec.take(); len(calls) != 2 || calls[0].err == nil || calls[1].err != nil {
+			calls := rec.take()
+			asked := idle && len(calls) == 1 // by pgxpool itself, as it does what was idle for a second
+			if last := len(calls) - 1; !asked && (last != 1 || calls[0].err == nil) || calls[last].err != nil {
 				t.Errorf("%s: the chain saw %+v", name, calls)
 			}
 			if b.QueuedQueries[1].SQL != "SELECT @a::text" {
