@@ -7,8 +7,8 @@ type Class uint8
 const (
 	// ClassNone is the class of success.
 	ClassNone Class = iota
-	// ClassUnknown is an error that no table knows, or that the database
-	// itself reports as internal. It is never repeated.
+	// ClassUnknown is an error that is in no table, or that the database itself
+	// reports as internal. It is never retried.
 	ClassUnknown
 	// ClassCanceled is work given up by its caller, or cancelled from outside
 	// (pg_cancel_backend, KILL QUERY, sqlite3_interrupt).
@@ -27,8 +27,8 @@ const (
 	// ClassConnectionLost is a connection that broke while it was in use, or
 	// that was found broken.
 	ClassConnectionLost
-	// ClassServerDown is a server that says that it stops, starts, or can't
-	// take part in its cluster.
+	// ClassServerDown is a server that reports that it is stopping, starting,
+	// or unable to take part in its cluster.
 	ClassServerDown
 	// ClassOverloaded is a server that lacks a resource: connections, memory,
 	// lock table, disk.
@@ -41,7 +41,7 @@ const (
 	ClassSerialization
 	// ClassDeadlock is a transaction chosen as a deadlock's victim.
 	ClassDeadlock
-	// ClassLockTimeout is a lock that was not to be had at once or in time.
+	// ClassLockTimeout is a lock that was not available at once or in time.
 	ClassLockTimeout
 	// ClassStatementTimeout is the server's own limit on a statement's or a
 	// transaction's time.
@@ -49,7 +49,7 @@ const (
 	// ClassIntegrity is a violated constraint; see [IntegrityError].
 	ClassIntegrity
 	// ClassData is a value that does not fit: out of range, too long, not a
-	// number, not to be scanned into its destination.
+	// number, or not scannable into its destination.
 	ClassData
 	// ClassSyntax is a statement that the database does not understand.
 	ClassSyntax

@@ -1,7 +1,7 @@
 // Package fault says what a database error means: what class of fault it is,
-// what became of the work, what may be repeated, and whether the server is to
-// blame. Retry, circuit breaker, tracing and logs read one and the same
-// verdict, so that they can't disagree:
+// what became of the work, what may be retried, and whether the server is to
+// blame. Retry, circuit breaker, tracing and logs all read the same verdict, so
+// they can't disagree:
 //
 //	v := fault.Of(err, fault.Situation{Phase: fault.PhaseStatement, InTx: true})
 //	if v.Retry == fault.RetryTransaction {
@@ -11,27 +11,28 @@
 // [Of] knows the errors of PostgreSQL (pgx, lib/pq), MySQL and MariaDB
 // (go-sql-driver/mysql), SQLite (modernc.org/sqlite, mattn/go-sqlite3), of
 // database/sql, of the network and of contexts. It recognises drivers by the
-// shape of their errors and imports none of them. What it does not know is
-// [ClassUnknown], which is never repeated.
+// shape of their errors and imports none of them. Any other error is
+// [ClassUnknown], which is never retried.
 //
 // Five rules hold whatever the tables say:
 //
-//  1. A statement inside a transaction is never repeated alone.
-//  2. A COMMIT whose answer was lost is never repeated: [ErrCommitUnknown].
-//  3. A write that may have reached the server is repeated only if the caller
+//  1. A statement inside a transaction is never retried by itself.
+//  2. A COMMIT whose answer was lost is never retried: [ErrCommitUnknown].
+//  3. A write that may have reached the server is retried only if the caller
 //     declared it idempotent.
 //  4. A caller that gave up is never retried and never counts against the
 //     server.
 //  5. The database's error stays reachable in whatever is returned.
 //
-// That a statement is undone, outside a transaction, is true of one that takes
-// effect as a whole or not at all. [Of] does not see the text: whoever repeats a
-// statement has to know that it is one, as package retry does by a list.
+// A verdict that a statement outside a transaction was undone holds only for a
+// statement that takes effect entirely or not at all. [Of] does not see the SQL
+// text: code that retries a statement must know that it is such a statement, as
+// package retry does from a list.
 //
-// A limit on the wait for a lock that somebody set is obeyed: NOWAIT and
-// lock_timeout are not repeated at all, and what has such a limit by default
-// (1205, SQLITE_BUSY) only as a whole transaction.
+// A limit on the wait for a lock is obeyed if it was set explicitly: failures
+// of NOWAIT and lock_timeout are not retried at all. Failures of a default
+// limit (1205, SQLITE_BUSY) are retried only as a whole transaction.
 //
 // The package holds no state that a caller can see; everything in it is safe
-// for concurrent use. The tables and their sources stand in docs/faults.md.
+// for concurrent use. docs/faults.md has the tables and their sources.
 package fault

@@ -7,26 +7,24 @@ import (
 
 // Sentinels that the errors of this library match by [errors.Is].
 var (
-	// ErrCommitUnknown is matched when a COMMIT was sent and its answer was
-	// lost: the transaction may or may not have been committed. See
-	// [CommitError].
+	// ErrCommitUnknown means that a COMMIT was sent and its answer was lost:
+	// the transaction may or may not have been committed. See [CommitError].
 	ErrCommitUnknown = errors.New("fault: the outcome of the commit is unknown")
-	// ErrAttemptTimeout is matched when one attempt took longer than this
-	// library lets it, while the caller's own deadline had not come. It is
-	// also looked for in [Situation].Cause.
+	// ErrAttemptTimeout means that one attempt took longer than this library
+	// allows, before the caller's own deadline. [Of] also looks for it in
+	// [Situation].Cause.
 	ErrAttemptTimeout = errors.New("fault: attempt timed out")
-	// ErrPoolTimeout is matched when no connection of a pool became free in
-	// time.
+	// ErrPoolTimeout means that no connection of a pool became free in time.
 	ErrPoolTimeout = errors.New("fault: no free connection in the pool in time")
-	// ErrRejected is matched by every refusal of this library to run a call:
-	// nothing was sent.
+	// ErrRejected is matched by the error of every call that this library
+	// refuses to run: nothing was sent.
 	ErrRejected = errors.New("fault: call rejected before it was sent")
 )
 
 // CommitError is the error of a COMMIT that was sent and whose answer was
-// lost. It matches [ErrCommitUnknown]. Before the unit of work is run again,
-// its caller must find out whether it was committed: by a row that only this
-// unit writes, an idempotency key, or pg_xact_status on PostgreSQL.
+// lost. It matches [ErrCommitUnknown]. Before running the unit of work again,
+// find out whether it was committed: by a row that only this unit writes, an
+// idempotency key, or pg_xact_status on PostgreSQL.
 type CommitError struct {
 	// Err is why the answer is missing; nil if that is not known.
 	Err error
@@ -52,14 +50,13 @@ func (e *CommitError) Unwrap() error {
 // Is reports whether target is [ErrCommitUnknown].
 func (*CommitError) Is(target error) bool { return target == ErrCommitUnknown }
 
-// ConnLostError stands in for a [driver.ErrBadConn] that may not be believed:
-// a driver says that the connection was bad, and it is not certain that
-// nothing was sent over it. database/sql sends a statement again when the
-// error matches driver.ErrBadConn, so this one does not match it, whatever it
-// wraps; everything else in Err is found by [errors.Is] and [errors.As] as if
-// Err were wrapped.
+// ConnLostError replaces a doubtful [driver.ErrBadConn]: the driver reported a
+// bad connection, but something may have been sent over it. database/sql sends
+// a statement again when the error matches driver.ErrBadConn, so this error
+// never matches it, whatever it wraps; [errors.Is] and [errors.As] find
+// everything else in Err as if Err were wrapped.
 type ConnLostError struct {
-	// Err is the driver's error. It is not reached by Unwrap.
+	// Err is the driver's error. Unwrap does not return it.
 	Err error
 }
 

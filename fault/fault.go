@@ -3,8 +3,8 @@ package fault
 // Of returns what err means in the situation s. It never fails and never
 // panics, whatever err is made of. A nil error is success and costs nothing.
 //
-// Of an error tree the database's own error counts most, wherever it stands;
-// of several the first. See the package documentation for the rules.
+// If err wraps several errors, the database's own error decides; if there is
+// more than one, the first does. See the package documentation for the rules.
 func Of(err error, s Situation) Verdict {
 	if err == nil {
 		return Verdict{Outcome: OutcomeDone, Breaker: BreakerSuccess, Answered: true}

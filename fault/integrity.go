@@ -5,8 +5,8 @@ package fault
 type Kind uint8
 
 const (
-	// KindOther is a constraint of another kind, or one the database does not
-	// tell.
+	// KindOther is a constraint of another kind, or one whose kind the database
+	// does not report.
 	KindOther Kind = iota
 	// KindUnique is a unique constraint or a primary key.
 	KindUnique
@@ -33,18 +33,18 @@ var kindNames = [...]string{
 // [KindOther].
 func (k Kind) String() string { return nameOf(kindNames[:], int(k)) }
 
-// IntegrityError is a violated constraint, told the same way for all
+// IntegrityError is a violated constraint, described the same way for all
 // databases. Its message holds names only: unlike the drivers' messages it
 // never shows a row's values.
 type IntegrityError struct {
 	// Kind is the kind of constraint.
 	Kind Kind
-	// Constraint is the constraint's or index's name; empty if the database
-	// does not tell (SQLite does for checks alone).
+	// Constraint is the name of the constraint or index; empty if the database
+	// does not report it (SQLite does so only for checks).
 	Constraint string
-	// Table is the table, without its schema; empty if not told.
+	// Table is the table, without its schema; empty if not reported.
 	Table string
-	// Column is the column; several are joined by ", ". Empty if not told.
+	// Column is the column; several are joined by ", ". Empty if not reported.
 	Column string
 	// Code is what [Code] returns for the error.
 	Code string
@@ -74,8 +74,8 @@ func (e *IntegrityError) Unwrap() error { return e.Err }
 // quote returns name in double quotes.
 func quote(name string) string { return `"` + name + `"` }
 
-// Integrity reads a violated constraint out of err, as far as the database
-// tells. It reports false if err is none, and never fails.
+// Integrity extracts a violated constraint from err, with as much detail as the
+// database reports. It returns false if err is something else, and never fails.
 func Integrity(err error) (*IntegrityError, bool) {
 	if err == nil {
 		return nil, false

@@ -1,23 +1,23 @@
 package fault
 
 // Situation says what was going on when an error came back: the same error
-// means different things to a statement and to a COMMIT. The zero value is
-// the careful reading: a statement outside a transaction that may have been
+// means different things to a statement and to a COMMIT. The zero value is the
+// cautious assumption: a statement outside a transaction that may have been
 // sent and must not run twice.
 type Situation struct {
 	// Phase is the step of the work that failed.
 	Phase Phase
 	// Progress says how far the call got.
 	Progress Progress
-	// Idempotent says that the caller declared that running the call twice
-	// does no harm, or that it only reads.
+	// Idempotent says that the caller declared that running the call twice is
+	// harmless, or that it only reads.
 	Idempotent bool
 	// InTx says that the call ran inside an open transaction.
 	InTx bool
 	// Cause is [context.Cause] of the call's context if that had ended when
-	// the error was judged; nil if the context was alive. An attempt's own
-	// time limit is told from the caller's by a cause that matches
-	// [ErrAttemptTimeout].
+	// the error was judged; nil if the context was alive. A cause that matches
+	// [ErrAttemptTimeout] distinguishes an attempt's own time limit from the
+	// caller's.
 	Cause error
 }
 
@@ -70,8 +70,8 @@ type Progress uint8
 const (
 	// ProgressUnknown means that the call may have been sent.
 	ProgressUnknown Progress = iota
-	// ProgressUnsent means that it is certain that nothing was sent: the
-	// connection was dead before the call, say. A driver's own claim is not
+	// ProgressUnsent means that nothing was sent, with certainty: for example,
+	// the connection was dead before the call. A driver's own claim is not
 	// enough (pgx 5.9 and later make it wrongly).
 	ProgressUnsent
 	// ProgressSent means that the call was sent and no answer came.

@@ -5,7 +5,7 @@ package fault
 type Verdict struct {
 	// Class is the kind of fault.
 	Class Class
-	// Retry says what may be repeated.
+	// Retry says what may be retried.
 	Retry Retry
 	// Outcome says what became of the work.
 	Outcome Outcome
@@ -19,38 +19,37 @@ type Verdict struct {
 	// said: proof of life for a half-open breaker. It is never set together
 	// with [BreakerFailure].
 	Answered bool
-	// Slow says that a longer back-off than usual is wanted: the server or the
-	// pool is overloaded.
+	// Slow asks for a longer back-off than usual: the server or the pool is
+	// overloaded.
 	Slow bool
-	// Contention says that a short back-off will do: a concurrent transaction
+	// Contention says that a short back-off is enough: a concurrent transaction
 	// was in the way.
 	Contention bool
 }
 
-// Definite reports that the error is the database's own answer to the statement,
-// and not its way of saying that the statement was interrupted.
+// Definite reports whether the error is the database's own answer to the
+// statement, rather than a report that the statement was interrupted.
 func (v Verdict) Definite() bool { return v.Answered && v.Class != ClassAttemptTimeout }
 
-// Retry says what may be repeated after an error. The zero value is
-// [RetryNone].
+// Retry says what may be retried after an error. The zero value is [RetryNone].
 type Retry uint8
 
 const (
-	// RetryNone means that nothing may be repeated, or that it would be of no
-	// use.
+	// RetryNone means that nothing may be retried, or that a retry would be
+	// useless.
 	RetryNone Retry = iota
-	// RetryStatement means that the statement alone may be repeated, on the
-	// same connection too: it ran outside a transaction and was undone. That
-	// holds for a statement that takes effect as a whole or not at all. Of
-	// several in one text, of a procedure that commits, of what builds an index
-	// in steps, or writes into tables without transactions, a part may stand:
-	// whoever acts on this value has to know the text.
+	// RetryStatement means that the statement alone may be retried, also on the
+	// same connection: it ran outside a transaction and was undone. This holds
+	// for a statement that takes effect entirely or not at all. Several
+	// statements in one text, a procedure that commits, an index built in
+	// steps, or a write to non-transactional tables may leave part of their
+	// work behind: code that acts on this value must know the SQL text.
 	RetryStatement
-	// RetryTransaction means that the whole unit of work may be repeated from
+	// RetryTransaction means that the whole unit of work may be replayed from
 	// its BEGIN, after a rollback; never one of its statements.
 	RetryTransaction
-	// RetryReconnect means that the call may be repeated, on another
-	// connection: nothing ran, or repeating it is harmless.
+	// RetryReconnect means that the call may be retried on another connection:
+	// nothing ran, or running it twice is harmless.
 	RetryReconnect
 )
 
@@ -72,12 +71,11 @@ const (
 	OutcomeUnknown Outcome = iota
 	// OutcomeNotSent means that nothing that could take effect was sent.
 	OutcomeNotSent
-	// OutcomeRolledBack means that the work is undone for certain: the
-	// statement outside a transaction, or the whole transaction once it ends.
+	// OutcomeRolledBack means that the work is certainly undone: the statement
+	// outside a transaction, or the whole transaction once it ends.
 	OutcomeRolledBack
-	// OutcomeAnswered means that the server answered with an error that
-	// leaves no doubt about the statement, which failed; a transaction around
-	// it may be open still.
+	// OutcomeAnswered means that the server answered with an error and the
+	// statement definitely failed; a transaction around it may still be open.
 	OutcomeAnswered
 	// OutcomeDone means that the work was done: there was no error, or one that
 	// is about the rows alone (none came, or a value did not fit).
@@ -96,12 +94,13 @@ var outcomeNames = [...]string{
 // underscores.
 func (o Outcome) String() string { return nameOf(outcomeNames[:], int(o)) }
 
-// TxState says what an error has left of the transaction around a call. It is a
-// verdict of its own: some errors forbid a replay and leave nothing to go on
-// with, others refuse one statement and want a replay on another server, while
-// the transaction is as it was. The zero value is [TxNone].
+// TxState says what an error has left of the transaction around a call. It is
+// independent of the other fields: some errors forbid a replay and leave no
+// usable transaction; others refuse one statement and call for a replay on
+// another server, while the transaction is unchanged. The zero value is
+// [TxNone].
 //
-// Only [TxOpen] allows the next statement to be sent into the transaction.
+// Only after [TxOpen] may the next statement be sent in the transaction.
 type TxState uint8
 
 const (
@@ -110,11 +109,11 @@ const (
 	TxNone TxState = iota
 	// TxUnknown means that the transaction may be open or rolled back: the
 	// answer is missing, or the server decides by its settings or by the
-	// statement. Where it was rolled back, MySQL and SQLite commit each
-	// statement that follows by itself.
+	// statement. If it was rolled back, MySQL and SQLite commit each following
+	// statement on its own.
 	TxUnknown
-	// TxOpen means that the statement alone failed: what came before it in the
-	// transaction stands, and may be committed.
+	// TxOpen means that only the statement failed: the earlier work of the
+	// transaction is intact and may be committed.
 	TxOpen
 	// TxFailed means that the server refuses everything but a rollback, of the
 	// transaction or to a savepoint, as PostgreSQL does after any error.
@@ -141,7 +140,7 @@ type Breaker uint8
 
 const (
 	// BreakerExclude means that the call says nothing about the server's
-	// health: the caller gave up, or transactions stood in each other's way.
+	// health: the caller gave up, or transactions were in each other's way.
 	BreakerExclude Breaker = iota
 	// BreakerSuccess means that the server did its work, though its answer
 	// may be an error.
