@@ -10,12 +10,6 @@ type Args struct {
 	plain []any
 }
 
-// NamedArgs returns arguments as database/sql hands them to a driver.
-func NamedArgs(args []driver.NamedValue) Args { return Args{named: args} }
-
-// PlainArgs returns positional arguments.
-func PlainArgs(args []any) Args { return Args{plain: args} }
-
 // Len returns the number of arguments.
 func (a Args) Len() int { return len(a.named) + len(a.plain) }
 

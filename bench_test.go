@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 // BenchmarkChain shows what the pipeline itself costs, by the number of
@@ -20,13 +21,13 @@ func BenchmarkChain(b *testing.B) {
 			for range n {
 				chain = chain.Append(pass)
 			}
-			h := chain.Then(sp.Perform)
+			h := chain.Then(attach.Perform)
 			call, op, ctx := new(sp.Call), &script{}, context.Background()
 			b.ReportAllocs()
 			for b.Loop() {
-				call.Reset(op)
-				call.Bind(ctx)
-				if _, err := call.Run(ctx, h); err != nil {
+				attach.Reset(call, op)
+				attach.Bind(ctx, call)
+				if _, err := attach.Run(ctx, call, h); err != nil {
 					b.Fatal(err)
 				}
 			}

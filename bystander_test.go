@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 // aside is an interceptor that is unconcerned with the operations it names.
@@ -35,7 +36,7 @@ func TestACallIsScreenedOutWhenNoLinkIsConcerned(t *testing.T) {
 func TestACallNobodyWaitsForIsLoose(t *testing.T) {
 	t.Parallel()
 	open := func(_ context.Context, c *sp.Call) error {
-		c.KeepOpen()
+		attach.KeepOpen(c)
 		return nil
 	}
 	for name, test := range map[string]struct {
@@ -46,9 +47,9 @@ func TestACallNobodyWaitsForIsLoose(t *testing.T) {
 		"a hook":  {sp.NewChain(attempts(2), hooked(func(error) {})), false},
 	} {
 		call, _ := newCall(open)
-		isOpen, err := call.Run(t.Context(), test.chain.Then(sp.Perform))
-		if err != nil || !isOpen || call.Loose() != test.loose {
-			t.Errorf("%s: open %t, loose %t, %v", name, isOpen, call.Loose(), err)
+		isOpen, err := attach.Run(t.Context(), call, test.chain.Then(attach.Perform))
+		if err != nil || !isOpen || attach.Loose(call) != test.loose {
+			t.Errorf("%s: open %t, loose %t, %v", name, isOpen, attach.Loose(call), err)
 		}
 	}
 }

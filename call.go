@@ -70,12 +70,12 @@ type Call struct {
 	// RowsReturned is the number of rows read by the caller so far.
 	RowsReturned int64
 
-	operation Operation
+	performer performer
 	attempt   int
 	verdict   fault.Verdict
 	judged    bool
 	fault     error // what the verdict is on, if the call's error does not hold it
-	final     bool  // see MakeFinal
+	final     bool  // see attach.MakeFinal
 	origin    *Call // whose listeners hear of the events of this fork, if it has any
 	lifecycle
 }
@@ -108,59 +108,6 @@ const (
 	resultDone                      // the result has ended
 	handlersDone                    // the handlers are through, the result is with the caller
 )
-
-// An Operation performs a call: it is what an attachment puts behind the core
-// of a chain. If its result outlives Do (rows, a transaction) it calls
-// [Call.KeepOpen], and [Call.Finish] when the result ends.
-//
-// An Operation may also implement [Discarder], [Settler] and [Forker].
-type Operation interface {
-	// Do performs the call once. It may be called again after it failed, and
-	// after it succeeded if an interceptor made a failure of it.
-	Do(ctx context.Context, call *Call) error
-}
-
-// A Discarder is an [Operation] whose open result can be thrown away.
-type Discarder interface {
-	// Discard closes the result that the last Do left open: the call was
-	// refused after it succeeded, and nobody will get the result.
-	Discard()
-}
-
-// A Settler is an [Operation] that has something to write into the call when
-// its open result has ended, before finish hooks run.
-type Settler interface {
-	// Settle writes what is known at the end, such as the number of rows read.
-	// It is called once, when nobody else uses the call, with the error that
-	// [Call.Finish] got.
-	Settle(err error)
-}
-
-// Perform is the core handler of every attachment: it performs the call's
-// operation.
-func Perform(ctx context.Context, call *Call) error {
-	return call.operation.Do(ctx, call)
-}
-
-// Reset makes a call out of a new or a pooled value: it clears everything and
-// sets the operation. Attachments call it before they describe the call.
-func (c *Call) Reset(op Operation) {
-	hooks := c.hooks[:0]
-	*c = Call{}
-	c.operation, c.RowsAffected = op, -1
-	c.hooks = hooks
-}
-
-// Bind reads the marks and the call above from ctx.
-func (c *Call) Bind(ctx context.Context) {
-	if s := scopeOf(ctx); s != nil {
-		c.Marks, c.Parent = s.marks, s.upper
-	}
-}
-
-// Operation returns the operation behind the call, for the attachment that
-// made it.
-func (c *Call) Operation() Operation { return c.operation }
 
 // Idempotent reports that repeating the call is harmless: by its operation or
 // by a mark of the caller.
@@ -203,8 +150,9 @@ func (c *Call) IsEntry() bool {
 	return c.Parent == nil || !c.Step() && c.Unit() == nil
 }
 
-// Judge computes and keeps the verdict on err, with what only the attachment
-// knows. The caller's context tells who ended the call, if anyone did.
+// Judge computes and keeps the verdict on err, with what only the one knows in
+// whom it arose: an attachment, or an interceptor that refuses calls. The caller's
+// context tells who ended the call, if anyone did.
 func (c *Call) Judge(ctx context.Context, err error, phase fault.Phase, progress fault.Progress) fault.Verdict {
 	c.verdict, c.judged = fault.Of(err, fault.Situation{
 		Phase: phase, Progress: progress, Idempotent: c.Idempotent(), InTx: c.InTx, Cause: causeOf(ctx),
@@ -216,34 +164,14 @@ func (c *Call) Judge(ctx context.Context, err error, phase fault.Phase, progress
 	return c.verdict
 }
 
-// JudgeBy is [Call.Judge] by an error other than the one the call is about to
-// return. A unit of work uses it when its function returns an error of its own
-// that says nothing of what the database did: cause is the fault that undid the
-// transaction, and [Call.Fault] returns it.
-func (c *Call) JudgeBy(ctx context.Context, cause error, phase fault.Phase, progress fault.Progress) fault.Verdict {
-	v := c.Judge(ctx, cause, phase, progress)
-	c.fault = cause
-	return v
-}
-
 // Fault returns the error that decided the verdict of the current attempt where
-// the error that the call returns does not hold it; otherwise nil. See
-// [Call.JudgeBy].
+// the error that the call returns does not hold it; otherwise nil: so it is of a
+// unit of work whose function returns an error of its own.
 func (c *Call) Fault() error { return c.fault }
 
-// MakeFinal says that what the call has done may stand, whatever error it
-// returns: from now on no verdict on it allows a retry, and interceptors must not
-// perform it again. A unit of work says so when its function has ended the
-// transaction itself.
-func (c *Call) MakeFinal() { c.final = true }
-
-// Final reports whether [Call.MakeFinal] was called.
+// Final reports whether what the call has done may stand, whatever error it
+// returns: no verdict on it allows a retry, and it must not be performed again.
 func (c *Call) Final() bool { return c.final }
-
-// Obey says that the current attempt failed by a limit on the wait for locks that
-// the caller had set, where the error does not tell: the verdict allows no retry.
-// It is for attachments, after [Call.Judge].
-func (c *Call) Obey() { c.verdict.Retry = fault.RetryNone }
 
 // causeOf returns why ctx has ended, or nil. A driver hands the deadline to the
 // network, which may tell of it a moment before the context's own timer does:
@@ -296,26 +224,6 @@ func (c *Call) Event(e Event) {
 	}
 	if c.origin != nil {
 		c.origin.forkEvent(e)
-	}
-}
-
-// Teller returns a function that reports events to those who listen now, for an
-// attachment that reports on a goroutine beside which the call may end. It
-// returns nil if nobody listens.
-func (c *Call) Teller() func(e Event) {
-	var listeners []func(Event)
-	for i := range c.hooks {
-		if listen := c.hooks[i].listen; listen != nil {
-			listeners = append(listeners, listen)
-		}
-	}
-	if len(listeners) == 0 {
-		return nil
-	}
-	return func(e Event) {
-		for _, listen := range listeners {
-			listen(e)
-		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -23,7 +24,7 @@ func TestMarksTravelInTheContext(t *testing.T) {
 	verify := func(context.Context) (bool, error) { return true, nil }
 	ctx := sp.WithVerifyCommit(sp.WithOperation(sp.WithNoRetry(sp.WithReadOnly(sp.WithIdempotent(t.Context()))), "orders.pay"), verify)
 	call, _ := newCall(nil)
-	call.Bind(ctx)
+	attach.Bind(ctx, call)
 	m := call.Marks
 	if !m.Idempotent || !m.ReadOnly || !m.NoRetry || m.Operation != "orders.pay" || m.VerifyCommit == nil {
 		t.Errorf("marks %+v, want all of them", m)
@@ -32,14 +33,14 @@ func TestMarksTravelInTheContext(t *testing.T) {
 	unit, _ := newCall(nil)
 	unit.Op = sp.OpTransaction
 	inner, _ := newCall(nil)
-	inner.Bind(sp.ContextWithCall(ctx, unit))
+	attach.Bind(attach.Context(ctx, unit), inner)
 	if inner.Marks.Operation != "" || inner.Marks.VerifyCommit != nil || !inner.Marks.Idempotent {
 		t.Errorf("a call inside the unit has marks %+v; name and verifier are the unit's own", inner.Marks)
 	}
 	if inner.Parent != unit || inner.Unit() != unit || inner.Step() {
 		t.Error("the call does not know its unit, or takes itself for a step of it")
 	}
-	if sp.CallFrom(sp.ContextWithCall(ctx, unit)) != unit || sp.CallFrom(ctx) != nil {
+	if sp.CallFrom(attach.Context(ctx, unit)) != unit || sp.CallFrom(ctx) != nil {
 		t.Error("CallFrom does not give the call above")
 	}
 }
@@ -49,7 +50,7 @@ func TestAStepBelongsToTheCallAbove(t *testing.T) {
 	upper, _ := newCall(nil)
 	dial, _ := newCall(nil)
 	dial.Op = sp.OpConnect
-	dial.Bind(sp.ContextWithCall(t.Context(), upper))
+	attach.Bind(attach.Context(t.Context(), upper), dial)
 	if !dial.Step() || dial.Unit() != nil {
 		t.Error("dialling under a statement is a step of it, in no unit")
 	}
@@ -78,8 +79,8 @@ func TestTheVerdictIsComputedOncePerAttempt(t *testing.T) {
 			classes = append(classes, call.Verdict(err).Class)
 			return err
 		}
-	})).Then(sp.Perform)
-	if _, err := call.Run(t.Context(), h); !errors.Is(err, lost) {
+	})).Then(attach.Perform)
+	if _, err := attach.Run(t.Context(), call, h); !errors.Is(err, lost) {
 		t.Fatal(err)
 	}
 	if want := []fault.Class{fault.ClassConnectionLost, fault.ClassUnknown}; !slices.Equal(classes, want) {
@@ -109,7 +110,7 @@ func TestEventsReachEveryListener(t *testing.T) {
 			return next(ctx, call)
 		}
 	})
-	if _, err := call.Run(t.Context(), sp.NewChain(listen, listen).Then(sp.Perform)); err != nil {
+	if _, err := attach.Run(t.Context(), call, sp.NewChain(listen, listen).Then(attach.Perform)); err != nil {
 		t.Fatal(err)
 	}
 	want := []sp.EventKind{"called", "called", sp.EventQueued, sp.EventQueued, "finished"}
@@ -120,11 +121,11 @@ func TestEventsReachEveryListener(t *testing.T) {
 
 func TestArgsCanBeRead(t *testing.T) {
 	t.Parallel()
-	named := sp.NamedArgs([]driver.NamedValue{{Name: "id", Ordinal: 1, Value: int64(7)}})
+	named := attach.NamedArgs([]driver.NamedValue{{Name: "id", Ordinal: 1, Value: int64(7)}})
 	if name, v := named.At(0); named.Len() != 1 || name != "id" || v != int64(7) {
 		t.Errorf("named argument %q %v", name, v)
 	}
-	plain := sp.PlainArgs([]any{"x", 2})
+	plain := attach.PlainArgs([]any{"x", 2})
 	if name, v := plain.At(1); plain.Len() != 2 || name != "" || v != 2 {
 		t.Errorf("plain argument %q %v", name, v)
 	}
@@ -137,20 +138,20 @@ type forkable struct {
 	forks  *[]*forkable
 }
 
-func (f *forkable) Fork() sp.Operation {
+func (f *forkable) Fork() attach.Performer {
 	fork := &forkable{script: f.script, forks: f.forks}
 	*f.forks = append(*f.forks, fork)
 	return fork
 }
 
-func (f *forkable) Adopt(winner sp.Operation) { f.result = winner.(*forkable).result }
+func (f *forkable) Adopt(winner attach.Performer) { f.result = winner.(*forkable).result }
 
 func TestConcurrentAttemptsWorkOnForks(t *testing.T) {
 	t.Parallel()
 	var forks []*forkable
 	op := &forkable{forks: &forks}
 	call := new(sp.Call)
-	call.Reset(op)
+	attach.Reset(call, op)
 	var mu sync.Mutex
 	ended := map[error]int{}
 	events := 0
@@ -188,11 +189,11 @@ func TestConcurrentAttemptsWorkOnForks(t *testing.T) {
 		hooked(func(err error) { mu.Lock(); defer mu.Unlock(); ended[err]++ }),
 	).Then(func(_ context.Context, c *sp.Call) error {
 		c.RowsAffected = 3
-		c.Operation().(*forkable).result = 42
-		c.KeepOpen()
+		attach.PerformerOf(c).(*forkable).result = 42
+		attach.KeepOpen(c)
 		return nil
 	})
-	open, err := call.Run(t.Context(), h)
+	open, err := attach.Run(t.Context(), call, h)
 	if !open || err != nil {
 		t.Fatal(open, err)
 	}
@@ -202,7 +203,7 @@ func TestConcurrentAttemptsWorkOnForks(t *testing.T) {
 	if ended[errDB] != 1 || ended[nil] != 0 || forks[1].discarded != 1 {
 		t.Errorf("the loser ended %v and was discarded %d times", ended, forks[1].discarded)
 	}
-	call.Finish(nil)
+	attach.Finish(call, nil)
 	if ended[nil] != 1 {
 		t.Errorf("the winner ended %d times, want once", ended[nil])
 	}
@@ -218,27 +219,27 @@ func TestConcurrentAttemptsWorkOnForks(t *testing.T) {
 func TestTheListenersOfAnAdoptedForkGoWithTheirHooks(t *testing.T) {
 	t.Parallel()
 	call := new(sp.Call)
-	call.Reset(&forkable{forks: new([]*forkable)})
+	attach.Reset(call, &forkable{forks: new([]*forkable)})
 	var heard []string
 	listen := func(who string, call *sp.Call, hook func()) {
 		call.OnEvent(func(sp.Event) { heard = append(heard, who) })
 		call.OnFinish(func(error) { hook() })
 	}
 	none := func() {}
-	open, err := call.Run(t.Context(), func(context.Context, *sp.Call) error {
+	open, err := attach.Run(t.Context(), call, func(context.Context, *sp.Call) error {
 		listen("outside", call, none)
 		fork, _ := call.Fork()
 		listen("around", fork, none)
 		listen("reporter", fork, func() { fork.Event(sp.Event{Kind: sp.EventQueued}) })
 		listen("inside", fork, none)
-		fork.KeepOpen()
+		attach.KeepOpen(fork)
 		call.Adopt(fork)
 		return nil
 	})
 	if !open || err != nil {
 		t.Fatal(open, err)
 	}
-	call.Finish(nil)
+	attach.Finish(call, nil)
 	if want := []string{"outside", "around", "reporter"}; !slices.Equal(heard, want) {
 		t.Errorf("%v heard the event, want %v", heard, want)
 	}
@@ -247,11 +248,11 @@ func TestTheListenersOfAnAdoptedForkGoWithTheirHooks(t *testing.T) {
 func TestAnEmptyChainAllocatesNothing(t *testing.T) {
 	op := &script{}
 	call := new(sp.Call)
-	h := sp.NewChain(attempts(1)).Then(sp.Perform)
+	h := sp.NewChain(attempts(1)).Then(attach.Perform)
 	if n := testing.AllocsPerRun(100, func() {
-		call.Reset(op)
-		call.Bind(context.Background())
-		_, _ = call.Run(context.Background(), h)
+		attach.Reset(call, op)
+		attach.Bind(context.Background(), call)
+		_, _ = attach.Run(context.Background(), call, h)
 	}); n != 0 {
 		t.Errorf("%v allocations per call, want none", n)
 	}
@@ -276,8 +277,8 @@ func TestAListenerGoesWithTheHookRegisteredNext(t *testing.T) {
 		}
 		return nil
 	})
-	h := sp.NewChain(observe("outer"), attempts(2), observe("inner")).Then(sp.Perform)
-	if _, err := call.Run(t.Context(), h); err != nil {
+	h := sp.NewChain(observe("outer"), attempts(2), observe("inner")).Then(attach.Perform)
+	if _, err := attach.Run(t.Context(), call, h); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
@@ -325,7 +326,7 @@ func TestAContextForCallsBelowIsOnePieceOfMemory(t *testing.T) { //nolint:parall
 	upper, _ := newCall(nil)
 	ctx := sp.WithReadOnly(t.Context())
 	var below context.Context
-	if n := testing.AllocsPerRun(100, func() { below = sp.ContextWithCall(ctx, upper) }); n > 1 {
+	if n := testing.AllocsPerRun(100, func() { below = attach.Context(ctx, upper) }); n > 1 {
 		t.Errorf("%v allocations", n)
 	}
 	if sp.CallFrom(below) != upper || !sp.MarksFrom(below).ReadOnly {

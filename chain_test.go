@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 // script is an operation whose every performance is a function of the test.
@@ -28,7 +29,7 @@ func (s *script) Discard() { s.discarded++ }
 func newCall(do func(ctx context.Context, call *sp.Call) error) (*sp.Call, *script) {
 	op := &script{do: do}
 	call := new(sp.Call)
-	call.Reset(op)
+	attach.Reset(call, op)
 	call.Op = sp.OpExec
 	return call, op
 }
@@ -56,7 +57,7 @@ func TestFirstInterceptorIsOutermostAndNilIsSkipped(t *testing.T) {
 		log = append(log, "core")
 		return nil
 	})
-	if _, err := call.Run(t.Context(), chain.Then(sp.Perform)); err != nil {
+	if _, err := attach.Run(t.Context(), call, chain.Then(attach.Perform)); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"a in", "b in", "c in", "core", "c out", "b out", "a out"}
@@ -74,7 +75,7 @@ func TestAppendLeavesTheChainAsItIs(t *testing.T) {
 		t.Fatalf("lengths %d %d %d, want 1 2 2", base.Len(), one.Len(), two.Len())
 	}
 	call, _ := newCall(nil)
-	if _, err := call.Run(t.Context(), one.Then(sp.Perform)); err != nil {
+	if _, err := attach.Run(t.Context(), call, one.Then(attach.Perform)); err != nil {
 		t.Fatal(err)
 	}
 	if slices.Contains(log, "c in") {
@@ -89,10 +90,10 @@ func TestWrapRunsOncePerComposition(t *testing.T) {
 		wraps++
 		return next
 	}))
-	h := chain.Then(sp.Perform)
+	h := chain.Then(attach.Perform)
 	for range 10 {
 		call, _ := newCall(nil)
-		if _, err := call.Run(t.Context(), h); err != nil {
+		if _, err := attach.Run(t.Context(), call, h); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -128,7 +129,7 @@ func TestAnInterceptorMayRefuseACall(t *testing.T) {
 	}))
 	performed := false
 	call, _ := newCall(func(context.Context, *sp.Call) error { performed = true; return nil })
-	if open, err := call.Run(t.Context(), chain.Then(sp.Perform)); open || !errors.Is(err, refusal) {
+	if open, err := attach.Run(t.Context(), call, chain.Then(attach.Perform)); open || !errors.Is(err, refusal) {
 		t.Errorf("Run() = %v, %v; want the refusal", open, err)
 	}
 	if performed {
@@ -148,14 +149,14 @@ func TestOneHandlerServesManyGoroutines(t *testing.T) {
 			}
 			return err
 		}
-	})).Then(sp.Perform)
+	})).Then(attach.Perform)
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
 			call, op := new(sp.Call), &script{}
 			for range 1000 {
-				call.Reset(op)
-				if _, err := call.Run(context.Background(), h); err != nil {
+				attach.Reset(call, op)
+				if _, err := attach.Run(context.Background(), call, h); err != nil {
 					t.Error(err)
 				}
 			}

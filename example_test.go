@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 // printing returns an interceptor that prints its name on the way in and out.
@@ -59,7 +60,7 @@ func ExampleInterceptorFunc() {
 type rows struct{ call sp.Call }
 
 func (r *rows) Do(_ context.Context, call *sp.Call) error {
-	call.KeepOpen()
+	attach.KeepOpen(call)
 	return nil
 }
 
@@ -73,10 +74,10 @@ func ExampleCall_OnFinish() {
 		}
 	})
 	r := &rows{}
-	r.call.Reset(r)
-	open, _ := r.call.Run(context.Background(), sp.NewChain(timing).Then(sp.Perform))
+	attach.Reset(&r.call, r)
+	open, _ := attach.Run(context.Background(), &r.call, sp.NewChain(timing).Then(attach.Perform))
 	fmt.Println("rows are open:", open)
-	r.call.Finish(nil) // the rows are closed
+	attach.Finish(&r.call, nil) // the rows are closed
 	// Output:
 	// rows are open: true
 	// finished, error: <nil>

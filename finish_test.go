@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"pgregory.net/rapid"
 )
 
@@ -51,8 +52,8 @@ func TestHooksRunLastFirstWithTheCallsError(t *testing.T) {
 		})
 	}
 	call, _ := newCall(func(context.Context, *sp.Call) error { return errDB })
-	h := sp.NewChain(hook("outer"), hook("inner")).Then(sp.Perform)
-	if _, err := call.Run(t.Context(), h); !errors.Is(err, errDB) {
+	h := sp.NewChain(hook("outer"), hook("inner")).Then(attach.Perform)
+	if _, err := attach.Run(t.Context(), call, h); !errors.Is(err, errDB) {
 		t.Fatal(err)
 	}
 	if want := []string{"inner", "outer"}; !slices.Equal(log, want) {
@@ -63,12 +64,12 @@ func TestHooksRunLastFirstWithTheCallsError(t *testing.T) {
 func TestACallWithRowsFinishesWhenTheyClose(t *testing.T) {
 	t.Parallel()
 	var got []error
-	call, _ := newCall(func(_ context.Context, c *sp.Call) error { c.KeepOpen(); return nil })
-	open, err := call.Run(t.Context(), sp.NewChain(hooked(func(err error) { got = append(got, err) })).Then(sp.Perform))
+	call, _ := newCall(func(_ context.Context, c *sp.Call) error { attach.KeepOpen(c); return nil })
+	open, err := attach.Run(t.Context(), call, sp.NewChain(hooked(func(err error) { got = append(got, err) })).Then(attach.Perform))
 	if !open || err != nil || len(got) != 0 {
 		t.Fatalf("Run() = %v, %v with hooks run %v; want an open call", open, err, got)
 	}
-	if !call.Finish(errDB) || call.Finish(nil) {
+	if !attach.Finish(call, errDB) || attach.Finish(call, nil) {
 		t.Error("only the first Finish may count")
 	}
 	if len(got) != 1 || !errors.Is(got[0], errDB) {
@@ -80,13 +81,13 @@ func TestRowsThatEndBeforeTheHandlerReturnsFinishTheCallThere(t *testing.T) {
 	t.Parallel()
 	var got []error
 	call, _ := newCall(func(_ context.Context, c *sp.Call) error {
-		c.KeepOpen()
-		if c.Finish(errDB) {
+		attach.KeepOpen(c)
+		if attach.Finish(c, errDB) {
 			t.Error("hooks ran while handlers were at work")
 		}
 		return nil
 	})
-	open, err := call.Run(t.Context(), sp.NewChain(hooked(func(err error) { got = append(got, err) })).Then(sp.Perform))
+	open, err := attach.Run(t.Context(), call, sp.NewChain(hooked(func(err error) { got = append(got, err) })).Then(attach.Perform))
 	if open || err != nil || len(got) != 1 || !errors.Is(got[0], errDB) {
 		t.Errorf("Run() = %v, %v with hooks %v; want a finished call", open, err, got)
 	}
@@ -98,12 +99,12 @@ func TestFinishRacesWithTheHandlersReturn(t *testing.T) {
 		var runs atomic.Int32
 		var closer sync.WaitGroup
 		call, _ := newCall(func(_ context.Context, c *sp.Call) error {
-			c.KeepOpen()
-			closer.Go(func() { c.Finish(context.Canceled) })
+			attach.KeepOpen(c)
+			closer.Go(func() { attach.Finish(c, context.Canceled) })
 			return nil
 		})
-		h := sp.NewChain(hooked(func(error) { runs.Add(1) })).Then(sp.Perform)
-		if _, err := call.Run(context.Background(), h); err != nil {
+		h := sp.NewChain(hooked(func(error) { runs.Add(1) })).Then(attach.Perform)
+		if _, err := attach.Run(context.Background(), call, h); err != nil {
 			t.Fatal(err)
 		}
 		closer.Wait()
@@ -116,13 +117,13 @@ func TestFinishRacesWithTheHandlersReturn(t *testing.T) {
 func TestAPanicFinishesTheCallAndPasses(t *testing.T) {
 	t.Parallel()
 	var got []error
-	call, op := newCall(func(_ context.Context, c *sp.Call) error { c.KeepOpen(); return nil })
+	call, op := newCall(func(_ context.Context, c *sp.Call) error { attach.KeepOpen(c); return nil })
 	h := sp.NewChain(hooked(func(err error) { got = append(got, err) }), sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
 		return func(ctx context.Context, call *sp.Call) error {
 			_ = next(ctx, call)
 			panic("boom")
 		}
-	})).Then(sp.Perform)
+	})).Then(attach.Perform)
 	defer func() {
 		if recover() != "boom" {
 			t.Error("the panic did not pass")
@@ -134,7 +135,7 @@ func TestAPanicFinishesTheCallAndPasses(t *testing.T) {
 			t.Errorf("the open result was discarded %d times, want once", op.discarded)
 		}
 	}()
-	_, _ = call.Run(t.Context(), h)
+	_, _ = attach.Run(t.Context(), call, h)
 }
 
 func TestGoexitFinishesTheCall(t *testing.T) {
@@ -142,7 +143,7 @@ func TestGoexitFinishesTheCall(t *testing.T) {
 	got := make(chan error, 2)
 	go func() {
 		call, _ := newCall(func(context.Context, *sp.Call) error { runtime.Goexit(); return nil })
-		_, _ = call.Run(context.Background(), sp.NewChain(hooked(func(err error) { got <- err })).Then(sp.Perform))
+		_, _ = attach.Run(context.Background(), call, sp.NewChain(hooked(func(err error) { got <- err })).Then(attach.Perform))
 	}()
 	if err := <-got; !errors.Is(err, sp.ErrAborted) {
 		t.Errorf("hook got %v, want ErrAborted", err)
@@ -162,7 +163,7 @@ func TestAFailedAttemptsHooksRunBeforeTheNextAttempt(t *testing.T) {
 		if n < 3 {
 			return errDB
 		}
-		c.KeepOpen()
+		attach.KeepOpen(c)
 		return nil
 	})
 	h := sp.NewChain(
@@ -175,11 +176,11 @@ func TestAFailedAttemptsHooksRunBeforeTheNextAttempt(t *testing.T) {
 			}
 			log = append(log, "attempt")
 		}),
-	).Then(sp.Perform)
-	if open, err := call.Run(t.Context(), h); !open || err != nil {
+	).Then(attach.Perform)
+	if open, err := attach.Run(t.Context(), call, h); !open || err != nil {
 		t.Fatal(open, err)
 	}
-	call.Finish(nil)
+	attach.Finish(call, nil)
 	want := []string{"perform", "attempt failed", "perform", "attempt failed", "perform", "attempt", "call"}
 	if !slices.Equal(log, want) {
 		t.Errorf("got %v, want %v", log, want)
@@ -188,7 +189,7 @@ func TestAFailedAttemptsHooksRunBeforeTheNextAttempt(t *testing.T) {
 
 func TestAResultRefusedAfterwardsIsDiscarded(t *testing.T) {
 	t.Parallel()
-	call, op := newCall(func(_ context.Context, c *sp.Call) error { c.KeepOpen(); return nil })
+	call, op := newCall(func(_ context.Context, c *sp.Call) error { attach.KeepOpen(c); return nil })
 	refuse := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
 		return func(ctx context.Context, call *sp.Call) error {
 			if err := next(ctx, call); err != nil {
@@ -197,7 +198,7 @@ func TestAResultRefusedAfterwardsIsDiscarded(t *testing.T) {
 			return errDB
 		}
 	})
-	if open, err := call.Run(t.Context(), sp.NewChain(attempts(3), refuse).Then(sp.Perform)); open || !errors.Is(err, errDB) {
+	if open, err := attach.Run(t.Context(), call, sp.NewChain(attempts(3), refuse).Then(attach.Perform)); open || !errors.Is(err, errDB) {
 		t.Fatal(open, err)
 	}
 	if op.discarded != 3 {
@@ -257,7 +258,7 @@ func TestEveryHookRunsExactlyOnce(t *testing.T) {
 			case 0:
 				return errDB
 			case 1:
-				c.KeepOpen()
+				attach.KeepOpen(c)
 			case 2:
 				panic(errDB)
 			}
@@ -265,11 +266,11 @@ func TestEveryHookRunsExactlyOnce(t *testing.T) {
 		})
 		open := func() bool {
 			defer func() { _ = recover() }()
-			open, _ := call.Run(context.Background(), sp.NewChain(links...).Then(sp.Perform))
+			open, _ := attach.Run(context.Background(), call, sp.NewChain(links...).Then(attach.Perform))
 			return open
 		}()
 		if open {
-			call.Finish(nil)
+			attach.Finish(call, nil)
 		}
 		if registered != ran {
 			t.Errorf("%d hooks registered, %d ran", registered, ran)
@@ -282,8 +283,8 @@ func TestAHookMayCallFinish(t *testing.T) {
 	for _, early := range []bool{false, true} {
 		ran := 0
 		call, _ := newCall(func(_ context.Context, c *sp.Call) error {
-			c.KeepOpen()
-			if early && c.Finish(errDB) {
+			attach.KeepOpen(c)
+			if early && attach.Finish(c, errDB) {
 				t.Error("Finish ran the hooks while the handlers are at work")
 			}
 			return nil
@@ -291,21 +292,21 @@ func TestAHookMayCallFinish(t *testing.T) {
 		again := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
 			return func(ctx context.Context, call *sp.Call) error {
 				call.OnFinish(func(error) {
-					if ran++; call.Finish(nil) {
+					if ran++; attach.Finish(call, nil) {
 						t.Error("Finish ran the hooks inside a hook")
 					}
 				})
 				return next(ctx, call)
 			}
 		})
-		open, err := call.Run(t.Context(), sp.NewChain(again, again).Then(sp.Perform))
+		open, err := attach.Run(t.Context(), call, sp.NewChain(again, again).Then(attach.Perform))
 		if open == early || err != nil {
 			t.Errorf("Run() = %v, %v", open, err)
 		}
-		if open && !call.Finish(errDB) {
+		if open && !attach.Finish(call, errDB) {
 			t.Error("Finish did not run the hooks")
 		}
-		if ran != 2 || call.Finish(nil) {
+		if ran != 2 || attach.Finish(call, nil) {
 			t.Errorf("%d hooks ran, or a second Finish counts", ran)
 		}
 	}

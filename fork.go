@@ -1,16 +1,5 @@
 package sessionproxy
 
-// A Forker is an [Operation] that can be performed several times at once.
-type Forker interface {
-	Operation
-	// Fork returns an operation that does the same, with a result of its own,
-	// or nil if this one can't be performed twice at once.
-	Fork() Operation
-	// Adopt takes over the result of an operation that Fork returned. It runs
-	// on the goroutine that runs the call.
-	Adopt(winner Operation)
-}
-
 // Fork returns a copy of the call for a concurrent attempt, with hooks and a
 // result of its own, or false if the operation can't be performed twice at
 // once. The copy is run on any one goroutine with [Call.Try]; then the
@@ -20,12 +9,12 @@ type Forker interface {
 //
 // The original must not be performed itself once it has been forked.
 func (c *Call) Fork() (*Call, bool) {
-	f, ok := c.operation.(Forker)
+	f, ok := c.performer.(forker)
 	if !ok {
 		return nil, false
 	}
-	operation := f.Fork()
-	if operation == nil {
+	performer := f.Fork()
+	if performer == nil {
 		return nil, false
 	}
 	fork := &Call{
@@ -33,7 +22,7 @@ func (c *Call) Fork() (*Call, bool) {
 		Target: c.Target, Parent: c.Parent, Text: c.Text, Prepared: c.Prepared,
 		Args: c.Args, BatchSize: c.BatchSize, Restartable: c.Restartable,
 		RowsAffected: -1,
-		operation:    operation, attempt: c.attempt,
+		performer:    performer, attempt: c.attempt,
 	}
 	if c.Observed() {
 		fork.origin = c
@@ -53,7 +42,7 @@ func (c *Call) forkEvent(e Event) {
 // listeners, its result, its counts. An open result of the fork finishes the
 // call when it ends.
 func (c *Call) Adopt(fork *Call) {
-	c.operation.(Forker).Adopt(fork.operation)
+	c.performer.(forker).Adopt(fork.performer)
 	c.RowsAffected, c.RowsReturned = fork.RowsAffected, fork.RowsReturned
 	c.attempt, c.verdict, c.judged = fork.attempt, fork.verdict, fork.judged
 	c.hooks, fork.hooks = append(c.hooks, fork.hooks...), nil
@@ -62,7 +51,7 @@ func (c *Call) Adopt(fork *Call) {
 	c.adopted = fork
 	fork.heir.Store(c)
 	if fork.state.Load()&resultDone != 0 {
-		c.Finish(fork.endErr)
+		(*Attached)(c).Finish(fork.endErr)
 	}
 }
 

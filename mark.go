@@ -139,19 +139,6 @@ func WithVerifyCommit(ctx context.Context, verify func(ctx context.Context) (com
 	return withMarks(ctx, func(m *Marks) { m.VerifyCommit = verify })
 }
 
-// ContextWithCall returns a context that tells calls made with it that upper
-// is at work above them. Attachments use it for the function of a unit of work
-// and for what a handle hands to the layer below. The marks of ctx stay, but
-// for Operation and VerifyCommit, which belong to upper.
-func ContextWithCall(ctx context.Context, upper *Call) context.Context {
-	below := &scoped{Context: ctx, scope: scope{upper: upper}}
-	if s := scopeOf(ctx); s != nil {
-		below.marks = s.marks
-		below.marks.Operation, below.marks.VerifyCommit = "", nil
-	}
-	return below
-}
-
 // scoped is a context with a scope of its own, in one piece of memory: one is
 // made for every statement that a handle or a pool hands down.
 type scoped struct {

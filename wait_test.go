@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 // desk holds something for calls, and writes down what happens to it.
@@ -55,7 +56,7 @@ func TestACallThatWaitsGivesBackWhatIsHeldForIt(t *testing.T) {
 			}
 		})
 		call, _ := newCall(nil)
-		_, err := call.Run(t.Context(), sp.NewChain(outer, inner, wait).Then(sp.Perform))
+		_, err := attach.Run(t.Context(), call, sp.NewChain(outer, inner, wait).Then(attach.Perform))
 		if !errors.Is(err, c.err) || !slices.Equal(log, c.want) {
 			t.Errorf("%s: %v, %v, want %v, %v", name, log, err, c.want, c.err)
 		}

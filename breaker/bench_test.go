@@ -8,6 +8,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 )
 
@@ -16,7 +17,7 @@ type silent struct{ rows bool }
 
 func (s *silent) Do(_ context.Context, call *sp.Call) error {
 	if s.rows {
-		call.KeepOpen()
+		attach.KeepOpen(call)
 	}
 	return nil
 }
@@ -27,10 +28,10 @@ func cycle(h sp.Handler, op sp.Op) func() {
 	call, do := new(sp.Call), &silent{rows: op == sp.OpQuery}
 	ctx := context.Background()
 	return func() {
-		call.Reset(do)
+		attach.Reset(call, do)
 		call.Op, call.Target = op, target
-		if open, err := call.Run(ctx, h); open && err == nil {
-			call.Finish(nil)
+		if open, err := attach.Run(ctx, call, h); open && err == nil {
+			attach.Finish(call, nil)
 		}
 	}
 }
@@ -63,7 +64,7 @@ func BenchmarkClosed(b *testing.B) {
 	settings := gobreaker.Settings{Interval: 10 * time.Second, BucketPeriod: time.Second}
 	execute := gobreaker.NewCircuitBreaker[struct{}](settings)
 	twoStep := gobreaker.NewTwoStepCircuitBreaker[struct{}](settings)
-	chain := func(i ...sp.Interceptor) sp.Handler { return sp.NewChain(i...).Then(sp.Perform) }
+	chain := func(i ...sp.Interceptor) sp.Handler { return sp.NewChain(i...).Then(attach.Perform) }
 	for _, c := range []struct {
 		name    string
 		handler sp.Handler
@@ -129,8 +130,8 @@ func BenchmarkFailure(b *testing.B) {
 	r.ForceClosed(target)
 	call, do := new(sp.Call), answer(errRefused)
 	for b.Loop() {
-		call.Reset(do)
+		attach.Reset(call, do)
 		call.Op, call.Target = sp.OpExec, target
-		_, _ = call.Run(context.Background(), r.handler)
+		_, _ = attach.Run(context.Background(), call, r.handler)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
@@ -181,7 +182,7 @@ func TestWhatBeganBeforeAChangeDoesNotCountAfterIt(t *testing.T) {
 			return errRefused
 		})
 		_ = r.run(slow)
-		query.Finish(errRefused)
+		attach.Finish(query, errRefused)
 		r.want(breaker.StateClosed)
 		if got := r.counts(); got != (breaker.Counts{}) {
 			t.Errorf("counts are %+v, want none", got)
@@ -199,9 +200,9 @@ func TestAQueryCountsWhenItsRowsAreClosed(t *testing.T) {
 		if got := r.counts(); got != (breaker.Counts{}) {
 			t.Errorf("with all rows open, counts are %+v", got)
 		}
-		good.Finish(nil)
-		bad.Finish(errRefused)
-		left.Finish(context.Canceled)
+		attach.Finish(good, nil)
+		attach.Finish(bad, errRefused)
+		attach.Finish(left, context.Canceled)
 		want := breaker.Counts{Successes: 1, Failures: 1, Excluded: 1, ConsecutiveFailures: 1}
 		if got := r.counts(); got != want {
 			t.Errorf("counts are %+v, want %+v", got, want)
@@ -217,7 +218,7 @@ func TestABeginCountsWhenItReturns(t *testing.T) {
 		if got := r.counts().Successes; got != 1 {
 			t.Errorf("after BEGIN %d successes are counted, want 1", got)
 		}
-		begin.Finish(errRefused)
+		attach.Finish(begin, errRefused)
 		if got, want := r.counts(), (breaker.Counts{Successes: 1}); got != want {
 			t.Errorf("after the transaction counts are %+v, want %+v", got, want)
 		}
@@ -273,7 +274,7 @@ func TestAVerifierPassesAnOpenCircuit(t *testing.T) {
 		r := newRig(t)
 		verifier := func() error {
 			call := newCall(sp.OpQuery, answer(nil))
-			call.Bind(sp.WithVerifying(context.Background()))
+			attach.Bind(sp.WithVerifying(context.Background()), call)
 			if err := r.Admit(context.Background(), call); err != nil {
 				return err
 			}

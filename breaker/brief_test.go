@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 )
 
@@ -148,7 +149,7 @@ func TestACallThatQueuesAgainAsksTheCircuitAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const crowd, open = 60, 100 * time.Millisecond
 		r := recovers(t, breaker.WithProbes(1), breaker.WithConsecutiveFailures(3))
-		r.handler = sp.NewChain(newPermit(), r.Breaker).Then(sp.Perform)
+		r.handler = sp.NewChain(newPermit(), r.Breaker).Then(attach.Perform)
 		r.open()
 		began := time.Now()
 		var reached, answered atomic.Int64

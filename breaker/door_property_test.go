@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 )
 
@@ -19,13 +20,13 @@ import (
 func atDoor(ctx context.Context, op sp.Op, do script) *sp.Call {
 	call := newCall(op, do)
 	call.Scope = sp.ScopePool
-	call.Bind(ctx)
+	attach.Bind(ctx, call)
 	return call
 }
 
 // doorRun passes a call through the chain.
 func doorRun(ctx context.Context, r *rig, call *sp.Call) error {
-	_, err := call.Run(ctx, r.handler)
+	_, err := attach.Run(ctx, call, r.handler)
 	return err
 }
 
@@ -74,7 +75,7 @@ func TestNoCallIsLostAtTheDoor(t *testing.T) {
 					if v.unit {
 						inner := do
 						do = func(ctx context.Context, unit *sp.Call) error {
-							return doorRun(ctx, r, atDoor(sp.ContextWithCall(ctx, unit), sp.OpBegin, inner))
+							return doorRun(ctx, r, atDoor(attach.Context(ctx, unit), sp.OpBegin, inner))
 						}
 						_ = doorRun(ctx, r, atDoor(ctx, sp.OpTransaction, do))
 						return

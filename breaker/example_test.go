@@ -10,6 +10,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 )
 
@@ -21,9 +22,9 @@ func (db *database) Do(context.Context, *sessionproxy.Call) error { return db.er
 // exec runs a statement through the chain.
 func (db *database) exec(h sessionproxy.Handler) error {
 	var call sessionproxy.Call
-	call.Reset(db)
+	attach.Reset(&call, db)
 	call.Op, call.Target = sessionproxy.OpExec, orders
-	_, err := call.Run(context.Background(), h)
+	_, err := attach.Run(context.Background(), &call, h)
 	return err
 }
 
@@ -36,7 +37,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	handler := sessionproxy.NewChain(brk).Then(sessionproxy.Perform)
+	handler := sessionproxy.NewChain(brk).Then(attach.Perform)
 
 	db := &database{err: syscall.ECONNREFUSED} // the server is gone
 	for range 3 {
@@ -59,7 +60,7 @@ func ExampleBreaker_ForceOpen() {
 		fmt.Println(err)
 		return
 	}
-	handler := sessionproxy.NewChain(brk).Then(sessionproxy.Perform)
+	handler := sessionproxy.NewChain(brk).Then(attach.Perform)
 
 	brk.ForceOpen(orders) // the database is about to be maintained
 	fmt.Println(new(database).exec(handler))
@@ -76,7 +77,7 @@ func ExampleBreaker_States() {
 		fmt.Println(err)
 		return
 	}
-	handler := sessionproxy.NewChain(brk).Then(sessionproxy.Perform)
+	handler := sessionproxy.NewChain(brk).Then(attach.Perform)
 	_ = new(database).exec(handler)
 	_ = (&database{err: syscall.ECONNREFUSED}).exec(handler)
 
@@ -111,7 +112,7 @@ func ExampleWithGobreakerSettings() {
 		fmt.Println(err)
 		return
 	}
-	handler := sessionproxy.NewChain(brk).Then(sessionproxy.Perform)
+	handler := sessionproxy.NewChain(brk).Then(attach.Perform)
 	for range 2 {
 		_ = (&database{err: syscall.ECONNREFUSED}).exec(handler)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 )
 
@@ -73,7 +74,7 @@ func TestRowsThatNobodyClosesDoNotWedgeIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.want(breaker.StateClosed)
-		leaked.Finish(errRefused)
+		attach.Finish(leaked, errRefused)
 		if got := r.counts(); got != (breaker.Counts{}) {
 			t.Errorf("the probe counted twice: %+v", got)
 		}
@@ -112,7 +113,7 @@ func TestAnOutcomeCountsOnce(t *testing.T) {
 		query := newCall(sp.OpQuery, rows)
 		_ = r.run(query)
 		for range 3 {
-			query.Finish(errRefused)
+			attach.Finish(query, errRefused)
 		}
 		if got := r.counts().Failures; got != 1 {
 			t.Errorf("one query counted %d failures", got)
@@ -131,7 +132,7 @@ func TestAPanicWithRowsOpenCountsNothing(t *testing.T) {
 		})
 		func() {
 			defer func() { _ = recover() }()
-			_, _ = newCall(sp.OpQuery, rows).Run(t.Context(), sp.NewChain(outer, r.Breaker).Then(sp.Perform))
+			_, _ = attach.Run(t.Context(), newCall(sp.OpQuery, rows), sp.NewChain(outer, r.Breaker).Then(attach.Perform))
 		}()
 		if got, want := r.counts(), (breaker.Counts{Excluded: 1}); got != want {
 			t.Errorf("counts are %+v, want %+v", got, want)

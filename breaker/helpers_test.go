@@ -13,6 +13,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
@@ -44,7 +45,7 @@ func (s script) Do(ctx context.Context, call *sp.Call) error { return s(ctx, cal
 // newCall returns a call that is performed by do.
 func newCall(op sp.Op, do script) *sp.Call {
 	call := new(sp.Call)
-	call.Reset(do)
+	attach.Reset(call, do)
 	call.Op, call.Target = op, target
 	if op.Session() {
 		call.Level = sp.LevelSession
@@ -59,7 +60,7 @@ func answer(err error) script {
 
 // rows is a script that leaves rows open.
 func rows(_ context.Context, call *sp.Call) error {
-	call.KeepOpen()
+	attach.KeepOpen(call)
 	return nil
 }
 
@@ -83,12 +84,12 @@ func newRig(t testing.TB, opts ...breaker.Option) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{Breaker: b, t: t, handler: sp.NewChain(b).Then(sp.Perform)}
+	return &rig{Breaker: b, t: t, handler: sp.NewChain(b).Then(attach.Perform)}
 }
 
 // run passes a call through the chain.
 func (r *rig) run(call *sp.Call) error {
-	_, err := call.Run(context.Background(), r.handler)
+	_, err := attach.Run(context.Background(), call, r.handler)
 	return err
 }
 

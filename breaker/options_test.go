@@ -10,6 +10,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 )
 
@@ -148,7 +149,7 @@ func TestACircuitThatChangedMeanwhileIsNotOpened(t *testing.T) {
 		_ = r.run(query)
 		r.exec(1, errRefused)
 		r.want(breaker.StateClosed)
-		query.Finish(errRefused)
+		attach.Finish(query, errRefused)
 		if asked != 1 {
 			t.Errorf("ReadyToTrip was asked %d times, want once: the query was from before", asked)
 		}

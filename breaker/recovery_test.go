@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 )
 
@@ -92,7 +93,7 @@ func evenly(t testing.TB) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{Breaker: b, t: t, handler: sp.NewChain(b).Then(sp.Perform)}
+	return &rig{Breaker: b, t: t, handler: sp.NewChain(b).Then(attach.Perform)}
 }
 
 // TestCallsWaitForTheOutcomeOfProbes sends a crowd to a circuit that has just
@@ -164,7 +165,7 @@ func TestHowLongCallsWait(t *testing.T) {
 
 		waits := func(ctx context.Context, call *sp.Call) (time.Duration, error) {
 			began := time.Now()
-			_, err := call.Run(ctx, r.handler)
+			_, err := attach.Run(ctx, call, r.handler)
 			return time.Since(began), err
 		}
 		if d, err := waits(t.Context(), pooled(sp.OpExec, answer(nil))); d != 300*time.Millisecond || openError(t, err).State != breaker.StateHalfOpen {
@@ -222,7 +223,7 @@ func TestACallThatWaitsHoldsNoPermit(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := recovers(t, breaker.WithProbes(2))
 		limit := newPermit()
-		outer := sp.NewChain(limit, r.Breaker).Then(sp.Perform)
+		outer := sp.NewChain(limit, r.Breaker).Then(attach.Perform)
 		r.open()
 		time.Sleep(100*time.Millisecond + 1)
 		var wg sync.WaitGroup
@@ -236,7 +237,7 @@ func TestACallThatWaitsHoldsNoPermit(t *testing.T) {
 		wg.Go(func() {
 			call := pooled(sp.OpExec, answer(nil))
 			call.OnEvent(func(e sp.Event) { waited += e.Delay })
-			if _, err := call.Run(t.Context(), outer); err != nil {
+			if _, err := attach.Run(t.Context(), call, outer); err != nil {
 				t.Error(err)
 			}
 		})
@@ -265,7 +266,7 @@ func TestAUnitKeepsAPlaceForItsBegin(t *testing.T) {
 			return r.run(pooled(sp.OpTransaction, func(ctx context.Context, call *sp.Call) error {
 				for _, op := range []sp.Op{sp.OpConnect, sp.OpBegin} {
 					inner := newCall(op, takes(5*time.Millisecond, nil))
-					inner.Bind(sp.ContextWithCall(ctx, call))
+					attach.Bind(attach.Context(ctx, call), inner)
 					if err := r.run(inner); err != nil {
 						return err
 					}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
@@ -68,7 +69,7 @@ func TestDeadlinesOfSlowCallsCountOnlyIfAskedTo(t *testing.T) {
 				call.Judge(ctx, ctx.Err(), fault.PhaseStatement, fault.ProgressSent)
 				return ctx.Err()
 			})
-			_, err := call.Run(ctx, r.handler)
+			_, err := attach.Run(ctx, call, r.handler)
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatal(err)
 			}
@@ -93,7 +94,7 @@ func TestTheReaderOfRowsMakesNoCallSlow(t *testing.T) {
 			call := newCall(sp.OpQuery, func(ctx context.Context, call *sp.Call) error { time.Sleep(wait); return rows(ctx, call) })
 			_ = r.run(call)
 			time.Sleep(time.Hour)
-			call.Finish(nil)
+			attach.Finish(call, nil)
 			if got, want := r.counts(), (breaker.Counts{Successes: 1, Slow: int64(wait / time.Second)}); got != want {
 				t.Errorf("rows that came after %v left the counts %+v, want %+v", wait, got, want)
 			}

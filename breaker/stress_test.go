@@ -10,6 +10,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 )
 
@@ -63,16 +64,16 @@ func TestEverythingAtOnce(t *testing.T) {
 		err := errs[rand.IntN(len(errs))]
 		call := newCall(ops[rand.IntN(len(ops))], func(_ context.Context, call *sp.Call) error {
 			if err == nil && call.Op == sp.OpQuery {
-				call.KeepOpen()
+				attach.KeepOpen(call)
 			}
 			return err
 		})
 		call.Target = targets[rand.IntN(len(targets))]
 		call.Scope = sp.Scope(rand.IntN(2)) // half of them may wait for a probe
 		_ = r.Admit(context.Background(), call)
-		open, got := call.Run(context.Background(), r.handler)
+		open, got := attach.Run(context.Background(), call, r.handler)
 		if open {
-			call.Finish(errs[rand.IntN(len(errs))])
+			attach.Finish(call, errs[rand.IntN(len(errs))])
 		}
 		if !errors.Is(got, err) && !errors.Is(got, breaker.ErrOpen) {
 			t.Errorf("call returned %v, want %v or a refusal", got, err)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
@@ -47,7 +48,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{backend: db, url: u, chain: cfg.Chain, handler: cfg.Chain.Then(sp.Perform)}
+	e := &Engine{backend: db, url: u, chain: cfg.Chain, handler: cfg.Chain.Then(attach.Perform)}
 	if cfg.lazy {
 		return e, nil
 	}
@@ -57,7 +58,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Engine, error) {
 	return e, nil
 }
 
-// Handler returns the engine's chain around [sp.Perform], composed once, for
+// Handler returns the engine's chain around [attach.Perform], composed once, for
 // calls that are not statements: the methods of a session. It is nil if the
 // chain is empty.
 func (e *Engine) Handler() sp.Handler {

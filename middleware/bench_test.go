@@ -8,6 +8,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -22,14 +23,14 @@ import (
 // reused returns a function that runs one call of op over and over through
 // the interceptors, as an attachment does.
 func reused(ctx context.Context, op sp.Op, links ...sp.Interceptor) func() {
-	h := sp.NewChain(links...).Then(sp.Perform)
+	h := sp.NewChain(links...).Then(attach.Perform)
 	operation := linktest.Returns(nil)
 	call := new(sp.Call)
 	return func() {
-		call.Reset(operation)
+		attach.Reset(call, operation)
 		call.Op, call.Scope, call.Text = op, sp.ScopePool, "SELECT name FROM users WHERE id = $1"
-		call.Bind(ctx)
-		_, _ = call.Run(ctx, h)
+		attach.Bind(ctx, call)
+		_, _ = attach.Run(ctx, call, h)
 	}
 }
 
@@ -194,14 +195,14 @@ func BenchmarkReadOnly(b *testing.B) {
 // are declared to read only.
 func twinned(tb testing.TB, links ...sp.Interceptor) func() {
 	ctx := sp.WithReadOnly(tb.Context())
-	h := sp.NewChain(links...).Then(sp.Perform)
+	h := sp.NewChain(links...).Then(attach.Perform)
 	operation := new(idleTwin)
 	call := new(sp.Call)
 	return func() {
-		call.Reset(operation)
+		attach.Reset(call, operation)
 		call.Op, call.Scope, call.Text = sp.OpQuery, sp.ScopePool, "SELECT name FROM users WHERE id = $1"
-		call.Bind(ctx)
-		_, _ = call.Run(ctx, h)
+		attach.Bind(ctx, call)
+		_, _ = attach.Run(ctx, call, h)
 	}
 }
 
@@ -209,8 +210,8 @@ func twinned(tb testing.TB, links ...sp.Interceptor) func() {
 type idleTwin struct{}
 
 func (*idleTwin) Do(context.Context, *sp.Call) error { return nil }
-func (w *idleTwin) Fork() sp.Operation               { return w }
-func (*idleTwin) Adopt(sp.Operation)                 {}
+func (w *idleTwin) Fork() attach.Performer           { return w }
+func (*idleTwin) Adopt(attach.Performer)             {}
 
 func TestAllocationsOfAHedgedCall(t *testing.T) {
 	fast := twinned(t, linktest.Must(t)(hedge.New(hedge.WithDelay(time.Hour))))

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -50,7 +51,7 @@ func (p *play) Do(ctx context.Context, call *sp.Call) error {
 func (p *play) act(ctx context.Context, call *sp.Call, a linktest.Act) error {
 	switch a {
 	case linktest.LeavesOpen:
-		call.KeepOpen()
+		attach.KeepOpen(call)
 	case linktest.Fails:
 		return linktest.ErrDriver
 	case linktest.Answers:
@@ -198,7 +199,7 @@ func perform(c troupe, acts []linktest.Act, chain sp.Chain) error {
 	p, finished := &play{acts: acts}, 0
 	call := linktest.Statement(context.Background(), sp.OpQuery, "SELECT 1", p)
 	call.OnFinish(func(error) { finished++ })
-	open, err, panicked := linktest.RunCaught(call, chain.Then(sp.Perform))
+	open, err, panicked := linktest.RunCaught(call, chain.Then(attach.Perform))
 
 	_, recovered := errors.AsType[*recovery.PanicError](err)
 	switch {
@@ -213,7 +214,7 @@ func perform(c troupe, acts []linktest.Act, chain sp.Chain) error {
 		if finished != 0 || p.hooks[p.performed-1] != 0 || p.inside.Err() != nil {
 			return fmt.Errorf("the call ended before its result: context %v", p.inside.Err())
 		}
-		call.Finish(nil)
+		attach.Finish(call, nil)
 	}
 	if c.has("timeout") && p.inside.Err() == nil {
 		return errors.New("the context outlives the call")
@@ -248,12 +249,12 @@ func TestHedgingInEveryOrder(t *testing.T) {
 			op := linktest.NewTwin(func(ctx context.Context, call *sp.Call, n int) error { return heats[(n+1)%2].Run(ctx, call) })
 			call, finished := linktest.Reading(t.Context(), op), 0
 			call.OnFinish(func(error) { finished++ })
-			open, _, _ := linktest.RunCaught(call, chain.Then(sp.Perform))
+			open, _, _ := linktest.RunCaught(call, chain.Then(attach.Perform))
 			if open {
 				if n := op.Forks.Adopted; op.Forks.Inside[n].Err() != nil {
 					problem = errors.New("the context of the result is over")
 				}
-				call.Finish(nil)
+				attach.Finish(call, nil)
 			}
 			ran := 0
 			for _, hooks := range op.Forks.Hooked {

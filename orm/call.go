@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 // sessionCall is a method of a session on its way through the chain.
@@ -18,12 +19,12 @@ type sessionCall struct {
 // Do performs the method.
 func (c *sessionCall) Do(ctx context.Context, _ *sp.Call) error {
 	c.performed = true
-	return c.do(sp.ContextWithCall(ctx, &c.Call))
+	return c.do(attach.Context(ctx, &c.Call))
 }
 
 var sessionCalls = sync.Pool{New: func() any {
 	c := &sessionCall{}
-	c.Reset(c)
+	attach.Reset(&c.Call, c)
 	return c
 }}
 
@@ -40,8 +41,8 @@ func (s *Session) pass(ctx context.Context, op sp.Op, inTx bool, do func(ctx con
 	c := sessionCalls.Get().(*sessionCall)
 	c.Op, c.Level, c.Scope, c.do = op, sp.LevelSession, sp.ScopePool, do
 	c.InTx, c.Target = inTx, s.eng.Target()
-	c.Bind(ctx)
-	_, err := c.Run(ctx, s.handler)
+	attach.Bind(ctx, &c.Call)
+	_, err := attach.Run(ctx, &c.Call, s.handler)
 	if err == nil && !c.performed {
 		err = fmt.Errorf("orm: %s: an interceptor returned without an error and without calling the next handler", op)
 	}
@@ -49,7 +50,7 @@ func (s *Session) pass(ctx context.Context, op sp.Op, inTx bool, do func(ctx con
 	if !op.Local() { // a context that knows the call may still be about, such as that of COMMIT
 		return err
 	}
-	c.Reset(c)
+	attach.Reset(&c.Call, c)
 	sessionCalls.Put(c)
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	"github.com/sessionproxy/sessionproxy/fault"
@@ -55,10 +56,10 @@ func (f *fails) Do(context.Context, *sp.Call) error {
 func (f *fails) run(t *testing.T, chain sp.Chain) (events []string) {
 	t.Helper()
 	call := new(sp.Call)
-	call.Reset(f)
+	attach.Reset(call, f)
 	call.Op, call.Scope, call.Target = sp.OpExec, sp.ScopePool, &sp.Target{System: sp.PostgreSQL, Host: "db"}
 	call.OnEvent(func(e sp.Event) { events = append(events, string(e.Kind)) })
-	if _, err := call.Run(t.Context(), chain.Then(sp.Perform)); err == nil {
+	if _, err := attach.Run(t.Context(), call, chain.Then(attach.Perform)); err == nil {
 		t.Error("no error")
 	}
 	return events
@@ -113,9 +114,9 @@ func TestTheOrderIsTheRecommendedOne(t *testing.T) {
 			preset.WithAttemptTimeout(time.Second), preset.WithRetry(retry.WithAttempts(2)), preset.WithBreaker(breaker.WithConsecutiveFailures(2)))
 		hang := &hangs{}
 		call := new(sp.Call)
-		call.Reset(hang)
+		attach.Reset(call, hang)
 		call.Op, call.Scope, call.Marks.Idempotent = sp.OpExec, sp.ScopePool, true
-		_, err := call.Run(t.Context(), p.Chain().Then(sp.Perform))
+		_, err := attach.Run(t.Context(), call, p.Chain().Then(attach.Perform))
 		// Each attempt has its limit, the call is counted once by the limit, and
 		// the breaker has seen both attempts.
 		if hang.attempts != 2 || err == nil || !strings.Contains(err.Error(), "1s") {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
 
@@ -18,7 +19,7 @@ func reuse(ctx context.Context, h sp.Handler, shape func(*sp.Call)) func() {
 	var call sp.Call
 	op := always(nil)
 	return func() {
-		call.Reset(op)
+		attach.Reset(&call, op)
 		shape(&call)
 		_ = h(ctx, &call)
 	}

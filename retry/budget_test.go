@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
@@ -119,14 +120,14 @@ func TestEachTargetHasABucketSharedByAllThatUseTheBudget(t *testing.T) {
 func TestAHandleOfSeveralTargetsDrawsOnTheRightBucket(t *testing.T) {
 	t.Parallel()
 	b := newBudget(t)
-	h := eager(t, retry.WithBudget(b)).Wrap(sp.Perform)
+	h := eager(t, retry.WithBudget(b)).Wrap(attach.Perform)
 	targets := []*sp.Target{{Host: "a"}, {Host: "b"}}
 	for _, steps := range [][]step{fails(errRefused), fails()} {
 		for _, target := range targets {
 			var call sp.Call
-			call.Reset(&script{steps: steps})
+			attach.Reset(&call, &script{steps: steps})
 			at(target, exec)(&call)
-			if _, err := call.Run(t.Context(), h); err != nil {
+			if _, err := attach.Run(t.Context(), &call, h); err != nil {
 				t.Fatal(err)
 			}
 		}

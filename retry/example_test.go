@@ -7,6 +7,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
@@ -32,11 +33,11 @@ func (t *transfer) Do(context.Context, *sp.Call) error {
 
 // perform runs op as a unit of work through a chain, which is what RunInTx of
 // an attachment does.
-func perform(chain sp.Chain, op sp.Operation) error {
+func perform(chain sp.Chain, op attach.Performer) error {
 	var call sp.Call
-	call.Reset(op)
+	attach.Reset(&call, op)
 	call.Op, call.Scope = sp.OpTransaction, sp.ScopePool
-	_, err := call.Run(context.Background(), chain.Then(sp.Perform))
+	_, err := attach.Run(context.Background(), &call, chain.Then(attach.Perform))
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
@@ -134,14 +135,14 @@ func eager(tb testing.TB, opts ...retry.Option) *retry.Retry {
 
 // run performs op as a call of the given shape under r, and returns its error
 // and its events.
-func run(ctx context.Context, r sp.Interceptor, op sp.Operation, shape func(*sp.Call)) ([]sp.Event, error) {
+func run(ctx context.Context, r sp.Interceptor, op attach.Performer, shape func(*sp.Call)) ([]sp.Event, error) {
 	var call sp.Call
 	var events []sp.Event
-	call.Reset(op)
-	call.Bind(ctx)
+	attach.Reset(&call, op)
+	attach.Bind(ctx, &call)
 	shape(&call)
 	call.OnEvent(func(e sp.Event) { events = append(events, e) })
-	_, err := call.Run(ctx, sp.NewChain(r).Then(sp.Perform))
+	_, err := attach.Run(ctx, &call, sp.NewChain(r).Then(attach.Perform))
 	return events, err
 }
 

@@ -12,6 +12,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
@@ -200,16 +201,16 @@ func TestNothingInsideARetriedUnitIsRepeatedSeparately(t *testing.T) {
 type within struct{ *script }
 
 func (w within) Do(ctx context.Context, call *sp.Call) error {
-	return w.script.Do(sp.ContextWithCall(ctx, call), call)
+	return w.script.Do(attach.Context(ctx, call), call)
 }
 
 func TestAUnitInsideAUnitIsNotReplayedThoughTheOuterIsNot(t *testing.T) {
 	t.Parallel()
 	var outer sp.Call
-	outer.Reset(always(nil))
+	attach.Reset(&outer, always(nil))
 	unit(&outer)
 	s := always(serialization)
-	if n := performs(sp.ContextWithCall(t.Context(), &outer), eager(t), s, unit); n != 1 {
+	if n := performs(attach.Context(t.Context(), &outer), eager(t), s, unit); n != 1 {
 		t.Errorf("performed %d times", n)
 	}
 }
@@ -217,10 +218,10 @@ func TestAUnitInsideAUnitIsNotReplayedThoughTheOuterIsNot(t *testing.T) {
 func TestAStepOfACallIsNotRepeatedForItself(t *testing.T) {
 	t.Parallel()
 	var upper sp.Call
-	upper.Reset(always(nil))
+	attach.Reset(&upper, always(nil))
 	exec(&upper)
 	s := always(errRefused)
-	if n := performs(sp.ContextWithCall(t.Context(), &upper), eager(t), s, onConn(sp.OpConnect)); n != 1 {
+	if n := performs(attach.Context(t.Context(), &upper), eager(t), s, onConn(sp.OpConnect)); n != 1 {
 		t.Errorf("dialling under a statement was performed %d times", n)
 	}
 }
@@ -369,7 +370,7 @@ func (r *rows) Do(ctx context.Context, call *sp.Call) error {
 		return serialization
 	}
 	r.opened++
-	call.KeepOpen()
+	attach.KeepOpen(call)
 	return nil
 }
 
@@ -384,16 +385,16 @@ func TestRowsAreHandedOutOnceAndNothingIsRepeatedAfterwards(t *testing.T) {
 	})
 	var call sp.Call
 	op := &rows{failures: 2}
-	call.Reset(op)
+	attach.Reset(&call, op)
 	call.Op, call.Scope, call.Text = sp.OpQuery, sp.ScopePool, "SELECT 1"
-	open, err := call.Run(t.Context(), sp.NewChain(eager(t), hooks).Then(sp.Perform))
+	open, err := attach.Run(t.Context(), &call, sp.NewChain(eager(t), hooks).Then(attach.Perform))
 	if !open || err != nil || op.opened != 1 {
 		t.Fatalf("open %v, %v, opened %d times", open, err, op.opened)
 	}
 	if !slices.Equal(ends, []error{serialization, serialization}) {
 		t.Fatalf("before the rows were closed the attempts ended with %v", ends)
 	}
-	call.Finish(errLost)
+	attach.Finish(&call, errLost)
 	if len(ends) != 3 || !unchanged(ends[2], errLost) || op.opened != 1 {
 		t.Errorf("ends %v, opened %d times", ends, op.opened)
 	}

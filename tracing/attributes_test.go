@@ -7,13 +7,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
 func TestStatementSpanHasItsAttributesFromTheStart(t *testing.T) {
 	t.Parallel()
 	c := call(sp.OpQuery, "SELECT name FROM users  WHERE id = $1")
-	c.Args = sp.PlainArgs([]any{7})
+	c.Args = attach.PlainArgs([]any{7})
 	s := observed(t, c)
 	if s.kind != trace.SpanKindClient {
 		t.Errorf("kind %v, want client", s.kind)
@@ -199,7 +200,7 @@ func TestTextOfStatements(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := call(sp.OpExec, tc.text)
-			c.Args = sp.PlainArgs(tc.args)
+			c.Args = attach.PlainArgs(tc.args)
 			if got := observed(t, c, tc.opts...).attr("db.query.text"); got != tc.want {
 				t.Errorf("text %q, want %q", got, tc.want)
 			}
@@ -226,7 +227,7 @@ func TestDialectFollowsTheSystem(t *testing.T) {
 func TestOneHandleMayMeetSeveralTargets(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
-	h := newTracing(t, r).Wrap(sp.Perform)
+	h := newTracing(t, r).Wrap(attach.Perform)
 	for i := range 300 {
 		c := call(sp.OpQuery, "SELECT 1")
 		c.Target = &sp.Target{System: sp.MySQL, Port: i + 1, Host: "h"}
@@ -234,7 +235,7 @@ func TestOneHandleMayMeetSeveralTargets(t *testing.T) {
 			c.Target.System = sp.MariaDB
 		}
 		want := string(c.Target.System)
-		if _, err := c.Run(t.Context(), h); err != nil {
+		if _, err := attach.Run(t.Context(), c, h); err != nil {
 			t.Fatal(err)
 		}
 		if got := r.all()[i].attr("db.system.name"); got != want {
@@ -255,20 +256,20 @@ func TestConfiguredAttributesAreAddedLast(t *testing.T) {
 func TestParametersAreRecordedByAllowListOnly(t *testing.T) {
 	t.Parallel()
 	c := call(sp.OpExec, "UPDATE t SET a = $1, b = $2, c = $3")
-	c.Args = sp.PlainArgs([]any{"one", 2, "s3cr3t"})
+	c.Args = attach.PlainArgs([]any{"one", 2, "s3cr3t"})
 	s := observed(t, c, tracing.WithQueryParameters("0", "1"))
 	if s.attr("db.query.parameter.0") != "one" || s.attr("db.query.parameter.1") != "2" || s.attr("db.query.parameter.2") != "" {
 		t.Errorf("got\n%s", s.dump())
 	}
 
 	batch := call(sp.OpBatch, "UPDATE t SET a = $1")
-	batch.Args, batch.BatchSize = sp.PlainArgs([]any{"one"}), 2
+	batch.Args, batch.BatchSize = attach.PlainArgs([]any{"one"}), 2
 	if s := observed(t, batch, tracing.WithQueryParameters("0")); s.attr("db.query.parameter.0") != "" {
 		t.Errorf("a batch's parameters are recorded:\n%s", s.dump())
 	}
 
 	plain := call(sp.OpExec, "UPDATE t SET a = $1")
-	plain.Args = sp.PlainArgs([]any{"s3cr3t"})
+	plain.Args = attach.PlainArgs([]any{"s3cr3t"})
 	if s := observed(t, plain); s.attr("db.query.parameter.0") != "" {
 		t.Errorf("parameters are recorded unasked:\n%s", s.dump())
 	}

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace/embedded"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
@@ -84,7 +85,7 @@ var states = []struct {
 // repeated returns a function that runs one and the same call again.
 func repeated(tb testing.TB, opts ...tracing.Option) func() {
 	tb.Helper()
-	h := sp.Handler(sp.Perform)
+	h := sp.Handler(attach.Perform)
 	if opts != nil {
 		tr, err := tracing.New(opts...)
 		if err != nil {
@@ -94,9 +95,9 @@ func repeated(tb testing.TB, opts ...tracing.Option) func() {
 	}
 	ctx, c, op := tb.Context(), new(sp.Call), &operation{}
 	return func() {
-		c.Reset(op)
+		attach.Reset(c, op)
 		c.Op, c.Text, c.Target = sp.OpExec, statement, orders
-		if _, err := c.Run(ctx, h); err != nil {
+		if _, err := attach.Run(ctx, c, h); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -148,7 +149,7 @@ var openStates = []struct {
 type kept struct{}
 
 func (kept) Do(_ context.Context, call *sp.Call) error {
-	call.KeepOpen()
+	attach.KeepOpen(call)
 	return nil
 }
 
@@ -160,17 +161,17 @@ func repeatedOpen(tb testing.TB, op sp.Op, opts ...tracing.Option) func() {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	ctx, c, h := tb.Context(), new(sp.Call), tr.Wrap(sp.Perform)
+	ctx, c, h := tb.Context(), new(sp.Call), tr.Wrap(attach.Perform)
 	return func() {
-		c.Reset(kept{})
+		attach.Reset(c, kept{})
 		c.Op, c.Target = op, orders
 		if op == sp.OpQuery {
 			c.Text = statement
 		}
-		if open, err := c.Run(ctx, h); !open || err != nil {
+		if open, err := attach.Run(ctx, c, h); !open || err != nil {
 			tb.Fatal(open, err)
 		}
-		c.Finish(nil)
+		attach.Finish(c, nil)
 	}
 }
 

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
 func TestOneInterceptorServesManyCallsAtOnce(t *testing.T) {
 	t.Parallel()
 	r, m := &recorder{}, &meter{}
-	h := sp.NewChain(newTracing(t, r, tracing.WithMeterProvider(m)), retrying(2)).Then(sp.Perform)
+	h := sp.NewChain(newTracing(t, r, tracing.WithMeterProvider(m)), retrying(2)).Then(attach.Perform)
 	const workers, calls = 8, 100
 	var wg sync.WaitGroup
 	for w := range workers {
@@ -26,7 +27,7 @@ func TestOneInterceptorServesManyCallsAtOnce(t *testing.T) {
 				if w%2 == 0 {
 					c.Target = &sp.Target{System: sp.SQLite, Namespace: "w" + strconv.Itoa(w)}
 				}
-				_, _ = c.Run(t.Context(), h)
+				_, _ = attach.Run(t.Context(), c, h)
 			}
 		})
 	}
@@ -45,8 +46,8 @@ func TestOneInterceptorServesManyCallsAtOnce(t *testing.T) {
 // forking is an operation that can be performed several times at once.
 type forking struct{ operation }
 
-func (f *forking) Fork() sp.Operation { return f }
-func (*forking) Adopt(sp.Operation)   {}
+func (f *forking) Fork() attach.Performer { return f }
+func (*forking) Adopt(attach.Performer)   {}
 
 // hedging performs a call twice at once and keeps the first outcome.
 func hedging(next sp.Handler) sp.Handler {
@@ -75,7 +76,7 @@ func TestConcurrentAttempts(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
 	c := call(sp.OpQuery, "SELECT 1")
-	c.Reset(&forking{})
+	attach.Reset(c, &forking{})
 	c.Op, c.Text = sp.OpQuery, "SELECT 1"
 	_, err := run(t.Context(), c, newTracing(t, r), sp.InterceptorFunc(hedging), newTracing(t, r))
 	if err != nil {

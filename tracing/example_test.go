@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
@@ -16,11 +17,11 @@ import (
 // passes it through the chain of its handle.
 func perform(ctx context.Context, chain sp.Chain, op sp.Op, text string) {
 	c := new(sp.Call)
-	c.Reset(&operation{})
+	attach.Reset(c, &operation{})
 	c.Op, c.Text = op, text
 	c.Target = &sp.Target{System: sp.PostgreSQL, Host: "db.internal", Port: 5432, Namespace: "shop"}
-	c.Bind(ctx)
-	_, _ = c.Run(ctx, chain.Then(sp.Perform))
+	attach.Bind(ctx, c)
+	_, _ = attach.Run(ctx, c, chain.Then(attach.Perform))
 }
 
 func ExampleNew() {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
@@ -21,7 +22,7 @@ func (o *operation) Do(ctx context.Context, call *sp.Call) error {
 	return o.do(ctx, call)
 }
 
-func (o *operation) Settle(err error) {
+func (o *operation) Finalize(err error) {
 	if o.settle != nil {
 		o.settle(err)
 	}
@@ -43,7 +44,7 @@ func newTracing(t testing.TB, r *recorder, opts ...tracing.Option) *tracing.Trac
 // call describes a call of op.
 func call(op sp.Op, text string) *sp.Call {
 	c := new(sp.Call)
-	c.Reset(&operation{})
+	attach.Reset(c, &operation{})
 	c.Op, c.Text, c.Target = op, text, orders
 	if op.Session() {
 		c.Level = sp.LevelSession
@@ -53,7 +54,7 @@ func call(op sp.Op, text string) *sp.Call {
 
 // doing sets what performing the call does.
 func doing(c *sp.Call, do func(ctx context.Context, call *sp.Call) error) *sp.Call {
-	c.Operation().(*operation).do = do
+	attach.PerformerOf(c).(*operation).do = do
 	return c
 }
 
@@ -64,7 +65,7 @@ func failing(c *sp.Call, err error) *sp.Call {
 
 // run passes the call through a chain of the interceptors.
 func run(ctx context.Context, c *sp.Call, links ...sp.Interceptor) (open bool, err error) {
-	return c.Run(ctx, sp.NewChain(links...).Then(sp.Perform))
+	return attach.Run(ctx, c, sp.NewChain(links...).Then(attach.Perform))
 }
 
 // only returns the one span that was made.

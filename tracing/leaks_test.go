@@ -14,6 +14,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
@@ -61,7 +62,7 @@ func newLeaky(t testing.TB) *leaky {
 func (l *leaky) open(t testing.TB, c *sp.Call, more ...sp.Interceptor) *sp.Call {
 	t.Helper()
 	doing(c, func(_ context.Context, c *sp.Call) error {
-		c.KeepOpen()
+		attach.KeepOpen(c)
 		return nil
 	})
 	if open, err := run(t.Context(), c, append([]sp.Interceptor{l.tr}, more...)...); !open || err != nil {
@@ -125,7 +126,7 @@ func TestResultThatStaysOpenIsReportedOnce(t *testing.T) {
 			t.Errorf("events %v", s.events)
 		}
 
-		c.Finish(nil)
+		attach.Finish(c, nil)
 		records = l.records(t)
 		if len(records) != 1 || records[0]["level"] != "INFO" || l.overdue() != 0 {
 			t.Errorf("after it was closed: records %v, metric %v", records, l.overdue())
@@ -146,7 +147,7 @@ func TestResultsAreReportedEachInItsTime(t *testing.T) {
 		third := l.open(t, call(sp.OpBatch, ""))
 		time.Sleep(20 * time.Second)
 		fourth := l.open(t, call(sp.OpAcquire, ""))
-		second.Finish(nil)
+		attach.Finish(second, nil)
 		for _, want := range []string{"", "BEGIN", "BATCH", "acquire", ""} {
 			got := ""
 			for _, r := range l.records(t) {
@@ -159,7 +160,7 @@ func TestResultsAreReportedEachInItsTime(t *testing.T) {
 			synctest.Wait()
 		}
 		for _, c := range []*sp.Call{third, first, fourth} {
-			c.Finish(nil)
+			attach.Finish(c, nil)
 		}
 		if records := l.records(t); len(records) != 3 || l.overdue() != 0 {
 			t.Errorf("records %v, metric %v", records, l.overdue())
@@ -171,7 +172,7 @@ func TestResultsAreReportedEachInItsTime(t *testing.T) {
 		if records := l.records(t); len(records) != 1 || records[0]["db.query.summary"] != "SELECT last" {
 			t.Errorf("records %v", records)
 		}
-		last.Finish(nil)
+		attach.Finish(last, nil)
 	})
 }
 
@@ -186,13 +187,13 @@ func TestNothingIsReportedOfWhatNobodyHasToClose(t *testing.T) {
 		acquire := call(sp.OpAcquire, "")
 		acquire.Parent = query
 		for _, c := range []*sp.Call{begin, acquire} {
-			defer l.open(t, c).Finish(nil)
+			defer attach.Finish(l.open(t, c), nil)
 		}
 		for _, c := range []*sp.Call{query, failing(call(sp.OpQuery, "SELECT a FROM t"), stateError("40001")), call(sp.OpExec, "DELETE FROM t")} {
 			_, _ = run(t.Context(), c, l.tr)
 		}
 		for range 3 {
-			l.open(t, call(sp.OpQuery, "SELECT a FROM t")).Finish(nil)
+			attach.Finish(l.open(t, call(sp.OpQuery, "SELECT a FROM t")), nil)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
@@ -221,7 +222,7 @@ func TestLeaksAreFoundWithoutSpansAndMetrics(t *testing.T) {
 		if !strings.Contains(got, `db.query.summary="SELECT t"`) || strings.Contains(got, "trace_id") {
 			t.Errorf("logged %q", got)
 		}
-		c.Finish(nil)
+		attach.Finish(c, nil)
 	})
 }
 
@@ -247,9 +248,9 @@ func TestManyResultsAtOnce(t *testing.T) {
 					a := l.open(t, call(sp.OpQuery, "SELECT a FROM t"))
 					time.Sleep(time.Duration(w*i) * 100 * time.Millisecond)
 					b := l.open(t, call(sp.OpQuery, "SELECT b FROM t"))
-					a.Finish(nil)
+					attach.Finish(a, nil)
 					time.Sleep(time.Duration(i)*time.Second + 1)
-					b.Finish(nil)
+					attach.Finish(b, nil)
 				}
 			})
 		}
@@ -299,7 +300,7 @@ func (l *lasting) Do(_ context.Context, c *sp.Call) error {
 	case 1:
 		panic("s3cr3t")
 	default:
-		c.KeepOpen()
+		attach.KeepOpen(c)
 		return nil
 	}
 }
@@ -319,13 +320,13 @@ func TestNoWatchIsLeft(t *testing.T) {
 			random.Shuffle(len(links), func(i, j int) { links[i], links[j] = links[j], links[i] })
 			c := call(ops[random.IntN(len(ops))], "SELECT 1")
 			target, op := c.Target, c.Op
-			c.Reset(&lasting{random})
+			attach.Reset(c, &lasting{random})
 			c.Target, c.Op, c.Text = target, op, "SELECT 1"
 			func() {
 				defer func() { _ = recover() }()
 				if open, _ := run(t.Context(), c, links...); open {
 					opened++
-					c.Finish(nil)
+					attach.Finish(c, nil)
 				}
 			}()
 		}
@@ -347,8 +348,8 @@ func TestResultOfAConcurrentAttemptIsWatchedToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLeaky(t)
 		c := new(sp.Call)
-		c.Reset(&forking{operation{do: func(_ context.Context, c *sp.Call) error {
-			c.KeepOpen()
+		attach.Reset(c, &forking{operation{do: func(_ context.Context, c *sp.Call) error {
+			attach.KeepOpen(c)
 			return nil
 		}}})
 		c.Op, c.Text, c.Target = sp.OpQuery, "SELECT a FROM t", orders
@@ -361,7 +362,7 @@ func TestResultOfAConcurrentAttemptIsWatchedToItsEnd(t *testing.T) {
 		if records := l.records(t); len(records) != 2 || l.overdue() != 2 {
 			t.Errorf("want a report by each of the two, got %v", records)
 		}
-		c.Finish(nil)
+		attach.Finish(c, nil)
 		if records := l.records(t); len(records) != 2 || l.overdue() != 0 {
 			t.Errorf("after it was closed: %v", records)
 		}

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
@@ -38,7 +39,7 @@ func TestParametersAreWrittenAsTheyWouldBeSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := call(sp.OpExec, "UPDATE t SET a = :v")
-			c.Args = sp.NamedArgs([]driver.NamedValue{{Name: "v", Ordinal: 1, Value: tc.value}})
+			c.Args = attach.NamedArgs([]driver.NamedValue{{Name: "v", Ordinal: 1, Value: tc.value}})
 			s := observed(t, c, tracing.WithQueryParameters("v"), tracing.WithQueryTextLimit(63))
 			if got := s.attr("db.query.parameter.v"); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
@@ -64,7 +65,7 @@ func TestParametersAreFoundByNameAndPosition(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := call(sp.OpExec, "UPDATE t SET a = 1")
-			c.Args = sp.PlainArgs(tc.args)
+			c.Args = attach.PlainArgs(tc.args)
 			s := observed(t, c, tracing.WithQueryParameters("0", "1", "email"))
 			got := ""
 			for _, key := range []string{"0", "1", "2", "email", "name"} {

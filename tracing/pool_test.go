@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
@@ -35,7 +36,7 @@ func TestTheTimesOfAPoolAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	taken := doing(call(sp.OpAcquire, ""), func(_ context.Context, c *sp.Call) error {
-		c.KeepOpen()
+		attach.KeepOpen(c)
 		return nil
 	})
 	if open, err := run(t.Context(), taken, tr); !open || err != nil {
@@ -44,7 +45,7 @@ func TestTheTimesOfAPoolAreRecorded(t *testing.T) {
 	if create, wait, use := poolTimes(t, m); create != 1 || wait != 1 || use != 0 {
 		t.Errorf("while the connection is in use: created %d, waited %d, used %d times", create, wait, use)
 	}
-	taken.Finish(nil)
+	attach.Finish(taken, nil)
 	if create, wait, use := poolTimes(t, m); create != 1 || wait != 1 || use != 1 {
 		t.Errorf("after it: created %d, waited %d, used %d times", create, wait, use)
 	}

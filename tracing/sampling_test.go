@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
@@ -37,7 +38,7 @@ func TestUnsampledQueryIsMeasuredToTheEndOfItsRows(t *testing.T) {
 	t.Parallel()
 	r, m := &recorder{unsampled: true}, &meter{}
 	c := doing(call(sp.OpQuery, "SELECT a FROM t"), func(_ context.Context, c *sp.Call) error {
-		c.KeepOpen()
+		attach.KeepOpen(c)
 		return nil
 	})
 	if _, err := run(t.Context(), c, newTracing(t, r, tracing.WithMeterProvider(m))); err != nil {
@@ -47,7 +48,7 @@ func TestUnsampledQueryIsMeasuredToTheEndOfItsRows(t *testing.T) {
 	if s.ends != 0 || len(m.all(durationMetric)) != 0 {
 		t.Error("the query ended before its rows")
 	}
-	c.Finish(nil)
+	attach.Finish(c, nil)
 	if s.ends != 1 || s.touched != 0 || len(m.all(durationMetric)) != 1 {
 		t.Errorf("ended %d times, changed %d times, measured %d times", s.ends, s.touched, len(m.all(durationMetric)))
 	}

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
@@ -18,10 +19,10 @@ func TestQuerySpanEndsWhenItsRowsAreClosed(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
 	c := doing(call(sp.OpQuery, "SELECT a FROM t"), func(_ context.Context, c *sp.Call) error {
-		c.KeepOpen()
+		attach.KeepOpen(c)
 		return nil
 	})
-	c.Operation().(*operation).settle = func(error) { c.RowsReturned = 3 }
+	attach.PerformerOf(c).(*operation).settle = func(error) { c.RowsReturned = 3 }
 	open, err := run(t.Context(), c, newTracing(t, r, tracing.WithRowsReturned()))
 	if !open || err != nil {
 		t.Fatalf("open %v, err %v", open, err)
@@ -30,8 +31,8 @@ func TestQuerySpanEndsWhenItsRowsAreClosed(t *testing.T) {
 	if s.ends != 0 {
 		t.Fatal("the span ended before the rows were closed")
 	}
-	c.Finish(nil)
-	c.Finish(nil)
+	attach.Finish(c, nil)
+	attach.Finish(c, nil)
 	if s.ends != 1 || s.attr("db.response.returned_rows") != "3" || s.status != codes.Unset {
 		t.Errorf("ended %d times:\n%s", s.ends, s.dump())
 	}
@@ -52,14 +53,14 @@ func TestRowsThatFailFailTheirQuery(t *testing.T) {
 	r := &recorder{}
 	ctx, cancel := context.WithCancel(t.Context())
 	c := doing(call(sp.OpQuery, "SELECT a FROM t"), func(_ context.Context, c *sp.Call) error {
-		c.KeepOpen()
+		attach.KeepOpen(c)
 		return nil
 	})
 	if _, err := run(ctx, c, newTracing(t, r)); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
-	c.Finish(context.Cause(ctx)) // as an attachment does for rows that nobody closed
+	attach.Finish(c, context.Cause(ctx)) // as an attachment does for rows that nobody closed
 	s := only(t, r)
 	if s.ends != 1 || s.status != codes.Error || s.attr("error.type") == "" {
 		t.Errorf("ended %d times:\n%s", s.ends, s.dump())
@@ -70,7 +71,7 @@ func TestBeginSpanEndsWhenTheTransactionHasBegun(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
 	c := doing(call(sp.OpBegin, ""), func(_ context.Context, c *sp.Call) error {
-		c.KeepOpen()
+		attach.KeepOpen(c)
 		return nil
 	})
 	if open, err := run(t.Context(), c, newTracing(t, r)); !open || err != nil {
@@ -80,7 +81,7 @@ func TestBeginSpanEndsWhenTheTransactionHasBegun(t *testing.T) {
 	if s.ends != 1 {
 		t.Fatalf("ended %d times, want once when BEGIN returned", s.ends)
 	}
-	c.Finish(errors.New("connection lost"))
+	attach.Finish(c, errors.New("connection lost"))
 	if s.ends != 1 || s.late != 0 || s.status != codes.Unset {
 		t.Errorf("the end of the transaction changed the span of its BEGIN: ended %d times\n%s", s.ends, s.dump())
 	}
@@ -115,14 +116,14 @@ func TestPanicAndGoexitEndTheSpan(t *testing.T) {
 func TestSessionMethodsAreInternalSpansAroundTheirStatements(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
-	h := newTracing(t, r).Wrap(sp.Perform)
+	h := newTracing(t, r).Wrap(attach.Perform)
 	flush := doing(call(sp.OpSessionFlush, ""), func(ctx context.Context, upper *sp.Call) error {
 		c := call(sp.OpExec, "INSERT INTO a VALUES ($1)")
-		c.Bind(sp.ContextWithCall(ctx, upper))
-		_, err := c.Run(ctx, h)
+		attach.Bind(attach.Context(ctx, upper), c)
+		_, err := attach.Run(ctx, c, h)
 		return err
 	})
-	if _, err := flush.Run(t.Context(), h); err != nil {
+	if _, err := attach.Run(t.Context(), flush, h); err != nil {
 		t.Fatal(err)
 	}
 	spans := r.all()
@@ -141,11 +142,11 @@ func TestSessionMethodsAreInternalSpansAroundTheirStatements(t *testing.T) {
 func TestUnitOfWorkIsAnInternalSpanWithItsRetries(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
-	h := sp.NewChain(newTracing(t, r), retrying(2)).Then(sp.Perform)
+	h := sp.NewChain(newTracing(t, r), retrying(2)).Then(attach.Perform)
 	unit := doing(call(sp.OpTransaction, ""), func(ctx context.Context, unit *sp.Call) error {
 		c := call(sp.OpExec, "UPDATE a SET b = 1")
-		c.Bind(sp.ContextWithCall(ctx, unit))
-		if _, err := c.Run(ctx, sp.NewChain(newTracing(t, r)).Then(sp.Perform)); err != nil {
+		attach.Bind(attach.Context(ctx, unit), c)
+		if _, err := attach.Run(ctx, c, sp.NewChain(newTracing(t, r)).Then(attach.Perform)); err != nil {
 			return err
 		}
 		if unit.Attempt() < 2 {
@@ -154,7 +155,7 @@ func TestUnitOfWorkIsAnInternalSpanWithItsRetries(t *testing.T) {
 		return nil
 	})
 	unit.Marks.Operation = "orders.reserve"
-	if _, err := unit.Run(t.Context(), h); err != nil {
+	if _, err := attach.Run(t.Context(), unit, h); err != nil {
 		t.Fatal(err)
 	}
 	spans := r.all()
@@ -255,20 +256,20 @@ func TestTimeInQueuesIsAdded(t *testing.T) {
 func TestStepsOfACallMakeNoSpansButTheOpeningOfAConnection(t *testing.T) {
 	t.Parallel()
 	r, m := &recorder{}, &meter{}
-	h := newTracing(t, r, tracing.WithMeterProvider(m)).Wrap(sp.Perform)
+	h := newTracing(t, r, tracing.WithMeterProvider(m)).Wrap(attach.Perform)
 	query := doing(call(sp.OpQuery, "SELECT 1"), func(ctx context.Context, upper *sp.Call) error {
-		below := sp.ContextWithCall(ctx, upper)
+		below := attach.Context(ctx, upper)
 		for _, op := range []sp.Op{sp.OpConnect, sp.OpPing, sp.OpPrepare, sp.OpQuery} {
 			step := call(op, "")
-			step.Bind(below)
-			if _, err := step.Run(below, h); err != nil {
+			attach.Bind(below, step)
+			if _, err := attach.Run(below, step, h); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	query.Marks.Operation = "orders.list"
-	if _, err := query.Run(t.Context(), h); err != nil {
+	if _, err := attach.Run(t.Context(), query, h); err != nil {
 		t.Fatal(err)
 	}
 	spans := r.all()
@@ -359,7 +360,7 @@ func TestLateEventsReachNobodyElsesSpan(t *testing.T) {
 			call.OnFinish(func(error) {
 				if len(calls) < 50 {
 					calls = append(calls, call)
-					_, _ = run(ctx, doing(callOf(call), call.Operation().(*operation).do), sp.InterceptorFunc(
+					_, _ = run(ctx, doing(callOf(call), attach.PerformerOf(call).(*operation).do), sp.InterceptorFunc(
 						func(next sp.Handler) sp.Handler {
 							return func(ctx context.Context, inner *sp.Call) error {
 								defer call.Event(sp.Event{Kind: sp.EventBreaker, Detail: "open"})
@@ -389,24 +390,24 @@ func callOf(c *sp.Call) *sp.Call { return call(c.Op, c.Text) }
 func TestTakingAConnectionIsASpanOfItsOwn(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
-	h := newTracing(t, r).Wrap(sp.Perform)
+	h := newTracing(t, r).Wrap(attach.Perform)
 	taking := doing(call(sp.OpAcquire, ""), func(_ context.Context, c *sp.Call) error {
-		c.KeepOpen()
+		attach.KeepOpen(c)
 		return nil
 	})
 	query := doing(call(sp.OpQuery, "SELECT 1"), func(ctx context.Context, upper *sp.Call) error {
-		taking.Bind(sp.ContextWithCall(ctx, upper))
-		_, err := taking.Run(ctx, h)
+		attach.Bind(attach.Context(ctx, upper), taking)
+		_, err := attach.Run(ctx, taking, h)
 		return err
 	})
-	if _, err := query.Run(t.Context(), h); err != nil {
+	if _, err := attach.Run(t.Context(), query, h); err != nil {
 		t.Fatal(err)
 	}
 	spans := r.all()
 	if len(spans) != 2 || spans[1].ends != 1 || spans[1].parent != spans[0].context.SpanID() {
 		t.Fatalf("want a span under that of the query, ended when the connection was had: %d spans", len(spans))
 	}
-	taking.Finish(nil)
+	attach.Finish(taking, nil)
 	if spans[1].ends != 1 || spans[1].late != 0 {
 		t.Error("giving the connection back changed the span")
 	}

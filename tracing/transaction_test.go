@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
 
@@ -25,18 +26,18 @@ func newTxHandle(t testing.TB, opts ...tracing.Option) *txHandle {
 	t.Helper()
 	r := &recorder{}
 	tr := newTracing(t, r, append([]tracing.Option{tracing.WithTransactionSpans()}, opts...)...)
-	return &txHandle{r, tr.Wrap(sp.Perform)}
+	return &txHandle{r, tr.Wrap(attach.Perform)}
 }
 
 // begin begins a transaction, which ends with the call.
 func (x *txHandle) begin(t testing.TB, ctx context.Context) *sp.Call {
 	t.Helper()
 	c := doing(call(sp.OpBegin, ""), func(_ context.Context, c *sp.Call) error {
-		c.KeepOpen()
+		attach.KeepOpen(c)
 		return nil
 	})
-	c.Bind(ctx)
-	if open, err := c.Run(ctx, x.h); !open || err != nil {
+	attach.Bind(ctx, c)
+	if open, err := attach.Run(ctx, c, x.h); !open || err != nil {
 		t.Fatalf("BEGIN: open %v, error %v", open, err)
 	}
 	return c
@@ -48,8 +49,8 @@ func (x *txHandle) exec(t testing.TB, ctx context.Context, op sp.Op, text string
 	before := len(x.r.all())
 	c := call(op, text)
 	c.InTx = true
-	c.Bind(ctx)
-	if _, err := c.Run(ctx, x.h); err != nil {
+	attach.Bind(ctx, c)
+	if _, err := attach.Run(ctx, c, x.h); err != nil {
 		t.Fatal(err)
 	}
 	return x.r.all()[before]
@@ -100,7 +101,7 @@ func TestTransactionSpanLastsFromBeginToEnd(t *testing.T) {
 	if tx.ends != 0 {
 		t.Fatal("the span ended before the transaction")
 	}
-	begun.Finish(nil)
+	attach.Finish(begun, nil)
 	if tx.ends != 1 || tx.late != 0 || tx.status != codes.Unset {
 		t.Errorf("ended %d times:\n%s", tx.ends, tx.dump())
 	}
@@ -113,7 +114,7 @@ func TestTransactionSpanTakesTheOperationsName(t *testing.T) {
 	t.Parallel()
 	x := newTxHandle(t)
 	ctx := sp.WithOperation(t.Context(), "orders.ship")
-	x.begin(t, ctx).Finish(nil)
+	attach.Finish(x.begin(t, ctx), nil)
 	if tx := x.of(t, "orders.ship"); tx.kind != trace.SpanKindInternal {
 		t.Errorf("got\n%s", tx.dump())
 	}
@@ -125,7 +126,7 @@ func TestStatementUnderAnotherSpanIsLinkedWithItsTransaction(t *testing.T) {
 	x := newTxHandle(t)
 	ctx, _ := x.caller(t.Context(), "request")
 	begun := x.begin(t, ctx)
-	defer begun.Finish(nil)
+	defer attach.Finish(begun, nil)
 	inside, step := x.caller(ctx, "step")
 	s := x.exec(t, inside, sp.OpExec, "DELETE FROM t")
 	if s.parent != step.context.SpanID() || len(s.links) != 1 || s.links[0] != x.of(t, "transaction").context.SpanID() {
@@ -137,9 +138,9 @@ func TestNoTransactionIsGuessed(t *testing.T) {
 	t.Parallel()
 	x := newTxHandle(t)
 	ctx, request := x.caller(t.Context(), "request")
-	defer x.begin(t, ctx).Finish(nil)
+	defer attach.Finish(x.begin(t, ctx), nil)
 	inside, step := x.caller(ctx, "step")
-	defer x.begin(t, inside).Finish(nil)
+	defer attach.Finish(x.begin(t, inside), nil)
 
 	own := x.exec(t, inside, sp.OpExec, "DELETE FROM a")
 	if parent := x.r.all()[4]; own.parent != parent.context.SpanID() || parent.name != "transaction" {
@@ -149,7 +150,7 @@ func TestNoTransactionIsGuessed(t *testing.T) {
 	if s := x.exec(t, other, sp.OpExec, "DELETE FROM b"); s.parent != third.context.SpanID() || len(s.links) != 0 {
 		t.Errorf("two transactions could be meant, and the span has the parent %v and the links %v", s.parent, s.links)
 	}
-	defer x.begin(t, inside).Finish(nil)
+	defer attach.Finish(x.begin(t, inside), nil)
 	if s := x.exec(t, inside, sp.OpExec, "DELETE FROM c"); s.parent != step.context.SpanID() || len(s.links) != 0 {
 		t.Errorf("two transactions of one span could be meant: parent %v, links %v", s.parent, s.links)
 	}
@@ -157,7 +158,7 @@ func TestNoTransactionIsGuessed(t *testing.T) {
 		t.Errorf("a statement of another trace: parent %v, links %v", s.parent, s.links)
 	}
 	free := call(sp.OpExec, "DELETE FROM e")
-	if _, err := free.Run(ctx, x.h); err != nil {
+	if _, err := attach.Run(ctx, free, x.h); err != nil {
 		t.Fatal(err)
 	}
 	if s := x.of(t, "DELETE e"); s.parent != request.context.SpanID() {
@@ -168,13 +169,13 @@ func TestNoTransactionIsGuessed(t *testing.T) {
 func TestTransactionThatFailsFailsItsSpan(t *testing.T) {
 	t.Parallel()
 	x := newTxHandle(t)
-	x.begin(t, t.Context()).Finish(stateError("40001"))
+	attach.Finish(x.begin(t, t.Context()), stateError("40001"))
 	if tx := x.of(t, "transaction"); tx.ends != 1 || tx.status != codes.Error || tx.attr("error.type") != "40001" {
 		t.Errorf("ended %d times:\n%s", tx.ends, tx.dump())
 	}
 	x = newTxHandle(t)
 	c := failing(call(sp.OpBegin, ""), errors.New("no"))
-	if _, err := c.Run(t.Context(), x.h); err == nil {
+	if _, err := attach.Run(t.Context(), c, x.h); err == nil {
 		t.Fatal("BEGIN has not failed")
 	}
 	if tx := x.of(t, "transaction"); tx.ends != 1 || tx.status != codes.Error {
@@ -186,13 +187,13 @@ func TestUnitOfWorkHasNoSecondTransactionSpan(t *testing.T) {
 	t.Parallel()
 	x := newTxHandle(t)
 	unit := doing(call(sp.OpTransaction, ""), func(ctx context.Context, unit *sp.Call) error {
-		inside := sp.ContextWithCall(ctx, unit)
+		inside := attach.Context(ctx, unit)
 		begun := x.begin(t, inside)
 		x.exec(t, inside, sp.OpExec, "DELETE FROM t")
-		begun.Finish(nil)
+		attach.Finish(begun, nil)
 		return nil
 	})
-	if _, err := unit.Run(t.Context(), x.h); err != nil {
+	if _, err := attach.Run(t.Context(), unit, x.h); err != nil {
 		t.Fatal(err)
 	}
 	parent := x.of(t, "transaction").context.SpanID()
@@ -209,11 +210,11 @@ func TestTransactionOfASessionIsBesideItsMethods(t *testing.T) {
 	ctx, request := x.caller(t.Context(), "request")
 	method := func(op sp.Op, do func(ctx context.Context)) {
 		c := doing(call(op, ""), func(ctx context.Context, c *sp.Call) error {
-			do(sp.ContextWithCall(ctx, c))
+			do(attach.Context(ctx, c))
 			return nil
 		})
-		c.Bind(ctx)
-		if _, err := c.Run(ctx, x.h); err != nil {
+		attach.Bind(ctx, c)
+		if _, err := attach.Run(ctx, c, x.h); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -226,7 +227,7 @@ func TestTransactionOfASessionIsBesideItsMethods(t *testing.T) {
 	method(sp.OpSessionCommit, func(ctx context.Context) {
 		x.exec(t, ctx, sp.OpExec, "DELETE FROM t")
 		x.exec(t, old, sp.OpCommit, "") // as database/sql does
-		begun.Finish(nil)
+		attach.Finish(begun, nil)
 	})
 	tx := x.of(t, "transaction")
 	if tx.parent != request.context.SpanID() || tx.ends != 1 {
@@ -247,7 +248,7 @@ func TestTransactionSpansAreMadeOnRequestOnly(t *testing.T) {
 	t.Parallel()
 	begin := func() *sp.Call {
 		return doing(call(sp.OpBegin, ""), func(_ context.Context, c *sp.Call) error {
-			c.KeepOpen()
+			attach.KeepOpen(c)
 			return nil
 		})
 	}
@@ -272,7 +273,7 @@ func TestUnsampledTransactionIsForgotten(t *testing.T) {
 	x := newTxHandle(t)
 	x.r.unsampled = true
 	ctx, request := x.caller(t.Context(), "request")
-	defer x.begin(t, ctx).Finish(nil)
+	defer attach.Finish(x.begin(t, ctx), nil)
 	if s := x.of(t, "transaction"); s.ends != 1 || s.touched != 0 {
 		t.Errorf("the span ended %d times and was touched %d times", s.ends, s.touched)
 	}
@@ -294,10 +295,10 @@ func TestTransactionsOfManyCallersAtOnce(t *testing.T) {
 				begun := x.begin(t, ctx)
 				c := call(sp.OpExec, "DELETE FROM "+name)
 				c.InTx = true
-				if _, err := c.Run(ctx, x.h); err != nil {
+				if _, err := attach.Run(ctx, c, x.h); err != nil {
 					t.Error(err)
 				}
-				begun.Finish(nil)
+				attach.Finish(begun, nil)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 func (l *lane) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
@@ -17,7 +18,7 @@ func (l *lane) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	s := l.call(ctx, sp.OpBatch, batchText(b), nil)
 	s.BatchSize = b.Len()
 	if s.BatchSize == 1 {
-		s.Args = sp.PlainArgs(b.QueuedQueries[0].Arguments)
+		s.Args = attach.PlainArgs(b.QueuedQueries[0].Arguments)
 	}
 	s.act = func(ctx context.Context, s *stmtCall) error { return s.batch(ctx, b) }
 	open, err := s.run(ctx)

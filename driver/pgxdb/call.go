@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
@@ -78,9 +79,9 @@ type result interface {
 func (p *pipeline) start(ctx context.Context, op sp.Op, text string, args []any) *stmtCall {
 	s := p.calls.Get().(*stmtCall)
 	s.Op, s.Text, s.args = op, text, args
-	s.Args = sp.PlainArgs(args)
+	s.Args = attach.PlainArgs(args)
 	s.Target = p.target.Load()
-	s.Bind(ctx)
+	attach.Bind(ctx, &s.Call)
 	return s
 }
 
@@ -91,14 +92,14 @@ func (s *stmtCall) free() {
 	}
 	s.work = work{}
 	s.reported.Store(false)
-	s.Reset(s)
+	attach.Reset(&s.Call, s)
 	s.calls.Put(s)
 }
 
 // run passes the call through the chain. It reports whether the call's result
 // is open.
 func (s *stmtCall) run(ctx context.Context) (open bool, err error) {
-	open, err = s.Run(ctx, s.handler)
+	open, err = attach.Run(ctx, &s.Call, s.handler)
 	if err == nil && !s.performed {
 		err = errNotPerformed(s.Op)
 	}
@@ -121,7 +122,7 @@ func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 		s.late(false)
 	}
 	if s.traced {
-		ctx = sp.ContextWithCall(ctx, call)
+		ctx = attach.Context(ctx, call)
 	}
 	if s.pool != nil {
 		if err = s.take(ctx); err != nil {
@@ -220,7 +221,7 @@ func (s *stmtCall) exec(ctx context.Context) (err error) {
 // keepOpen leaves the call open for a result that was made with ctx.
 func (s *stmtCall) keepOpen(ctx context.Context) {
 	s.resultCtx = ctx
-	s.call.KeepOpen()
+	attach.KeepOpen(s.call)
 }
 
 // watch finishes the call when the context of its result is over, should
@@ -250,7 +251,7 @@ func (s *stmtCall) abandon() {
 		case <-timer.C:
 		}
 	}
-	s.Finish(context.Cause(s.resultCtx))
+	attach.Finish(&s.Call, context.Cause(s.resultCtx))
 }
 
 // tell reports an event of a result that the caller reads, unless the call was
@@ -259,7 +260,7 @@ func (s *stmtCall) tell(e sp.Event) {
 	s.telling.Lock()
 	var tell func(sp.Event)
 	if !s.abandoned.Load() {
-		tell = s.Teller()
+		tell = attach.Teller(&s.Call)
 	}
 	if tell == nil {
 		s.telling.Unlock()
@@ -284,7 +285,7 @@ const patience = time.Second
 // end finishes a call whose result has ended, watched or not.
 func (s *stmtCall) end(err error, stop func() bool) {
 	unwatched := stop == nil || stop()
-	if s.Finish(err) && unwatched {
+	if attach.Finish(&s.Call, err) && unwatched {
 		s.free()
 	}
 }
@@ -302,8 +303,8 @@ func (s *stmtCall) Discard() {
 	s.held.release()
 }
 
-// Settle writes down what the result gave.
-func (s *stmtCall) Settle(err error) {
+// Finalize writes down what the result gave.
+func (s *stmtCall) Finalize(err error) {
 	if s.result != nil && !s.abandoned.Load() {
 		s.result.settle(&s.Call)
 	}

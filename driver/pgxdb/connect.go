@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -44,14 +45,14 @@ func (p *pipeline) interceptConnect(config *pgxpool.Config) {
 // beginConnect runs the chain up to its core. It fails if the chain refuses.
 func (p *pipeline) beginConnect(ctx context.Context, cc *pgx.ConnConfig) error {
 	c := &connectCall{pipeline: p, user: cc.Tracer}
-	c.Reset(c)
+	attach.Reset(&c.Call, c)
 	c.Op, c.Scope, c.Target = sp.OpConnect, sp.ScopePool, p.target.Load()
-	c.Bind(ctx)
+	attach.Bind(ctx, &c.Call)
 	c.Marks.NoRetry = true // pgx dials once
 	refusal := sp.ErrAborted
 	next, _ := iter.Pull(func(yield func(context.Context) bool) {
 		c.dial = func(ctx context.Context) { yield(ctx) }
-		_, refusal = c.Run(ctx, p.handler)
+		_, refusal = attach.Run(ctx, &c.Call, p.handler)
 	})
 	var dialCtx context.Context
 	ok := false
@@ -110,7 +111,7 @@ func (c *connectCall) Do(ctx context.Context, _ *sp.Call) error {
 func (c *connectCall) TraceConnectStart(_ context.Context, data pgx.TraceConnectStartData) context.Context {
 	data.ConnConfig.Tracer = c.user
 	if t, ok := c.user.(pgx.ConnectTracer); ok {
-		return t.TraceConnectStart(sp.ContextWithCall(c.ctx, &c.Call), data)
+		return t.TraceConnectStart(attach.Context(c.ctx, &c.Call), data)
 	}
 	return c.ctx
 }

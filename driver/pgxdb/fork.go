@@ -1,13 +1,16 @@
 package pgxdb
 
-import sp "github.com/sessionproxy/sessionproxy"
+import (
+	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
+)
 
-var _ sp.Forker = (*stmtCall)(nil)
+var _ attach.Forker = (*stmtCall)(nil)
 
 // Fork returns an operation that does the same on another connection of the
 // pool, or nil: what has its connection already can't be done twice at once,
 // and only of queries is it known how.
-func (s *stmtCall) Fork() sp.Operation {
+func (s *stmtCall) Fork() attach.Performer {
 	if s.pool == nil || s.Op != sp.OpQuery {
 		return nil
 	}
@@ -16,7 +19,7 @@ func (s *stmtCall) Fork() sp.Operation {
 }
 
 // Adopt takes over what came of a fork.
-func (s *stmtCall) Adopt(winner sp.Operation) {
+func (s *stmtCall) Adopt(winner attach.Performer) {
 	w := winner.(*stmtCall)
 	s.on, s.conn, s.held, s.dead, s.performed = w.on, w.conn, w.held, w.dead, w.performed
 	s.first, s.resultCtx = w.first, w.resultCtx

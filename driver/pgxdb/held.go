@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 // held is a connection taken from a pool, and the call that took it, if that
@@ -39,7 +40,7 @@ func (h *held) release() {
 		_ = conn.Conn().Close(ctx) // the pool forgets a closed connection
 	}
 	conn.Release()
-	if call != nil && call.Finish(nil) {
+	if call != nil && attach.Finish(&call.Call, nil) {
 		call.free()
 	}
 }
@@ -80,7 +81,7 @@ func (s *stmtCall) take(ctx context.Context) error {
 		}
 	}
 	if s.connects || s.acquireCalls {
-		ctx = sp.ContextWithCall(ctx, s.call)
+		ctx = attach.Context(ctx, s.call)
 	}
 	if s.acquireCalls {
 		h, err := s.acquire(ctx, s.pool)
@@ -111,7 +112,7 @@ func (p *pipeline) acquire(ctx context.Context, pool *pgxpool.Pool) (held, error
 	var taken *pgxpool.Conn
 	s.act = func(ctx context.Context, s *stmtCall) (err error) {
 		if p.connects {
-			ctx = sp.ContextWithCall(ctx, &s.Call)
+			ctx = attach.Context(ctx, &s.Call)
 			s.stray = true // for as long as a connection is being opened
 		}
 		if taken, err = pool.Acquire(ctx); err != nil {
@@ -120,7 +121,7 @@ func (p *pipeline) acquire(ctx context.Context, pool *pgxpool.Pool) (held, error
 		s.stray = false
 		s.Target = p.targetOf(taken.Conn())
 		s.held = held{conn: taken} // for Discard
-		s.KeepOpen()
+		attach.KeepOpen(&s.Call)
 		return nil
 	}
 	open, err := s.run(ctx)
@@ -129,7 +130,7 @@ func (p *pipeline) acquire(ctx context.Context, pool *pgxpool.Pool) (held, error
 		return held{}, err
 	}
 	h := held{conn: taken}
-	if open && !s.Loose() {
+	if open && !attach.Loose(&s.Call) {
 		h.call = s
 		return h, nil
 	}

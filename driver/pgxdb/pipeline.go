@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
 
@@ -32,7 +33,7 @@ type pipeline struct {
 
 func newPipeline(chain sp.Chain, c config, config *pgx.ConnConfig) *pipeline {
 	p := &pipeline{
-		handler:      chain.Then(sp.Perform),
+		handler:      chain.Then(attach.Perform),
 		screen:       chain.Screen(),
 		empty:        chain.Len() == 0,
 		acquireCalls: c.acquireCalls,
@@ -47,7 +48,7 @@ func newPipeline(chain sp.Chain, c config, config *pgx.ConnConfig) *pipeline {
 	p.calls.New = func() any {
 		s := &stmtCall{pipeline: p}
 		s.onDone = s.abandon
-		s.Reset(s)
+		attach.Reset(&s.Call, s)
 		return s
 	}
 	return p

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 // connection is [Conn] under a name that leaves PoolConn.Conn to the method.
@@ -78,7 +79,7 @@ func (c *PoolConn) Hijack() *Conn {
 	conn, call := c.held.conn, c.held.call
 	c.held = held{}
 	conn.Hijack()
-	if call != nil && call.Finish(nil) {
+	if call != nil && attach.Finish(&call.Call, nil) {
 		call.free()
 	}
 	return &Conn{c.lane}

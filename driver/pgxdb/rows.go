@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
@@ -46,7 +47,7 @@ func (s *stmtCall) rows(ctx context.Context) (*rows, error) {
 	}
 	r := &rows{Rows: s.first.rows, more: s.first.more, peeked: true, held: s.held}
 	r.unit, r.doubt = s.unit, s.doubts > 0
-	if s.Loose() {
+	if attach.Loose(&s.Call) {
 		s.free()
 		return r, nil
 	}

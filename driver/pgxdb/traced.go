@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
@@ -58,14 +59,14 @@ func suspends(op sp.Op) bool { return op == sp.OpConnect || op.Lasting() }
 func (c *tracedCall) Do(ctx context.Context, call *sp.Call) error {
 	c.ctx = ctx
 	if c.wait == nil {
-		call.KeepOpen()
+		attach.KeepOpen(call)
 		return nil
 	}
 	c.wait()
 	if c.err != nil {
 		call.Judge(ctx, c.err, call.Op.Phase(), fault.ProgressUnknown)
 	} else if c.keep {
-		call.KeepOpen()
+		attach.KeepOpen(call)
 	}
 	return c.err
 }
@@ -75,7 +76,7 @@ func (c *tracedCall) Do(ctx context.Context, call *sp.Call) error {
 func (c *tracedCall) suspend(ctx context.Context, h sp.Handler) bool {
 	next, stop := iter.Pull(func(yield func(struct{}) bool) {
 		c.wait = func() { yield(struct{}{}) }
-		_, _ = c.Run(ctx, h)
+		_, _ = attach.Run(ctx, &c.Call, h)
 	})
 	c.resume = func() {
 		next()

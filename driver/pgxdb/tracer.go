@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -69,7 +70,7 @@ func NewTracer(chain sp.Chain, opts ...Option) (*Tracer, error) {
 		return nil, err
 	}
 	t := &Tracer{
-		handler: chain.Then(sp.Perform), screen: chain.Screen(), empty: chain.Len() == 0,
+		handler: chain.Then(attach.Perform), screen: chain.Screen(), empty: chain.Len() == 0,
 		acquireCalls: c.acquireCalls, target: c.target, targets: make(map[sp.Target]*sp.Target),
 	}
 	t.calls.New = func() any { return new(tracedCall) }
@@ -83,7 +84,7 @@ func (t *Tracer) unconcerned(ctx context.Context, op sp.Op) bool {
 		return true
 	}
 	if upper := sp.CallFrom(ctx); upper != nil {
-		switch upper.Operation().(type) {
+		switch attach.PerformerOf(upper).(type) {
 		case *stmtCall, *connectCall:
 			return true
 		}
@@ -99,16 +100,16 @@ func (t *Tracer) start(ctx context.Context, conn *pgx.Conn, op sp.Op, text strin
 	on := t.connOf(conn)
 	c := t.describe(ctx, op, on.target)
 	c.on = on
-	c.Text, c.Args, c.InTx = text, sp.PlainArgs(args), inTx(conn)
+	c.Text, c.Args, c.InTx = text, attach.PlainArgs(args), inTx(conn)
 	return c
 }
 
 // describe makes a call.
 func (t *Tracer) describe(ctx context.Context, op sp.Op, target *sp.Target) *tracedCall {
 	c := t.calls.Get().(*tracedCall)
-	c.Reset(c)
+	attach.Reset(&c.Call, c)
 	c.Op, c.Target = op, target
-	c.Bind(ctx)
+	attach.Bind(ctx, &c.Call)
 	return c
 }
 
@@ -122,12 +123,12 @@ func (t *Tracer) run(ctx context.Context, c *tracedCall) context.Context {
 	if suspends(c.Op) {
 		open = c.suspend(ctx, t.handler)
 	} else {
-		open, _ = c.Run(ctx, t.handler)
+		open, _ = attach.Run(ctx, &c.Call, t.handler)
 	}
 	switch {
 	case !open: // a link has refused, which it must not
 		return covered(ctx)
-	case c.resume == nil && c.Loose():
+	case c.resume == nil && attach.Loose(&c.Call):
 		inside := c.ctx
 		t.free(c)
 		return covered(inside)
@@ -143,7 +144,7 @@ func (t *Tracer) end(c *tracedCall, err error) {
 		if err != nil {
 			c.Judge(c.ctx, err, c.Op.Phase(), fault.ProgressUnknown)
 		}
-		c.Finish(err)
+		attach.Finish(&c.Call, err)
 	}
 	t.free(c)
 }
@@ -203,7 +204,7 @@ func (t *Tracer) closed(open **tracedCall, err error) {
 		return
 	}
 	*open = nil
-	c.Finish(err)
+	attach.Finish(&c.Call, err)
 	t.free(c)
 }
 

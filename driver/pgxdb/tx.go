@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -52,7 +53,7 @@ func (l *lane) begin(ctx context.Context, opts pgx.TxOptions) (*Tx, error) {
 	}
 	tx := s.result.(*Tx)
 	tx.held = s.held
-	if s.Loose() {
+	if attach.Loose(&s.Call) {
 		s.free()
 	} else {
 		tx.begun = s

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
@@ -65,11 +66,11 @@ func (l *lane) runInTx(ctx context.Context, scope sp.Scope, begin beginFunc, opt
 		return outer.nest(ctx, opts, fn)
 	}
 	u := &unitCall{pipeline: l.pipeline, begin: begin, opts: opts, fn: fn}
-	u.Reset(u)
+	attach.Reset(&u.Call, u)
 	u.Op, u.Scope, u.Target = sp.OpTransaction, scope, l.target.Load()
-	u.Bind(ctx)
+	attach.Bind(ctx, &u.Call)
 	defer u.endSlot()
-	_, err := u.Run(ctx, l.handler)
+	_, err := attach.Run(ctx, &u.Call, l.handler)
 	if err == nil && !u.performed {
 		return errNotPerformed(u.Op)
 	}
@@ -213,7 +214,7 @@ func (u *unitCall) Do(ctx context.Context, _ *sp.Call) error {
 	u.endSlot() // this attempt may need the place
 	a := &attempt{unit: u}
 	at := newPlace(a)
-	inside := sp.ContextWithCall(context.WithValue(ctx, placeKey{u.pipeline}, at), &u.Call)
+	inside := attach.Context(context.WithValue(ctx, placeKey{u.pipeline}, at), &u.Call)
 	tx, err := u.begin(inside, u.opts)
 	if err != nil {
 		unit.JudgeBegin(ctx, &u.Call, err)

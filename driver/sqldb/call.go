@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
@@ -60,7 +61,7 @@ func (s *stmtCall) free() {
 		s.work = work{}
 	}
 	s.next = s.conn.spare
-	s.Reset(s)
+	attach.Reset(&s.Call, s)
 	s.conn.spare = s
 }
 
@@ -122,7 +123,7 @@ func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) faul
 	if s.Op == sp.OpRollback && s.conn.driver.unsent {
 		// The connection was gone before, and the transaction with it. Drivers tell of
 		// that in words of their own: go-sql-driver by the error that closed it.
-		v = s.JudgeBy(ctx, errors.Join(driver.ErrBadConn, err), phase, progress)
+		v = attach.JudgeBy(ctx, &s.Call, errors.Join(driver.ErrBadConn, err), phase, progress)
 	}
 	// SQLite refuses to roll back what it has rolled back by itself: its
 	// connection, which may be the database, is sound.
@@ -158,9 +159,9 @@ func (s *stmtCall) query(ctx context.Context) (err error) {
 	}
 	s.rowsCtx = ctx
 	if s.handle != nil {
-		s.handle.call.KeepOpen()
+		attach.KeepOpen(s.handle.call)
 	} else {
-		s.KeepOpen()
+		attach.KeepOpen(&s.Call)
 	}
 	return nil
 }
@@ -194,10 +195,10 @@ func (s *stmtCall) begin(ctx context.Context) error {
 	b.driverTx = tx
 	if s.handle != nil {
 		b.call = s.handle.call
-		s.handle.call.KeepOpen()
+		attach.KeepOpen(s.handle.call)
 	} else {
 		b.call, b.pooled = &s.Call, s
-		s.KeepOpen()
+		attach.KeepOpen(&s.Call)
 	}
 	s.conn.begun = b
 	return nil
@@ -228,8 +229,8 @@ func (s *stmtCall) Discard() {
 	}
 }
 
-// Settle writes down what the rows gave.
-func (s *stmtCall) Settle(err error) {
+// Finalize writes down what the rows gave.
+func (s *stmtCall) Finalize(err error) {
 	if s.Op != sp.OpQuery {
 		return
 	}

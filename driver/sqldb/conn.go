@@ -7,6 +7,7 @@ import (
 
 	"github.com/ngrok/sqlmw"
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
@@ -51,17 +52,17 @@ func (c *conn) start(ctx context.Context, op sp.Op, text string, args []driver.N
 	s := c.spare
 	if s == nil {
 		s = &stmtCall{conn: c}
-		s.Reset(s)
+		attach.Reset(&s.Call, s)
 	}
 	c.spare, s.next = s.next, nil
 	c.driver.unsent = false
 	s.args = args
 	s.Op, s.Text, s.InTx = op, text, c.inTx()
-	s.Args = sp.NamedArgs(args)
+	s.Args = attach.NamedArgs(args)
 	if s.Target = c.elsewhere; s.Target == nil {
 		s.Target = c.target.Load()
 	}
-	s.Bind(ctx)
+	attach.Bind(ctx, &s.Call)
 	if s.handle = c.above(s); s.handle != nil {
 		s.handle.call.Target = s.Target
 	}
@@ -73,7 +74,7 @@ func (c *conn) above(s *stmtCall) *dbOp {
 	if !s.Step() || s.Parent.Op != s.Op {
 		return nil
 	}
-	h, ok := s.Parent.Operation().(*dbOp)
+	h, ok := attach.PerformerOf(s.Parent).(*dbOp)
 	if !ok || h.pipeline != c.pipeline {
 		return nil
 	}
@@ -87,7 +88,7 @@ func (c *conn) run(ctx context.Context, s *stmtCall) (open bool, err error) {
 	if s.handle != nil {
 		return false, s.Do(ctx, &s.Call)
 	}
-	open, err = s.Run(ctx, c.handler)
+	open, err = attach.Run(ctx, &s.Call, c.handler)
 	if !open && err == nil && !s.performed {
 		err = errNotPerformed(s.Op)
 	}
@@ -163,7 +164,7 @@ func (c *conn) query(ctx context.Context, s *stmtCall) (driver.Rows, error) {
 		out := s.openRows()
 		s.free()
 		return out, nil
-	case open && s.Loose():
+	case open && attach.Loose(&s.Call):
 		raw, text := s.raw, s.Text
 		s.free()
 		return c.watched(raw, text), nil
@@ -257,7 +258,7 @@ func (c *conn) finishTx(err error) {
 	if b == nil {
 		return
 	}
-	if b.call != nil && b.call.Finish(err) && b.pooled != nil {
+	if b.call != nil && attach.Finish(b.call, err) && b.pooled != nil {
 		b.pooled.free()
 	}
 	if b.over != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
@@ -35,7 +36,7 @@ type pipeline struct {
 func newPipeline(chain sp.Chain, d driver.Driver, cfg config) *pipeline {
 	p := &pipeline{
 		chain:   chain,
-		handler: chain.Then(sp.Perform),
+		handler: chain.Then(attach.Perform),
 		screen:  chain.Screen(),
 		empty:   chain.Len() == 0,
 		habits:  habitsOf(d, cfg),
@@ -100,10 +101,10 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 
 func (c *connector) dial(ctx context.Context) (*dialCall, error) {
 	d := &dialCall{connector: c}
-	d.Reset(d)
+	attach.Reset(&d.Call, d)
 	d.Op, d.Target = sp.OpConnect, c.target.Load()
-	d.Bind(ctx)
-	if _, err := d.Run(ctx, c.handler); err != nil {
+	attach.Bind(ctx, &d.Call)
+	if _, err := attach.Run(ctx, &d.Call, c.handler); err != nil {
 		d.drop()
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 // A DB is a handle with the methods of [sql.DB] whose calls take a connection
@@ -54,17 +55,17 @@ type dbCall struct {
 
 func (db *DB) start(ctx context.Context, op sp.Op, text string, args []any) *dbCall {
 	h := &dbCall{dbOp: dbOp{pipeline: db.pipeline, db: db.DB, caller: ctx, args: args}}
-	h.Reset(&h.dbOp)
+	attach.Reset(&h.Call, &h.dbOp)
 	h.call = &h.Call
 	h.Op, h.Scope, h.Text, h.Target = op, sp.ScopePool, text, db.pipeline.target.Load()
-	h.Args = sp.PlainArgs(args)
-	h.Bind(ctx)
+	h.Args = attach.PlainArgs(args)
+	attach.Bind(ctx, &h.Call)
 	return h
 }
 
 // run passes h through the chain.
 func (h *dbCall) run(ctx context.Context) error {
-	open, err := h.Run(ctx, h.pipeline.handler)
+	open, err := attach.Run(ctx, &h.Call, h.pipeline.handler)
 	if !open && err == nil && !h.hasResult() {
 		return errNotPerformed(h.Op)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -23,7 +24,7 @@ type dbOp struct {
 	outcome
 }
 
-var _ sp.Forker = (*dbOp)(nil)
+var _ attach.Forker = (*dbOp)(nil)
 
 // outcome is what came of a handle's call.
 type outcome struct {
@@ -44,18 +45,18 @@ type outcome struct {
 }
 
 // Fork returns an operation that does the same on another connection.
-func (h *dbOp) Fork() sp.Operation {
+func (h *dbOp) Fork() attach.Performer {
 	return &dbOp{pipeline: h.pipeline, db: h.db, caller: h.caller, args: h.args, opts: h.opts, isRow: h.isRow}
 }
 
 // Adopt takes over what came of a fork.
-func (h *dbOp) Adopt(winner sp.Operation) { h.outcome = winner.(*dbOp).outcome }
+func (h *dbOp) Adopt(winner attach.Performer) { h.outcome = winner.(*dbOp).outcome }
 
 // Do performs the call on whatever connection database/sql takes.
 func (h *dbOp) Do(ctx context.Context, call *sp.Call) error {
 	h.call, h.performed = call, true
 	h.reached, h.progress, h.inTx = false, fault.ProgressUnknown, false
-	below := sp.ContextWithCall(ctx, call)
+	below := attach.Context(ctx, call)
 	var err error
 	switch call.Op {
 	case sp.OpExec:
@@ -122,8 +123,8 @@ func (h *dbOp) Discard() {
 	h.rows, h.row, h.tx = nil, nil, nil
 }
 
-// Settle writes down what the rows gave.
-func (h *dbOp) Settle(err error) {
+// Finalize writes down what the rows gave.
+func (h *dbOp) Finalize(err error) {
 	if h.driverRows == nil {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"reflect"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 // rows are a driver's rows that finish a call when they are closed. They have
@@ -107,7 +108,7 @@ func (r *rows) finish(err error) {
 		r.err = context.Cause(r.ctx)
 	}
 	pooled := r.pooled
-	if call.Finish(r.err) && pooled != nil {
+	if attach.Finish(call, r.err) && pooled != nil {
 		pooled.free()
 	}
 }

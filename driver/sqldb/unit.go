@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
@@ -50,10 +51,10 @@ func (db *DB) RunInTx(ctx context.Context, opts *sql.TxOptions, fn func(ctx cont
 		return outer.join(ctx, opts, fn)
 	}
 	u := &unitCall{db: db.DB, pipeline: db.pipeline, opts: opts, fn: fn}
-	u.Reset(u)
+	attach.Reset(&u.Call, u)
 	u.Op, u.Scope, u.Target = sp.OpTransaction, sp.ScopePool, db.pipeline.target.Load()
-	u.Bind(ctx)
-	_, err := u.Run(ctx, db.pipeline.handler)
+	attach.Bind(ctx, &u.Call)
+	_, err := attach.Run(ctx, &u.Call, db.pipeline.handler)
 	if err == nil && !u.performed {
 		return errNotPerformed(u.Op)
 	}
@@ -115,7 +116,7 @@ func (u *unitCall) options() sql.TxOptions {
 func (u *unitCall) Do(ctx context.Context, _ *sp.Call) error {
 	u.performed = true
 	a := &attempt{unit: u}
-	inside := sp.ContextWithCall(context.WithValue(ctx, attemptKey{u.pipeline}, a), &u.Call)
+	inside := attach.Context(context.WithValue(ctx, attemptKey{u.pipeline}, a), &u.Call)
 	tx, err := u.db.BeginTx(inside, u.opts)
 	if err != nil {
 		unit.JudgeBegin(ctx, &u.Call, err)

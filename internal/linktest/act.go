@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 // An Act is what one performance of an operation does.
@@ -50,7 +51,7 @@ func (h Heat) Run(ctx context.Context, call *sp.Call) error {
 	}
 	switch h.Ends {
 	case LeavesOpen:
-		call.KeepOpen()
+		attach.KeepOpen(call)
 	case Fails:
 		return ErrDriver
 	case Answers:

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -65,7 +66,7 @@ func Returns(err error) *Script {
 // Opens returns an operation that leaves a result open.
 func Opens() *Script {
 	return &Script{Act: func(_ context.Context, call *sp.Call) error {
-		call.KeepOpen()
+		attach.KeepOpen(call)
 		return nil
 	}}
 }
@@ -83,24 +84,24 @@ func Hangs(fail func(ctx context.Context) error) *Script {
 func CtxErr(ctx context.Context) error { return ctx.Err() }
 
 // NewCall returns a call of op, bound to ctx as attachments do.
-func NewCall(ctx context.Context, op sp.Op, operation sp.Operation) *sp.Call {
+func NewCall(ctx context.Context, op sp.Op, operation attach.Performer) *sp.Call {
 	call := new(sp.Call)
-	call.Reset(operation)
+	attach.Reset(call, operation)
 	call.Op, call.Scope = op, sp.ScopePool
 	if op.Session() {
 		call.Level = sp.LevelSession
 	}
-	call.Bind(ctx)
+	attach.Bind(ctx, call)
 	return call
 }
 
 // Run performs operation as a call of op under the interceptors, and returns
 // its error and its events.
-func Run(ctx context.Context, op sp.Op, operation sp.Operation, links ...sp.Interceptor) ([]sp.Event, error) {
+func Run(ctx context.Context, op sp.Op, operation attach.Performer, links ...sp.Interceptor) ([]sp.Event, error) {
 	var events []sp.Event
 	call := NewCall(ctx, op, operation)
 	call.OnEvent(func(e sp.Event) { events = append(events, e) })
-	_, err := call.Run(ctx, sp.NewChain(links...).Then(sp.Perform))
+	_, err := attach.Run(ctx, call, sp.NewChain(links...).Then(attach.Perform))
 	return events, err
 }
 
@@ -142,7 +143,7 @@ func EventOf(events []sp.Event, kind sp.EventKind) (sp.Event, bool) {
 }
 
 // Statement returns a call of op with a text.
-func Statement(ctx context.Context, op sp.Op, text string, operation sp.Operation) *sp.Call {
+func Statement(ctx context.Context, op sp.Op, text string, operation attach.Performer) *sp.Call {
 	call := NewCall(ctx, op, operation)
 	call.Text = text
 	return call
@@ -170,6 +171,6 @@ func RunCaught(call *sp.Call, h sp.Handler) (open bool, err error, panicked bool
 			panicked = true
 		}
 	}()
-	open, err = call.Run(context.Background(), h)
+	open, err = attach.Run(context.Background(), call, h)
 	return open, err, false
 }

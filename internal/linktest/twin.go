@@ -6,6 +6,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -69,7 +70,7 @@ func (w *Twin) Discard() {
 }
 
 // Fork returns the next fork.
-func (w *Twin) Fork() sp.Operation {
+func (w *Twin) Fork() attach.Performer {
 	w.Forks.mu.Lock()
 	defer w.Forks.mu.Unlock()
 	w.Forks.Made++
@@ -77,10 +78,10 @@ func (w *Twin) Fork() sp.Operation {
 }
 
 // Adopt notes whose result is the call's.
-func (w *Twin) Adopt(winner sp.Operation) { w.Forks.Adopted = winner.(*Twin).number }
+func (w *Twin) Adopt(winner attach.Performer) { w.Forks.Adopted = winner.(*Twin).number }
 
 // Reading returns a call that may be hedged.
-func Reading(ctx context.Context, operation sp.Operation) *sp.Call {
+func Reading(ctx context.Context, operation attach.Performer) *sp.Call {
 	return Statement(sp.WithReadOnly(ctx), sp.OpQuery, "SELECT name FROM users WHERE id = $1", operation)
 }
 

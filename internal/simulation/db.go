@@ -6,6 +6,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -23,7 +24,7 @@ type DB struct {
 // NewDB returns a DB with a pool of up to size connections.
 func NewDB(server *Server, size int, chain sp.Chain) *DB {
 	return &DB{
-		server: server, pool: pool{max: size}, handler: chain.Then(sp.Perform),
+		server: server, pool: pool{max: size}, handler: chain.Then(attach.Perform),
 		target: &sp.Target{System: sp.PostgreSQL, Host: "db.example", Port: 5432, Namespace: "shop"},
 	}
 }
@@ -49,9 +50,9 @@ type Work struct {
 // call makes a call.
 func (d *DB) call(ctx context.Context, op sp.Op, scope sp.Scope, text string, do operation) *sp.Call {
 	c := new(sp.Call)
-	c.Reset(do)
+	attach.Reset(c, do)
 	c.Op, c.Scope, c.Target, c.Text = op, scope, d.target, text
-	c.Bind(ctx)
+	attach.Bind(ctx, c)
 	return c
 }
 
@@ -77,7 +78,7 @@ func (d *DB) take(ctx context.Context) (*session, error) {
 			}
 			return err
 		})
-		_, err = call.Run(ctx, d.handler)
+		_, err = attach.Run(ctx, call, d.handler)
 		return n, err
 	})
 }
@@ -109,7 +110,7 @@ func (w Work) on(ctx context.Context, n *session, call *sp.Call) (unfit bool, er
 func (d *DB) Exec(ctx context.Context, w Work) error {
 	call := d.call(ctx, sp.OpExec, sp.ScopePool, w.Text, func(ctx context.Context, call *sp.Call) error {
 		d.entered(call)
-		n, err := d.take(sp.ContextWithCall(ctx, call))
+		n, err := d.take(attach.Context(ctx, call))
 		if err != nil {
 			call.Judge(ctx, err, call.Op.Phase(), fault.ProgressUnsent)
 			return err
@@ -118,7 +119,7 @@ func (d *DB) Exec(ctx context.Context, w Work) error {
 		d.release(n, unfit)
 		return err
 	})
-	_, err := call.Run(ctx, d.handler)
+	_, err := attach.Run(ctx, call, d.handler)
 	return err
 }
 
@@ -135,7 +136,7 @@ func (d *DB) ExecOnConn(ctx context.Context, w Work) error {
 		unfit, err = w.on(ctx, n, call)
 		return err
 	})
-	_, err = call.Run(ctx, d.handler)
+	_, err = attach.Run(ctx, call, d.handler)
 	d.release(n, unfit)
 	return err
 }
@@ -146,13 +147,13 @@ func (d *DB) RunInTx(ctx context.Context, script func() []Work) error {
 	unit := d.call(ctx, sp.OpTransaction, sp.ScopePool, "", func(ctx context.Context, unit *sp.Call) error {
 		return d.transaction(ctx, unit, script())
 	})
-	_, err := unit.Run(ctx, d.handler)
+	_, err := attach.Run(ctx, unit, d.handler)
 	return err
 }
 
 // transaction performs a unit once.
 func (d *DB) transaction(ctx context.Context, unit *sp.Call, script []Work) error {
-	inside := sp.ContextWithCall(ctx, unit)
+	inside := attach.Context(ctx, unit)
 	n, err := d.take(inside)
 	if err != nil {
 		unit.Judge(ctx, err, fault.PhaseBegin, fault.ProgressUnsent)
@@ -163,15 +164,15 @@ func (d *DB) transaction(ctx context.Context, unit *sp.Call, script []Work) erro
 	begin := d.call(inside, sp.OpBegin, sp.ScopeConn, "BEGIN", func(ctx context.Context, call *sp.Call) (err error) {
 		d.entered(call)
 		if unfit, err = (Work{}).on(ctx, n, call); err == nil {
-			call.KeepOpen()
+			attach.KeepOpen(call)
 		}
 		return err
 	})
-	if _, err = begin.Run(inside, d.handler); err != nil {
+	if _, err = attach.Run(inside, begin, d.handler); err != nil {
 		unit.Judge(ctx, err, fault.PhaseBegin, fault.ProgressUnsent)
 		return err
 	}
-	defer func() { begin.Finish(err) }()
+	defer func() { attach.Finish(begin, err) }()
 	for _, w := range script {
 		if unfit, err = d.inTx(inside, n, sp.OpExec, w); err != nil {
 			unit.Judge(ctx, err, fault.PhaseUnit, fault.ProgressUnknown)
@@ -197,6 +198,6 @@ func (d *DB) inTx(ctx context.Context, n *session, op sp.Op, w Work) (unfit bool
 		return err
 	})
 	call.InTx = true
-	_, err = call.Run(ctx, d.handler)
+	_, err = attach.Run(ctx, call, d.handler)
 	return unfit, err
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
@@ -40,7 +41,7 @@ func TestDescribe(t *testing.T) {
 
 func TestUseOf(t *testing.T) {
 	t.Parallel()
-	one := sp.PlainArgs([]any{1})
+	one := attach.PlainArgs([]any{1})
 	tests := []struct {
 		op   sp.Op
 		args sp.Args
@@ -57,7 +58,7 @@ func TestUseOf(t *testing.T) {
 	}
 	for _, test := range tests {
 		call := &sp.Call{}
-		call.Reset(nothing{})
+		attach.Reset(call, nothing{})
 		call.Op, call.Args, call.BatchSize = test.op, test.args, test.size
 		if got := telemetry.UseOf(call); got != test.want {
 			t.Errorf("%v of %d with %d arguments: got %d, want %d", test.op, test.size, test.args.Len(), got, test.want)

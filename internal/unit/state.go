@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
@@ -156,14 +157,14 @@ func JudgeBegin(ctx context.Context, call *sp.Call, err error) {
 // of the transaction decides: the unit is rolled back in any case.
 func (s *State) Judge(ctx context.Context, call *sp.Call, err error) {
 	if s.MayBeCommitted() {
-		call.MakeFinal()
+		attach.MakeFinal(call)
 	}
 	v := call.Judge(ctx, err, fault.PhaseUnit, fault.ProgressUnknown)
 	if f := s.fault.Load(); f != nil && silent(v) {
-		v = call.JudgeBy(ctx, f.err, fault.PhaseUnit, fault.ProgressUnknown)
+		v = attach.JudgeBy(ctx, call, f.err, fault.PhaseUnit, fault.ProgressUnknown)
 	}
 	if v.Class == fault.ClassLockTimeout && s.limited.Load() {
-		call.Obey()
+		attach.ForbidRetry(call)
 	}
 }
 
@@ -171,11 +172,11 @@ func (s *State) Judge(ctx context.Context, call *sp.Call, err error) {
 // rolled back instead, since a statement had failed before, that decides.
 func (s *State) JudgeCommit(ctx context.Context, call *sp.Call, err error, progress fault.Progress) fault.Verdict {
 	if s.MayBeCommitted() {
-		call.MakeFinal()
+		attach.MakeFinal(call)
 	}
 	v := call.Judge(ctx, err, fault.PhaseCommit, progress)
 	if f := s.fault.Load(); f != nil && v.Class == fault.ClassState && v.Outcome == fault.OutcomeRolledBack {
-		return call.JudgeBy(ctx, f.err, fault.PhaseUnit, fault.ProgressUnknown)
+		return attach.JudgeBy(ctx, call, f.err, fault.PhaseUnit, fault.ProgressUnknown)
 	}
 	return v
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -19,7 +20,7 @@ import (
 func newLimit(t testing.TB, opts ...adaptivelimit.Option) (*adaptivelimit.Limiter, sp.Handler) {
 	t.Helper()
 	l := must(t, opts...)
-	return l, sp.NewChain(l).Then(sp.Perform)
+	return l, sp.NewChain(l).Then(attach.Perform)
 }
 
 func fixed(t testing.TB, n int) sp.Handler {
@@ -28,7 +29,7 @@ func fixed(t testing.TB, n int) sp.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sp.NewChain(l).Then(sp.Perform)
+	return sp.NewChain(l).Then(attach.Perform)
 }
 
 // best returns the most that any fixed limit does in d.
@@ -106,7 +107,7 @@ func TestItCostsNothingWithoutOverload(t *testing.T) {
 			return s.during(20 * time.Second)
 		}
 		_, h := newLimit(t)
-		without, with := measure(sp.NewChain().Then(sp.Perform)), measure(h)
+		without, with := measure(sp.NewChain().Then(attach.Perform)), measure(h)
 		if float64(with) < 0.97*float64(without) {
 			t.Errorf("%d done, %d without a limit", with, without)
 		}
@@ -120,7 +121,7 @@ func serve(ctx context.Context, h sp.Handler, text string, d time.Duration, err 
 		return err
 	}})
 	call.Text = text
-	_, err = call.Run(ctx, h)
+	_, err = attach.Run(ctx, call, h)
 	return err
 }
 
@@ -174,7 +175,7 @@ func TestEachTargetHasALimit(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		call := linktest.NewCall(t.Context(), sp.OpBegin, linktest.Opens())
 		call.Target = &sp.Target{System: sp.PostgreSQL, Namespace: name}
-		if open, err := call.Run(t.Context(), h); !open || err != nil {
+		if open, err := attach.Run(t.Context(), call, h); !open || err != nil {
 			t.Fatal(open, err)
 		}
 		held = append(held, call)
@@ -185,11 +186,11 @@ func TestEachTargetHasALimit(t *testing.T) {
 	if err := l.Admit(t.Context(), second); !errors.As(err, &refusal) {
 		t.Errorf("foreseen: %v", err)
 	}
-	if _, err := second.Run(t.Context(), h); !errors.As(err, &refusal) || refusal.Reason != adaptivelimit.QueueFull || !errors.Is(err, fault.ErrRejected) {
+	if _, err := attach.Run(t.Context(), second, h); !errors.As(err, &refusal) || refusal.Reason != adaptivelimit.QueueFull || !errors.Is(err, fault.ErrRejected) {
 		t.Errorf("a second call of a: %v", err)
 	}
 	for _, call := range held {
-		call.Finish(nil)
+		attach.Finish(call, nil)
 	}
 	for _, s := range l.Stats() {
 		if s.InUse != 0 || s.Waiting != 0 || s.Limit != 1 {
@@ -245,12 +246,12 @@ func TestOptionsOutOfRangeAreRefused(t *testing.T) {
 
 // reused returns a function that runs one call over and over.
 func reused(ctx context.Context, op sp.Op, link sp.Interceptor) func() {
-	h, operation, call := sp.NewChain(link).Then(sp.Perform), linktest.Returns(nil), new(sp.Call)
+	h, operation, call := sp.NewChain(link).Then(attach.Perform), linktest.Returns(nil), new(sp.Call)
 	return func() {
-		call.Reset(operation)
+		attach.Reset(call, operation)
 		call.Op, call.Scope, call.Text = op, sp.ScopePool, "SELECT name FROM users WHERE id = $1"
-		call.Bind(ctx)
-		_, _ = call.Run(ctx, h)
+		attach.Bind(ctx, call)
+		_, _ = attach.Run(ctx, call, h)
 	}
 }
 
@@ -287,11 +288,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	h := sp.NewChain(limiter).Then(sp.Perform)
+	h := sp.NewChain(limiter).Then(attach.Perform)
 	var call sp.Call
-	call.Reset(linktest.Returns(nil))
+	attach.Reset(&call, linktest.Returns(nil))
 	call.Op, call.Scope, call.Text = sp.OpExec, sp.ScopePool, "UPDATE orders SET paid = true WHERE id = $1"
-	_, err = call.Run(context.Background(), h)
+	_, err = attach.Run(context.Background(), &call, h)
 	for _, s := range limiter.Stats() {
 		fmt.Println(err, "limit", s.Limit, "in use", s.InUse)
 	}

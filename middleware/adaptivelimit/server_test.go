@@ -8,6 +8,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 )
 
@@ -112,7 +113,7 @@ func crowd(s *server, h sp.Handler, callers int) (stop func()) {
 					return nil
 				}})
 				call.Text = "UPDATE accounts SET balance = 1"
-				if _, err := call.Run(ctx, h); err != nil {
+				if _, err := attach.Run(ctx, call, h); err != nil {
 					time.Sleep(5 * time.Millisecond)
 				}
 			}

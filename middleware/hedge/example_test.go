@@ -7,6 +7,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 	"github.com/sessionproxy/sessionproxy/middleware/hedge"
 )
@@ -28,10 +29,10 @@ func Example() {
 	})
 	ctx := sp.WithReadOnly(context.Background())
 	var call sp.Call
-	call.Reset(stalled)
+	attach.Reset(&call, stalled)
 	call.Op, call.Scope, call.Text = sp.OpQuery, sp.ScopePool, "SELECT name FROM users"
-	call.Bind(ctx)
-	_, err = call.Run(ctx, sp.NewChain(hedged).Then(sp.Perform))
+	attach.Bind(ctx, &call)
+	_, err = attach.Run(ctx, &call, sp.NewChain(hedged).Then(attach.Perform))
 	fmt.Println(err, "from attempt", stalled.Forks.Adopted)
 	// Output:
 	// <nil> from attempt 2

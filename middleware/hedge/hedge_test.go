@@ -10,6 +10,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -27,7 +28,7 @@ func hedging(t testing.TB, opts ...hedge.Option) sp.Interceptor {
 // hedged returns a handler of a chain of nothing else.
 func hedged(t testing.TB, opts ...hedge.Option) sp.Handler {
 	t.Helper()
-	return sp.NewChain(hedging(t, opts...)).Then(sp.Perform)
+	return sp.NewChain(hedging(t, opts...)).Then(attach.Perform)
 }
 
 func TestTheSecondAttemptWins(t *testing.T) {
@@ -36,7 +37,7 @@ func TestTheSecondAttemptWins(t *testing.T) {
 			if n == 1 {
 				return linktest.Sleeps(ctx, time.Hour)
 			}
-			call.KeepOpen()
+			attach.KeepOpen(call)
 			return linktest.Sleeps(ctx, time.Second)
 		})
 		m := new(linktest.Meters)
@@ -47,7 +48,7 @@ func TestTheSecondAttemptWins(t *testing.T) {
 		finished := 0
 		call.OnFinish(func(error) { finished++ })
 		start := time.Now()
-		open, err := call.Run(t.Context(), h)
+		open, err := attach.Run(t.Context(), call, h)
 		if took := time.Since(start); !open || err != nil || took != 2*time.Second {
 			t.Fatalf("open %v, error %v after %v; want the rows of the second attempt", open, err, took)
 		}
@@ -58,7 +59,7 @@ func TestTheSecondAttemptWins(t *testing.T) {
 		if finished != 0 || f.Inside[2].Err() != nil || f.Inside[1].Err() == nil {
 			t.Errorf("finished %d times, contexts %v and %v", finished, f.Inside[1].Err(), f.Inside[2].Err())
 		}
-		call.Finish(nil)
+		attach.Finish(call, nil)
 		if finished != 1 || len(f.Hooked[2]) != 1 || f.Hooked[2][0] != nil || f.Inside[2].Err() == nil {
 			t.Errorf("finished %d times, hooks %v, context %v", finished, f.Hooked, f.Inside[2].Err())
 		}
@@ -76,7 +77,7 @@ func TestTheSecondAttemptWins(t *testing.T) {
 func TestTheFirstAttemptWins(t *testing.T) {
 	linktest.Bubble(t, func(t *testing.T) {
 		op := linktest.NewTwin(func(ctx context.Context, call *sp.Call, n int) error {
-			call.KeepOpen() // also if it is given up
+			attach.KeepOpen(call) // also if it is given up
 			if n == 1 {
 				return linktest.Sleeps(ctx, 2*time.Second)
 			}
@@ -87,7 +88,7 @@ func TestTheFirstAttemptWins(t *testing.T) {
 		})
 		m := new(linktest.Meters)
 		call := linktest.Reading(t.Context(), op)
-		open, err := call.Run(t.Context(), hedged(t, hedge.WithMeterProvider(m)))
+		open, err := attach.Run(t.Context(), call, hedged(t, hedge.WithMeterProvider(m)))
 		f := op.Forks
 		if !open || err != nil || f.Adopted != 1 || !slices.Equal(f.Discarded, []int{2}) || len(f.Hooked[2]) != 1 {
 			t.Errorf("open %v, error %v, forks %+v", open, err, f)
@@ -95,7 +96,7 @@ func TestTheFirstAttemptWins(t *testing.T) {
 		if f.Inside[1].Err() != nil {
 			t.Error("the context of the rows is over")
 		}
-		call.Finish(nil)
+		attach.Finish(call, nil)
 		m.Same(t, map[string]int64{"sessionproxy.hedge.attempts sessionproxy.hedge.outcome=lost": 1})
 	})
 }
@@ -108,7 +109,7 @@ func TestACallThatIsFastEnoughIsMadeOnce(t *testing.T) {
 				return want
 			})
 			call := linktest.Reading(t.Context(), op)
-			_, err := call.Run(t.Context(), hedged(t))
+			_, err := attach.Run(t.Context(), call, hedged(t))
 			if !errors.Is(err, want) || len(op.Forks.Performed) != 1 || len(op.Forks.Hooked[1]) != 1 {
 				t.Errorf("error %v, forks %+v", err, op.Forks)
 			}
@@ -144,7 +145,7 @@ func TestFailuresOfAttempts(t *testing.T) {
 				return cmpErr(linktest.Sleeps(ctx, takes), err)
 			})
 			call, start := linktest.Reading(t.Context(), op), time.Now()
-			_, err := call.Run(t.Context(), hedged(t))
+			_, err := attach.Run(t.Context(), call, hedged(t))
 			if took := time.Since(start); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || took != c.took {
 				t.Errorf("%s: error %v after %v, want %v after %v", c.name, err, took, c.want, c.took)
 			}
@@ -174,7 +175,7 @@ func TestACallerThatGivesUpEndsBothAttempts(t *testing.T) {
 		op := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, _ int) error { return linktest.Sleeps(ctx, time.Hour) })
 		start := time.Now()
 		call := linktest.Reading(ctx, op)
-		_, err := call.Run(ctx, hedged(t))
+		_, err := attach.Run(ctx, call, hedged(t))
 		if !errors.Is(err, context.Canceled) || time.Since(start) != 2*time.Second || len(op.Forks.Performed) != 2 {
 			t.Errorf("error %v after %v, forks %+v", err, time.Since(start), op.Forks)
 		}
@@ -189,7 +190,7 @@ func TestADeadlineBeforeTheDelayLeavesNoTime(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		op := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, _ int) error { return linktest.Sleeps(ctx, time.Hour) })
-		_, err := linktest.Reading(ctx, op).Run(ctx, hedged(t))
+		_, err := attach.Run(ctx, linktest.Reading(ctx, op), hedged(t))
 		if !errors.Is(err, context.DeadlineExceeded) || op.Forks.Made != 0 {
 			t.Errorf("error %v, %d forks", err, op.Forks.Made)
 		}
@@ -200,7 +201,7 @@ func TestPanicsPassAndLeaveNothingBehind(t *testing.T) {
 	linktest.Bubble(t, func(t *testing.T) {
 		for which := 1; which <= 2; which++ {
 			op := linktest.NewTwin(func(ctx context.Context, call *sp.Call, n int) error {
-				call.KeepOpen()
+				attach.KeepOpen(call)
 				if err := linktest.Sleeps(ctx, 2*time.Second); err != nil {
 					return err
 				}
@@ -211,7 +212,7 @@ func TestPanicsPassAndLeaveNothingBehind(t *testing.T) {
 			})
 			got := func() (v any) {
 				defer func() { v = recover() }()
-				_, _ = linktest.Reading(t.Context(), op).Run(t.Context(), hedged(t))
+				_, _ = attach.Run(t.Context(), linktest.Reading(t.Context(), op), hedged(t))
 				return nil
 			}()
 			f := op.Forks
@@ -235,7 +236,7 @@ func TestGoexitOfAnAttempt(t *testing.T) {
 			}
 			return linktest.Sleeps(ctx, 2*time.Second)
 		})
-		if _, err := linktest.Reading(t.Context(), op).Run(t.Context(), hedged(t)); err != nil || op.Forks.Adopted != 1 {
+		if _, err := attach.Run(t.Context(), linktest.Reading(t.Context(), op), hedged(t)); err != nil || op.Forks.Adopted != 1 {
 			t.Errorf("error %v, forks %+v", err, op.Forks)
 		}
 		if got := op.Forks.Hooked[2]; len(got) != 1 || !errors.Is(got[0], sp.ErrAborted) {
@@ -255,7 +256,7 @@ func TestGoexitOfAnAttempt(t *testing.T) {
 		go func() {
 			call := linktest.Reading(t.Context(), op)
 			call.OnFinish(func(error) { finished++ })
-			_, _ = call.Run(t.Context(), hedged(t))
+			_, _ = attach.Run(t.Context(), call, hedged(t))
 			t.Error("Run returned")
 		}()
 		time.Sleep(3 * time.Second)
@@ -280,7 +281,7 @@ func TestAFailedAttemptGivesBackWhatTheOtherWaitsFor(t *testing.T) {
 			return cmpErr(linktest.Sleeps(ctx, 2*time.Second), linktest.ErrDriver)
 		})
 		call, start := linktest.Reading(t.Context(), op), time.Now()
-		_, err = call.Run(t.Context(), sp.NewChain(hedging(t), limiter).Then(sp.Perform))
+		_, err = attach.Run(t.Context(), call, sp.NewChain(hedging(t), limiter).Then(attach.Perform))
 		if took := time.Since(start); err != nil || took != 2*time.Second || op.Forks.Adopted != 2 {
 			t.Errorf("error %v after %v, adopted %d", err, took, op.Forks.Adopted)
 		}
@@ -310,7 +311,7 @@ func TestWhatIsHedged(t *testing.T) {
 			{"two", reads, sp.OpQuery, "SELECT 1; SELECT 2", nil, false},
 			{"exec", reads, sp.OpExec, "SELECT 1", nil, false},
 			{"in a transaction", reads, sp.OpQuery, "SELECT 1", func(c *sp.Call) { c.InTx = true }, false},
-			{"in a unit", sp.ContextWithCall(reads, unit), sp.OpQuery, "SELECT 1", nil, false},
+			{"in a unit", attach.Context(reads, unit), sp.OpQuery, "SELECT 1", nil, false},
 			{"on one connection", reads, sp.OpQuery, "SELECT 1", func(c *sp.Call) { c.Scope = sp.ScopeConn }, false},
 		} {
 			op := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, n int) error {
@@ -324,12 +325,12 @@ func TestWhatIsHedged(t *testing.T) {
 				c.change(call)
 			}
 			start := time.Now()
-			_, err := call.Run(c.ctx, hedged(t))
+			_, err := attach.Run(c.ctx, call, hedged(t))
 			if took := time.Since(start); err != nil || (took == time.Second) != c.hedged || (len(op.Forks.Performed) == 2) != c.hedged {
 				t.Errorf("%s: error %v after %v, performed %v", c.name, err, took, op.Forks.Performed)
 			}
 		}
-		if _, err := linktest.Statement(reads, sp.OpQuery, "SELECT 1", linktest.Returns(nil)).Run(reads, hedged(t)); err != nil {
+		if _, err := attach.Run(reads, linktest.Statement(reads, sp.OpQuery, "SELECT 1", linktest.Returns(nil)), hedged(t)); err != nil {
 			t.Errorf("an operation that can't be forked: %v", err)
 		}
 		screen := sp.NewChain(linktest.Must(t)(hedge.New())).Screen()
@@ -346,7 +347,7 @@ func TestTheBudgetBoundsSecondAttempts(t *testing.T) {
 		second := 0
 		for range 100 {
 			op := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, _ int) error { return linktest.Sleeps(ctx, 2*time.Second) })
-			_, _ = linktest.Reading(t.Context(), op).Run(t.Context(), h)
+			_, _ = attach.Run(t.Context(), linktest.Reading(t.Context(), op), h)
 			second += op.Forks.Made - 1
 		}
 		if second != 10+24 { // what was saved up, and a quarter of all but the first
@@ -364,7 +365,7 @@ func TestAPoolWithoutAFreeConnectionIsLeftAlone(t *testing.T) {
 		m := new(linktest.Meters)
 		h := hedged(t, hedge.WithPool(func() bool { return false }), hedge.WithMeterProvider(m))
 		op := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, _ int) error { return linktest.Sleeps(ctx, 2*time.Second) })
-		if _, err := linktest.Reading(t.Context(), op).Run(t.Context(), h); err != nil || len(op.Forks.Performed) != 1 {
+		if _, err := attach.Run(t.Context(), linktest.Reading(t.Context(), op), h); err != nil || len(op.Forks.Performed) != 1 {
 			t.Errorf("error %v, performed %v", err, op.Forks.Performed)
 		}
 		m.Same(t, map[string]int64{"sessionproxy.hedge.skipped sessionproxy.hedge.reason=pool": 1})
@@ -373,7 +374,7 @@ func TestAPoolWithoutAFreeConnectionIsLeftAlone(t *testing.T) {
 
 func TestTheDelayIsLearnedFromEachStatement(t *testing.T) {
 	linktest.Bubble(t, func(t *testing.T) {
-		h := sp.NewChain(linktest.Must(t)(hedge.New(hedge.WithPercentile(0.9)))).Then(sp.Perform)
+		h := sp.NewChain(linktest.Must(t)(hedge.New(hedge.WithPercentile(0.9)))).Then(attach.Perform)
 		call := func(text string, d time.Duration) *linktest.Forkings {
 			op := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, n int) error {
 				if n == 2 {
@@ -382,7 +383,7 @@ func TestTheDelayIsLearnedFromEachStatement(t *testing.T) {
 				return linktest.Sleeps(ctx, d)
 			})
 			ctx := sp.WithReadOnly(t.Context())
-			if _, err := linktest.Statement(ctx, sp.OpQuery, text, op).Run(ctx, h); err != nil {
+			if _, err := attach.Run(ctx, linktest.Statement(ctx, sp.OpQuery, text, op), h); err != nil {
 				t.Fatal(err)
 			}
 			return op.Forks
@@ -408,13 +409,13 @@ func TestTheDelayIsLearnedFromEachStatement(t *testing.T) {
 
 func TestFailuresTeachNoDelay(t *testing.T) {
 	linktest.Bubble(t, func(t *testing.T) {
-		h := sp.NewChain(linktest.Must(t)(hedge.New(hedge.WithPercentile(0.5)))).Then(sp.Perform)
+		h := sp.NewChain(linktest.Must(t)(hedge.New(hedge.WithPercentile(0.5)))).Then(attach.Perform)
 		for range 100 {
 			op := linktest.NewTwin(func(context.Context, *sp.Call, int) error { return linktest.ErrDriver })
-			_, _ = linktest.Reading(t.Context(), op).Run(t.Context(), h)
+			_, _ = attach.Run(t.Context(), linktest.Reading(t.Context(), op), h)
 		}
 		op := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, _ int) error { return linktest.Sleeps(ctx, time.Second) })
-		if _, _ = linktest.Reading(t.Context(), op).Run(t.Context(), h); op.Forks.Made != 0 {
+		if _, _ = attach.Run(t.Context(), linktest.Reading(t.Context(), op), h); op.Forks.Made != 0 {
 			t.Error("calls that fail at once have made all others slow")
 		}
 	})
@@ -458,7 +459,7 @@ func TestAPanicInTheFunctionOfThePoolIsTheCallsAlone(t *testing.T) {
 			t.Errorf("error %v, panicked %t, finished %d times, forks %+v", err, panicked, finished, slow.Forks)
 		}
 		fast := linktest.NewTwin(func(context.Context, *sp.Call, int) error { return nil })
-		if _, err := linktest.Reading(t.Context(), fast).Run(t.Context(), h); err != nil {
+		if _, err := attach.Run(t.Context(), linktest.Reading(t.Context(), fast), h); err != nil {
 			t.Errorf("a call that is fast enough: %v", err)
 		}
 	})

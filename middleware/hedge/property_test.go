@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 )
@@ -64,7 +65,7 @@ func TestWhateverTheAttemptsDoOneOutcomeIsTheCalls(t *testing.T) {
 			if retries {
 				chain = chain.Append(linktest.Retrying(1))
 			}
-			h := chain.Append(hedging(t)).Then(sp.Perform)
+			h := chain.Append(hedging(t)).Then(attach.Perform)
 			call, finished, start := linktest.Reading(t.Context(), op), 0, time.Now()
 			call.OnFinish(func(error) { finished++ })
 			open, err, panicked := linktest.RunCaught(call, h)
@@ -73,7 +74,7 @@ func TestWhateverTheAttemptsDoOneOutcomeIsTheCalls(t *testing.T) {
 				problem = fmt.Errorf("%d attempts, the first after %d ms", op.Forks.Made, heats[0].Takes)
 			}
 			if open {
-				call.Finish(nil)
+				attach.Finish(call, nil)
 			}
 			if problem == nil && finished != 1 {
 				problem = fmt.Errorf("finished %d times", finished)

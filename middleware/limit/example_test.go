@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -18,22 +19,22 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	h := sp.NewChain(limiter).Then(sp.Perform)
+	h := sp.NewChain(limiter).Then(attach.Perform)
 
 	// A query holds its permit until its rows are closed.
 	var query, second sp.Call
-	query.Reset(linktest.Opens())
+	attach.Reset(&query, linktest.Opens())
 	query.Op, query.Scope = sp.OpQuery, sp.ScopePool
-	_, _ = query.Run(context.Background(), h)
+	_, _ = attach.Run(context.Background(), &query, h)
 
-	second.Reset(linktest.Returns(nil))
+	attach.Reset(&second, linktest.Returns(nil))
 	second.Op, second.Scope = sp.OpExec, sp.ScopePool
-	_, err = second.Run(context.Background(), h)
+	_, err = attach.Run(context.Background(), &second, h)
 	fmt.Println(err)
 	fmt.Println("nothing was sent:", errors.Is(err, fault.ErrRejected))
 
-	query.Finish(nil)
-	_, err = second.Run(context.Background(), h)
+	attach.Finish(&query, nil)
+	_, err = attach.Run(context.Background(), &second, h)
 	fmt.Println(err)
 	// Output:
 	// limit: exec: limit of 1 calls at once: the queue of 0 is full
@@ -49,10 +50,10 @@ func Example_prioritiesAndShares() {
 
 	limiter, _ := limit.New(20, limit.WithQueue(100))
 	var report sp.Call
-	report.Reset(linktest.Returns(nil))
+	attach.Reset(&report, linktest.Returns(nil))
 	report.Op, report.Scope = sp.OpQuery, sp.ScopePool
-	report.Bind(ctx)
-	_, err := report.Run(ctx, sp.NewChain(limiter).Then(sp.Perform))
+	attach.Bind(ctx, &report)
+	_, err := attach.Run(ctx, &report, sp.NewChain(limiter).Then(attach.Perform))
 	fmt.Println(report.Marks.Priority < sp.PriorityNormal, report.Marks.Share, err)
 	// Output: true tenant-17 <nil>
 }

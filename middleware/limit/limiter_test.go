@@ -12,6 +12,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -25,7 +26,7 @@ func newLimit(t testing.TB, n int, opts ...limit.Option) (*limit.Limiter, sp.Han
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l, sp.NewChain(l).Then(sp.Perform)
+	return l, sp.NewChain(l).Then(attach.Perform)
 }
 
 // inUse fails the test unless so many permits are taken and so many calls wait.
@@ -40,10 +41,10 @@ func inUse(t *testing.T, l *limit.Limiter, permits, waiting int) {
 func hold(t *testing.T, h sp.Handler) (finish func()) {
 	t.Helper()
 	call := linktest.NewCall(t.Context(), sp.OpQuery, linktest.Opens())
-	if open, err := call.Run(t.Context(), h); !open || err != nil {
+	if open, err := attach.Run(t.Context(), call, h); !open || err != nil {
 		t.Fatalf("Run() = %v, %v", open, err)
 	}
-	return func() { call.Finish(nil) }
+	return func() { attach.Finish(call, nil) }
 }
 
 func TestAPermitLivesAsLongAsTheResult(t *testing.T) {
@@ -51,11 +52,11 @@ func TestAPermitLivesAsLongAsTheResult(t *testing.T) {
 	l, h := newLimit(t, 2)
 	for _, op := range []sp.Op{sp.OpQuery, sp.OpBegin, sp.OpBatch} {
 		call := linktest.NewCall(t.Context(), op, linktest.Opens())
-		if open, err := call.Run(t.Context(), h); !open || err != nil {
+		if open, err := attach.Run(t.Context(), call, h); !open || err != nil {
 			t.Fatalf("%v: Run() = %v, %v", op, open, err)
 		}
 		inUse(t, l, 1, 0)
-		call.Finish(linktest.ErrDriver)
+		attach.Finish(call, linktest.ErrDriver)
 		inUse(t, l, 0, 0)
 	}
 	for _, err := range []error{nil, linktest.ErrDriver} {
@@ -71,7 +72,7 @@ func TestWhatTakesAPermit(t *testing.T) {
 	t.Parallel()
 	l, h := newLimit(t, 1)
 	above := func(op sp.Op) context.Context {
-		return sp.ContextWithCall(t.Context(), linktest.NewCall(t.Context(), op, nil))
+		return attach.Context(t.Context(), linktest.NewCall(t.Context(), op, nil))
 	}
 	for _, c := range []struct {
 		name  string
@@ -103,7 +104,7 @@ func TestWhatTakesAPermit(t *testing.T) {
 			return nil
 		}})
 		call.InTx = c.inTx
-		if _, err := call.Run(c.ctx, h); err != nil || taken != c.takes {
+		if _, err := attach.Run(c.ctx, call, h); err != nil || taken != c.takes {
 			t.Errorf("%s: took %d permits, error %v; want %d", c.name, taken, err, c.takes)
 		}
 	}
@@ -116,10 +117,10 @@ func TestFirstComeFirstServed(t *testing.T) {
 		var served []int
 		for i := range 5 {
 			go func() {
-				_, _ = linktest.NewCall(t.Context(), sp.OpExec, &linktest.Script{Act: func(context.Context, *sp.Call) error {
+				_, _ = attach.Run(t.Context(), linktest.NewCall(t.Context(), sp.OpExec, &linktest.Script{Act: func(context.Context, *sp.Call) error {
 					served = append(served, i) // one at a time: the limit is 1
 					return nil
-				}}).Run(t.Context(), h)
+				}}), h)
 			}()
 			synctest.Wait()
 		}
@@ -160,7 +161,9 @@ func TestAFullQueueRefuses(t *testing.T) {
 	linktest.Bubble(t, func(t *testing.T) {
 		l, h := newLimit(t, 1, limit.WithQueue(1), limit.WithName("reports"))
 		finish := hold(t, h)
-		go func() { _, _ = linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)).Run(t.Context(), h) }()
+		go func() {
+			_, _ = attach.Run(t.Context(), linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)), h)
+		}()
 		synctest.Wait()
 
 		op := linktest.Returns(nil)
@@ -195,7 +198,7 @@ func TestADeadlineThatCannotBeMetIsRefusedAtOnce(t *testing.T) {
 		time.AfterFunc(time.Second, hold(t, h))
 		slow := &linktest.Script{Act: func(context.Context, *sp.Call) error { time.Sleep(time.Second); return nil }}
 		for range 5 {
-			go func() { _, _ = linktest.NewCall(t.Context(), sp.OpExec, slow).Run(t.Context(), h) }()
+			go func() { _, _ = attach.Run(t.Context(), linktest.NewCall(t.Context(), sp.OpExec, slow), h) }()
 		}
 		time.Sleep(3 * time.Second / 2)
 		inUse(t, l, 1, 4)
@@ -276,7 +279,7 @@ func TestACallerThatGivesUpLeavesTheQueue(t *testing.T) {
 		time.AfterFunc(time.Second, cancel)
 		op := linktest.Returns(nil)
 		call := linktest.NewCall(ctx, sp.OpExec, op)
-		_, err := call.Run(ctx, h)
+		_, err := attach.Run(ctx, call, h)
 		if !errors.Is(err, context.Canceled) || errors.Is(err, fault.ErrRejected) || op.Performed != 0 {
 			t.Errorf("error %v, performed %d times", err, op.Performed)
 		}
@@ -284,7 +287,7 @@ func TestACallerThatGivesUpLeavesTheQueue(t *testing.T) {
 			t.Errorf("verdict %+v", v)
 		}
 		inUse(t, l, 1, 0)
-		_, err = linktest.NewCall(ctx, sp.OpExec, op).Run(ctx, h)
+		_, err = attach.Run(ctx, linktest.NewCall(ctx, sp.OpExec, op), h)
 		if !errors.Is(err, context.Canceled) || l.Stats().Rejected != 0 {
 			t.Errorf("one that had given up before: %v, or it counts as refused", err)
 		}
@@ -301,10 +304,10 @@ func TestPanicsAndGoexitGiveThePermitBack(t *testing.T) {
 		go func() {
 			defer close(done)
 			defer func() { _ = recover() }()
-			_, _ = linktest.NewCall(t.Context(), sp.OpExec, &linktest.Script{Act: func(context.Context, *sp.Call) error {
+			_, _ = attach.Run(t.Context(), linktest.NewCall(t.Context(), sp.OpExec, &linktest.Script{Act: func(context.Context, *sp.Call) error {
 				end()
 				return nil
-			}}).Run(t.Context(), h)
+			}}), h)
 		}()
 		<-done
 		inUse(t, l, 0, 0)
@@ -384,7 +387,9 @@ func TestRefusalsAndTheQueueAreMeasured(t *testing.T) {
 		m := new(linktest.Meters)
 		l, h := newLimit(t, 1, limit.WithQueue(1), limit.WithName("reports"), limit.WithMeterProvider(m))
 		finish := hold(t, h)
-		go func() { _, _ = linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)).Run(t.Context(), h) }()
+		go func() {
+			_, _ = attach.Run(t.Context(), linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)), h)
+		}()
 		synctest.Wait()
 		_, _ = linktest.Run(t.Context(), sp.OpExec, linktest.Returns(nil), l)
 		_ = l.Admit(t.Context(), linktest.NewCall(t.Context(), sp.OpExec, nil))

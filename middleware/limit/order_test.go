@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 )
@@ -179,9 +180,9 @@ func TestACallWithAConnectionPassesAFullLimit(t *testing.T) {
 	h := l.Wrap(func(ctx context.Context, call *sp.Call) error { inside = l.Stats(); return nil })
 	run := func(scope sp.Scope, h sp.Handler) error {
 		var call sp.Call
-		call.Reset(nil)
+		attach.Reset(&call, nil)
 		call.Op, call.Scope = sp.OpExec, scope
-		_, err := call.Run(t.Context(), h)
+		_, err := attach.Run(t.Context(), &call, h)
 		return err
 	}
 	err = run(sp.ScopePool, l.Wrap(func(context.Context, *sp.Call) error {
@@ -207,17 +208,17 @@ func TestAVerifierPassesAFullLimit(t *testing.T) {
 	}
 	nothing := func(context.Context, *sp.Call) error { return nil }
 	var outer sp.Call
-	outer.Reset(nil)
+	attach.Reset(&outer, nil)
 	outer.Op, outer.Scope = sp.OpExec, sp.ScopePool
-	_, err = outer.Run(t.Context(), l.Wrap(func(context.Context, *sp.Call) error {
+	_, err = attach.Run(t.Context(), &outer, l.Wrap(func(context.Context, *sp.Call) error {
 		var verifier sp.Call
-		verifier.Reset(nil)
+		attach.Reset(&verifier, nil)
 		verifier.Op, verifier.Scope = sp.OpQuery, sp.ScopePool
-		verifier.Bind(sp.WithVerifying(t.Context()))
+		attach.Bind(sp.WithVerifying(t.Context()), &verifier)
 		if err := l.Admit(t.Context(), &verifier); err != nil {
 			return err
 		}
-		_, err := verifier.Run(t.Context(), l.Wrap(nothing))
+		_, err := attach.Run(t.Context(), &verifier, l.Wrap(nothing))
 		return err
 	}))
 	if err != nil || l.Stats().Passed != 1 {

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -20,7 +21,7 @@ import (
 )
 
 // works returns an operation that takes so long and then calls done.
-func works(d time.Duration, done func()) sp.Operation {
+func works(d time.Duration, done func()) attach.Performer {
 	return &linktest.Script{Act: func(context.Context, *sp.Call) error {
 		time.Sleep(d)
 		done()
@@ -36,7 +37,7 @@ func TestTheHigherPriorityIsServedFirst(t *testing.T) {
 		for _, p := range []sp.Priority{sp.PriorityLow, sp.PriorityNormal, sp.PriorityCritical, sp.PriorityHigh, sp.PriorityLow, 100, -100} {
 			ctx := sp.WithPriority(t.Context(), p)
 			go func() {
-				_, _ = linktest.NewCall(ctx, sp.OpExec, works(1, func() { served = append(served, sp.MarksFrom(ctx).Priority) })).Run(ctx, h)
+				_, _ = attach.Run(ctx, linktest.NewCall(ctx, sp.OpExec, works(1, func() { served = append(served, sp.MarksFrom(ctx).Priority) })), h)
 			}()
 			synctest.Wait()
 		}
@@ -58,7 +59,7 @@ func TestTheLowerPriorityIsRefusedFirst(t *testing.T) {
 		come := func(name string, p sp.Priority) {
 			ctx := sp.WithPriority(t.Context(), p)
 			go func() {
-				_, err := linktest.NewCall(ctx, sp.OpExec, linktest.Returns(nil)).Run(ctx, h)
+				_, err := attach.Run(ctx, linktest.NewCall(ctx, sp.OpExec, linktest.Returns(nil)), h)
 				mu.Lock()
 				defer mu.Unlock()
 				errs[name] = err
@@ -91,7 +92,7 @@ func TestTheLowerPriorityIsRefusedFirst(t *testing.T) {
 func tenant(ctx context.Context, h sp.Handler) int {
 	n := 0
 	for start := time.Now(); time.Since(start) < time.Second; {
-		if _, err := linktest.NewCall(ctx, sp.OpExec, works(time.Millisecond, func() { n++ })).Run(ctx, h); err != nil {
+		if _, err := attach.Run(ctx, linktest.NewCall(ctx, sp.OpExec, works(time.Millisecond, func() { n++ })), h); err != nil {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -120,7 +121,7 @@ func TestATenantThatFloodsTakesFromItsOwnShare(t *testing.T) {
 			for range flood {
 				wg.Go(func() {
 					for time.Now().Before(stop) {
-						if _, err := linktest.NewCall(ctx, sp.OpExec, works(time.Millisecond, func() {})).Run(ctx, h); err != nil {
+						if _, err := attach.Run(ctx, linktest.NewCall(ctx, sp.OpExec, works(time.Millisecond, func() {})), h); err != nil {
 							time.Sleep(time.Millisecond)
 						}
 					}
@@ -151,7 +152,7 @@ func TestNoPermitIsLostBetweenPriorities(t *testing.T) {
 				c.problem = err
 				return
 			}
-			c.handler = sp.NewChain(l).Then(sp.Perform)
+			c.handler = sp.NewChain(l).Then(attach.Perform)
 			var wg sync.WaitGroup
 			for i, v := range visits {
 				v.ctx = sp.WithShare(sp.WithPriority(context.Background(), sp.Priority(priorities[i])), shares[i])

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -94,7 +95,7 @@ func (c *crowd) perform(v visit) {
 		}
 		switch v.ends {
 		case linktest.LeavesOpen:
-			call.KeepOpen()
+			attach.KeepOpen(call)
 		case linktest.Fails:
 			return linktest.ErrDriver
 		case linktest.Breaks:
@@ -105,12 +106,12 @@ func (c *crowd) perform(v visit) {
 		return nil
 	}})
 	defer func() { _ = recover() }()
-	open, err := call.Run(ctx, c.handler)
+	open, err := attach.Run(ctx, call, c.handler)
 	switch {
 	case open:
 		time.Sleep(linktest.Milliseconds(v.reads))
 		c.step(-1)
-		call.Finish(nil)
+		attach.Finish(call, nil)
 	case !entered && ctx.Err() == nil && !errors.Is(err, fault.ErrRejected):
 		c.fail(fmt.Errorf("%+v: not let in, but %w", v, err))
 	case entered && errors.Is(err, fault.ErrRejected):
@@ -133,7 +134,7 @@ func TestNoPermitIsLostOrMadeUp(t *testing.T) {
 				c.problem = err
 				return
 			}
-			c.handler = sp.NewChain(l).Then(sp.Perform)
+			c.handler = sp.NewChain(l).Then(attach.Perform)
 			var wg sync.WaitGroup
 			for _, v := range visits {
 				wg.Go(func() { c.perform(v) })
@@ -159,7 +160,7 @@ func TestWhoeverWaitsIsServedInOrder(t *testing.T) {
 		var served []int
 		synctest.Test(t, func(*testing.T) {
 			l, _ := limit.New(1)
-			h := sp.NewChain(l).Then(sp.Perform)
+			h := sp.NewChain(l).Then(attach.Perform)
 			var wg sync.WaitGroup
 			for i, v := range visits {
 				wg.Go(func() {
@@ -169,11 +170,11 @@ func TestWhoeverWaitsIsServedInOrder(t *testing.T) {
 					if i > 0 && v.cancel != 0 {
 						time.AfterFunc(linktest.Milliseconds(v.cancel), cancel)
 					}
-					_, _ = linktest.NewCall(ctx, sp.OpExec, &linktest.Script{Act: func(context.Context, *sp.Call) error {
+					_, _ = attach.Run(ctx, linktest.NewCall(ctx, sp.OpExec, &linktest.Script{Act: func(context.Context, *sp.Call) error {
 						served = append(served, i)
 						time.Sleep(linktest.Milliseconds(v.works + 1))
 						return nil
-					}}).Run(ctx, h)
+					}}), h)
 				})
 			}
 			wg.Wait()
@@ -202,7 +203,7 @@ func TestPermitsUnderRealConcurrency(t *testing.T) {
 					c.step(-1)
 					return nil
 				}})
-				if _, err := call.Run(ctx, h); err != nil && !errors.Is(err, context.Canceled) {
+				if _, err := attach.Run(ctx, call, h); err != nil && !errors.Is(err, context.Canceled) {
 					t.Error(err)
 				}
 				cancel()

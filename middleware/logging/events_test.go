@@ -10,6 +10,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 	"github.com/sessionproxy/sessionproxy/middleware/logging"
 )
@@ -82,10 +83,10 @@ func TestRecordsThatRepeatEachOtherAreLeftOut(t *testing.T) {
 	linktest.Bubble(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
 		logs, r := logTo(t, slog.LevelDebug, logging.WithSampling(2, 10))
-		h := sp.NewChain(logs).Then(sp.Perform)
+		h := sp.NewChain(logs).Then(attach.Perform)
 		fail := func(n int, err error) {
 			for range n {
-				_, _ = linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(err)).Run(t.Context(), h)
+				_, _ = attach.Run(t.Context(), linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(err)), h)
 			}
 		}
 		fail(25, linktest.ErrUnique) // 1, 2, 12, 22
@@ -112,9 +113,9 @@ func TestRecordsThatRepeatEachOtherAreLeftOut(t *testing.T) {
 func TestEverySuccessIsLogged(t *testing.T) {
 	t.Parallel()
 	logs, r := logTo(t, slog.LevelDebug, logging.WithSampling(1, 0))
-	h := sp.NewChain(logs).Then(sp.Perform)
+	h := sp.NewChain(logs).Then(attach.Perform)
 	for range 50 {
-		_, _ = linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)).Run(t.Context(), h)
+		_, _ = attach.Run(t.Context(), linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)), h)
 	}
 	if n := len(r.Take()); n != 50 {
 		t.Errorf("%d records of 50 successes", n)
@@ -124,9 +125,9 @@ func TestEverySuccessIsLogged(t *testing.T) {
 func TestWithoutSamplingEveryFailureIsLogged(t *testing.T) {
 	t.Parallel()
 	logs, r := logTo(t, slog.LevelDebug, logging.WithoutSampling())
-	h := sp.NewChain(logs).Then(sp.Perform)
+	h := sp.NewChain(logs).Then(attach.Perform)
 	for range 50 {
-		_, _ = linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(linktest.ErrUnique)).Run(t.Context(), h)
+		_, _ = attach.Run(t.Context(), linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(linktest.ErrUnique)), h)
 	}
 	if n := len(r.Take()); n != 50 {
 		t.Errorf("%d records of 50 failures", n)

@@ -8,6 +8,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 	"github.com/sessionproxy/sessionproxy/middleware/logging"
 )
@@ -29,10 +30,10 @@ func Example() {
 	}
 	refuse := func(context.Context, *sp.Call) error { return linktest.PgError("23505") }
 	var call sp.Call
-	call.Reset(nil)
+	attach.Reset(&call, nil)
 	call.Op, call.Text = sp.OpExec, "INSERT INTO users VALUES ('alice')"
 	call.Target = &sp.Target{System: sp.PostgreSQL, Namespace: "shop"}
-	_, _ = call.Run(context.Background(), sp.NewChain(logs).Then(refuse))
+	_, _ = attach.Run(context.Background(), &call, sp.NewChain(logs).Then(refuse))
 	// Output:
 	// level=ERROR msg="database call failed" db.system.name=postgresql db.namespace=shop db.query.summary="INSERT users" db.query.text="INSERT INTO users VALUES (?)" error.type=23505 sessionproxy.fault.class=integrity db.response.status_code=23505
 }

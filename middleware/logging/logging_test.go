@@ -16,6 +16,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 	"github.com/sessionproxy/sessionproxy/middleware/logging"
 	"github.com/sessionproxy/sessionproxy/middleware/recovery"
@@ -31,14 +32,14 @@ func TestTheLevelTellsTheOutcome(t *testing.T) {
 	linktest.Bubble(t, func(t *testing.T) {
 		canceled, cancel := context.WithCancel(t.Context())
 		cancel()
-		inUnit := sp.ContextWithCall(t.Context(), linktest.NewCall(t.Context(), sp.OpTransaction, nil))
-		inQuery := sp.ContextWithCall(t.Context(), linktest.NewCall(t.Context(), sp.OpQuery, nil))
+		inUnit := attach.Context(t.Context(), linktest.NewCall(t.Context(), sp.OpTransaction, nil))
+		inQuery := attach.Context(t.Context(), linktest.NewCall(t.Context(), sp.OpQuery, nil))
 		sleeps := &linktest.Script{Act: func(context.Context, *sp.Call) error { time.Sleep(time.Second); return nil }}
 		for _, c := range []struct {
 			name    string
 			ctx     context.Context
 			op      sp.Op
-			do      sp.Operation
+			do      attach.Performer
 			level   slog.Level
 			message string
 		}{
@@ -94,7 +95,7 @@ func TestTheRecordsAttributes(t *testing.T) {
 		call := linktest.NewCall(ctx, sp.OpExec, op)
 		call.Target = &sp.Target{System: sp.PostgreSQL, Host: "db", Port: 5433, Namespace: "shop", User: "owner"}
 		call.Text = "UPDATE orders SET state = 'closed' WHERE id = 17"
-		if _, err := call.Run(ctx, sp.NewChain(logs).Then(sp.Perform)); err != nil {
+		if _, err := attach.Run(ctx, call, sp.NewChain(logs).Then(attach.Perform)); err != nil {
 			t.Fatal(err)
 		}
 		want := map[string]any{
@@ -146,7 +147,7 @@ func TestWhatTheTextShows(t *testing.T) {
 		for range 2 { // new, and known
 			call := linktest.NewCall(t.Context(), c.op, linktest.Returns(nil))
 			call.Target, call.Text = &sp.Target{System: sp.PostgreSQL}, c.text
-			_, _ = call.Run(t.Context(), sp.NewChain(logs).Then(sp.Perform))
+			_, _ = attach.Run(t.Context(), call, sp.NewChain(logs).Then(attach.Perform))
 			got, _ := linktest.Lone(t, r).Attrs["db.query.text"].(string)
 			if got != c.want {
 				t.Errorf("%v %q: text %q, want %q", c.op, c.text, got, c.want)
@@ -236,7 +237,7 @@ func TestAQueryIsLoggedWhenItsRowsAreClosed(t *testing.T) {
 	linktest.Bubble(t, func(t *testing.T) {
 		logs, r := logTo(t, slog.LevelDebug)
 		call := linktest.NewCall(t.Context(), sp.OpQuery, linktest.Opens())
-		if _, err := call.Run(t.Context(), sp.NewChain(logs).Then(sp.Perform)); err != nil {
+		if _, err := attach.Run(t.Context(), call, sp.NewChain(logs).Then(attach.Perform)); err != nil {
 			t.Fatal(err)
 		}
 		if got := r.Take(); len(got) != 0 {
@@ -244,7 +245,7 @@ func TestAQueryIsLoggedWhenItsRowsAreClosed(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		call.RowsReturned = 7
-		call.Finish(nil)
+		attach.Finish(call, nil)
 		got := linktest.Lone(t, r).Attrs
 		if got["db.response.returned_rows"] != int64(7) || got["db.client.operation.duration"] != 1.0 {
 			t.Errorf("attributes %v, want 7 rows in one second", got)
@@ -256,13 +257,13 @@ func TestBeginIsLoggedWhenTheTransactionHasBegun(t *testing.T) {
 	t.Parallel()
 	logs, r := logTo(t, slog.LevelDebug)
 	call := linktest.NewCall(t.Context(), sp.OpBegin, linktest.Opens())
-	if _, err := call.Run(t.Context(), sp.NewChain(logs).Then(sp.Perform)); err != nil {
+	if _, err := attach.Run(t.Context(), call, sp.NewChain(logs).Then(attach.Perform)); err != nil {
 		t.Fatal(err)
 	}
 	if got := linktest.Lone(t, r); got.Attrs["db.operation.name"] != "BEGIN" {
 		t.Errorf("record %+v, want BEGIN's", got)
 	}
-	call.Finish(linktest.ErrDriver)
+	attach.Finish(call, linktest.ErrDriver)
 	if got := r.Take(); len(got) != 0 {
 		t.Errorf("the end of the transaction was logged as BEGIN's: %v", got)
 	}
@@ -270,7 +271,7 @@ func TestBeginIsLoggedWhenTheTransactionHasBegun(t *testing.T) {
 
 func TestCallsThatNobodyReadsAboutAreLeftAlone(t *testing.T) {
 	t.Parallel()
-	inQuery := sp.ContextWithCall(t.Context(), linktest.NewCall(t.Context(), sp.OpQuery, nil))
+	inQuery := attach.Context(t.Context(), linktest.NewCall(t.Context(), sp.OpQuery, nil))
 	for _, c := range []struct {
 		name  string
 		level slog.Level
@@ -287,9 +288,9 @@ func TestCallsThatNobodyReadsAboutAreLeftAlone(t *testing.T) {
 			if call.Observed() {
 				t.Errorf("%s: it listens", c.name)
 			}
-			return sp.Perform(ctx, call)
+			return attach.Perform(ctx, call)
 		})
-		_, err := call.Run(c.ctx, h)
+		_, err := attach.Run(c.ctx, call, h)
 		if !errors.Is(err, linktest.ErrDriver) || len(r.Take()) != 0 {
 			t.Errorf("%s: error %v, or a record", c.name, err)
 		}

@@ -8,6 +8,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 	"github.com/sessionproxy/sessionproxy/middleware/ratelimit"
 )
@@ -18,12 +19,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	h := sp.NewChain(rate).Then(sp.Perform)
+	h := sp.NewChain(rate).Then(attach.Perform)
 	for range 3 {
 		var call sp.Call
-		call.Reset(linktest.Returns(nil))
+		attach.Reset(&call, linktest.Returns(nil))
 		call.Op, call.Scope = sp.OpExec, sp.ScopePool
-		_, err := call.Run(context.Background(), h)
+		_, err := attach.Run(context.Background(), &call, h)
 		if refusal, ok := errors.AsType[*ratelimit.Error](err); ok {
 			fmt.Println("come back in", refusal.RetryAfter.Round(time.Second))
 			continue

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -26,7 +27,7 @@ func newRate(t testing.TB, perSecond float64, burst int, opts ...ratelimit.Optio
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l, sp.NewChain(l).Then(sp.Perform)
+	return l, sp.NewChain(l).Then(attach.Perform)
 }
 
 func TestABurstPassesAndTheNextOnesWait(t *testing.T) {
@@ -67,7 +68,7 @@ func TestTheRateIsKept(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			h := sp.NewChain(l).Then(sp.Perform)
+			h := sp.NewChain(l).Then(attach.Perform)
 			tokens := float64(burst)
 			var wg sync.WaitGroup
 			for _, gap := range gaps {
@@ -80,7 +81,7 @@ func TestTheRateIsKept(t *testing.T) {
 				}
 				wg.Go(func() {
 					start := time.Now()
-					_, err := linktest.NewCall(context.Background(), sp.OpExec, linktest.Returns(nil)).Run(context.Background(), h)
+					_, err := attach.Run(context.Background(), linktest.NewCall(context.Background(), sp.OpExec, linktest.Returns(nil)), h)
 					took := time.Since(start)
 					refusal, refused := errors.AsType[*ratelimit.Error](err)
 					switch {
@@ -110,7 +111,7 @@ func TestNeverFasterThanTheRateAllows(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			h := sp.NewChain(l).Then(sp.Perform)
+			h := sp.NewChain(l).Then(attach.Perform)
 			var wg sync.WaitGroup
 			for i := range at {
 				wg.Go(func() {
@@ -120,12 +121,12 @@ func TestNeverFasterThanTheRateAllows(t *testing.T) {
 					if cancelled[i] != 0 {
 						time.AfterFunc(linktest.Milliseconds(cancelled[i]), cancel)
 					}
-					_, _ = linktest.NewCall(ctx, sp.OpExec, &linktest.Script{Act: func(context.Context, *sp.Call) error {
+					_, _ = attach.Run(ctx, linktest.NewCall(ctx, sp.OpExec, &linktest.Script{Act: func(context.Context, *sp.Call) error {
 						mu.Lock()
 						defer mu.Unlock()
 						starts = append(starts, time.Now())
 						return nil
-					}}).Run(ctx, h)
+					}}), h)
 				})
 			}
 			wg.Wait()
@@ -169,7 +170,9 @@ func TestACallThatWouldComeTooLateIsRefusedAtOnce(t *testing.T) {
 			}
 		}
 		start := time.Now()
-		go func() { _, _ = linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)).Run(t.Context(), h) }()
+		go func() {
+			_, _ = attach.Run(t.Context(), linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)), h)
+		}()
 		synctest.Wait()
 		_, err := linktest.Run(t.Context(), sp.OpExec, linktest.Returns(nil), l)
 		refusal, ok := errors.AsType[*ratelimit.Error](err)
@@ -205,7 +208,7 @@ func TestATokenThatNobodyUsedGoesToTheNext(t *testing.T) {
 		op := linktest.Returns(nil)
 		call := linktest.NewCall(ctx, sp.OpExec, op)
 		time.AfterFunc(time.Second/4, cancel)
-		_, err := call.Run(ctx, h)
+		_, err := attach.Run(ctx, call, h)
 		if v := call.Verdict(err); !errors.Is(err, context.Canceled) || op.Performed != 0 || v.Class != fault.ClassCanceled || v.Outcome != fault.OutcomeNotSent {
 			t.Errorf("error %v, verdict %+v", err, v)
 		}
@@ -213,7 +216,7 @@ func TestATokenThatNobodyUsedGoesToTheNext(t *testing.T) {
 		if _, err := linktest.Run(t.Context(), sp.OpExec, linktest.Returns(nil), l); err != nil || time.Since(start) != 3*time.Second/4 {
 			t.Errorf("after %v, error %v; want the token of the one that gave up", time.Since(start), err)
 		}
-		if _, err := linktest.NewCall(ctx, sp.OpExec, op).Run(ctx, h); !errors.Is(err, context.Canceled) {
+		if _, err := attach.Run(ctx, linktest.NewCall(ctx, sp.OpExec, op), h); !errors.Is(err, context.Canceled) {
 			t.Errorf("a caller that had given up before: %v", err)
 		}
 	})
@@ -225,13 +228,13 @@ func TestATransactionCountsOnce(t *testing.T) {
 		unit := linktest.NewCall(t.Context(), sp.OpTransaction, nil)
 		start := time.Now()
 		_, _ = linktest.Run(t.Context(), sp.OpTransaction, linktest.Returns(nil), l)
-		inside := sp.ContextWithCall(t.Context(), unit)
+		inside := attach.Context(t.Context(), unit)
 		for _, op := range []sp.Op{sp.OpBegin, sp.OpExec, sp.OpCommit} {
-			_, _ = linktest.NewCall(inside, op, linktest.Returns(nil)).Run(inside, h)
+			_, _ = attach.Run(inside, linktest.NewCall(inside, op, linktest.Returns(nil)), h)
 		}
 		inTx := linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil))
 		inTx.InTx = true
-		_, _ = inTx.Run(t.Context(), h)
+		_, _ = attach.Run(t.Context(), inTx, h)
 		if took := time.Since(start); took != 0 {
 			t.Errorf("waited %v inside", took)
 		}
@@ -268,7 +271,9 @@ func TestRefusalsOfARateAreMeasured(t *testing.T) {
 		m := new(linktest.Meters)
 		l, h := newRate(t, 1, 1, ratelimit.WithMeterProvider(m))
 		_, _ = linktest.Run(t.Context(), sp.OpExec, linktest.Returns(nil), l)
-		go func() { _, _ = linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)).Run(t.Context(), h) }()
+		go func() {
+			_, _ = attach.Run(t.Context(), linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)), h)
+		}()
 		synctest.Wait()
 		_, _ = linktest.Run(t.Context(), sp.OpExec, linktest.Returns(nil), l)
 		m.Same(t, map[string]int64{
@@ -286,16 +291,16 @@ func TestACallWithAConnectionDoesNotWaitForItsTurn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := l.Wrap(sp.Perform)
+		h := l.Wrap(attach.Perform)
 		start := time.Now()
 		for range 3 {
 			call := linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil))
 			call.Scope = sp.ScopeConn
-			if _, err := call.Run(t.Context(), h); err != nil || time.Since(start) != 0 {
+			if _, err := attach.Run(t.Context(), call, h); err != nil || time.Since(start) != 0 {
 				t.Errorf("waited %v: %v", time.Since(start), err)
 			}
 		}
-		if _, err := linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)).Run(t.Context(), h); err != nil || time.Since(start) != time.Second {
+		if _, err := attach.Run(t.Context(), linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(nil)), h); err != nil || time.Since(start) != time.Second {
 			t.Errorf("a call of a pool waited %v: %v", time.Since(start), err)
 		}
 	})

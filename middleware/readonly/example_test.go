@@ -6,6 +6,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 	"github.com/sessionproxy/sessionproxy/middleware/readonly"
 )
@@ -16,12 +17,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	h := sp.NewChain(guard).Then(sp.Perform)
+	h := sp.NewChain(guard).Then(attach.Perform)
 	for _, text := range []string{"SELECT name FROM users", "DELETE FROM users"} {
 		var call sp.Call
-		call.Reset(linktest.Returns(nil))
+		attach.Reset(&call, linktest.Returns(nil))
 		call.Op, call.Text = sp.OpExec, text
-		_, err := call.Run(context.Background(), h)
+		_, err := attach.Run(context.Background(), &call, h)
 		fmt.Println(err)
 	}
 	// Output:

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -16,7 +17,7 @@ import (
 func TestReadOnlyRefusesWhatIsNotCertainToRead(t *testing.T) {
 	t.Parallel()
 	guard := linktest.Must(t)(readonly.New())
-	h := sp.NewChain(guard).Then(sp.Perform)
+	h := sp.NewChain(guard).Then(attach.Perform)
 	for _, c := range []struct {
 		op     sp.Op
 		text   string
@@ -47,7 +48,7 @@ func TestReadOnlyRefusesWhatIsNotCertainToRead(t *testing.T) {
 		admit := guard.(sp.Admitter).Admit(t.Context(), call)
 		var events []sp.Event
 		call.OnEvent(func(e sp.Event) { events = append(events, e) })
-		_, err := call.Run(t.Context(), h)
+		_, err := attach.Run(t.Context(), call, h)
 		if c.passes {
 			if err != nil || admit != nil || op.Performed != 1 {
 				t.Errorf("%v %q: %v, %v; want it to pass", c.op, c.text, err, admit)
@@ -70,19 +71,19 @@ func TestReadOnlyRefusesWhatIsNotCertainToRead(t *testing.T) {
 func TestADeclarationDoesNotOpenTheGuard(t *testing.T) {
 	t.Parallel()
 	ctx := sp.WithReadOnly(t.Context())
-	h := sp.NewChain(linktest.Must(t)(readonly.New())).Then(sp.Perform)
-	if _, err := linktest.Statement(ctx, sp.OpExec, "DELETE FROM t", linktest.Returns(nil)).Run(ctx, h); !errors.Is(err, fault.ErrRejected) {
+	h := sp.NewChain(linktest.Must(t)(readonly.New())).Then(attach.Perform)
+	if _, err := attach.Run(ctx, linktest.Statement(ctx, sp.OpExec, "DELETE FROM t", linktest.Returns(nil)), h); !errors.Is(err, fault.ErrRejected) {
 		t.Errorf("error %v, want a refusal", err)
 	}
 }
 
 func TestTheTargetsDialectIsAsked(t *testing.T) {
 	t.Parallel()
-	h := sp.NewChain(linktest.Must(t)(readonly.New())).Then(sp.Perform)
+	h := sp.NewChain(linktest.Must(t)(readonly.New())).Then(attach.Perform)
 	for system, passes := range map[sp.System]bool{sp.PostgreSQL: true, sp.MySQL: false} {
 		call := linktest.Statement(t.Context(), sp.OpQuery, "SELECT 1 /*! INTO OUTFILE 'f' */", linktest.Returns(nil))
 		call.Target = &sp.Target{System: system}
-		if _, err := call.Run(t.Context(), h); (err == nil) != passes {
+		if _, err := attach.Run(t.Context(), call, h); (err == nil) != passes {
 			t.Errorf("%s: %v", system, err)
 		}
 	}
@@ -92,11 +93,11 @@ func TestTheGuardCanBeSwitched(t *testing.T) {
 	t.Parallel()
 	var maintenance atomic.Bool
 	guard := linktest.Must(t)(readonly.New(readonly.WithIf(func(context.Context) bool { return maintenance.Load() })))
-	h := sp.NewChain(guard).Then(sp.Perform)
+	h := sp.NewChain(guard).Then(attach.Perform)
 	unconcerned := sp.NewChain(guard).Screen()
 	for _, on := range []bool{false, true} {
 		maintenance.Store(on)
-		_, err := linktest.Statement(t.Context(), sp.OpExec, "DELETE FROM t", linktest.Returns(nil)).Run(t.Context(), h)
+		_, err := attach.Run(t.Context(), linktest.Statement(t.Context(), sp.OpExec, "DELETE FROM t", linktest.Returns(nil)), h)
 		if (err != nil) != on || unconcerned(t.Context(), sp.OpExec) == on {
 			t.Errorf("switched on: %v, error %v", on, err)
 		}
@@ -112,10 +113,10 @@ func TestPermissionIsAskedOfWhatWouldBeRefused(t *testing.T) {
 	h := sp.NewChain(linktest.Must(t)(readonly.New(readonly.WithPermission(func(_ context.Context, call *sp.Call) bool {
 		asked += call.Text
 		return call.Text == "PRAGMA table_info(t)"
-	})))).Then(sp.Perform)
+	})))).Then(attach.Perform)
 	for text, passes := range map[string]bool{"SELECT 1": true, "PRAGMA table_info(t)": true, "VACUUM": false} {
 		asked = ""
-		_, err := linktest.Statement(t.Context(), sp.OpQuery, text, linktest.Returns(nil)).Run(t.Context(), h)
+		_, err := attach.Run(t.Context(), linktest.Statement(t.Context(), sp.OpQuery, text, linktest.Returns(nil)), h)
 		if (err == nil) != passes || (asked != "") != (text != "SELECT 1") {
 			t.Errorf("%s: %v, asked about %q", text, err, asked)
 		}
@@ -124,8 +125,8 @@ func TestPermissionIsAskedOfWhatWouldBeRefused(t *testing.T) {
 
 func TestTheRefusalDoesNotShowTheStatement(t *testing.T) {
 	t.Parallel()
-	h := sp.NewChain(linktest.Must(t)(readonly.New())).Then(sp.Perform)
-	_, err := linktest.Statement(t.Context(), sp.OpExec, "DELETE FROM users WHERE name = 'alice'", nil).Run(t.Context(), h)
+	h := sp.NewChain(linktest.Must(t)(readonly.New())).Then(attach.Perform)
+	_, err := attach.Run(t.Context(), linktest.Statement(t.Context(), sp.OpExec, "DELETE FROM users WHERE name = 'alice'", nil), h)
 	if want := "readonly: exec: refused, since only reading is allowed here and this is not certain to read"; err == nil || err.Error() != want {
 		t.Errorf("error %q, want %q", err, want)
 	}

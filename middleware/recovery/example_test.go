@@ -6,6 +6,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/middleware/recovery"
 )
 
@@ -20,9 +21,9 @@ func Example() {
 	}
 	broken := func(context.Context, *sp.Call) error { panic("a driver's mistake") }
 	var call sp.Call
-	call.Reset(nil)
+	attach.Reset(&call, nil)
 	call.Op = sp.OpExec
-	_, err = call.Run(context.Background(), sp.NewChain(recoverer).Then(broken))
+	_, err = attach.Run(context.Background(), &call, sp.NewChain(recoverer).Then(broken))
 	fmt.Println(err)
 	// Output:
 	// reported: a driver's mistake

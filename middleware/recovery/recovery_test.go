@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -68,7 +69,7 @@ func TestAPanicIsNoOrdinaryErrorAndNeverRepeated(t *testing.T) {
 	for _, v := range []error{linktest.ErrSerialization, driver.ErrBadConn, fault.ErrPoolTimeout, context.Canceled} {
 		for _, op := range []sp.Op{sp.OpExec, sp.OpQuery, sp.OpTransaction} {
 			call := linktest.NewCall(t.Context(), op, linktest.Panics(v))
-			_, err := call.Run(t.Context(), sp.NewChain(linktest.Must(t)(recovery.New())).Then(sp.Perform))
+			_, err := attach.Run(t.Context(), call, sp.NewChain(linktest.Must(t)(recovery.New())).Then(attach.Perform))
 			if errors.Is(err, v) {
 				t.Errorf("%v: the panic matches %v", op, v)
 			}
@@ -88,7 +89,7 @@ func TestAPanicAfterAnErrorIsJudgedAnew(t *testing.T) {
 		}
 	})
 	call := linktest.NewCall(t.Context(), sp.OpExec, linktest.Returns(linktest.ErrSerialization))
-	_, err := call.Run(t.Context(), sp.NewChain(linktest.Must(t)(recovery.New()), broken).Then(sp.Perform))
+	_, err := attach.Run(t.Context(), call, sp.NewChain(linktest.Must(t)(recovery.New()), broken).Then(attach.Perform))
 	if v := call.Verdict(err); v.Retry != fault.RetryNone {
 		t.Errorf("verdict %+v is that of the error that the panic replaced", v)
 	}
@@ -112,13 +113,13 @@ func TestACommitThatPanickedIsUnknown(t *testing.T) {
 func TestAnOpenResultIsThrownAwayOnAPanic(t *testing.T) {
 	t.Parallel()
 	op := &linktest.Script{Act: func(_ context.Context, call *sp.Call) error {
-		call.KeepOpen()
+		attach.KeepOpen(call)
 		panic("after the rows were opened")
 	}}
 	finished := 0
 	call := linktest.NewCall(t.Context(), sp.OpQuery, op)
 	call.OnFinish(func(error) { finished++ })
-	open, err := call.Run(t.Context(), sp.NewChain(linktest.Must(t)(recovery.New())).Then(sp.Perform))
+	open, err := attach.Run(t.Context(), call, sp.NewChain(linktest.Must(t)(recovery.New())).Then(attach.Perform))
 	if open || err == nil || op.Discarded != 1 || finished != 1 {
 		t.Errorf("open %v, error %v, discarded %d, finished %d times", open, err, op.Discarded, finished)
 	}
@@ -137,7 +138,7 @@ func TestGoexitPasses(t *testing.T) {
 			return nil
 		}})
 		call.OnFinish(func(err error) { hook = err })
-		_, _ = call.Run(t.Context(), sp.NewChain(recoverer).Then(sp.Perform))
+		_, _ = attach.Run(t.Context(), call, sp.NewChain(recoverer).Then(attach.Perform))
 		returned = true
 	}()
 	<-done

@@ -9,6 +9,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 	"github.com/sessionproxy/sessionproxy/middleware/slowquery"
 )
@@ -26,9 +27,9 @@ func Example() {
 		return
 	}
 	var call sp.Call
-	call.Reset(&linktest.Script{})
+	attach.Reset(&call, &linktest.Script{})
 	call.Op, call.Text = sp.OpQuery, "SELECT name FROM users WHERE id = 7"
-	_, err = call.Run(context.Background(), sp.NewChain(slow).Then(sp.Perform))
+	_, err = attach.Run(context.Background(), &call, sp.NewChain(slow).Then(attach.Perform))
 	fmt.Println(err)
 	// Output:
 	// level=WARN msg="slow database statement" db.system.name=other_sql db.query.summary="SELECT users" db.query.text="SELECT name FROM users WHERE id = ?"

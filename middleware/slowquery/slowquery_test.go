@@ -12,6 +12,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 	"github.com/sessionproxy/sessionproxy/middleware/slowquery"
 )
@@ -34,12 +35,12 @@ func TestSlowStatementsAreWritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		slow, log := slowTo(t)
-		h := sp.NewChain(slow).Then(sp.Perform)
+		h := sp.NewChain(slow).Then(attach.Perform)
 		query := func(op sp.Op, text string, d time.Duration) []sp.Event {
 			var events []sp.Event
 			call := linktest.Statement(t.Context(), op, text, takes(d))
 			call.OnEvent(func(e sp.Event) { events = append(events, e) })
-			if _, err := call.Run(t.Context(), h); err != nil {
+			if _, err := attach.Run(t.Context(), call, h); err != nil {
 				t.Fatal(err)
 			}
 			return events
@@ -79,14 +80,14 @@ func TestRowsCountUntilTheyAreClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow, log := slowTo(t, slowquery.WithInterval(0))
 		call := linktest.Statement(t.Context(), sp.OpQuery, "SELECT 1", linktest.Opens())
-		if open, err := call.Run(t.Context(), sp.NewChain(slow).Then(sp.Perform)); !open || err != nil {
+		if open, err := attach.Run(t.Context(), call, sp.NewChain(slow).Then(attach.Perform)); !open || err != nil {
 			t.Fatal(open, err)
 		}
 		time.Sleep(3 * time.Second)
 		if len(log.Take()) != 0 {
 			t.Error("it was written before the end")
 		}
-		call.Finish(nil)
+		attach.Finish(call, nil)
 		if got := linktest.Lone(t, log); got.Attrs["db.client.operation.duration"] != 3.0 {
 			t.Errorf("%+v", got)
 		}
@@ -111,11 +112,11 @@ func TestPlansAreAskedForReadsAlone(t *testing.T) {
 			}
 			return "Seq Scan on t", nil
 		}))
-		h := sp.NewChain(slow).Then(sp.Perform)
+		h := sp.NewChain(slow).Then(attach.Perform)
 		run := func(op sp.Op, text string, inTx bool) linktest.Logged {
 			call := linktest.Statement(t.Context(), op, text, takes(2*time.Second))
 			call.InTx = inTx
-			if _, err := call.Run(t.Context(), h); err != nil {
+			if _, err := attach.Run(t.Context(), call, h); err != nil {
 				t.Fatal(err)
 			}
 			return linktest.Lone(t, log)

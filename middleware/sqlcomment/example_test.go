@@ -6,6 +6,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 	"github.com/sessionproxy/sessionproxy/middleware/sqlcomment"
 )
@@ -17,12 +18,12 @@ func Example() {
 		return
 	}
 	var call sp.Call
-	call.Reset(&linktest.Script{Act: func(_ context.Context, call *sp.Call) error {
+	attach.Reset(&call, &linktest.Script{Act: func(_ context.Context, call *sp.Call) error {
 		fmt.Println(call.Text)
 		return nil
 	}})
 	call.Op, call.Text = sp.OpQuery, "SELECT name FROM users WHERE id = $1"
-	_, err = call.Run(context.Background(), sp.NewChain(comment).Then(sp.Perform))
+	_, err = attach.Run(context.Background(), &call, sp.NewChain(comment).Then(attach.Perform))
 	fmt.Println(err)
 	// Output:
 	// SELECT name FROM users WHERE id = $1 /*env='prod',service='shop'*/

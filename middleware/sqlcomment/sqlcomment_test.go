@@ -10,6 +10,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 	"github.com/sessionproxy/sessionproxy/middleware/sqlcomment"
 )
@@ -27,7 +28,7 @@ func commented(t *testing.T, ctx context.Context, text string, opts ...sqlcommen
 	t.Helper()
 	var texts []string
 	call := linktest.Statement(ctx, sp.OpQuery, text, sends(&texts))
-	if _, err := call.Run(ctx, sp.NewChain(linktest.Must(t)(sqlcomment.New(opts...))).Then(sp.Perform)); err != nil {
+	if _, err := attach.Run(ctx, call, sp.NewChain(linktest.Must(t)(sqlcomment.New(opts...))).Then(attach.Perform)); err != nil {
 		t.Fatal(err)
 	}
 	if call.Text != text {
@@ -90,14 +91,14 @@ func TestCommentLeavesOthersAlone(t *testing.T) {
 	for _, op := range []sp.Op{sp.OpPrepare, sp.OpBatch, sp.OpBegin, sp.OpTransaction} {
 		var texts []string
 		call := linktest.Statement(t.Context(), op, "SELECT 1", sends(&texts))
-		if _, err := call.Run(t.Context(), sp.NewChain(comment).Then(sp.Perform)); err != nil || texts[0] != "SELECT 1" {
+		if _, err := attach.Run(t.Context(), call, sp.NewChain(comment).Then(attach.Perform)); err != nil || texts[0] != "SELECT 1" {
 			t.Errorf("%s: %q, error %v", op, texts, err)
 		}
 	}
 	var texts []string
 	call := linktest.Statement(t.Context(), sp.OpExec, "SELECT 1", sends(&texts))
 	call.Prepared = true
-	if _, err := call.Run(t.Context(), sp.NewChain(comment).Then(sp.Perform)); err != nil || texts[0] != "SELECT 1" {
+	if _, err := attach.Run(t.Context(), call, sp.NewChain(comment).Then(attach.Perform)); err != nil || texts[0] != "SELECT 1" {
 		t.Errorf("prepared: %q, error %v", texts, err)
 	}
 	// Each attempt is sent with one comment.
@@ -107,7 +108,7 @@ func TestCommentLeavesOthersAlone(t *testing.T) {
 		return errors.New("again")
 	}}
 	call = linktest.Statement(t.Context(), sp.OpExec, "SELECT 1", failing)
-	_, _ = call.Run(t.Context(), sp.NewChain(linktest.Retrying(3), comment).Then(sp.Perform))
+	_, _ = attach.Run(t.Context(), call, sp.NewChain(linktest.Retrying(3), comment).Then(attach.Perform))
 	if len(texts) != 3 || texts[2] != "SELECT 1 /*a='b'*/" {
 		t.Errorf("%q", texts)
 	}

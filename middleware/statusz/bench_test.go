@@ -5,20 +5,21 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 )
 
 // reused returns a function that runs one call over and over through the
 // interceptors, as an attachment does.
 func reused(ctx context.Context, do script, op sp.Op, links ...sp.Interceptor) func() {
-	h := sp.NewChain(links...).Then(sp.Perform)
+	h := sp.NewChain(links...).Then(attach.Perform)
 	call := new(sp.Call)
 	return func() {
-		call.Reset(do)
+		attach.Reset(call, do)
 		call.Op, call.Text, call.Target = op, "SELECT name FROM users WHERE id = $1", orders
-		call.Bind(ctx)
-		if open, _ := call.Run(ctx, h); open {
-			call.Finish(nil)
+		attach.Bind(ctx, call)
+		if open, _ := attach.Run(ctx, call, h); open {
+			attach.Finish(call, nil)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/middleware/hedge"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
@@ -66,16 +67,16 @@ func newPlay(answers []error) *play {
 			panic("x")
 		}
 		if err == nil && call.Op == sp.OpQuery {
-			call.KeepOpen()
+			attach.KeepOpen(call)
 		}
 		return err
 	}
 	return p
 }
 
-func (p *play) Fork() sp.Operation { return p }
-func (*play) Adopt(_ sp.Operation) {}
-func (*play) Discard()             {}
+func (p *play) Fork() attach.Performer { return p }
+func (*play) Adopt(_ attach.Performer) {}
+func (*play) Discard()                 {}
 
 // perform runs a call to the end of its result, and says what the caller got.
 func perform(ctx context.Context, h sp.Handler, op sp.Op, answers []error) (outcome string) {
@@ -85,12 +86,12 @@ func perform(ctx context.Context, h sp.Handler, op sp.Op, answers []error) (outc
 		}
 	}()
 	c := new(sp.Call)
-	c.Reset(newPlay(answers))
+	attach.Reset(c, newPlay(answers))
 	c.Op, c.Scope, c.Text, c.Target = op, sp.ScopePool, "SELECT 1 FROM users", orders
-	c.Bind(ctx)
-	open, err := c.Run(ctx, h)
+	attach.Bind(ctx, c)
+	open, err := attach.Run(ctx, c, h)
 	if open {
-		c.Finish(nil)
+		attach.Finish(c, nil)
 	}
 	return fmt.Sprint("open: ", open, ", error: ", err)
 }
@@ -118,8 +119,8 @@ func TestPageChangesNothing(t *testing.T) {
 			}
 			with = slices.Insert(with, inner, p.Innermost())
 			with = slices.Insert(with, outer, sp.Interceptor(p))
-			want = perform(ctx, sp.NewChain(without...).Then(sp.Perform), op, answers)
-			got = perform(ctx, sp.NewChain(with...).Then(sp.Perform), op, answers)
+			want = perform(ctx, sp.NewChain(without...).Then(attach.Perform), op, answers)
+			got = perform(ctx, sp.NewChain(with...).Then(attach.Perform), op, answers)
 			left = look(t, p)
 		})
 		if got != want || left.InFlight != 0 {

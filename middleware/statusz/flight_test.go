@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 )
@@ -40,7 +41,7 @@ func after(t *testing.T, p *statusz.Page, wait time.Duration, c *sp.Call, links 
 	through := make(chan struct{})
 	go func() {
 		defer close(through)
-		_, _ = c.Run(context.Background(), sp.NewChain(links...).Then(sp.Perform))
+		_, _ = attach.Run(context.Background(), c, sp.NewChain(links...).Then(attach.Perform))
 	}()
 	t.Cleanup(func() { <-through })
 	time.Sleep(wait)
@@ -144,14 +145,14 @@ func TestOpenResultsAreInFlightUntilTheirEnd(t *testing.T) {
 					time.Sleep(time.Second)
 					return opens(ctx, call)
 				}, op, "")
-				if _, err := c.Run(t.Context(), sp.NewChain(p, p.Innermost()).Then(sp.Perform)); err != nil {
+				if _, err := attach.Run(t.Context(), c, sp.NewChain(p, p.Innermost()).Then(attach.Perform)); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(5 * time.Second)
 				if f := only(t, p); f.Stage != stage || f.InStage != 5 || f.Age != 6 {
 					t.Errorf("open: %+v", f)
 				}
-				c.Finish(nil)
+				attach.Finish(c, nil)
 				s := look(t, p)
 				// A query takes until its rows are closed, the others until they have begun.
 				took := 1.0
@@ -175,19 +176,19 @@ func TestStepsTellWhereTheCallAboveIs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPage(t)
-		h := sp.NewChain(p, p.Innermost()).Then(sp.Perform)
+		h := sp.NewChain(p, p.Innermost()).Then(attach.Perform)
 		step := func(ctx context.Context, op sp.Op) error {
 			c := newCall(func(context.Context, *sp.Call) error {
 				time.Sleep(10 * time.Second)
 				return nil
 			}, op, "SELECT 1 FROM users")
-			c.Bind(ctx)
-			_, err := c.Run(ctx, h)
+			attach.Bind(ctx, c)
+			_, err := attach.Run(ctx, c, h)
 			return err
 		}
 		c := newCall(func(ctx context.Context, call *sp.Call) error {
 			time.Sleep(10 * time.Second) // waits for a place in the pool
-			below := sp.ContextWithCall(ctx, call)
+			below := attach.Context(ctx, call)
 			return errors.Join(step(below, sp.OpConnect), step(below, sp.OpQuery))
 		}, sp.OpQuery, "SELECT 1 FROM users")
 		c.Scope = sp.ScopePool
@@ -225,7 +226,7 @@ func TestForkTellsItsStage(t *testing.T) {
 			}
 		})
 		c := newCall(nil, sp.OpQuery, "SELECT 1")
-		c.Reset(forked{busy})
+		attach.Reset(c, forked{busy})
 		c.Op = sp.OpQuery
 		if f := after(t, p, time.Second, c, p, forks, p.Innermost()); f.Stage != "executing" {
 			t.Errorf("%+v", f)
@@ -236,8 +237,8 @@ func TestForkTellsItsStage(t *testing.T) {
 // forked is an operation that can be performed several times at once.
 type forked struct{ script }
 
-func (f forked) Fork() sp.Operation { return f }
-func (forked) Adopt(_ sp.Operation) {}
+func (f forked) Fork() attach.Performer { return f }
+func (forked) Adopt(_ attach.Performer) {}
 
 func TestInFlightTellsOfTheCall(t *testing.T) {
 	t.Parallel()
@@ -291,9 +292,9 @@ func TestOldestCallsAreShownFirstAndNotAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPage(t)
-		h := sp.NewChain(p).Then(sp.Perform)
+		h := sp.NewChain(p).Then(attach.Perform)
 		for range 130 {
-			if _, err := newCall(opens, sp.OpQuery, "SELECT 1 FROM users").Run(t.Context(), h); err != nil {
+			if _, err := attach.Run(t.Context(), newCall(opens, sp.OpQuery, "SELECT 1 FROM users"), h); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)

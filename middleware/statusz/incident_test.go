@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 )
@@ -131,8 +132,8 @@ func TestFailuresTellTheirTrace(t *testing.T) {
 	p := newPage(t)
 	perform := func(ctx context.Context, links ...sp.Interceptor) string {
 		c := newCall(returns(unique), sp.OpExec, "INSERT INTO users VALUES ($1)")
-		c.Bind(ctx)
-		_, _ = c.Run(ctx, sp.NewChain(links...).Then(sp.Perform))
+		attach.Bind(ctx, c)
+		_, _ = attach.Run(ctx, c, sp.NewChain(links...).Then(attach.Perform))
 		s := look(t, p)
 		if len(s.Failures) != 1 {
 			t.Fatalf("%+v", s.Failures)
@@ -172,9 +173,9 @@ func TestARollbackOfWhatIsGoneIsNoFailure(t *testing.T) {
 	for _, progress := range []fault.Progress{fault.ProgressUnsent, fault.ProgressUnknown} {
 		p := newPage(t)
 		c := new(sp.Call)
-		c.Reset(lost(progress))
+		attach.Reset(c, lost(progress))
 		c.Op, c.Target = sp.OpRollback, orders
-		_, _ = c.Run(t.Context(), sp.NewChain(p).Then(sp.Perform))
+		_, _ = attach.Run(t.Context(), c, sp.NewChain(p).Then(attach.Perform))
 		want := 0
 		if progress == fault.ProgressUnknown {
 			want = 1
@@ -190,7 +191,7 @@ func TestARollbackOfWhatIsGoneIsNoFailure(t *testing.T) {
 func TestNothingIsLostUnderLoad(t *testing.T) {
 	t.Parallel()
 	p := newPage(t, statusz.WithSlowThreshold(time.Nanosecond))
-	h := sp.NewChain(p, event(sp.Event{Kind: sp.EventRetry, Attempt: 1, Err: serialization}, 0), p.Innermost()).Then(sp.Perform)
+	h := sp.NewChain(p, event(sp.Event{Kind: sp.EventRetry, Attempt: 1, Err: serialization}, 0), p.Innermost()).Then(attach.Perform)
 	const workers, calls = 8, 300
 	var busy, watching sync.WaitGroup
 	stop := make(chan struct{})
@@ -208,10 +209,10 @@ func TestNothingIsLostUnderLoad(t *testing.T) {
 		busy.Go(func() {
 			c := new(sp.Call)
 			for i := range calls {
-				c.Reset([]script{returns(nil), opens, returns(unique)}[i%3])
+				attach.Reset(c, []script{returns(nil), opens, returns(unique)}[i%3])
 				c.Op, c.Text, c.Target = sp.OpQuery, fmt.Sprintf("SELECT %d FROM t%d", i, (i+w)%20), orders
-				if open, _ := c.Run(t.Context(), h); open {
-					c.Finish(nil)
+				if open, _ := attach.Run(t.Context(), c, h); open {
+					attach.Finish(c, nil)
 				}
 			}
 		})

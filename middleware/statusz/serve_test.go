@@ -12,6 +12,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 )
 
@@ -117,8 +118,8 @@ func TestNothingSecretIsShown(t *testing.T) {
 	} {
 		for _, err := range []error{nil, unique, errDriver} {
 			held := newCall(opens, sp.OpQuery, text)
-			held.Args = sp.PlainArgs([]any{secret})
-			if _, err := held.Run(t.Context(), sp.NewChain(p).Then(sp.Perform)); err != nil {
+			held.Args = attach.PlainArgs([]any{secret})
+			if _, err := attach.Run(t.Context(), held, sp.NewChain(p).Then(attach.Perform)); err != nil {
 				t.Fatal(err)
 			}
 			run(t, returns(err), sp.OpExec, text, p)
@@ -157,7 +158,7 @@ func TestNamesAreEscaped(t *testing.T) {
 	p := newPage(t, statusz.WithTitle(`<script>alert(1)</script>`))
 	c := newCall(returns(unique), sp.OpTransaction, "")
 	c.Marks.Operation = `<img src=x onerror=alert(2)>`
-	_, _ = c.Run(t.Context(), sp.NewChain(p).Then(sp.Perform))
+	_, _ = attach.Run(t.Context(), c, sp.NewChain(p).Then(attach.Perform))
 	run(t, returns(unique), sp.OpQuery, `SELECT * FROM "<b>users</b>"`, p)
 	body := get(p, http.MethodGet, "/").Body.String()
 	for _, raw := range []string{"<script>alert", "<img", "<b>users"} {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
@@ -56,7 +57,7 @@ func newService(t *testing.T) *service {
 		statusz.WithPool("reports", func() sp.PoolStats {
 			return sp.PoolStats{Idle: 1, Max: 4, Pending: sp.Unknown, Timeouts: sp.Unknown}
 		}))
-	s.handler = sp.NewChain(s.page, begins(7), s.limit, retrier, brk, s.page.Innermost()).Then(sp.Perform)
+	s.handler = sp.NewChain(s.page, begins(7), s.limit, retrier, brk, s.page.Innermost()).Then(attach.Perform)
 	return s
 }
 
@@ -129,26 +130,26 @@ func (s *service) draw(d *deal) (took time.Duration, fault error) {
 // make returns a call of a deal.
 func (s *service) make(ctx context.Context, d *deal) *sp.Call {
 	c := new(sp.Call)
-	c.Reset(script(func(ctx context.Context, call *sp.Call) error {
+	attach.Reset(c, script(func(ctx context.Context, call *sp.Call) error {
 		took, fault := s.draw(d)
 		select {
 		case <-time.After(took):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		below := sp.ContextWithCall(ctx, call)
+		below := attach.Context(ctx, call)
 		for i := range d.inside {
-			if _, err := s.make(below, &d.inside[i]).Run(below, s.handler); err != nil {
+			if _, err := attach.Run(below, s.make(below, &d.inside[i]), s.handler); err != nil {
 				return err
 			}
 		}
 		if fault == nil && d.reading > 0 {
-			call.KeepOpen()
+			attach.KeepOpen(call)
 		}
 		return fault
 	}))
 	c.Op, c.Scope, c.Text, c.Target = d.op, sp.ScopePool, d.text, d.target
-	c.Bind(ctx)
+	attach.Bind(ctx, c)
 	c.Marks.Operation = d.operation
 	if c.Parent != nil {
 		c.InTx, c.Scope = true, sp.ScopeConn
@@ -170,9 +171,9 @@ func (s *service) customer(ctx context.Context) {
 			}
 		}
 		c := s.make(ctx, d)
-		if open, _ := c.Run(ctx, s.handler); open {
+		if open, _ := attach.Run(ctx, c, s.handler); open {
 			time.Sleep(d.reading)
-			c.Finish(nil)
+			attach.Finish(c, nil)
 		}
 		time.Sleep(pause)
 	}

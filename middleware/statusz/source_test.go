@@ -11,6 +11,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
@@ -70,14 +71,14 @@ func TestLimitsOfTheMiddlewareAreShown(t *testing.T) {
 	}
 	p := newPage(t, statusz.WithLimit(func() statusz.Limit { return statusz.Limit(limit.Stats()) }))
 	c := newCall(opens, sp.OpQuery, "SELECT 1")
-	if _, err := c.Run(t.Context(), sp.NewChain(p, limit).Then(sp.Perform)); err != nil {
+	if _, err := attach.Run(t.Context(), c, sp.NewChain(p, limit).Then(attach.Perform)); err != nil {
 		t.Fatal(err)
 	}
 	l := look(t, p).Limits[0]
 	if l["name"] != "shop" || l["limit"] != 2.0 || l["in_use"] != 1.0 || l["queue"] != 5.0 || l["waiting"] != 0.0 || l["rejected"] != 0.0 {
 		t.Errorf("%v", l)
 	}
-	c.Finish(nil)
+	attach.Finish(c, nil)
 	if l := look(t, p).Limits[0]; l["in_use"] != 0.0 {
 		t.Errorf("%v", l)
 	}
@@ -97,7 +98,7 @@ func TestBudgetsAreShownByDatabase(t *testing.T) {
 		p := newPage(t, statusz.WithBudget(budget.Remaining, 20))
 		c := newCall(returns(syscall.ECONNREFUSED), sp.OpTransaction, "")
 		c.Scope = sp.ScopePool
-		_, _ = c.Run(t.Context(), sp.NewChain(p, retrier).Then(sp.Perform))
+		_, _ = attach.Run(t.Context(), c, sp.NewChain(p, retrier).Then(attach.Perform))
 		s := look(t, p)
 		if len(s.Budgets) != 1 || s.Budgets[0].Target != "postgresql://db1:5432/orders" || s.Budgets[0].Capacity != 20 ||
 			s.Budgets[0].Remaining >= 20 || s.Budgets[0].Remaining != budget.Remaining(orders) {
@@ -123,7 +124,7 @@ func TestBreakersTellTheirStateAndHistory(t *testing.T) {
 		call := func(err error) {
 			c := newCall(returns(err), sp.OpExec, "")
 			c.Scope = sp.ScopePool
-			_, _ = c.Run(t.Context(), sp.NewChain(asks, hears, brk).Then(sp.Perform))
+			_, _ = attach.Run(t.Context(), c, sp.NewChain(asks, hears, brk).Then(attach.Perform))
 		}
 		for range 3 {
 			call(pgError("57P03"))

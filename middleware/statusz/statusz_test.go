@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 )
@@ -29,7 +30,7 @@ func returns(err error) script { return func(context.Context, *sp.Call) error { 
 
 // opens leaves a result open.
 func opens(_ context.Context, call *sp.Call) error {
-	call.KeepOpen()
+	attach.KeepOpen(call)
 	return nil
 }
 
@@ -60,7 +61,7 @@ func newPage(t testing.TB, opts ...statusz.Option) *statusz.Page {
 // newCall returns a call of the test's database.
 func newCall(do script, op sp.Op, text string) *sp.Call {
 	c := new(sp.Call)
-	c.Reset(do)
+	attach.Reset(c, do)
 	c.Op, c.Text, c.Target = op, text, orders
 	return c
 }
@@ -69,8 +70,8 @@ func newCall(do script, op sp.Op, text string) *sp.Call {
 func run(t *testing.T, do script, op sp.Op, text string, links ...sp.Interceptor) {
 	t.Helper()
 	c := newCall(do, op, text)
-	c.Bind(t.Context())
-	_, _ = c.Run(t.Context(), sp.NewChain(links...).Then(sp.Perform))
+	attach.Bind(t.Context(), c)
+	_, _ = attach.Run(t.Context(), c, sp.NewChain(links...).Then(attach.Perform))
 }
 
 // get asks for the page, with headers given as names and values.

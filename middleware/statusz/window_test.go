@@ -8,6 +8,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 )
 
 func TestLatenciesAreOfTheLastWindows(t *testing.T) {
@@ -114,13 +115,13 @@ func TestEventsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPage(t)
 		h := func(detail string) sp.Handler {
-			return sp.NewChain(p, event(sp.Event{Kind: "custom", Detail: detail}, 0)).Then(sp.Perform)
+			return sp.NewChain(p, event(sp.Event{Kind: "custom", Detail: detail}, 0)).Then(attach.Perform)
 		}
 		c := new(sp.Call) // one, so that all events are heard at one place
 		call := func(detail string) {
-			c.Reset(returns(nil))
+			attach.Reset(c, returns(nil))
 			c.Op, c.Target = sp.OpExec, orders
-			_, _ = c.Run(t.Context(), h(detail))
+			_, _ = attach.Run(t.Context(), c, h(detail))
 		}
 		for i := range 100 {
 			call(fmt.Sprint("once ", i))
@@ -164,19 +165,19 @@ func TestSummariesAreBounded(t *testing.T) {
 func TestDatabasesAreBounded(t *testing.T) {
 	t.Parallel()
 	p := newPage(t)
-	h := sp.NewChain(p).Then(sp.Perform)
+	h := sp.NewChain(p).Then(attach.Perform)
 	for i := range 100 {
 		for _, user := range []string{"reader", "writer"} {
 			c := newCall(returns(nil), sp.OpCommit, "")
 			c.Target = &sp.Target{System: sp.MySQL, Host: fmt.Sprint("tenant", i), User: user}
-			if _, err := c.Run(t.Context(), h); err != nil {
+			if _, err := attach.Run(t.Context(), c, h); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	c := newCall(returns(nil), sp.OpCommit, "")
 	c.Target = nil
-	_, _ = c.Run(t.Context(), h)
+	_, _ = attach.Run(t.Context(), c, h)
 	s := look(t, p)
 	if len(s.Latencies) != 65 || s.Overall.Count != 201 {
 		t.Errorf("%d databases, %d calls", len(s.Latencies), s.Overall.Count)

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -37,7 +38,7 @@ func newRig(t testing.TB, opts ...throttle.Option) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{th, sp.NewChain(th).Then(sp.Perform)}
+	return &rig{th, sp.NewChain(th).Then(attach.Perform)}
 }
 
 // run performs a statement that is answered with err.
@@ -47,7 +48,7 @@ func (r *rig) run(err error) error {
 
 func (r *rig) call(call *sp.Call) error {
 	call.Target = target
-	_, err := call.Run(context.Background(), r.handler)
+	_, err := attach.Run(context.Background(), call, r.handler)
 	return err
 }
 
@@ -119,7 +120,7 @@ func TestWhatBelongsToAnotherCallPasses(t *testing.T) {
 		_ = r.run(tooMany)
 		ctx := context.Background()
 		unit := linktest.NewCall(ctx, sp.OpTransaction, linktest.Returns(nil))
-		inside := sp.ContextWithCall(ctx, unit)
+		inside := attach.Context(ctx, unit)
 		inTx := linktest.NewCall(ctx, sp.OpExec, linktest.Returns(nil))
 		inTx.InTx = true
 		exec := linktest.NewCall(ctx, sp.OpExec, linktest.Returns(nil))
@@ -127,7 +128,7 @@ func TestWhatBelongsToAnotherCallPasses(t *testing.T) {
 			"BEGIN of a unit":            linktest.NewCall(inside, sp.OpBegin, linktest.Returns(nil)),
 			"connect of a unit":          linktest.NewCall(inside, sp.OpConnect, linktest.Returns(nil)),
 			"statement in a transaction": inTx,
-			"step":                       linktest.NewCall(sp.ContextWithCall(ctx, exec), sp.OpConnect, linktest.Returns(nil)),
+			"step":                       linktest.NewCall(attach.Context(ctx, exec), sp.OpConnect, linktest.Returns(nil)),
 			"ROLLBACK":                   linktest.NewCall(ctx, sp.OpRollback, linktest.Returns(nil)),
 			"session's method":           linktest.NewCall(ctx, sp.OpSessionFlush, linktest.Returns(nil)),
 		} {
@@ -289,12 +290,12 @@ func TestRefusedCallsAreMeasuredByTarget(t *testing.T) {
 
 // admitted returns a function that performs a call that passes.
 func admitted(t testing.TB, links ...sp.Interceptor) func() {
-	h := sp.NewChain(links...).Then(sp.Perform)
+	h := sp.NewChain(links...).Then(attach.Perform)
 	operation, call := linktest.Returns(nil), new(sp.Call)
 	return func() {
-		call.Reset(operation)
+		attach.Reset(call, operation)
 		call.Op, call.Scope, call.Target = sp.OpExec, sp.ScopePool, target
-		if _, err := call.Run(context.Background(), h); err != nil {
+		if _, err := attach.Run(context.Background(), call, h); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 
 	"github.com/sessionproxy/sessionproxy/middleware/timeout"
@@ -24,9 +25,9 @@ func Example() {
 		return ctx.Err()
 	}
 	var call sp.Call
-	call.Reset(nil)
+	attach.Reset(&call, nil)
 	call.Op = sp.OpQuery
-	_, err = call.Run(context.Background(), sp.NewChain(limited).Then(slow))
+	_, err = attach.Run(context.Background(), &call, sp.NewChain(limited).Then(slow))
 	fmt.Println(err)
 	fmt.Println("ours, not the caller's:", errors.Is(err, fault.ErrAttemptTimeout))
 	// Output:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 )
@@ -18,7 +19,7 @@ func took(t *testing.T, link sp.Interceptor, text string, d time.Duration) time.
 	call := linktest.Statement(t.Context(), sp.OpQuery, text, &linktest.Script{Act: func(ctx context.Context, _ *sp.Call) error {
 		return linktest.Sleeps(ctx, d)
 	}})
-	_, err := call.Run(t.Context(), sp.NewChain(link).Then(sp.Perform))
+	_, err := attach.Run(t.Context(), call, sp.NewChain(link).Then(attach.Perform))
 	if late, ok := errors.AsType[*timeout.Error](err); ok {
 		return late.Limit
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -20,7 +21,7 @@ func contextOf(ctx context.Context, call *sp.Call, links ...sp.Interceptor) cont
 		inside = ctx
 		return nil
 	}
-	_, _ = call.Run(ctx, sp.NewChain(links...).Then(core))
+	_, _ = attach.Run(ctx, call, sp.NewChain(links...).Then(core))
 	return inside
 }
 
@@ -32,7 +33,7 @@ func TestTimeoutDoesNothingWhereItHasNothingToDo(t *testing.T) {
 		equal, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		above := linktest.NewCall(t.Context(), sp.OpQuery, linktest.Returns(nil))
-		step := sp.ContextWithCall(t.Context(), above)
+		step := attach.Context(t.Context(), above)
 		for name, c := range map[string]struct {
 			ctx context.Context
 			op  sp.Op
@@ -58,7 +59,7 @@ func TestLimitsByOperation(t *testing.T) {
 		limited := linktest.Must(t)(timeout.New(time.Second,
 			timeout.WithFor(10*time.Second, sp.OpTransaction, sp.OpCopy),
 			timeout.WithFor(3*time.Second, sp.OpRollback)))
-		unit := sp.ContextWithCall(t.Context(), linktest.NewCall(t.Context(), sp.OpTransaction, nil))
+		unit := attach.Context(t.Context(), linktest.NewCall(t.Context(), sp.OpTransaction, nil))
 		for _, c := range []struct {
 			ctx  context.Context
 			op   sp.Op

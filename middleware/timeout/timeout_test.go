@@ -11,6 +11,7 @@ import (
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
@@ -54,7 +55,7 @@ func TestTheContextSaysWhoseTimeIsUp(t *testing.T) {
 			return ctx.Err()
 		})
 		call := linktest.NewCall(t.Context(), sp.OpExec, op)
-		_, err := call.Run(t.Context(), sp.NewChain(limited).Then(sp.Perform))
+		_, err := attach.Run(t.Context(), call, sp.NewChain(limited).Then(attach.Perform))
 		if v := call.Verdict(err); v.Class != fault.ClassAttemptTimeout || v.Breaker != fault.BreakerFailure {
 			t.Errorf("verdict %+v, want a failed attempt", v)
 		}
@@ -74,7 +75,7 @@ func TestTheLimitIsTheDeadlineUntilTheResultIsHandedOver(t *testing.T) {
 			return open(ctx, call)
 		}
 		call := linktest.NewCall(t.Context(), sp.OpQuery, op)
-		open2, err := call.Run(t.Context(), sp.NewChain(linktest.Must(t)(timeout.New(time.Second))).Then(sp.Perform))
+		open2, err := attach.Run(t.Context(), call, sp.NewChain(linktest.Must(t)(timeout.New(time.Second))).Then(attach.Perform))
 		if !open2 || err != nil {
 			t.Fatalf("Run() = %v, %v", open2, err)
 		}
@@ -83,7 +84,7 @@ func TestTheLimitIsTheDeadlineUntilTheResultIsHandedOver(t *testing.T) {
 		if _, ok := inside.Deadline(); ok || inside.Err() != nil {
 			t.Errorf("the rows' context has a deadline, or ended: %v", inside.Err())
 		}
-		call.Finish(nil)
+		attach.Finish(call, nil)
 		if inside.Err() == nil {
 			t.Error("the rows' context outlives the call")
 		}
@@ -101,14 +102,14 @@ func TestRowsEndWithTheCallersContext(t *testing.T) {
 			return open(ctx, call)
 		}
 		call := linktest.NewCall(ctx, sp.OpBegin, op)
-		if _, err := call.Run(ctx, sp.NewChain(linktest.Must(t)(timeout.New(time.Second))).Then(sp.Perform)); err != nil {
+		if _, err := attach.Run(ctx, call, sp.NewChain(linktest.Must(t)(timeout.New(time.Second))).Then(attach.Perform)); err != nil {
 			t.Fatal(err)
 		}
 		cancel()
 		if !errors.Is(inside.Err(), context.Canceled) {
 			t.Errorf("Err() = %v, want the caller's", inside.Err())
 		}
-		call.Finish(context.Canceled)
+		attach.Finish(call, context.Canceled)
 	})
 }
 
@@ -117,7 +118,7 @@ func TestAResultThatCameTooLateIsThrownAway(t *testing.T) {
 		op := linktest.Opens()
 		op.Act = func(ctx context.Context, call *sp.Call) error {
 			<-ctx.Done()
-			call.KeepOpen()
+			attach.KeepOpen(call)
 			return nil
 		}
 		events, err := linktest.Run(t.Context(), sp.OpQuery, op, linktest.Must(t)(timeout.New(time.Second)))
@@ -293,12 +294,12 @@ func TestAttemptsThatSucceedInTimeLeaveNoLimitBehind(t *testing.T) {
 			return open(ctx, call)
 		}
 		call := linktest.NewCall(t.Context(), sp.OpQuery, op)
-		h := sp.NewChain(linktest.Retrying(3), linktest.Must(t)(timeout.New(time.Second))).Then(sp.Perform)
-		if isOpen, err := call.Run(t.Context(), h); !isOpen || err != nil {
+		h := sp.NewChain(linktest.Retrying(3), linktest.Must(t)(timeout.New(time.Second))).Then(attach.Perform)
+		if isOpen, err := attach.Run(t.Context(), call, h); !isOpen || err != nil {
 			t.Fatalf("Run() = %v, %v", isOpen, err)
 		}
 		time.Sleep(time.Hour)
-		if !call.Finish(nil) {
+		if !attach.Finish(call, nil) {
 			t.Error("the rows had ended before they were closed")
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/engine/internal/gate"
 )
@@ -85,7 +86,7 @@ type operation struct {
 
 func (o operation) Do(_ context.Context, call *sp.Call) error {
 	if o.open {
-		call.KeepOpen()
+		attach.KeepOpen(call)
 	}
 	return o.err
 }
@@ -111,12 +112,12 @@ func inUse(t *testing.T, g *gate.Gate, limit int) (n int) {
 func TestACallHoldsItsPermitAsLongAsItsResult(t *testing.T) {
 	t.Parallel()
 	g := gate.New(2, 0, 0)
-	h := sp.NewChain(g).Then(sp.Perform)
+	h := sp.NewChain(g).Then(attach.Perform)
 	start := func(op sp.Op, scope sp.Scope, o operation) *sp.Call {
 		call := &sp.Call{}
-		call.Reset(o)
+		attach.Reset(call, o)
 		call.Op, call.Scope = op, scope
-		_, _ = call.Run(t.Context(), h)
+		_, _ = attach.Run(t.Context(), call, h)
 		return call
 	}
 	start(sp.OpExec, sp.ScopePool, operation{})
@@ -133,7 +134,7 @@ func TestACallHoldsItsPermitAsLongAsItsResult(t *testing.T) {
 	if n := inUse(t, g, 2); n != 1 {
 		t.Errorf("%d permits for open rows", n)
 	}
-	open.Finish(nil)
+	attach.Finish(open, nil)
 	if n := inUse(t, g, 2); n != 0 {
 		t.Errorf("%d permits after the rows were closed", n)
 	}
@@ -154,9 +155,9 @@ func TestEachAttemptWaitsAnew(t *testing.T) {
 		}
 	})
 	call := &sp.Call{}
-	call.Reset(operation{err: errors.New("boom")})
+	attach.Reset(call, operation{err: errors.New("boom")})
 	call.Op, call.Scope = sp.OpExec, sp.ScopePool
-	_, _ = call.Run(t.Context(), sp.NewChain(retry, g).Then(sp.Perform))
+	_, _ = attach.Run(t.Context(), call, sp.NewChain(retry, g).Then(attach.Perform))
 	if seen != 0 || inUse(t, g, 1) != 0 {
 		t.Errorf("%d permits between attempts, %d after them", seen, inUse(t, g, 1))
 	}
