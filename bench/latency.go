@@ -23,7 +23,7 @@ const latencyStatements = 100
 
 const latencyUpdate = "UPDATE latency SET n = n + 1 WHERE id = $1"
 
-// Latency sends 100 statements over a link, as a blocking and as an awaited
+// Latency sends 100 statements over a link, as a blocking and as an async
 // session and as a batch by hand, and writes a table of the times, which are
 // medians of rounds. The link takes oneWay in each direction.
 func Latency(ctx context.Context, w io.Writer, oneWay time.Duration, rounds int) (err error) {
@@ -92,7 +92,7 @@ func (l *latency) table(ctx context.Context, w io.Writer, oneWay time.Duration, 
 		name string
 		send func(ctx context.Context) error
 	}{
-		{"blocking session", l.blocking}, {"awaited session", l.awaited}, {"pgx.Batch by hand", l.byHand},
+		{"blocking session", l.blocking}, {"async session", l.awaited}, {"pgx.Batch by hand", l.byHand},
 	}
 	times := make([][]time.Duration, len(ways))
 	for round := range rounds + 1 { // the first makes connections and prepares statements
@@ -144,7 +144,7 @@ func (l *latency) awaited(ctx context.Context) (err error) {
 	for i := range latencyStatements {
 		a.Execute(ctx, engine.Text(latencyUpdate, i))
 	}
-	return a.Commit(ctx).Await(ctx) // tells of errors that nobody has awaited
+	return a.Commit(ctx).Await(ctx) // returns errors that nobody has awaited
 }
 
 func (l *latency) byHand(ctx context.Context) error {

@@ -1,4 +1,4 @@
-// Command latency compares blocking and awaited sessions over a link that takes
+// Command latency compares blocking and async sessions over a link that takes
 // a while: 100 statements in a transaction on PostgreSQL.
 //
 //	go run -C bench ./cmd/latency [-oneway 500us] [-rounds 15]
