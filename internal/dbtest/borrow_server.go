@@ -49,7 +49,7 @@ func (s *PrivateServer) Create(ctx context.Context, purpose string) (Database, e
 }
 
 // Standby starts a second server that follows this one, a hot standby of
-// PostgreSQL made by pg_basebackup; other kinds are an error. It blocks until the
+// PostgreSQL; other kinds are an error. It blocks until the
 // standby takes connections, at most until ctx ends. giveBack is that of
 // [BorrowServer].
 func (s *PrivateServer) Standby(ctx context.Context) (standby *PrivateServer, giveBack func() error, err error) {

@@ -25,8 +25,9 @@
 // for that to be done.
 //
 // SESSIONPROXY_POSTGRES_URL and SESSIONPROXY_MARIADB_DSN name servers to use
-// in place of the shared ones; databases are still made afresh. Private servers
-// need Linux. Where binaries are missing, a test is skipped, unless CI or
+// in place of the shared ones; databases are still made afresh.
+// SESSIONPROXY_POSTGRES_BIN is the folder of the PostgreSQL to start, if it is not
+// the newest that is installed. Private servers need Linux. Where binaries are missing, a test is skipped, unless CI or
 // SESSIONPROXY_REQUIRE_SERVERS is set: then it fails.
 //
 // The package imports the standard library alone. What it needs to know of a

@@ -33,7 +33,7 @@ func external(f flavor) (s *Server, ok bool, err error) {
 		return nil, true, fmt.Errorf("dbtest: read %s: %w", name, err)
 	}
 	programs := f.programs()
-	admin.bin, err = locate(programs[len(programs)-1:], f.folders())
+	admin.bin, err = locate(programs[len(programs)-1:], f.folders(), chosen(f))
 	if err != nil {
 		return nil, true, err
 	}

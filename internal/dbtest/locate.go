@@ -17,14 +17,36 @@ var errMissing = errors.New("not installed")
 // binaries maps the name of a program to its path.
 type binaries map[string]string
 
-// locate finds programs: beside the first of them, on the PATH, and in folders,
-// patterns of which match what distributions keep off the PATH. Beside the
-// first comes before the PATH because a wrapper in /usr/bin may start another
-// version.
-func locate(programs, folders []string) (binaries, error) {
+// envPostgresBin names the folder of the PostgreSQL to start.
+const envPostgresBin = "SESSIONPROXY_POSTGRES_BIN"
+
+// chosen returns the folder of programs that the environment names for a kind of
+// server, and the empty string if it names none.
+func chosen(f flavor) string {
+	if f.kind() != KindPostgres {
+		return ""
+	}
+	return os.Getenv(envPostgresBin)
+}
+
+// programsOf finds the programs of a kind of server, and others.
+func programsOf(f flavor, others ...string) (binaries, error) {
+	first := chosen(f)
+	found, err := locate(append(f.programs(), others...), f.folders(), first)
+	if server := f.programs()[0]; err == nil && first != "" && server == "postgres" && found[server] != filepath.Join(first, server) {
+		return nil, fmt.Errorf("dbtest: %s: no %s there", envPostgresBin, server)
+	}
+	return found, err
+}
+
+// locate finds programs: in the first folder unless it is empty, beside the
+// first of them, on the PATH, and in folders, patterns of which match what
+// distributions keep off the PATH. Beside the first comes before the PATH because
+// a wrapper in /usr/bin may start another version.
+func locate(programs, folders []string, first string) (binaries, error) {
 	found := make(binaries, len(programs))
 	places := newestFirst(folders)
-	beside := ""
+	beside := first
 	for _, program := range programs {
 		path, err := search(program, beside, places)
 		if err != nil {

@@ -89,7 +89,7 @@ func TestNewestServerIsFound(t *testing.T) {
 			}
 		}
 	}
-	bin, err := locate([]string{"dbtest-server", "dbtest-client", "sh"}, []string{root + "/*/bin"})
+	bin, err := locate([]string{"dbtest-server", "dbtest-client", "sh"}, []string{root + "/*/bin"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,11 @@ func TestNewestServerIsFound(t *testing.T) {
 			t.Errorf("found %s, want %s", bin[program], want)
 		}
 	}
-	if _, err = locate([]string{"dbtest-none"}, nil); !errors.Is(err, errMissing) {
+	first := filepath.Join(root, "10/bin")
+	if bin, err = locate([]string{"dbtest-server", "sh"}, []string{root + "/*/bin"}, first); err != nil || filepath.Dir(bin["dbtest-server"]) != first {
+		t.Errorf("found %v, %v; want the server of %s", bin, err, first)
+	}
+	if _, err = locate([]string{"dbtest-none"}, nil, ""); !errors.Is(err, errMissing) {
 		t.Errorf("locate(none) = %v", err)
 	}
 }

@@ -18,7 +18,7 @@ var templates = map[Kind]func() (*instance, error){
 
 // newTemplate makes an instance that is never started.
 func newTemplate(f flavor) (*instance, error) {
-	bin, err := locate(append(f.programs(), "cp"), f.folders())
+	bin, err := programsOf(f, "cp")
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func newInstance(ctx context.Context, f flavor, settings []setting) (*instance, 
 // newPooler makes a folder for a pooler, which has no data. The instance is not
 // nil if there is a folder to remove.
 func newPooler(f flavor, settings []setting) (*instance, error) {
-	bin, err := locate(f.programs(), f.folders())
+	bin, err := programsOf(f)
 	if err != nil {
 		return nil, err
 	}
