@@ -25,9 +25,10 @@ func TestLookingUpARowAllocatesLittle(t *testing.T) {
 		most float64
 		up   func() error
 	}{
+		// The oldest driver that is supported makes two more than the newest.
 		"One":     {29, func() error { _, err := engine.One[item](ctx, e, st); return err }},
 		"Scalar":  {34, func() error { _, _, err := engine.Scalar[int64](ctx, e, st); return err }},
-		"Execute": {34, func() error { _, err := e.Execute(ctx, st); return err }},
+		"Execute": {36, func() error { _, err := e.Execute(ctx, st); return err }},
 	} {
 		if n := alloctest.PerRun(100, func() {
 			if err := look.up(); err != nil {

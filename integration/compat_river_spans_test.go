@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -97,7 +98,10 @@ func TestRiversSpansAreThoseOfAPool(t *testing.T) {
 		}
 		parent.End()
 		for _, s := range c.take() {
-			shapes = append(shapes, shape(s))
+			// River leaves a notification out that follows another too soon.
+			if sent := shape(s); !strings.Contains(sent, "PGNotifyMany") {
+				shapes = append(shapes, sent)
+			}
 		}
 		return shapes
 	}

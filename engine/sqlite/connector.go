@@ -2,11 +2,13 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"modernc.org/sqlite"
 
@@ -16,7 +18,7 @@ import (
 
 // connector opens connections that keep prepared statements.
 type connector struct {
-	driver.Connector
+	dsn    string
 	target sp.Target
 	path   string // of the file, or :memory:
 	cached int    // how many statements a connection keeps; 0 is none
@@ -25,9 +27,28 @@ type connector struct {
 // Target names the file, for package sqldb.
 func (c *connector) Target() sp.Target { return c.target }
 
-// Connect implements [driver.Connector].
+// Driver implements [driver.Connector].
+func (c *connector) Driver() driver.Driver { return registered() }
+
+// registered returns the driver that functions, collations and hooks of modernc's
+// package are registered with. Its NewConnector, which came with 1.57, is not
+// needed for that.
+var registered = sync.OnceValue(func() driver.Driver {
+	db, err := sql.Open("sqlite", "")
+	if err != nil {
+		return &sqlite.Driver{}
+	}
+	defer db.Close() //nolint:errcheck // nothing was opened
+	return db.Driver()
+})
+
+// Connect implements [driver.Connector]. The driver opens a file at once, or not
+// at all: a context that is over is all that can be heeded.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	raw, err := c.Connector.Connect(ctx)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	raw, err := registered().Open(c.dsn)
 	if err != nil {
 		return nil, c.lookedFor(err)
 	}

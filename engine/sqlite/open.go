@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	driver "modernc.org/sqlite"
-
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/engine/internal/sqlbackend"
@@ -92,11 +90,12 @@ func (s settings) dsn(path string, readOnly bool) string {
 
 // connector returns what opens connections that read only or that write.
 func (s settings) connector(path string, readOnly bool) (*connector, error) {
-	base, err := driver.NewConnector(s.dsn(path, readOnly))
+	dsn := s.dsn(path, readOnly)
+	name, err := dbname.Parse("sqlite", nil, dsn)
 	if err != nil {
 		return nil, fmt.Errorf("engine: open: sqlite: %w", err)
 	}
-	return &connector{Connector: base, target: dbname.Of(base).Target, path: path, cached: s.cached}, nil
+	return &connector{dsn: dsn, target: name.Target, path: path, cached: s.cached}, nil
 }
 
 // Open implements [backend.Opener].

@@ -95,8 +95,8 @@ func (l *Lexer) block() Kind {
 // executable takes the opening of an executable comment.
 func (l *Lexer) executable(inside int) Kind {
 	end := strings.Index(l.text[inside:], "*/")
-	if end < 0 || l.dialect == Generic {
-		return l.rest()
+	if end < 0 || l.dialect == Generic || strings.Contains(l.text[inside:inside+end], "/*") {
+		return l.rest() // MariaDB ends the comment that is in it first, if it skips both
 	}
 	l.pos = l.skip(inside, isDigit)
 	l.ends = inside + end + 2

@@ -100,6 +100,7 @@ func TestSanitize(t *testing.T) {
 		{sqltext.MySQL, "SELECT 2*/* it's */'secret'", "SELECT ?* ?"},
 		{sqltext.MySQL, "SELECT 1 /*!999999 it's */ 'secret'", "SELECT ? it?"},
 		{sqltext.MySQL, "SELECT 1 /*! /* */ it's */ 'secret'", "SELECT ? ?"},
+		{sqltext.MySQL, "SELECT /*!999999 \"/*\" */ a /*'*/ it's */ 'secret'", "SELECT ?"},
 		{sqltext.MySQL, "SELECT /*+ QB_NAME(`*/`) */ 'secret'", "SELECT ?"},
 		// What some driver's server may read otherwise.
 		{sqltext.Generic, "SELECT [it's], 'secret'", "SELECT ?"},

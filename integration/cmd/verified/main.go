@@ -1,5 +1,7 @@
 // Command verified runs what takes too long for every change, and keeps the
 // result, with the commit and the date, in docs/verified.md. It is "make verify".
+// With -only it runs the parts whose title holds a text, and prints what came of
+// them.
 package main
 
 import (
@@ -7,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -21,13 +24,15 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx); err != nil {
+	only := flag.String("only", "", "run the parts whose title holds this text, and print them")
+	flag.Parse()
+	if err := run(ctx, *only); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, only string) error {
 	root, err := output(ctx, ".", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
 		return err
@@ -43,6 +48,9 @@ func run(ctx context.Context) error {
 	page := heading(commit, version, time.Now())
 	var failed []error
 	for _, part := range parts {
+		if !strings.Contains(part.title, only) {
+			continue
+		}
 		fmt.Println("==", part.title)
 		began := time.Now()
 		events, err := part.run(ctx, root)
@@ -51,6 +59,10 @@ func run(ctx context.Context) error {
 		}
 		out := part.table(events)
 		page = fmt.Appendf(page, "\n## %s\n\n%s\n\n%s\n%s\n", part.title, part.says, out, verdict(events, err, time.Since(began)))
+	}
+	if only != "" {
+		fmt.Printf("%s", page)
+		return errors.Join(failed...)
 	}
 	path := filepath.Join(root, "docs", "verified.md")
 	if err := os.WriteFile(path, page, 0o644); err != nil { //nolint:gosec // a page
@@ -111,9 +123,14 @@ type event struct {
 
 // goTest runs tests of a module, whole, and prints what those print that fail.
 func goTest(ctx context.Context, dir string, args ...string) ([]event, error) {
+	return goTestIn(ctx, dir, []string{"SESSIONPROXY_VERIFY=1"}, args...)
+}
+
+// goTestIn is goTest with what the environment has besides.
+func goTestIn(ctx context.Context, dir string, env []string, args ...string) ([]event, error) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-count=1", "-timeout=3h"}, args...)...) //nolint:gosec // as above
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "SESSIONPROXY_VERIFY=1", "SESSIONPROXY_REQUIRE_SERVERS=1")
+	cmd.Env = append(append(os.Environ(), "SESSIONPROXY_REQUIRE_SERVERS=1"), env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	err := cmd.Run()

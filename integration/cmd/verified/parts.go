@@ -67,6 +67,20 @@ var parts = []part{
 		},
 	},
 	{
+		title: "Newer PostgreSQL",
+		says: "The integration suite on the newest release, and the packages that speak to PostgreSQL on those between it and Debian's, which " +
+			"everything else runs on.",
+		run:   newerPostgres,
+		table: func(events []event) []byte { return attrTable("PostgreSQL", events, "tests", "passed", "failed") },
+	},
+	{
+		title: "The oldest and the newest of each dependency",
+		says: "The oldest are those that `go.mod` requires. Packages: `" + strings.Join(dependents, "`, `") + "`; for lib/pq the integration suite's tests " +
+			"that run on it.",
+		run:   dependencies,
+		table: func(events []event) []byte { return attrTable("", events, "versions", "passed", "failed") },
+	},
+	{
 		title: "Ten thousand outages",
 		says: "Histories of a simulated database in virtual time, which crashes, restarts, fails over, hangs, flaps and browns out under " +
 			"the chain with its defaults (`internal/simulation`). The bounds on recovery, on probes and on refusals are exact there.",
