@@ -7,13 +7,12 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
-// Group is a kind of fault that shares a back-off; see [WithBackoff].
+// Group is a group of faults with a common back-off; see [WithBackoff].
 type Group uint8
 
 const (
 	// Contention is another transaction in the way: a serialization failure, a
-	// deadlock, a lock, a busy file. It is also the group of whatever belongs
-	// to no other.
+	// deadlock, a lock, a busy file. Faults in no other group belong to it too.
 	Contention Group = iota
 	// Connection is a connection that could not be made or was lost, and an
 	// attempt that took too long.
@@ -52,11 +51,11 @@ func groupOf(v fault.Verdict) Group {
 	}
 }
 
-// curve is a back-off: the wait before the n-th repetition is drawn from zero
+// curve is a back-off: the wait before the n-th retry is drawn from zero
 // to base doubled n-1 times, at most limit.
 type curve struct{ base, limit time.Duration }
 
-// ceiling returns the longest wait before repetition n, counted from 1.
+// ceiling returns the longest wait before retry n, counted from 1.
 func (c curve) ceiling(n int) time.Duration {
 	d := c.base
 	for ; n > 1 && d < c.limit; n-- {
@@ -68,7 +67,7 @@ func (c curve) ceiling(n int) time.Duration {
 	return min(d, c.limit)
 }
 
-// delay draws the wait before repetition n after a fault with verdict v.
+// delay draws the wait before retry n after a fault with verdict v.
 func (r *Retry) delay(v fault.Verdict, n int) time.Duration {
 	ceiling := r.curves[groupOf(v)].ceiling(n)
 	if ceiling <= 0 {

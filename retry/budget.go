@@ -8,16 +8,16 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/admission"
 )
 
-// Budget bounds the repetitions of all calls to a target together: a bucket
-// of tokens per target, from which each repetition takes some and to which
-// each call that succeeds at once gives some back. While most calls succeed,
-// it is full and in nobody's way; when a database fails, repetitions stop
-// after the bucket is empty, long before they multiply the load. Statements
-// and units of work draw on the same bucket. Contention that the server reports
-// costs nothing: a serialization failure or a deadlock is the answer of a healthy
-// server, and the number of attempts bounds what comes of it.
+// Budget bounds the retries of all calls to a target together: a bucket of
+// tokens per target, from which each retry takes some and to which each call
+// that succeeds at once returns some. While most calls succeed, the bucket is
+// full and has no effect; when a database fails, retries stop once it is empty,
+// long before they multiply the load. Statements and units of work draw on the
+// same bucket. Contention reported by the server costs nothing: a serialization
+// failure or a deadlock is the answer of a healthy server, and the number of
+// attempts bounds its retries.
 //
-// Make it with [NewBudget]. It is safe for concurrent use, without locks once
+// Create it with [NewBudget]. It is safe for concurrent use, without locks once
 // a target is known, and may be shared by several [Retry] values. Targets that
 // differ only in their user share a bucket.
 type Budget struct {
@@ -25,9 +25,9 @@ type Budget struct {
 	buckets *admission.ByTarget[bucket]
 }
 
-// NewBudget returns a budget whose buckets are full: 500 tokens each; a
-// repetition costs 5 and one after a timeout or overload 10, a success without
-// repetition gives 1 back. An option with a value out of its range is an error.
+// NewBudget returns a budget whose buckets are full: 500 tokens each; a retry
+// costs 5, after a timeout or an overload 10, and a success at the first
+// attempt returns 1. An option with a value out of its range is an error.
 func NewBudget(opts ...BudgetOption) (*Budget, error) {
 	c := defaultBudget()
 	for _, o := range opts {
@@ -52,17 +52,17 @@ func newBudget(c budgetConfig) *Budget {
 }
 
 // Remaining returns how many tokens are left for a target, from 0 to the
-// capacity. A nil target stands for calls of which no target is known.
+// capacity. A nil target stands for calls whose target is unknown.
 func (b *Budget) Remaining(t *sessionproxy.Target) int { return int(b.bucket(t).tokens.Load()) }
 
-// succeeded gives back what a call earns that succeeded without repetition.
+// succeeded gives back what a call earns that succeeded without retry.
 func (b *Budget) succeeded(k *bucket) {
 	if k.tokens.Load() < b.capacity {
 		k.add(b.refund, b.capacity)
 	}
 }
 
-// take pays for a repetition after a fault with verdict v. It returns what was
+// take pays for a retry after a fault with verdict v. It returns what was
 // paid, and false if there is not enough left. A nil budget asks for nothing.
 func (b *Budget) take(t *sessionproxy.Target, v fault.Verdict) (paid int64, ok bool) {
 	if b == nil || v.Contention && v.Answered {
@@ -75,7 +75,7 @@ func (b *Budget) take(t *sessionproxy.Target, v fault.Verdict) (paid int64, ok b
 	return cost, b.bucket(t).take(cost)
 }
 
-// give returns what was paid for a repetition that was not made.
+// give returns what was paid for a retry that was not made.
 func (b *Budget) give(t *sessionproxy.Target, paid int64) {
 	if b != nil {
 		b.bucket(t).add(paid, b.capacity)

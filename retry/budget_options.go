@@ -42,24 +42,24 @@ func (c budgetConfig) validate() error {
 }
 
 // WithCapacity sets how many tokens a full bucket holds, from 1 to 2^30; 500
-// by default. A capacity below the cost of a repetition allows none.
+// by default. A capacity below the cost of a retry allows none.
 func WithCapacity(tokens int) BudgetOption {
 	return budgetOptionFunc(func(c *budgetConfig) { c.capacity = int64(tokens) })
 }
 
-// WithCost sets what a repetition costs, from 0 to 2^30 tokens; 5 by default.
+// WithCost sets what a retry costs, from 0 to 2^30 tokens; 5 by default.
 func WithCost(tokens int) BudgetOption {
 	return budgetOptionFunc(func(c *budgetConfig) { c.cost = int64(tokens) })
 }
 
-// WithSlowCost sets what a repetition costs after a timeout or an overload,
-// from 0 to 2^30 tokens; 10 by default.
+// WithSlowCost sets what a retry costs after a timeout or an overload, from 0
+// to 2^30 tokens; 10 by default.
 func WithSlowCost(tokens int) BudgetOption {
 	return budgetOptionFunc(func(c *budgetConfig) { c.slowCost = int64(tokens) })
 }
 
-// WithRefund sets how many tokens a call that succeeds without repetition
-// gives back, from 0 to 2^30; 1 by default.
+// WithRefund sets how many tokens a call that succeeds at its first attempt
+// returns, from 0 to 2^30; 1 by default.
 func WithRefund(tokens int) BudgetOption {
 	return budgetOptionFunc(func(c *budgetConfig) { c.refund = int64(tokens) })
 }

@@ -28,7 +28,7 @@ func (r *Retry) verdict(call *sessionproxy.Call, err error) fault.Verdict {
 	return v
 }
 
-// granted returns what is repeated of a call whose verdict alone allows nothing.
+// granted returns what is retried of a call whose verdict alone allows nothing.
 func granted(call *sessionproxy.Call) fault.Retry {
 	if call.Op == sessionproxy.OpTransaction {
 		return fault.RetryTransaction
@@ -36,7 +36,7 @@ func granted(call *sessionproxy.Call) fault.Retry {
 	return fault.RetryStatement
 }
 
-// strictness orders what may be repeated: a statement wherever it ran, only on
+// strictness orders what may be retried: a statement wherever it ran, only on
 // another connection, only with its whole unit, not at all.
 func strictness(r fault.Retry) int {
 	switch r {
@@ -51,7 +51,7 @@ func strictness(r fault.Retry) int {
 	}
 }
 
-// optional reports whether err is one of those that are not repeated unless a
+// optional reports whether err is one of those that are not retried unless a
 // classifier asks for it; see [WithClassifier] for the list.
 func optional(call *sessionproxy.Call, err error, v fault.Verdict) bool {
 	switch v.Class {

@@ -11,13 +11,13 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
-// EventCommitVerified reports what the verifier said of a COMMIT whose answer
+// EventCommitVerified reports the verifier's result for a COMMIT whose answer
 // was lost: Err is the error of the COMMIT, Detail is "committed",
 // "rolled_back" or "failed".
 const EventCommitVerified sessionproxy.EventKind = "retry.commit_verified"
 
 // VerifyError is the error of a unit of work whose COMMIT got no answer and
-// whose verifier failed too. It matches [fault.ErrCommitUnknown].
+// whose verifier failed. It matches [fault.ErrCommitUnknown].
 type VerifyError struct {
 	// Commit is the error of the unit, which matches fault.ErrCommitUnknown.
 	Commit error
@@ -25,7 +25,8 @@ type VerifyError struct {
 	Verify error
 }
 
-// Error returns the text of the COMMIT's error and then that of the verifier's.
+// Error returns the message of the COMMIT's error and then that of the
+// verifier's.
 func (e *VerifyError) Error() string {
 	return fmt.Sprintf("%v; retry: verify the commit: %v", e.Commit, e.Verify)
 }

@@ -18,33 +18,34 @@ type Reason string
 const (
 	// ReasonAttempts means that the allowed number of attempts was made.
 	ReasonAttempts Reason = "attempts"
-	// ReasonDeadline means that the wait for the next attempt would have ended
-	// after the context's deadline.
+	// ReasonDeadline means that the pause before the next attempt would have
+	// ended after the context's deadline.
 	ReasonDeadline Reason = "deadline"
-	// ReasonBudget means that the target's budget of repetitions was used up.
+	// ReasonBudget means that the target's retry budget was exhausted.
 	ReasonBudget Reason = "budget"
-	// ReasonCanceled means that the caller gave up, during the wait or in a
+	// ReasonCanceled means that the caller gave up, during the pause or in a
 	// later attempt.
 	ReasonCanceled Reason = "canceled"
 	// ReasonRejected means that a later attempt was refused by this library,
-	// by an open breaker for instance.
+	// such as an open breaker.
 	ReasonRejected Reason = "rejected"
-	// ReasonFinal means that the last error is not one to repeat, and that an
-	// earlier attempt, of a call marked idempotent, may have taken effect.
+	// ReasonFinal means that the last error can't be retried, and that an
+	// earlier attempt of the call, which is marked idempotent, may have taken
+	// effect.
 	ReasonFinal Reason = "final"
 )
 
-// Error is the error of a call that failed more than once, was given up while it
-// waited for the next attempt, or got none because the budget was used up. Its text begins with that of the last
-// database error.
+// Error is the error of a call that failed more than once, was given up while
+// it waited for the next attempt, or got no further attempt because the budget
+// was exhausted. Its message begins with that of the last database error.
 //
 // It unwraps to Err first, then to what made the call give up (the context's
 // error, a refusal), then to the errors of earlier attempts, the latest first,
-// without those that say the same. It never matches [driver.ErrBadConn], on
-// which database/sql would start a loop of its own, nor by an earlier attempt
-// a timeout that was not the call's. If it is not known whether the last
-// attempt took effect, the errors of earlier ones are left out, so that nobody
-// takes their codes for its own.
+// without duplicates. It never matches [driver.ErrBadConn], on which
+// database/sql would start a loop of its own, and the error of an earlier
+// attempt does not make it match a timeout that was not the call's. If it is
+// unknown whether the last attempt took effect, the errors of earlier ones are
+// left out, so that their codes can't be mistaken for its own.
 type Error struct {
 	// Attempts is how many attempts were made, from 1; one that was refused
 	// before it reached the database does not count.
@@ -59,8 +60,8 @@ type Error struct {
 	tree    []error // what Unwrap returns
 }
 
-// Error returns the last database error's text, followed by the number of
-// attempts, why there was no other, and the latest error before if it differs.
+// Error returns the last database error's message, followed by the number of
+// attempts, why there was no other, and the previous error if it differs.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Err.Error())
@@ -87,7 +88,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns Err and the errors behind it.
+// Unwrap returns Err, the cause of giving up, and the errors of earlier
+// attempts.
 func (e *Error) Unwrap() []error { return e.tree }
 
 // grow returns the errors that e unwraps to.

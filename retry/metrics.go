@@ -50,14 +50,14 @@ func newMeters(p metric.MeterProvider, b *Budget) (*meters, error) {
 		return nil, fmt.Errorf("retry: make a counter: %w", err)
 	}
 	if m.givenUp, err = meter.Int64Counter("sessionproxy.retry.exhausted",
-		metric.WithDescription("Calls given up though their failure could have been repeated."), metric.WithUnit("{call}")); err != nil {
+		metric.WithDescription("Calls given up although the failure could have been retried."), metric.WithUnit("{call}")); err != nil {
 		return nil, fmt.Errorf("retry: make a counter: %w", err)
 	}
 	if b == nil {
 		return m, nil
 	}
 	if _, err = meter.Int64ObservableGauge("sessionproxy.retry.budget.remaining",
-		metric.WithDescription("Tokens left in the budget of repetitions."), metric.WithUnit("{token}"),
+		metric.WithDescription("Tokens left in the retry budget."), metric.WithUnit("{token}"),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			for target, tokens := range b.remaining() {
 				o.Observe(tokens, m.with(labels{target: target}))
@@ -69,8 +69,8 @@ func newMeters(p metric.MeterProvider, b *Budget) (*meters, error) {
 	return m, nil
 }
 
-// repeated counts an attempt that follows a failure of the class.
-func (m *meters) repeated(ctx context.Context, t *sessionproxy.Target, class fault.Class) {
+// retried counts an attempt that follows a failure of the class.
+func (m *meters) retried(ctx context.Context, t *sessionproxy.Target, class fault.Class) {
 	if m != nil {
 		m.attempts.Add(ctx, 1, m.with(labels{target: named(t), class: class}))
 	}

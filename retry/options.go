@@ -18,11 +18,11 @@ type optionFunc func(*config)
 
 func (f optionFunc) apply(c *config) { f(c) }
 
-// VerifyFunc tells whether the unit of work that ctx belongs to was committed,
-// after its COMMIT got no answer.
+// VerifyFunc reports whether the unit of work that ctx belongs to was
+// committed, after its COMMIT got no answer.
 type VerifyFunc func(ctx context.Context) (committed bool, err error)
 
-// ClassifyFunc returns what to make of an error on which the verdict is v; see
+// ClassifyFunc returns the verdict to use for an error whose verdict is v; see
 // [WithClassifier].
 type ClassifyFunc func(err error, v fault.Verdict) fault.Verdict
 
@@ -63,8 +63,8 @@ func (c *config) reject(format string, args ...any) {
 // maxAttempts keeps a retry from becoming a way to poll.
 const maxAttempts = 100
 
-// WithAttempts sets how many attempts a call gets in all, from 1, which means
-// none is repeated, to 100. The default is 3.
+// WithAttempts sets how many attempts a call gets in total, from 1, which
+// disables retries, to 100. The default is 3.
 func WithAttempts(n int) Option {
 	return optionFunc(func(c *config) {
 		if n < 1 || n > maxAttempts {
@@ -75,9 +75,9 @@ func WithAttempts(n int) Option {
 	})
 }
 
-// WithBackoff sets the wait before a repetition for one group of faults. The
-// wait before the n-th is drawn from zero to base doubled n-1 times, at most
-// limit. A base of 0 means no wait; limit is at least base. The defaults are
+// WithBackoff sets the pause before a retry for one group of faults. The pause
+// before the n-th retry is drawn from zero to base doubled n-1 times, at most
+// limit. A base of 0 means no pause; limit is at least base. The defaults are
 // 10 ms and 1 s for [Contention], 100 ms and 5 s for [Connection], 500 ms and
 // 10 s for [Overload].
 func WithBackoff(g Group, base, limit time.Duration) Option {
@@ -90,10 +90,10 @@ func WithBackoff(g Group, base, limit time.Duration) Option {
 	})
 }
 
-// WithJitter sets the function that draws a wait: it gets the longest one that
-// is allowed and returns one from zero to it; what lies outside is brought
-// inside. It has to be safe for concurrent use. The default draws evenly, which
-// spreads callers best that failed together.
+// WithJitter sets the function that draws a pause: it gets the longest one
+// allowed and returns one from zero to it; a value outside is clamped. It has
+// to be safe for concurrent use. The default draws uniformly, which best
+// spreads callers that failed together.
 func WithJitter(draw func(ceiling time.Duration) time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if draw == nil {
@@ -104,8 +104,8 @@ func WithJitter(draw func(ceiling time.Duration) time.Duration) Option {
 	})
 }
 
-// WithBudget sets the budget, which several Retry values may share. The
-// default is a budget of the Retry's own as [NewBudget] makes it.
+// WithBudget sets the budget, which several Retry values may share. By default
+// each Retry has its own, as returned by [NewBudget].
 func WithBudget(b *Budget) Option {
 	return optionFunc(func(c *config) {
 		if b == nil {
@@ -116,19 +116,20 @@ func WithBudget(b *Budget) Option {
 	})
 }
 
-// WithoutBudget lifts the bound on the repetitions of all calls together.
-// With n attempts a failing database then gets up to n times its usual load.
+// WithoutBudget removes the bound on the retries of all calls together. With n
+// attempts a failing database then gets up to n times its usual load.
 func WithoutBudget() Option {
 	return optionFunc(func(c *config) { c.budget = nil })
 }
 
-// WithClassifier sets a function that is asked about every failed attempt. It
-// returns the verdict it was given, changed or not. Of that, Retry, Slow and
-// Contention are used: a repetition may be forbidden or put under stricter
-// terms. Where the verdict allows none, one is granted only for these:
+// WithClassifier sets a function that is called for every failed attempt. It
+// returns the verdict it was given, changed or not. Of the result, Retry, Slow
+// and Contention are used: the function may forbid a retry or impose stricter
+// conditions. Where the verdict allows no retry, the function can get one only
+// for these:
 //
-//   - a limit of the server on a statement's time (57014; 3024 and 1969 of
-//     MySQL and MariaDB), for calls marked idempotent;
+//   - a statement timeout of the server (57014; 3024 and 1969 of MySQL and
+//     MariaDB), for calls marked idempotent;
 //   - a unique or exclusion constraint violated inside a unit of work (23505,
 //     23P01), which under SERIALIZABLE can be a conflict in disguise;
 //   - an object in use (55006);
@@ -145,19 +146,19 @@ func WithClassifier(classify ClassifyFunc) Option {
 	})
 }
 
-// WithLockTimeouts has calls retried whose wait for a lock reached its limit.
-// Without it that limit is obeyed: what a caller asked for by NOWAIT or
-// lock_timeout (55P03 of PostgreSQL, 3572 of MySQL) ends a statement and a unit
-// of work alike, and the time that a server or a driver has by default
-// (innodb_lock_wait_timeout, 1205; busy_timeout, SQLITE_BUSY) a statement.
-// With n attempts a call may take n times its limit.
+// WithLockTimeouts retries calls whose wait for a lock reached its limit.
+// Without it such limits are obeyed: one set explicitly, by NOWAIT or
+// lock_timeout (55P03 of PostgreSQL, 3572 of MySQL), ends both statements and
+// units of work; a default of the server or the driver
+// (innodb_lock_wait_timeout, 1205; busy_timeout, SQLITE_BUSY) ends statements
+// only. With n attempts a call may take n times its limit.
 func WithLockTimeouts() Option {
 	return optionFunc(func(c *config) { c.lockTimeouts = true })
 }
 
 // WithVerifyCommit sets the verifier of units of work that have none of their
-// own; see [sessionproxy.WithVerifyCommit]. It finds out from ctx which unit
-// it is asked about, and has to be safe for concurrent use.
+// own; see [sessionproxy.WithVerifyCommit]. It has to tell from ctx which unit
+// it is asked about, and to be safe for concurrent use.
 func WithVerifyCommit(verify VerifyFunc) Option {
 	return optionFunc(func(c *config) {
 		if verify == nil {
@@ -168,9 +169,9 @@ func WithVerifyCommit(verify VerifyFunc) Option {
 	})
 }
 
-// WithVerifyTimeout sets the time that a verifier has at least, however little the
-// caller's context has left or whether it has ended; above 0, and 5 s by default.
-// A caller with more time gives its verifier as much.
+// WithVerifyTimeout sets the minimum time for a verifier, even if the caller's
+// context has less left or has ended; above 0, and 5 s by default. If the
+// caller has more time, so does the verifier.
 func WithVerifyTimeout(d time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if d <= 0 {
@@ -184,7 +185,7 @@ func WithVerifyTimeout(d time.Duration) Option {
 // WithMeterProvider turns metrics on, which are off by default:
 // sessionproxy.retry.attempts, sessionproxy.retry.exhausted and
 // sessionproxy.retry.budget.remaining. The last is observed for as long as the
-// provider lives, by each Retry that shares the budget alike.
+// provider lives; each Retry that shares a budget reports the same value.
 func WithMeterProvider(p metric.MeterProvider) Option {
 	return optionFunc(func(c *config) {
 		if p == nil {

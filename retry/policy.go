@@ -9,9 +9,9 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
-// eligible reports whether the call is one that this package may repeat at
-// all. What it is not is part of something that is repeated as a whole, or
-// belongs to a connection in a state that a repetition would not find again.
+// eligible reports whether the call is one that this package may retry at
+// all. What it is not is part of something that is retried as a whole, or
+// belongs to a connection in a state that a retry would not find again.
 func eligible(call *sessionproxy.Call) bool {
 	if call.InTx || call.Marks.NoRetry || call.Retried() {
 		return false
@@ -33,7 +33,7 @@ func eligible(call *sessionproxy.Call) bool {
 	return call.Parent == nil || alone(call)
 }
 
-// alone reports that no call above takes care of repeating this one.
+// alone reports that no call above takes care of retrying this one.
 func alone(call *sessionproxy.Call) bool {
 	if call.Step() {
 		return false
@@ -47,7 +47,7 @@ func alone(call *sessionproxy.Call) bool {
 	return true
 }
 
-// permits reports whether the rules allow an eligible call to be repeated
+// permits reports whether the rules allow an eligible call to be retried
 // after a failure with verdict v. It trusts the verdict for what the error
 // means, and still refuses what must never happen should the verdict be wrong.
 func permits(call *sessionproxy.Call, err error, v fault.Verdict) bool {
@@ -114,7 +114,7 @@ func canceled(v fault.Verdict) bool {
 	return v.Class == fault.ClassCanceled || v.Class == fault.ClassTimeout
 }
 
-// onceOnly reports whether err allows one repetition and no more: PostgreSQL
+// onceOnly reports whether err allows one retry and no more: PostgreSQL
 // ended a transaction that took too long or idled, which it will do again if
 // that is how the unit always is.
 func onceOnly(call *sessionproxy.Call, err error) bool {

@@ -7,7 +7,7 @@ import (
 	"github.com/sessionproxy/sessionproxy"
 )
 
-// Retry is an interceptor that repeats calls. Make it with [New]. It is safe
+// Retry is an interceptor that retries calls. Create it with [New]. It is safe
 // for concurrent use and may serve several handles, which then share its
 // budget.
 type Retry struct {
@@ -16,8 +16,8 @@ type Retry struct {
 }
 
 // New returns a retry interceptor. Without options it makes at most 3
-// attempts, waits with full jitter, and has a budget of its own. An option
-// with a value out of its range is an error.
+// attempts, pauses with full jitter, and has its own budget. An option with a
+// value out of its range is an error.
 func New(opts ...Option) (*Retry, error) {
 	c := defaultConfig()
 	for _, o := range opts {
@@ -39,7 +39,7 @@ func New(opts ...Option) (*Retry, error) {
 	return r, nil
 }
 
-// Wrap returns a handler that repeats next by the rules of the package.
+// Wrap returns a handler that retries next by the rules of the package.
 func (r *Retry) Wrap(next sessionproxy.Handler) sessionproxy.Handler {
 	h := &handler{retry: r, next: next}
 	return h.handle

@@ -22,7 +22,7 @@ type series struct {
 	doubt   bool          // one of those before may have taken effect
 }
 
-// again repeats a call whose first attempt failed with err, until it succeeds
+// again retries a call whose first attempt failed with err, until it succeeds
 // or must be given up. It is kept out of line so that success pays nothing for
 // it.
 //
@@ -86,12 +86,12 @@ func (s *series) proceed(ctx context.Context) error {
 		s.retry.budget.give(s.call.Target, paid)
 		return s.abandoned(ctx)
 	}
-	s.retry.meters.repeated(ctx, s.call.Target, s.verdict.Class)
+	s.retry.meters.retried(ctx, s.call.Target, s.verdict.Class)
 	return nil
 }
 
 // final returns the error of a call whose last attempt failed with err, which
-// is not to be repeated.
+// is not to be retried.
 func (s *series) final(err error, v fault.Verdict) error {
 	if s.err == nil {
 		return err
@@ -127,7 +127,7 @@ func (s *series) abandoned(ctx context.Context) error {
 	return s.exhausted(ctx, ReasonCanceled, ended, cause)
 }
 
-// exhausted reports that a failure that could have been repeated is not, and
+// exhausted reports that a failure that could have been retried is not, and
 // returns the error of the call.
 func (s *series) exhausted(ctx context.Context, reason Reason, behind ...error) error {
 	s.retry.meters.exhausted(ctx, s.call.Target, s.verdict.Class, reason)
@@ -139,7 +139,7 @@ func (s *series) exhausted(ctx context.Context, reason Reason, behind ...error) 
 
 // fail returns the last error of the database with what else is to be told,
 // or as it is if there is nothing. That the budget is used up is told always: it
-// is why a call failed that would have been repeated on another day.
+// is why a call failed that would have been retried on another day.
 func (s *series) fail(reason Reason, behind ...error) error {
 	if s.made == 1 && len(behind) == 0 && reason != ReasonBudget {
 		return s.err
