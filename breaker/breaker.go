@@ -9,9 +9,9 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
-// Breaker is a [sessionproxy.Interceptor] that refuses calls to targets that
-// fail. It keeps one circuit per target, shared by every chain the Breaker is
-// in. A Breaker is made by [New] and safe for concurrent use.
+// Breaker is a [sessionproxy.Interceptor] that refuses calls to failing
+// targets. It keeps one circuit per target, shared by every chain the Breaker
+// is in. Create it with [New]; it is safe for concurrent use.
 type Breaker struct {
 	cfg      *config
 	circuits registry
@@ -24,7 +24,7 @@ var (
 )
 
 // New returns a Breaker. It fails if an option has a value out of its range,
-// or if the meter provider can't make the instruments.
+// or if the meter provider can't create the instruments.
 func New(opts ...Option) (*Breaker, error) {
 	cfg, err := newConfig(opts)
 	if err != nil {
@@ -45,9 +45,9 @@ func (b *Breaker) Wrap(next sessionproxy.Handler) sessionproxy.Handler {
 	return l.handle
 }
 
-// Close ends the probes of [WithProbe], with the one under way, for which it
-// waits. Calls go on as before; circuits are probed by them. Without
-// [WithProbe] it does nothing. It always returns nil.
+// Close ends the probes of [WithProbe]; it cancels a running probe and waits
+// for it. The breaker keeps working, with calls as its probes. Without
+// [WithProbe], Close does nothing. It always returns nil.
 func (b *Breaker) Close() error {
 	if b.cfg.prober != nil {
 		b.cfg.prober.close()
@@ -55,9 +55,10 @@ func (b *Breaker) Close() error {
 	return nil
 }
 
-// Admit returns the error with which call would be refused now, or nil, also if
-// it would have to wait for the outcome of a probe. It never waits, changes no
-// state and takes no probe, and its refusals are not counted by the metrics.
+// Admit returns the error with which call would be refused now, or nil. A call
+// that would have to wait for the outcome of a probe is not refused. Admit
+// never waits, changes no state and takes no probe, and the metrics do not
+// count its refusals.
 func (b *Breaker) Admit(_ context.Context, call *sessionproxy.Call) error {
 	if ruleOf(call) < ruleEarly {
 		return nil

@@ -8,25 +8,26 @@ import (
 )
 
 // ForceOpen refuses calls to t until [Breaker.Reset], for instance while the
-// database is being maintained. Calls that have their connection already go
-// on. A nil t stands for calls of which no target is known.
+// database is being maintained. Calls that already have their connection
+// continue. A nil t stands for calls whose target is unknown.
 func (b *Breaker) ForceOpen(t *sessionproxy.Target) { b.circuits.get(t).force(StateForcedOpen) }
 
 // ForceClosed lets calls to t through until [Breaker.Reset]. They are counted,
-// but whatever comes of them, the circuit does not open.
+// but the circuit does not open.
 func (b *Breaker) ForceClosed(t *sessionproxy.Target) { b.circuits.get(t).force(StateForcedClosed) }
 
 // Disable lets calls to t through, without counting them, until
 // [Breaker.Reset].
 func (b *Breaker) Disable(t *sessionproxy.Target) { b.circuits.get(t).force(StateDisabled) }
 
-// Reset closes the circuit of t, forgets what it counted, and gives it back to
-// the outcomes of calls. Calls under way are not counted.
+// Reset closes the circuit of t, clears its counts, and lets the outcomes of
+// calls control it again. Calls already running are not counted.
 func (b *Breaker) Reset(t *sessionproxy.Target) { b.circuits.get(t).force(StateClosed) }
 
 // State returns the state of t's circuit; [StateClosed] if it has none yet. An
-// open circuit whose time is over is half-open, though only the next call makes
-// it so and tells those who watch: asking changes nothing.
+// open circuit whose time is over is reported as half-open, although only the
+// next call makes it so and notifies [WithOnStateChange]: State changes
+// nothing.
 func (b *Breaker) State(t *sessionproxy.Target) State {
 	c := b.circuits.find(t)
 	if c == nil {
@@ -36,8 +37,8 @@ func (b *Breaker) State(t *sessionproxy.Target) State {
 }
 
 // States returns the status of every circuit, in the order of their targets'
-// names. The circuits are those of the moment the loop begins; each one's
-// status is taken when its turn comes.
+// names. It covers the circuits that exist when the loop begins; each status is
+// taken when its turn comes.
 func (b *Breaker) States() iter.Seq[Status] {
 	return func(yield func(Status) bool) {
 		circuits := b.circuits.all()

@@ -8,9 +8,9 @@ import (
 )
 
 // ErrOpen is matched by the error of every call that a breaker refused. It
-// matches [fault.ErrRejected] itself, so that nothing of this library repeats
-// such a call, and never [database/sql/driver.ErrBadConn], so that
-// database/sql does not.
+// matches [fault.ErrRejected] itself, so that no interceptor retries such a
+// call, and never [database/sql/driver.ErrBadConn], so that database/sql does
+// not.
 var ErrOpen = fmt.Errorf("breaker: circuit open: %w", fault.ErrRejected)
 
 // OpenError is the error of a call that a breaker refused: nothing was sent.
@@ -23,15 +23,16 @@ type OpenError struct {
 	// its probes under way.
 	State State
 	// RetryAfter is the time until the circuit lets a probe through; 0 if it
-	// does so already, or if it was forced open and nobody knows.
+	// already does, or if it was forced open and the time is unknown.
 	RetryAfter time.Duration
 	// Cause is the class of the failure that opened the circuit;
 	// [fault.ClassNone] if slow calls did, or if it was forced open.
 	Cause fault.Class
 }
 
-// Error returns a message that names the target, the state and the cause. It has
-// no time in it, so that errors of one outage have one text; see RetryAfter.
+// Error returns a message that names the target, the state and the cause. It
+// contains no time, so that all errors of an outage have the same text; see
+// RetryAfter.
 func (e *OpenError) Error() string {
 	text := "breaker: call to " + e.Target + ": circuit " + e.State.String()
 	if e.Cause != fault.ClassNone {

@@ -43,7 +43,7 @@ const (
 	maxProbes  = 10_000
 )
 
-// WithFailureRate sets the part of the calls in the window that have to fail
+// WithFailureRate sets the fraction of the calls in the window that must fail
 // to open a circuit, above 0 and at most 1. The default is 0.5. It needs at
 // least [WithMinimumRequests] calls.
 func WithFailureRate(rate float64) Option {
@@ -57,8 +57,8 @@ func WithFailureRate(rate float64) Option {
 }
 
 // WithMinimumRequests sets the number of calls in the window below which no
-// rate opens a circuit, 1 or more; the excluded ones are none of them. The
-// default is 20.
+// rate opens a circuit, 1 or more; excluded calls do not count. The default is
+// 20.
 func WithMinimumRequests(n int) Option {
 	return optionFunc(func(c *config) {
 		if n < 1 {
@@ -69,9 +69,9 @@ func WithMinimumRequests(n int) Option {
 	})
 }
 
-// WithConsecutiveFailures sets the number of failures without a success
-// between them that opens a circuit, however much time they take: so a
-// database with few callers is noticed too. 0 turns the rule off. The default
+// WithConsecutiveFailures sets the number of failures without a success between
+// them that opens a circuit, however long they take, so that outages of a
+// database with few callers are noticed too. 0 turns the rule off. The default
 // is 10.
 func WithConsecutiveFailures(n int) Option {
 	return optionFunc(func(c *config) {
@@ -83,9 +83,9 @@ func WithConsecutiveFailures(n int) Option {
 	})
 }
 
-// WithWindow sets the rolling window over which rates are taken: a number of
-// buckets, 1 to 1000, of a period each, above 0. The oldest bucket is
-// forgotten when a new one is begun. The default is 10 buckets of 1 s.
+// WithWindow sets the rolling window for the rates: a number of buckets, 1 to
+// 1000, of a period each, above 0. The oldest bucket is dropped when a new one
+// begins. The default is 10 buckets of 1 s.
 func WithWindow(buckets int, period time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if buckets < 1 || buckets > maxBuckets || period <= 0 || period > math.MaxInt64/maxBuckets {
@@ -96,14 +96,14 @@ func WithWindow(buckets int, period time.Duration) Option {
 	})
 }
 
-// WithSlowCalls opens a circuit also when the given part of the calls in the
-// window, above 0 and at most 1, was slow: took threshold, above 0, or longer
-// until the database's first answer. The time includes the wait for a
-// connection where the call makes it. A slow probe opens the circuit again.
+// WithSlowCalls also opens a circuit when the given fraction of the calls in
+// the window, above 0 and at most 1, was slow: took threshold, above 0, or
+// longer until the database's first answer. The time includes waiting for a
+// connection, if the call does so. A slow probe opens the circuit again.
 //
-// The option also makes failures of slow calls that ended by the caller's
-// deadline or the server's limit on a statement's time, which otherwise are
-// excluded, since they may speak of an impatient caller only.
+// With this option, slow calls that end with the caller's deadline or the
+// server's statement timeout are failures too. Otherwise they are excluded,
+// since they may only mean an impatient caller.
 //
 // The default is off. It costs a second reading of the clock per call.
 func WithSlowCalls(threshold time.Duration, rate float64) Option {
@@ -117,11 +117,11 @@ func WithSlowCalls(threshold time.Duration, rate float64) Option {
 }
 
 // WithFirstOpenTime sets how long a circuit stays open before it lets the first
-// probe through, above 0; each probe that fails doubles the time, up to
-// [WithOpenTime]. By chance it is up to a quarter longer, so that many processes
-// do not probe at one moment. A circuit that was closed for a while (four times
-// the longest open time) starts anew. The default is 100 ms: most outages of a
-// database that is restarted or promoted are short.
+// probe through, above 0; each failed probe doubles the time, up to
+// [WithOpenTime]. Up to a quarter is added at random, so that many processes do
+// not probe at the same moment. A circuit that was closed for a while (four
+// times the longest open time) starts over. The default is 100 ms: most
+// restarts and promotions are short.
 func WithFirstOpenTime(d time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if d <= 0 {
@@ -132,11 +132,10 @@ func WithFirstOpenTime(d time.Duration) Option {
 	})
 }
 
-// WithJitter sets the function that draws by how much an open time is longer: it
-// gets the most that is allowed, a quarter of the open time, and returns a
-// duration from zero to it; what lies outside is brought inside. It has to be
-// quick and safe for concurrent use, and must not use the breaker. The default
-// draws evenly.
+// WithJitter sets the function that draws how much is added to an open time: it
+// gets the maximum, a quarter of the open time, and returns a duration from
+// zero to it; a value outside is clamped. It has to be quick and safe for
+// concurrent use, and must not use the breaker. The default draws uniformly.
 func WithJitter(draw func(longest time.Duration) time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if draw == nil {
@@ -148,11 +147,11 @@ func WithJitter(draw func(longest time.Duration) time.Duration) Option {
 }
 
 // WithMaxWait sets how long a call waits at most, while its circuit is
-// half-open, for the outcome of the probes before it, 0 or more; a call whose
-// context ends sooner waits no longer than that. 0 refuses it at once. In the
-// beginning of an outage, for twice as long, calls wait also while the circuit is
-// open, if it was opened by a server that is gone, not by one that hangs. Calls
-// that hold a connection never wait: those of a plain [database/sql.DB], which
+// half-open, for the outcome of earlier probes, 0 or more; a call whose context
+// ends sooner waits only until then. 0 refuses it at once. At the beginning of
+// an outage, for twice as long, calls also wait while the circuit is open, if
+// it opened because the server is gone, not because it hangs. Calls that hold a
+// connection never wait, such as those of a plain [database/sql.DB], which
 // takes the connection before the chain is asked. The default is 1 s.
 func WithMaxWait(d time.Duration) Option {
 	return optionFunc(func(c *config) {
@@ -164,14 +163,14 @@ func WithMaxWait(d time.Duration) Option {
 	})
 }
 
-// WithProbe makes the breaker probe by itself: while a circuit is open, ping is
-// called in place of a caller's statement, with the target of the circuit and a
-// context that ends with the probe's lease. A nil error is a success, any error
-// a failure. Use a connection of its own, or a ping of a handle without the
-// breaker: a ping through the breaker would take the place of the probe that it
-// is. It runs on a goroutine of its own, one at a time for each circuit, until
-// [Breaker.Close], which the user of this option has to call. By default the
-// next call is the probe.
+// WithProbe makes the breaker send its own probes: while a circuit is open,
+// ping is called instead of using a caller's statement, with the target of the
+// circuit and a context that ends with the probe's lease. A nil error is a
+// success, any error a failure. Let ping use its own connection, or a handle
+// without the breaker: a ping through the breaker would compete with itself for
+// the place of the probe. It runs on its own goroutine, one at a time for each
+// circuit, until [Breaker.Close], which you have to call. By default the next
+// call is the probe.
 func WithProbe(ping func(ctx context.Context, target *sessionproxy.Target) error) Option {
 	return optionFunc(func(c *config) {
 		if ping == nil {
@@ -182,11 +181,11 @@ func WithProbe(ping func(ctx context.Context, target *sessionproxy.Target) error
 	})
 }
 
-// WithOpenTime sets how long a circuit that is probed in vain stays open at most
-// before it lets the next probe through, above 0; see [WithFirstOpenTime] for
+// WithOpenTime sets the longest time a circuit stays open before it lets the
+// next probe through, while probes fail, above 0; see [WithFirstOpenTime] for
 // the times before. The default is 500 ms: a recovery is noticed within that
-// time, and a database that is down for long sees at most two probes a second
-// from each process.
+// time, and a database that stays down gets at most two probes a second from
+// each process.
 func WithOpenTime(d time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if d <= 0 {
@@ -197,10 +196,10 @@ func WithOpenTime(d time.Duration) Option {
 	})
 }
 
-// WithProbes sets how many calls have to succeed, without a failure among them,
-// to close a half-open circuit, 1 to 10000. They are let through in steps: one,
+// WithProbes sets how many calls must succeed, without a failure among them, to
+// close a half-open circuit, 1 to 10000. They are let through in steps: one,
 // then two at a time, then four, so that a server that has just started is not
-// run over. The default is 7, three steps.
+// overrun. The default is 7, three steps.
 func WithProbes(n int) Option {
 	return optionFunc(func(c *config) {
 		if n < 1 || n > maxProbes {
@@ -211,7 +210,7 @@ func WithProbes(n int) Option {
 	})
 }
 
-// WithProbeLease sets how long a probe may take before another call can have
+// WithProbeLease sets how long a probe may take before another call can take
 // its place, above 0. Its outcome is not counted then. The default is 2 s.
 func WithProbeLease(d time.Duration) Option {
 	return optionFunc(func(c *config) {
@@ -223,10 +222,9 @@ func WithProbeLease(d time.Duration) Option {
 	})
 }
 
-// WithMaxTargets bounds the number of circuits, 1 or more. One more target
-// takes the place of the one whose loss matters least: closed, and idle for
-// longest. The default is 1024; a circuit takes up to 6 kB with the default
-// window.
+// WithMaxTargets bounds the number of circuits, 1 or more. A further target
+// replaces the one whose loss matters least: closed, and idle for longest. The
+// default is 1024; a circuit takes up to 6 kB with the default window.
 func WithMaxTargets(n int) Option {
 	return optionFunc(func(c *config) {
 		if n < 1 {
@@ -237,12 +235,11 @@ func WithMaxTargets(n int) Option {
 	})
 }
 
-// WithOnStateChange adds a function that is told of every change of a
-// circuit's state, forced ones included. Changes are told one at a time, in
-// the order in which they were made, outside of every lock: the function may
-// use the Breaker. It runs on the goroutine of a call that made a change, so
-// it should be quick; a change made while it runs is told by the same
-// goroutine afterwards.
+// WithOnStateChange adds a function that is called for every change of a
+// circuit's state, including forced ones. Changes are reported one at a time,
+// in order, without any lock held: the function may use the Breaker. It runs on
+// the goroutine of a call that caused a change, so it should be quick; a change
+// made while it runs is reported afterwards, by the same goroutine.
 func WithOnStateChange(watch func(Change)) Option {
 	return optionFunc(func(c *config) {
 		if watch == nil {
@@ -265,9 +262,9 @@ func WithMeterProvider(p metric.MeterProvider) Option {
 	})
 }
 
-// WithGobreakerSettings lets those who know gobreaker say things in its words.
-// Adjust gets the settings that the other options, wherever they stand, come
-// to, and may change
+// WithGobreakerSettings adjusts the breaker through gobreaker's settings.
+// Adjust gets the settings that result from all other options, whatever their
+// order, and may change
 //
 //   - MaxRequests and Timeout: see [WithProbes] and [WithOpenTime];
 //   - Interval and BucketPeriod: see [WithWindow]; a BucketPeriod of 0 means

@@ -12,7 +12,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
-// ErrClosed is what [Breaker.Close] cancels a probe under way with.
+// ErrClosed is the cause with which [Breaker.Close] cancels a running probe.
 var ErrClosed = errors.New("breaker: the breaker is closed")
 
 // prober runs the probes of [WithProbe]: for each circuit that opens a timer,

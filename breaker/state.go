@@ -61,38 +61,40 @@ func stateOf(s gobreaker.State) State {
 
 // Counts are the outcomes of calls in a circuit's window.
 type Counts struct {
-	// Successes is the number of calls that the server answered, though
-	// perhaps with an error that is the caller's affair.
+	// Successes is the number of calls that the server answered, possibly with
+	// an error that is the caller's fault.
 	Successes int64
-	// Failures is the number of calls that failed by the server's fault.
+	// Failures is the number of calls that failed because of the server.
 	Failures int64
-	// Excluded is the number of calls that say nothing of the server's health.
+	// Excluded is the number of calls that say nothing about the server's
+	// health.
 	Excluded int64
-	// Slow is the number of successes and failures that took as long as
-	// [WithSlowCalls] says or longer; 0 without that option.
+	// Slow is the number of successes and failures that took at least the time
+	// set by [WithSlowCalls]; 0 without that option.
 	Slow int64
 	// ConsecutiveFailures is the number of failures since the last success,
-	// whether or not they still are in the window.
+	// whether or not they are still in the window.
 	ConsecutiveFailures int64
 }
 
-// Requests returns the number of calls that say something of the server's
+// Requests returns the number of calls that say something about the server's
 // health: successes and failures.
 func (c Counts) Requests() int64 { return c.Successes + c.Failures }
 
-// Status is what is known of a circuit at a moment.
+// Status is the state of a circuit at one moment.
 type Status struct {
-	// Target is the database; the zero Target for calls of which none is known.
+	// Target is the database; the zero Target for calls whose target is
+	// unknown.
 	Target sessionproxy.Target
-	// State is the state. An open circuit whose time is over is shown as
-	// half-open, though only the next call makes it so.
+	// State is the state. An open circuit whose time is over is reported as
+	// half-open, although only the next call makes it so.
 	State State
 	// Since is when the last change was made.
 	Since time.Time
 	// RetryAfter is the time until an open circuit lets probes through; 0 in
 	// any other state.
 	RetryAfter time.Duration
-	// Cause is the class of the failure that opened the circuit last;
+	// Cause is the class of the failure that last opened the circuit;
 	// [fault.ClassNone] if none did, or if slow calls did.
 	Cause fault.Class
 	// Counts are the outcomes in the window; zero while nothing is counted.
@@ -101,7 +103,8 @@ type Status struct {
 
 // Change is a change of a circuit's state.
 type Change struct {
-	// Target is the database; the zero Target for calls of which none is known.
+	// Target is the database; the zero Target for calls whose target is
+	// unknown.
 	Target sessionproxy.Target
 	// From is the state before.
 	From State
@@ -109,7 +112,7 @@ type Change struct {
 	To State
 	// At is when the change was made.
 	At time.Time
-	// Cause is the class of the failure that opened the circuit last;
+	// Cause is the class of the failure that last opened the circuit;
 	// [fault.ClassNone] if none did, or if slow calls did.
 	Cause fault.Class
 }
