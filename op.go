@@ -84,65 +84,20 @@ const (
 	OpTransaction
 )
 
-// The operations of [LevelSession], one per method of a session.
-const (
-	// OpSessionAdd puts an object into the session.
-	OpSessionAdd Op = iota + 64
-	// OpSessionAddAll puts several objects into the session.
-	OpSessionAddAll
-	// OpSessionBegin begins the session's transaction.
-	OpSessionBegin
-	// OpSessionBeginNested begins a savepoint.
-	OpSessionBeginNested
-	// OpSessionClose closes the session.
-	OpSessionClose
-	// OpSessionCommit flushes and commits.
-	OpSessionCommit
-	// OpSessionConnection gives the connection of the session's transaction.
-	OpSessionConnection
-	// OpSessionDelete marks an object as deleted.
-	OpSessionDelete
-	// OpSessionExecute runs a statement and buffers its result.
-	OpSessionExecute
-	// OpSessionExpire expires an object's attributes.
-	OpSessionExpire
-	// OpSessionExpireAll expires every object of the session.
-	OpSessionExpireAll
-	// OpSessionExpunge removes an object from the session.
-	OpSessionExpunge
-	// OpSessionExpungeAll removes every object from the session.
-	OpSessionExpungeAll
-	// OpSessionFlush sends pending changes.
-	OpSessionFlush
-	// OpSessionGet reads an object by its key.
-	OpSessionGet
-	// OpSessionGetOne reads an object by its key, which has to exist.
-	OpSessionGetOne
-	// OpSessionInvalidate closes the session and discards its connection.
-	OpSessionInvalidate
-	// OpSessionIsModified compares an object with its loaded state.
-	OpSessionIsModified
-	// OpSessionMerge copies an object's state into the session.
-	OpSessionMerge
-	// OpSessionQuery runs a query of the legacy style.
-	OpSessionQuery
-	// OpSessionRefresh reads an object again.
-	OpSessionRefresh
-	// OpSessionReset closes the session for reuse.
-	OpSessionReset
-	// OpSessionRollback rolls back.
-	OpSessionRollback
-	// OpSessionRunSync runs a blocking function on the session.
-	OpSessionRunSync
-	// OpSessionScalar reads the first column of the first row.
-	OpSessionScalar
-	// OpSessionScalars reads the first column of every row.
-	OpSessionScalars
-	// OpSessionStream opens a windowed result.
-	OpSessionStream
-	// OpSessionStreamScalars opens a windowed result of one column.
-	OpSessionStreamScalars
-)
+// firstSessionOp is the first operation of [LevelSession]: a method of a session.
+const firstSessionOp Op = 64
+
+// SessionOp returns the operation of a session's method, by the method's name as
+// telemetry has it: "commit", "add_all". It returns [OpUnknown] if there is no
+// such method.
+func SessionOp(method string) Op {
+	for op := firstSessionOp; int(op) < len(opTable); op++ {
+		if opTable[op].name == "session."+method {
+			return op
+		}
+	}
+	return OpUnknown
+}
 
 // opInfo is what is known of an operation.
 type opInfo struct {
@@ -151,6 +106,7 @@ type opInfo struct {
 	readsOnly     bool
 	transactional bool
 	local         bool
+	cleanup       bool
 }
 
 var opTable = [...]opInfo{
@@ -166,39 +122,40 @@ var opTable = [...]opInfo{
 	OpBegin:       {name: "BEGIN", phase: fault.PhaseBegin, readsOnly: true, transactional: true},
 	OpSavepoint:   {name: "SAVEPOINT", transactional: true},
 	OpCommit:      {name: "COMMIT", phase: fault.PhaseCommit, transactional: true},
-	OpRollback:    {name: "ROLLBACK", phase: fault.PhaseRollback, transactional: true},
+	OpRollback:    {name: "ROLLBACK", phase: fault.PhaseRollback, transactional: true, cleanup: true},
 	OpRelease:     {name: "RELEASE SAVEPOINT", transactional: true},
-	OpClose:       {name: "close", readsOnly: true},
+	OpClose:       {name: "close", readsOnly: true, cleanup: true},
 	OpTransaction: {name: "transaction", phase: fault.PhaseUnit, transactional: true},
 
-	OpSessionAdd:           {name: "session.add", local: true},
-	OpSessionAddAll:        {name: "session.add_all", local: true},
-	OpSessionBegin:         {name: "session.begin", transactional: true},
-	OpSessionBeginNested:   {name: "session.begin_nested", transactional: true},
-	OpSessionClose:         {name: "session.close", transactional: true},
-	OpSessionCommit:        {name: "session.commit", phase: fault.PhaseCommit, transactional: true},
-	OpSessionConnection:    {name: "session.connection", readsOnly: true},
-	OpSessionDelete:        {name: "session.delete"},
-	OpSessionExecute:       {name: "session.execute"},
-	OpSessionExpire:        {name: "session.expire", local: true},
-	OpSessionExpireAll:     {name: "session.expire_all", local: true},
-	OpSessionExpunge:       {name: "session.expunge", local: true},
-	OpSessionExpungeAll:    {name: "session.expunge_all", local: true},
-	OpSessionFlush:         {name: "session.flush"},
-	OpSessionGet:           {name: "session.get"},
-	OpSessionGetOne:        {name: "session.get_one"},
-	OpSessionInvalidate:    {name: "session.invalidate", transactional: true},
-	OpSessionIsModified:    {name: "session.is_modified", local: true, readsOnly: true},
-	OpSessionMerge:         {name: "session.merge"},
-	OpSessionQuery:         {name: "session.query"},
-	OpSessionRefresh:       {name: "session.refresh"},
-	OpSessionReset:         {name: "session.reset", transactional: true},
-	OpSessionRollback:      {name: "session.rollback", phase: fault.PhaseRollback, transactional: true},
-	OpSessionRunSync:       {name: "session.run_sync"},
-	OpSessionScalar:        {name: "session.scalar"},
-	OpSessionScalars:       {name: "session.scalars"},
-	OpSessionStream:        {name: "session.stream"},
-	OpSessionStreamScalars: {name: "session.stream_scalars"},
+	// The methods of a session, in alphabetical order.
+	firstSessionOp: {name: "session.add", local: true},
+	{name: "session.add_all", local: true},
+	{name: "session.begin", transactional: true},
+	{name: "session.begin_nested", transactional: true},
+	{name: "session.close", transactional: true, cleanup: true},
+	{name: "session.commit", phase: fault.PhaseCommit, transactional: true},
+	{name: "session.connection", readsOnly: true},
+	{name: "session.delete"},
+	{name: "session.execute"},
+	{name: "session.expire", local: true},
+	{name: "session.expire_all", local: true},
+	{name: "session.expunge", local: true},
+	{name: "session.expunge_all", local: true},
+	{name: "session.flush"},
+	{name: "session.get"},
+	{name: "session.get_one"},
+	{name: "session.invalidate", transactional: true, cleanup: true},
+	{name: "session.is_modified", local: true, readsOnly: true},
+	{name: "session.merge"},
+	{name: "session.query"},
+	{name: "session.refresh"},
+	{name: "session.reset", transactional: true, cleanup: true},
+	{name: "session.rollback", phase: fault.PhaseRollback, transactional: true, cleanup: true},
+	{name: "session.run_sync"},
+	{name: "session.scalar"},
+	{name: "session.scalars"},
+	{name: "session.stream"},
+	{name: "session.stream_scalars"},
 }
 
 func (o Op) info() *opInfo {
@@ -223,6 +180,11 @@ func (o Op) Transactional() bool { return o.info().transactional }
 // Local reports that the operation does no I/O.
 func (o Op) Local() bool { return o.info().local }
 
+// Cleanup reports that the operation gives up what others began: a rollback, or
+// closing. It is wanted most when something is wrong, and is not to be refused or
+// cut short.
+func (o Op) Cleanup() bool { return o.info().cleanup }
+
 // Lasting reports that a call of the operation stays open for as long as its
 // result is used, long after the operation itself is over: a transaction that
 // was begun, a connection that was taken. An interceptor that is interested in
@@ -231,7 +193,7 @@ func (o Op) Local() bool { return o.info().local }
 func (o Op) Lasting() bool { return o == OpBegin || o == OpAcquire }
 
 // Session reports that the operation is a session's method, of [LevelSession].
-func (o Op) Session() bool { return o >= OpSessionAdd }
+func (o Op) Session() bool { return o >= firstSessionOp }
 
 // Phase returns the phase in which an error of the operation arises.
 func (o Op) Phase() fault.Phase { return o.info().phase }

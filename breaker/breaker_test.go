@@ -237,11 +237,11 @@ func TestAdmitTellsWhatWouldBeRefused(t *testing.T) {
 			t.Error("refused before anything failed")
 		}
 		r.open()
-		if admitted(sp.OpExec) || !admitted(sp.OpSessionFlush) || chain.Admit(t.Context(), pooled(sp.OpExec, nil)) != nil {
+		if admitted(sp.OpExec) || !admitted(sp.SessionOp("flush")) || chain.Admit(t.Context(), pooled(sp.OpExec, nil)) != nil {
 			t.Error("in a brief outage calls that may wait are to be admitted, and no others")
 		}
 		time.Sleep(2 * time.Second)
-		if admitted(sp.OpExec) || admitted(sp.OpTransaction) || admitted(sp.OpSessionFlush) || !admitted(sp.OpCommit) || !admitted(sp.OpRollback) {
+		if admitted(sp.OpExec) || admitted(sp.OpTransaction) || admitted(sp.SessionOp("flush")) || !admitted(sp.OpCommit) || !admitted(sp.OpRollback) {
 			t.Error("an open circuit has to refuse all but the end of a transaction")
 		}
 		time.Sleep(time.Second + 1)

@@ -1,6 +1,9 @@
 package breaker
 
-import "github.com/sessionproxy/sessionproxy"
+import (
+	"github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
+)
 
 // rule says what a breaker does with a call. The order matters: from
 // ruleEarly on, calls can be refused.
@@ -51,9 +54,7 @@ func sessionRule(call *sessionproxy.Call) rule {
 	if call.InTx || call.Op.Local() {
 		return rulePass
 	}
-	switch call.Op {
-	case sessionproxy.OpSessionCommit, sessionproxy.OpSessionRollback, sessionproxy.OpSessionClose,
-		sessionproxy.OpSessionReset, sessionproxy.OpSessionInvalidate:
+	if call.Op.Cleanup() || call.Op.Phase() == fault.PhaseCommit {
 		return rulePass
 	}
 	return ruleEarly

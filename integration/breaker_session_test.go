@@ -49,7 +49,7 @@ func TestAnOpenCircuitRefusesASessionsMethods(t *testing.T) {
 			if !errors.Is(err, breaker.ErrOpen) || !errors.Is(awaitedErr, breaker.ErrOpen) {
 				t.Errorf("errors %v, %v, want a refusal", err, awaitedErr)
 			}
-			if len(w.of(sp.OpSessionGet)) != 1 || len(w.of(sp.OpBegin)) != before {
+			if len(w.of(sp.SessionOp("get"))) != 1 || len(w.of(sp.OpBegin)) != before {
 				t.Error("a refused method has reached the database")
 			}
 			if err := errors.Join(blocking.Close(t.Context()), awaited.Close(t.Context()).Await(t.Context())); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 )
 
@@ -21,12 +20,12 @@ func (s *Session) Commit(ctx context.Context) error {
 func (t Tasks) Commit() *Task[struct{}] {
 	s, c := t.s, &committing{flushing: flushing{s: t.s}}
 	if err := s.ends("commit", false); err != nil {
-		return refused(s, sp.OpSessionCommit, err)
+		return refused(s, opCommit, err)
 	}
 	if s.hooks.after { // hooks may make changes after the first flush
-		return indivisible(s, sp.OpSessionCommit, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.commit(ctx) })
+		return indivisible(s, opCommit, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.commit(ctx) })
 	}
-	task := &Task[struct{}]{s: s, op: sp.OpSessionCommit, perform: c.perform, apply: noResult(c.apply), undo: c.undo}
+	task := &Task[struct{}]{s: s, op: opCommit, perform: c.perform, apply: noResult(c.apply), undo: c.undo}
 	task.plan = func(ctx context.Context) error {
 		err := c.plan(ctx) // begins, if an object was changed since the last one
 		task.local, task.barrier = !s.tx.begun(), s.tx.begun()

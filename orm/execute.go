@@ -19,7 +19,7 @@ func (s *Session) Execute(ctx context.Context, st engine.Statement) (*engine.Res
 
 // Execute is [Session.Execute].
 func (t Tasks) Execute(st engine.Statement) *Task[*engine.Result] {
-	return statementTask(t.s, sp.OpSessionExecute, func(ctx context.Context, conn *engine.Conn) (*engine.Result, error) {
+	return statementTask(t.s, opExecute, func(ctx context.Context, conn *engine.Conn) (*engine.Result, error) {
 		return conn.Execute(ctx, st)
 	})
 }
@@ -76,11 +76,11 @@ func Scalars[V any](ctx context.Context, s *Session, st engine.Statement) ([]V, 
 func ScalarsTask[V any](s *Session, st engine.Statement) *Task[[]V] {
 	t := entityType[V]()
 	if t == nil {
-		return statementTask(s, sp.OpSessionScalars, func(ctx context.Context, conn *engine.Conn) ([]V, error) {
+		return statementTask(s, opScalars, func(ctx context.Context, conn *engine.Conn) ([]V, error) {
 			return engine.Scalars[V](ctx, conn, st)
 		})
 	}
-	return objectsTask(s, sp.OpSessionScalars, t, &loading{rows: load.Rows{Statement: st}}, func(objs []unsafe.Pointer) ([]V, error) {
+	return objectsTask(s, opScalars, t, &loading{rows: load.Rows{Statement: st}}, func(objs []unsafe.Pointer) ([]V, error) {
 		values := make([]V, len(objs))
 		for i, obj := range objs {
 			values[i] = asEntity[V](obj)
@@ -109,12 +109,12 @@ type Found[V any] struct {
 func ScalarTask[V any](s *Session, st engine.Statement) *Task[Found[V]] {
 	t := entityType[V]()
 	if t == nil {
-		return statementTask(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (found Found[V], err error) {
+		return statementTask(s, opScalar, func(ctx context.Context, conn *engine.Conn) (found Found[V], err error) {
 			found.Value, found.OK, err = engine.Scalar[V](ctx, conn, st)
 			return found, err
 		})
 	}
-	task := objectsTask(s, sp.OpSessionScalar, t, &loading{rows: load.Rows{Statement: st}}, func(objs []unsafe.Pointer) (found Found[V], err error) {
+	task := objectsTask(s, opScalar, t, &loading{rows: load.Rows{Statement: st}}, func(objs []unsafe.Pointer) (found Found[V], err error) {
 		if len(objs) > 0 {
 			found = Found[V]{asEntity[V](objs[0]), true}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/orm/internal/cascade"
 	"github.com/sessionproxy/sessionproxy/orm/internal/flush"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
@@ -26,7 +25,7 @@ func (s *Session) Flush(ctx context.Context) error {
 // Flush is [Session.Flush].
 func (t Tasks) Flush() *Task[struct{}] {
 	f := &flushing{s: t.s}
-	task := &Task[struct{}]{s: t.s, op: sp.OpSessionFlush, perform: f.perform, apply: noResult(f.apply), undo: f.undo}
+	task := &Task[struct{}]{s: t.s, op: opFlush, perform: f.perform, apply: noResult(f.apply), undo: f.undo}
 	task.plan = func(ctx context.Context) error {
 		err := f.plan(ctx)
 		task.local, task.barrier = !f.needed(), f.needed()

@@ -57,7 +57,7 @@ func Get[T any, K any](ctx context.Context, s *Session, key K, opts ...GetOption
 
 // GetTask is [Get] as a task.
 func GetTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
-	return getTask[T](s, sp.OpSessionGet, key, opts)
+	return getTask[T](s, opGet, key, opts)
 }
 
 // GetOne is [Get], and a row that does not exist is an error that matches
@@ -73,7 +73,7 @@ func GetOne[T any, K any](ctx context.Context, s *Session, key K, opts ...GetOpt
 
 // GetOneTask is [GetOne] as a task.
 func GetOneTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
-	t := getTask[T](s, sp.OpSessionGetOne, key, opts)
+	t := getTask[T](s, opGetOne, key, opts)
 	found := t.apply
 	t.apply = func(ctx context.Context) (*T, error) {
 		obj, err := found(ctx)
@@ -243,7 +243,7 @@ func (t Tasks) Refresh(obj any, opts ...GetOption) *Task[struct{}] {
 	}
 	r.populate = true
 	var st *identity.State
-	task := &Task[struct{}]{s: s, op: sp.OpSessionRefresh, barrier: true, undo: r.undo}
+	task := &Task[struct{}]{s: s, op: opRefresh, barrier: true, undo: r.undo}
 	task.plan = func(ctx context.Context) (err error) {
 		if st, err = s.lookup(obj); err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"reflect"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/internal/query"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -24,7 +23,7 @@ func Load[T any](ctx context.Context, s *Session, objs []*T, paths ...string) er
 
 // LoadTask is [Load] as a task.
 func LoadTask[T any](s *Session, objs []*T, paths ...string) *Task[struct{}] {
-	return indivisible(s, sp.OpSessionScalars, noResult(func(ctx context.Context) error {
+	return indivisible(s, opScalars, noResult(func(ctx context.Context) error {
 		t, err := mapping.Of(reflect.TypeFor[T]())
 		if err != nil {
 			return err

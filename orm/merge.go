@@ -4,7 +4,6 @@ import (
 	"context"
 	"unsafe"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/internal/merge"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -56,7 +55,7 @@ func MergeTask[T any](s *Session, obj *T, opts ...MergeOption) *Task[*T] {
 			o.apply(&m)
 		}
 	}
-	return indivisible(s, sp.OpSessionMerge, func(ctx context.Context) (*T, error) {
+	return indivisible(s, opMerge, func(ctx context.Context) (*T, error) {
 		t, p, err := entity(obj)
 		if err != nil {
 			return nil, err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/orm/internal/cascade"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 )
@@ -21,12 +20,12 @@ func (s *Session) Add(obj any) error {
 	if s.handler == nil {
 		return s.add(obj)
 	}
-	return s.run(context.Background(), sp.OpSessionAdd, func(context.Context) error { return s.add(obj) })
+	return s.run(context.Background(), opAdd, func(context.Context) error { return s.add(obj) })
 }
 
 // AddAll is Add for each object in turn. The first error ends it.
 func (s *Session) AddAll(objs ...any) error {
-	return s.run(context.Background(), sp.OpSessionAddAll, func(context.Context) error {
+	return s.run(context.Background(), opAddAll, func(context.Context) error {
 		for i, obj := range objs {
 			if err := s.add(obj); err != nil {
 				return fmt.Errorf("object %d: %w", i, err)
@@ -74,7 +73,7 @@ func (s *Session) Attach(obj any) error { return s.attach(obj, obj) }
 func (s *Session) AttachChanged(obj, original any) error { return s.attach(obj, original) }
 
 func (s *Session) attach(obj, original any) error {
-	return s.run(context.Background(), sp.OpSessionAdd, func(context.Context) error {
+	return s.run(context.Background(), opAdd, func(context.Context) error {
 		t, p, err := entity(obj)
 		if err != nil {
 			return err
@@ -117,7 +116,7 @@ func (s *Session) Delete(ctx context.Context, obj any) error {
 func (t Tasks) Delete(obj any) *Task[struct{}] {
 	s := t.s
 	var st *identity.State
-	task := indivisible(s, sp.OpSessionDelete, noResult(func(ctx context.Context) error {
+	task := indivisible(s, opDelete, noResult(func(ctx context.Context) error {
 		if st.Status == identity.Deleted {
 			return nil
 		}
@@ -147,7 +146,7 @@ func (t Tasks) Delete(obj any) *Task[struct{}] {
 // goes to: what was changed in it is not sent. An object that is not in it is an
 // error that matches [ErrInvalidState].
 func (s *Session) Expunge(obj any) error {
-	return s.run(context.Background(), sp.OpSessionExpunge, func(context.Context) error {
+	return s.run(context.Background(), opExpunge, func(context.Context) error {
 		st, err := s.lookup(obj)
 		if err != nil {
 			return err
@@ -162,7 +161,7 @@ func (s *Session) Expunge(obj any) error {
 
 // ExpungeAll takes all objects out of the session. The transaction stays open.
 func (s *Session) ExpungeAll() {
-	_ = s.run(context.Background(), sp.OpSessionExpungeAll, func(context.Context) error {
+	_ = s.run(context.Background(), opExpungeAll, func(context.Context) error {
 		s.letGo()
 		return nil
 	})
@@ -176,7 +175,7 @@ func (s *Session) ExpungeAll() {
 // persistent, and a field that it has not, are errors that match
 // [ErrInvalidState].
 func (s *Session) Expire(obj any, fields ...string) error {
-	return s.run(context.Background(), sp.OpSessionExpire, func(context.Context) error {
+	return s.run(context.Background(), opExpire, func(context.Context) error {
 		st, err := s.lookup(obj)
 		if err != nil {
 			return err
@@ -194,7 +193,7 @@ func (s *Session) Expire(obj any, fields ...string) error {
 
 // ExpireAll is Expire for every persistent object.
 func (s *Session) ExpireAll() {
-	_ = s.run(context.Background(), sp.OpSessionExpireAll, func(context.Context) error {
+	_ = s.run(context.Background(), opExpireAll, func(context.Context) error {
 		s.objects.ExpireAll()
 		return nil
 	})
@@ -209,7 +208,7 @@ func (s *Session) IsExpired(obj any) bool {
 // IsModified reports whether an object of the session differs from its row as
 // it was last seen.
 func (s *Session) IsModified(obj any) (modified bool) {
-	_ = s.run(context.Background(), sp.OpSessionIsModified, func(context.Context) error {
+	_ = s.run(context.Background(), opIsModified, func(context.Context) error {
 		st, err := s.lookup(obj)
 		modified = err == nil && st != nil && st.Modified()
 		return nil

@@ -2,8 +2,6 @@ package orm
 
 import (
 	"context"
-
-	sp "github.com/sessionproxy/sessionproxy"
 )
 
 // Query is a [Select] that is bound to a session, in the manner of SQLAlchemy's
@@ -54,6 +52,6 @@ func (q Query[T]) Count(ctx context.Context) (int64, error) { return as(ctx, q.q
 
 // as does a task under the name of a query.
 func as[T any](ctx context.Context, t *Task[T]) (T, error) {
-	t.op = sp.OpSessionQuery
+	t.op = opQuery
 	return do(ctx, t)
 }

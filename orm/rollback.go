@@ -19,7 +19,7 @@ func (s *Session) Rollback(ctx context.Context) error {
 }
 
 // Rollback is [Session.Rollback].
-func (t Tasks) Rollback() *Task[struct{}] { return t.end(sp.OpSessionRollback, nil, nil) }
+func (t Tasks) Rollback() *Task[struct{}] { return t.end(opRollback, nil, nil) }
 
 // end is a task that rolls back. If then is given, it comes after that, and the
 // rollback is done also when the context is over; first comes before.
@@ -90,7 +90,7 @@ func (s *Session) Close(ctx context.Context) error {
 }
 
 // Close is [Session.Close].
-func (t Tasks) Close() *Task[struct{}] { return t.end(sp.OpSessionClose, nil, t.s.letGo) }
+func (t Tasks) Close() *Task[struct{}] { return t.end(opClose, nil, t.s.letGo) }
 
 // Reset is Close.
 func (s *Session) Reset(ctx context.Context) error {
@@ -99,7 +99,7 @@ func (s *Session) Reset(ctx context.Context) error {
 }
 
 // Reset is [Session.Reset].
-func (t Tasks) Reset() *Task[struct{}] { return t.end(sp.OpSessionReset, nil, t.s.letGo) }
+func (t Tasks) Reset() *Task[struct{}] { return t.end(opReset, nil, t.s.letGo) }
 
 // Invalidate is Close, and does not use the connection again: for when it may
 // be in a state that nobody knows.
@@ -110,7 +110,7 @@ func (s *Session) Invalidate(ctx context.Context) error {
 
 // Invalidate is [Session.Invalidate].
 func (t Tasks) Invalidate() *Task[struct{}] {
-	return t.end(sp.OpSessionInvalidate, func() {
+	return t.end(opInvalidate, func() {
 		if t.s.tx.conn != nil {
 			t.s.tx.conn.Invalidate()
 		}

@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"unsafe"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
@@ -23,9 +22,9 @@ func (q Select[T]) All(ctx context.Context, s *Session) ([]*T, error) { return d
 // AllTask is [Select.All] as a task.
 func (q Select[T]) AllTask(s *Session) *Task[[]*T] {
 	if len(q.with) > 0 {
-		return indivisible(s, sp.OpSessionScalars, func(ctx context.Context) ([]*T, error) { return q.all(ctx, s) })
+		return indivisible(s, opScalars, func(ctx context.Context) ([]*T, error) { return q.all(ctx, s) })
 	}
-	return objectsTask(s, sp.OpSessionScalars, reflect.TypeFor[T](), q.loading(), func(objs []unsafe.Pointer) ([]*T, error) {
+	return objectsTask(s, opScalars, reflect.TypeFor[T](), q.loading(), func(objs []unsafe.Pointer) ([]*T, error) {
 		return typed[T](objs), nil
 	})
 }
@@ -78,7 +77,7 @@ func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
 func (q Select[T]) Each(ctx context.Context, s *Session) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		more := true
-		err := s.run(ctx, sp.OpSessionScalars, func(ctx context.Context) error {
+		err := s.run(ctx, opScalars, func(ctx context.Context) error {
 			if len(q.with) == 0 {
 				return s.load(ctx, reflect.TypeFor[T](), q.loading(), func(obj unsafe.Pointer) bool {
 					more = yield((*T)(obj), nil)
@@ -117,7 +116,7 @@ func (q Select[T]) FirstTask(s *Session) *Task[*T] {
 // narrowed is a task that makes one result of the objects of a query.
 func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) *Task[*T] {
 	if len(q.with) > 0 {
-		return indivisible(s, sp.OpSessionScalar, func(ctx context.Context) (*T, error) {
+		return indivisible(s, opScalar, func(ctx context.Context) (*T, error) {
 			objs, err := q.all(ctx, s)
 			if err != nil {
 				return nil, err
@@ -125,7 +124,7 @@ func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) 
 			return pick(objs)
 		})
 	}
-	return objectsTask(s, sp.OpSessionScalar, reflect.TypeFor[T](), q.loading(), func(objs []unsafe.Pointer) (*T, error) {
+	return objectsTask(s, opScalar, reflect.TypeFor[T](), q.loading(), func(objs []unsafe.Pointer) (*T, error) {
 		return pick(typed[T](objs))
 	})
 }
@@ -172,7 +171,7 @@ func (q Select[T]) Count(ctx context.Context, s *Session) (int64, error) {
 
 // CountTask is [Select.Count] as a task.
 func (q Select[T]) CountTask(s *Session) *Task[int64] {
-	return statementTask(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (int64, error) {
+	return statementTask(s, opScalar, func(ctx context.Context, conn *engine.Conn) (int64, error) {
 		return number[T](ctx, conn, q.q.Count)
 	})
 }
@@ -184,7 +183,7 @@ func (q Select[T]) Exists(ctx context.Context, s *Session) (bool, error) {
 
 // ExistsTask is [Select.Exists] as a task.
 func (q Select[T]) ExistsTask(s *Session) *Task[bool] {
-	return statementTask(s, sp.OpSessionScalar, func(ctx context.Context, conn *engine.Conn) (bool, error) {
+	return statementTask(s, opScalar, func(ctx context.Context, conn *engine.Conn) (bool, error) {
 		n, err := number[T](ctx, conn, q.q.Exists)
 		return n > 0, err
 	})
@@ -233,7 +232,7 @@ func (q Select[T]) bulk(ctx context.Context, s *Session, head string, parts ...e
 	if err != nil {
 		return 0, err
 	}
-	err = s.run(ctx, sp.OpSessionExecute, func(ctx context.Context) error {
+	err = s.run(ctx, opExecute, func(ctx context.Context) error {
 		conn, err := s.ready(ctx)
 		if err != nil {
 			return err

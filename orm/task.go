@@ -135,7 +135,7 @@ func indivisible[T any](s *Session, op sp.Op, fn func(ctx context.Context) (T, e
 // RunSync is a task that calls a blocking function with the session, which it
 // has to itself.
 func (t Tasks) RunSync(fn func(ctx context.Context, s *Session) error) *Task[struct{}] {
-	task := indivisible(t.s, sp.OpSessionRunSync, noResult(func(ctx context.Context) error { return fn(ctx, t.s) }))
+	task := indivisible(t.s, opRunSync, noResult(func(ctx context.Context) error { return fn(ctx, t.s) }))
 	task.exclusive = false // whoever asks for it knows what it touches
 	return task
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 )
 
@@ -23,7 +22,7 @@ func (s *Session) IsActive() bool { return s.tx.failed == nil }
 // [engine.ErrTransactionBegun]. BEGIN reaches the database with the first
 // statement.
 func (s *Session) Begin(ctx context.Context) error {
-	return s.run(ctx, sp.OpSessionBegin, func(context.Context) error {
+	return s.run(ctx, opBegin, func(context.Context) error {
 		if s.tx.begun() {
 			return fmt.Errorf("orm: begin: %w", engine.ErrTransactionBegun)
 		}
@@ -41,7 +40,7 @@ func (s *Session) Connection(ctx context.Context) (*engine.Conn, error) {
 // Connection is [Session.Connection].
 func (t Tasks) Connection() *Task[*engine.Conn] {
 	return &Task[*engine.Conn]{
-		s: t.s, op: sp.OpSessionConnection, barrier: true,
+		s: t.s, op: opConnection, barrier: true,
 		plan: func(context.Context) error { return t.s.ensureTransaction() },
 		perform: func(ctx context.Context) error {
 			_, err := t.s.connect(ctx)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	sp "github.com/sessionproxy/sessionproxy"
-
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 )
@@ -64,7 +62,7 @@ func (t Tasks) BeginNested() *Task[*Nested] {
 	s, f := t.s, &flushing{s: t.s}
 	var tx *engine.Tx
 	return &Task[*Nested]{
-		s: s, op: sp.OpSessionBeginNested, barrier: true, undo: f.undo,
+		s: s, op: opBeginNested, barrier: true, undo: f.undo,
 		plan: func(ctx context.Context) error {
 			if err := f.plan(ctx); err != nil {
 				return err
@@ -114,7 +112,7 @@ func (n *Nested) Commit(ctx context.Context) error {
 func (t Tasks) CommitNested(n *Nested) *Task[struct{}] {
 	s, f := t.s, &flushing{s: t.s}
 	return &Task[struct{}]{
-		s: s, op: sp.OpSessionCommit, barrier: true, undo: f.undo,
+		s: s, op: opCommit, barrier: true, undo: f.undo,
 		plan: func(ctx context.Context) error {
 			if !n.IsActive() {
 				return fmt.Errorf("orm: commit: %w", engine.ErrTransactionClosed)
@@ -158,7 +156,7 @@ func (t Tasks) RollbackNested(n *Nested) *Task[struct{}] {
 		s.tx.failed = nil
 	}
 	return &Task[struct{}]{
-		s: s, op: sp.OpSessionRollback, barrier: true,
+		s: s, op: opRollback, barrier: true,
 		plan: func(context.Context) error {
 			if !n.IsActive() {
 				return fmt.Errorf("orm: rollback: %w", engine.ErrTransactionClosed)

@@ -8,17 +8,23 @@ import (
 	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
 )
 
+// The operations of the methods that a blocking session does not have.
+var (
+	opStream        = sp.SessionOp("stream")
+	opStreamScalars = sp.SessionOp("stream_scalars")
+)
+
 // Stream flushes, runs a statement in the session's transaction and holds one
 // window of its rows in memory. Until the stream is closed or read to its end,
 // or ctx is over, the operations after it wait, and what would have to be
 // settled before others is refused; Commit, Rollback and Close end it.
 func (a *AsyncSession) Stream(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncResult] {
-	return openIn(ctx, a, sp.OpSessionStream, func(conn *engine.Conn) opening[engine.Row] { return rowsOf(conn, st, opts) })
+	return openIn(ctx, a, opStream, func(conn *engine.Conn) opening[engine.Row] { return rowsOf(conn, st, opts) })
 }
 
 // StreamScalars is Stream for the values of the first column.
 func (a *AsyncSession) StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncScalarResult] {
-	return openIn(ctx, a, sp.OpSessionStreamScalars, func(conn *engine.Conn) opening[any] { return scalarsOf(conn, st, opts) })
+	return openIn(ctx, a, opStreamScalars, func(conn *engine.Conn) opening[any] { return scalarsOf(conn, st, opts) })
 }
 
 // openIn opens a stream in a session.

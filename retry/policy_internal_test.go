@@ -25,7 +25,7 @@ func checkVerdict(t *rapid.T) {
 	call := sessionproxy.Call{
 		Op: rapid.SampledFrom([]sessionproxy.Op{
 			sessionproxy.OpExec, sessionproxy.OpTransaction, sessionproxy.OpConnect, sessionproxy.OpCommit,
-			sessionproxy.OpCopy, sessionproxy.OpSessionFlush, sessionproxy.OpUnknown, 200,
+			sessionproxy.OpCopy, sessionproxy.SessionOp("flush"), sessionproxy.OpUnknown, 200,
 		}).Draw(t, "op"),
 		Level: rapid.SampledFrom([]sessionproxy.Level{sessionproxy.LevelStatement, sessionproxy.LevelSession}).Draw(t, "level"),
 		Scope: rapid.SampledFrom([]sessionproxy.Scope{sessionproxy.ScopePool, sessionproxy.ScopeConn}).Draw(t, "scope"),

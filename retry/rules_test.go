@@ -341,7 +341,7 @@ func TestASessionsMethodsPassButForAUnitOfWork(t *testing.T) {
 	session := func(op sp.Op) func(*sp.Call) {
 		return func(c *sp.Call) { c.Op, c.Level, c.Scope = op, sp.LevelSession, sp.ScopePool }
 	}
-	for op, want := range map[sp.Op]int{sp.OpSessionFlush: 1, sp.OpSessionCommit: 1, sp.OpSessionGet: 1, sp.OpTransaction: 2} {
+	for op, want := range map[sp.Op]int{sp.SessionOp("flush"): 1, sp.SessionOp("commit"): 1, sp.SessionOp("get"): 1, sp.OpTransaction: 2} {
 		if n := performs(t.Context(), eager(t), &script{steps: fails(serialization)}, session(op)); n != want {
 			t.Errorf("%v: performed %d times, want %d", op, n, want)
 		}

@@ -103,7 +103,7 @@ func TestOnlyStatementsAreMeasured(t *testing.T) {
 	t.Parallel()
 	m := &meter{}
 	tr := newTracing(t, &recorder{}, tracing.WithMeterProvider(m))
-	for _, op := range []sp.Op{sp.OpTransaction, sp.OpSessionFlush, sp.OpSessionAdd, sp.OpClose} {
+	for _, op := range []sp.Op{sp.OpTransaction, sp.SessionOp("flush"), sp.SessionOp("add"), sp.OpClose} {
 		_, _ = run(t.Context(), call(op, ""), tr)
 	}
 	if got := m.all(durationMetric); len(got) != 0 {

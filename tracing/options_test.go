@@ -95,7 +95,7 @@ func TestOperationsCanBeLeftOut(t *testing.T) {
 	r, m := &recorder{}, &meter{}
 	tr := newTracing(t, r, tracing.WithMeterProvider(m), tracing.WithoutSessionSpans(),
 		tracing.WithoutOperations(sp.OpPing, sp.OpTransaction))
-	for _, op := range []sp.Op{sp.OpPing, sp.OpTransaction, sp.OpSessionFlush, sp.OpExec} {
+	for _, op := range []sp.Op{sp.OpPing, sp.OpTransaction, sp.SessionOp("flush"), sp.OpExec} {
 		_, _ = run(t.Context(), call(op, ""), tr)
 	}
 	if s := only(t, r); s.name != "shop|public" || len(m.all(durationMetric)) != 1 {

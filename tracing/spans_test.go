@@ -117,7 +117,7 @@ func TestSessionMethodsAreInternalSpansAroundTheirStatements(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
 	h := newTracing(t, r).Wrap(attach.Perform)
-	flush := doing(call(sp.OpSessionFlush, ""), func(ctx context.Context, upper *sp.Call) error {
+	flush := doing(call(sp.SessionOp("flush"), ""), func(ctx context.Context, upper *sp.Call) error {
 		c := call(sp.OpExec, "INSERT INTO a VALUES ($1)")
 		attach.Bind(attach.Context(ctx, upper), c)
 		_, err := attach.Run(ctx, c, h)

@@ -220,11 +220,11 @@ func TestTransactionOfASessionIsBesideItsMethods(t *testing.T) {
 	}
 	var begun *sp.Call
 	var old context.Context
-	method(sp.OpSessionGet, func(ctx context.Context) {
+	method(sp.SessionOp("get"), func(ctx context.Context) {
 		old, begun = ctx, x.begin(t, ctx)
 		x.exec(t, ctx, sp.OpQuery, "SELECT a FROM t")
 	})
-	method(sp.OpSessionCommit, func(ctx context.Context) {
+	method(sp.SessionOp("commit"), func(ctx context.Context) {
 		x.exec(t, ctx, sp.OpExec, "DELETE FROM t")
 		x.exec(t, old, sp.OpCommit, "") // as database/sql does
 		attach.Finish(begun, nil)

@@ -53,7 +53,7 @@ func TestTheLevelTellsTheOutcome(t *testing.T) {
 			{"failure in a unit", inUnit, sp.OpExec, linktest.Returns(linktest.ErrUnique), slog.LevelWarn, "database call failed"},
 			{"failure of a unit", t.Context(), sp.OpTransaction, linktest.Returns(linktest.ErrUnique), slog.LevelError, "database call failed"},
 			{"failure of a step", inQuery, sp.OpConnect, linktest.Returns(linktest.ErrDriver), slog.LevelDebug, "database call failed"},
-			{"no I/O", t.Context(), sp.OpSessionAdd, linktest.Returns(linktest.ErrDriver), slog.LevelDebug, "database call failed"},
+			{"no I/O", t.Context(), sp.SessionOp("add"), linktest.Returns(linktest.ErrDriver), slog.LevelDebug, "database call failed"},
 		} {
 			logs, r := logTo(t, slog.LevelDebug, logging.WithSlowThreshold(time.Second))
 			_, _ = linktest.Run(c.ctx, c.op, c.do, logs)
@@ -279,7 +279,7 @@ func TestCallsThatNobodyReadsAboutAreLeftAlone(t *testing.T) {
 		op    sp.Op
 	}{
 		{"logging is off", slog.LevelError + 1, t.Context(), sp.OpExec},
-		{"no I/O", slog.LevelDebug + 1, t.Context(), sp.OpSessionAdd},
+		{"no I/O", slog.LevelDebug + 1, t.Context(), sp.SessionOp("add")},
 		{"a step", slog.LevelDebug + 1, inQuery, sp.OpConnect},
 	} {
 		logs, r := logTo(t, c.level)

@@ -32,7 +32,7 @@ func TestReadOnlyRefusesWhatIsNotCertainToRead(t *testing.T) {
 		{sp.OpRollback, "", true},
 		{sp.OpTransaction, "", true},
 		{sp.OpConnect, "", true},
-		{sp.OpSessionFlush, "", true},
+		{sp.SessionOp("flush"), "", true},
 		{sp.OpExec, "BEGIN", true},
 		{sp.OpQuery, "DELETE FROM t RETURNING a", false},
 		{sp.OpQuery, "SELECT a FROM t FOR UPDATE", false},

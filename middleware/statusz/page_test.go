@@ -16,7 +16,7 @@ func TestStatementsAreCountedBySummary(t *testing.T) {
 	run(t, returns(nil), sp.OpCommit, "", p)
 	run(t, returns(nil), sp.OpTransaction, "", p)
 	run(t, returns(nil), sp.OpClose, "", p)
-	run(t, returns(nil), sp.OpSessionAdd, "", p)
+	run(t, returns(nil), sp.SessionOp("add"), "", p)
 
 	s := look(t, p)
 	if s.Statements.Calls != 5 || s.Statements.Failed != 1 || s.Statements.Canceled != 0 {

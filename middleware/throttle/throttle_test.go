@@ -130,7 +130,7 @@ func TestWhatBelongsToAnotherCallPasses(t *testing.T) {
 			"statement in a transaction": inTx,
 			"step":                       linktest.NewCall(attach.Context(ctx, exec), sp.OpConnect, linktest.Returns(nil)),
 			"ROLLBACK":                   linktest.NewCall(ctx, sp.OpRollback, linktest.Returns(nil)),
-			"session's method":           linktest.NewCall(ctx, sp.OpSessionFlush, linktest.Returns(nil)),
+			"session's method":           linktest.NewCall(ctx, sp.SessionOp("flush"), linktest.Returns(nil)),
 		} {
 			if err := r.call(call); err != nil {
 				t.Errorf("%s: %v", name, err)

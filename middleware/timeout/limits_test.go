@@ -43,8 +43,8 @@ func TestTimeoutDoesNothingWhereItHasNothingToDo(t *testing.T) {
 			"a step of a call above":                   {step, sp.OpConnect},
 			"rollback":                                 {t.Context(), sp.OpRollback},
 			"close":                                    {t.Context(), sp.OpClose},
-			"closing a session":                        {t.Context(), sp.OpSessionClose},
-			"no I/O":                                   {t.Context(), sp.OpSessionAdd},
+			"closing a session":                        {t.Context(), sp.SessionOp("close")},
+			"no I/O":                                   {t.Context(), sp.SessionOp("add")},
 			"taken out by an option":                   {t.Context(), sp.OpCopy},
 		} {
 			if got := contextOf(c.ctx, linktest.NewCall(c.ctx, c.op, nil), limited); got != c.ctx {
@@ -70,7 +70,7 @@ func TestLimitsByOperation(t *testing.T) {
 			{t.Context(), sp.OpCopy, 10 * time.Second},
 			{t.Context(), sp.OpRollback, 3 * time.Second},
 			{unit, sp.OpExec, time.Second},
-			{t.Context(), sp.OpSessionFlush, time.Second},
+			{t.Context(), sp.SessionOp("flush"), time.Second},
 		} {
 			inside := contextOf(c.ctx, linktest.NewCall(c.ctx, c.op, nil), limited)
 			// Finished calls have no limit: ask for the time of the error instead.
@@ -99,7 +99,7 @@ func TestNewRefusesBadValues(t *testing.T) {
 		"timeout: WithFor(-1s): want 0 or more":                              {time.Second, linktest.One(timeout.WithFor(-time.Second, sp.OpExec))},
 		"timeout: WithFor: want at least one operation":                      {time.Second, linktest.One(timeout.WithFor(time.Second))},
 		"timeout: WithFor(1s, unknown): want an operation that does I/O":     {time.Second, linktest.One(timeout.WithFor(time.Second, sp.Op(200)))},
-		"timeout: WithFor(1s, session.add): want an operation that does I/O": {time.Second, linktest.One(timeout.WithFor(time.Second, sp.OpSessionAdd))},
+		"timeout: WithFor(1s, session.add): want an operation that does I/O": {time.Second, linktest.One(timeout.WithFor(time.Second, sp.SessionOp("add")))},
 	} {
 		i, err := timeout.New(c.d, c.opts...)
 		if err == nil || err.Error() != want || i != nil {

@@ -32,15 +32,9 @@ type config struct {
 func defaultConfig(d time.Duration) config {
 	var c config
 	for i := range c.limits {
-		if op := sp.Op(i); known(op) && !op.Local() {
+		if op := sp.Op(i); known(op) && !op.Local() && !op.Cleanup() {
 			c.limits[i] = d
 		}
-	}
-	for _, op := range []sp.Op{
-		sp.OpRollback, sp.OpClose,
-		sp.OpSessionRollback, sp.OpSessionClose, sp.OpSessionReset, sp.OpSessionInvalidate,
-	} {
-		c.limits[op] = 0
 	}
 	return c
 }
