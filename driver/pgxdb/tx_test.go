@@ -10,6 +10,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
+	"github.com/sessionproxy/sessionproxy/retry"
 )
 
 func TestTransactionsAndSavepoints(t *testing.T) {
@@ -222,4 +223,42 @@ func TestACancelledUnitIsRolledBackOnALivingConnection(t *testing.T) {
 	if n := count(t, pool, "SELECT count(*) FROM t"); n != 0 || pool.Stat().NewConnsCount() != 1 {
 		t.Errorf("%d rows, %d connections", n, pool.Stat().NewConnsCount())
 	}
+}
+
+// TestAUnitOnAConnectionInATransactionIsNotReplayed holds that what was done before
+// the unit, in the transaction that its ROLLBACK ends, is not lost behind a unit
+// that succeeds the second time.
+func TestAUnitOnAConnectionInATransactionIsNotReplayed(t *testing.T) {
+	t.Parallel()
+	pool, _ := newPool(t, must(retry.New(retry.WithBackoff(retry.Contention, 0, 0))))
+	exec(t, pool, "CREATE TABLE t (n int)")
+	for name, begin := range map[string]func(c *pgxdb.PoolConn) error{
+		"by a text": func(c *pgxdb.PoolConn) error {
+			_, err := c.Exec(t.Context(), "BEGIN")
+			return err
+		},
+		"by a method": func(c *pgxdb.PoolConn) error {
+			_, err := c.Begin(t.Context())
+			return err
+		},
+	} {
+		runs := 0
+		err := pool.AcquireFunc(t.Context(), func(c *pgxdb.PoolConn) error {
+			if err := begin(c); err != nil {
+				t.Fatal(err)
+			}
+			exec(t, c, "INSERT INTO t VALUES (1)")
+			return c.RunInTx(t.Context(), pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
+				if runs++; runs == 1 {
+					_, err := tx.Exec(ctx, "DO $$ BEGIN RAISE EXCEPTION 'a conflict' USING ERRCODE = '40001'; END $$")
+					return err
+				}
+				return nil
+			})
+		})
+		if err == nil || runs != 1 {
+			t.Errorf("%s: %d runs: %v", name, runs, err)
+		}
+	}
+	sound(t, pool)
 }

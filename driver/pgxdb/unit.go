@@ -48,7 +48,9 @@ func (p *Pool) RunInTx(ctx context.Context, opts pgx.TxOptions, fn func(ctx cont
 }
 
 // RunInTx is [Pool.RunInTx] on this connection: a retry performs the unit again
-// only while the connection is fit for it.
+// only while the connection is fit for it. On a connection that is in a
+// transaction already it is not performed again: PostgreSQL has no transaction in
+// another, so that what ends the unit's ends both.
 func (c *Conn) RunInTx(ctx context.Context, opts pgx.TxOptions, fn func(ctx context.Context, tx pgx.Tx) error) error {
 	return c.runInTx(ctx, sp.ScopeConn, c.BeginTx, opts, fn)
 }
@@ -69,6 +71,7 @@ func (l *lane) runInTx(ctx context.Context, scope sp.Scope, begin beginFunc, opt
 	attach.Reset(&u.Call, u)
 	u.Op, u.Scope, u.Target = sp.OpTransaction, scope, l.target.Load()
 	attach.Bind(ctx, &u.Call)
+	u.InTx = l.conn != nil && inTx(l.conn)
 	defer u.endSlot()
 	_, err := attach.Run(ctx, &u.Call, l.handler)
 	if err == nil && !u.performed {
