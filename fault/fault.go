@@ -35,6 +35,7 @@ func judge(err error, s Situation) Verdict {
 	if x.is(markCommitUnknown) {
 		v.Retry, v.Outcome = RetryNone, OutcomeUnknown
 	}
+	v.Moot = s.Phase == PhaseRollback && v.Tx == TxUndone
 	return v
 }
 

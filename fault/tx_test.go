@@ -87,3 +87,21 @@ func TestServerThatRefusesOneStatementOfATransactionIsNotToBlame(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+func TestARollbackWhoseConnectionIsGoneIsMoot(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		err  error
+		at   fault.Situation
+		want bool
+	}{
+		{driver.ErrBadConn, fault.Situation{Phase: fault.PhaseRollback, Progress: fault.ProgressUnsent, InTx: true}, true},
+		{driver.ErrBadConn, fault.Situation{Phase: fault.PhaseCommit, Progress: fault.ProgressUnsent, InTx: true}, false},
+		{driver.ErrBadConn, fault.Situation{Phase: fault.PhaseStatement, Progress: fault.ProgressUnsent, InTx: true}, false},
+		{io.ErrUnexpectedEOF, fault.Situation{Phase: fault.PhaseRollback, InTx: true}, false}, // lost while it waited for the answer
+	} {
+		if got := fault.Of(test.err, test.at).Moot; got != test.want {
+			t.Errorf("%v at %+v: moot is %t", test.err, test.at, got)
+		}
+	}
+}

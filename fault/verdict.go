@@ -25,6 +25,10 @@ type Verdict struct {
 	// Contention says that a short back-off is enough: a concurrent transaction
 	// was in the way.
 	Contention bool
+	// Moot says that the call failed at what had happened already: a ROLLBACK whose
+	// connection was gone before, as after a time limit, and the transaction with
+	// it. It is no failure: what closed the connection has been reported as one.
+	Moot bool
 }
 
 // Definite reports whether the error is the database's own answer to the

@@ -14,6 +14,8 @@ import (
 	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/lib/pq"
+	_ "github.com/mattn/go-sqlite3"
+	_ "github.com/uptrace/bun/driver/pgdriver"
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -32,7 +34,7 @@ import (
 type wayIn struct {
 	name string
 	dsn  func(password string) string
-	open func(ctx context.Context, dsn string, chain sp.Chain) error
+	open func(ctx context.Context, dsn string, chain sp.Chain) (sp.Target, error)
 }
 
 // oddPasswords is how many passwords each way gets: 4,000 in all, under make
@@ -71,30 +73,30 @@ func TestNothingThatIsSeenDependsOnThePassword(t *testing.T) {
 	t.Parallel()
 	port := closedPort(t)
 	at := "127.0.0.1:" + strconv.Itoa(port)
-	sqlOpen := func(driver string) func(context.Context, string, sp.Chain) error {
-		return func(ctx context.Context, dsn string, chain sp.Chain) error {
+	sqlOpen := func(driver string) func(context.Context, string, sp.Chain) (sp.Target, error) {
+		return func(ctx context.Context, dsn string, chain sp.Chain) (sp.Target, error) {
 			db, err := sqldb.Open(driver, dsn, chain)
 			if err != nil {
-				return err
+				return sqldb.ParseTarget(driver, dsn), err
 			}
 			defer db.Close() //nolint:errcheck // nothing depends on it
-			return db.PingContext(ctx)
+			return must(sqldb.Wrap(db)).Target(), db.PingContext(ctx)
 		}
 	}
-	pool := func(ctx context.Context, dsn string, chain sp.Chain) error {
+	pool := func(ctx context.Context, dsn string, chain sp.Chain) (sp.Target, error) {
 		p, err := pgxdb.NewPool(ctx, dsn, chain)
 		if err != nil {
-			return err
+			return sp.Target{}, err
 		}
 		defer p.Close()
-		return p.Ping(ctx)
+		return p.Target(), p.Ping(ctx)
 	}
-	open := func(ctx context.Context, url string, chain sp.Chain) error {
+	open := func(ctx context.Context, url string, chain sp.Chain) (sp.Target, error) {
 		eng, err := engine.Open(ctx, url, engine.WithChain(chain))
 		if err != nil {
-			return err
+			return sp.Target{}, err
 		}
-		return eng.Dispose()
+		return *eng.Target(), eng.Dispose()
 	}
 	inURL := func(scheme string) func(string) string {
 		return func(pw string) string { return scheme + "://app:" + pw + "@" + at + "/shop" }
@@ -117,6 +119,9 @@ func TestNothingThatIsSeenDependsOnThePassword(t *testing.T) {
 		{"pq parameter", inParam, sqlOpen("postgres")},
 		{"pq words", words, sqlOpen("postgres")},
 		{"pq quoted", quoted, sqlOpen("postgres")},
+		{"bun URL", inURL("postgres"), sqlOpen("pg")},
+		{"bun parameter", func(pw string) string { return "postgres://app@" + at + "/shop?sslmode=disable&token=" + pw }, sqlOpen("pg")},
+		{"bun socket", func(pw string) string { return "unix://app:" + pw + "@shop/nowhere/.s.PGSQL.5432" }, sqlOpen("pg")},
 		{"mysql", func(pw string) string { return "app:" + pw + "@tcp(" + at + ")/shop" }, sqlOpen("mysql")},
 		{"mysql without a slash", func(pw string) string { return "app:" + pw + "@tcp(" + at + ")" }, sqlOpen("mysql")},
 		{"pool URL", inURL("postgres"), pool},
@@ -128,6 +133,8 @@ func TestNothingThatIsSeenDependsOnThePassword(t *testing.T) {
 		{"sqlite key", func(pw string) string { return "file:/nowhere/shop.db?_pragma=key('" + pw + "')" }, sqlOpen("sqlite")},
 		{"sqlite parameter", func(pw string) string { return "file:/nowhere/shop.db?mode=ro&_auth_pass=" + pw }, sqlOpen("sqlite")},
 		{"sqlite user", func(pw string) string { return "file://app:" + pw + "@localhost/nowhere/shop.db" }, sqlOpen("sqlite")},
+		{"mattn key", func(pw string) string { return "file:/nowhere/shop.db?_pragma_key=" + pw }, sqlOpen("sqlite3")},
+		{"mattn user", func(pw string) string { return "file:/nowhere/shop.db?_auth&_auth_user=app&_auth_pass=" + pw }, sqlOpen("sqlite3")},
 		{"engine sqlite", func(pw string) string { return "sqlite:////nowhere/shop.db?_auth_pass=" + pw }, open},
 	}
 	for _, way := range ways {
@@ -166,11 +173,12 @@ func seen(t *testing.T, way wayIn, password string) (text string, dialled bool) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = way.open(t.Context(), way.dsn(password), sp.NewChain(tr))
+	target, err := way.open(t.Context(), way.dsn(password), sp.NewChain(tr))
 	if err == nil {
 		t.Fatalf("%q was opened, where nobody listens", password)
 	}
 	var b strings.Builder
+	fmt.Fprintf(&b, "%+v\n", target.Named())
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		fmt.Fprintf(&b, "%s\n", e)
 	}

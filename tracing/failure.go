@@ -23,13 +23,14 @@ type failure struct {
 
 // judge reads what is to be recorded of the error with which the call ended.
 func (t *Tracing) judge(ctx context.Context, call *sp.Call, err error) failure {
-	f := failure{err: err, class: call.Verdict(err).Class}
+	v := call.Verdict(err)
+	f := failure{err: err, class: v.Class}
 	if errors.Is(err, sp.ErrAborted) {
 		// The verdict is of an earlier error, if any: nobody returned this one.
-		f.class = fault.ClassUnknown
+		v.Moot, f.class = false, fault.ClassUnknown
 	}
 	byCaller := f.class == fault.ClassCanceled && errors.Is(ctx.Err(), context.Canceled)
-	if byCaller && !t.cfg.canceled || !t.cfg.failure(err) {
+	if v.Moot || byCaller && !t.cfg.canceled || !t.cfg.failure(err) {
 		return failure{}
 	}
 	if f.failed, f.code = true, fault.Code(err); f.code == "" {

@@ -36,8 +36,9 @@ type tracedCall struct {
 
 // traced is the part of a call that is forgotten with it.
 type traced struct {
-	on  *tracedConn
-	ctx context.Context //nolint:containedctx // the chain's, for pgx to perform the call with
+	on       *tracedConn
+	ctx      context.Context //nolint:containedctx // the chain's, for pgx to perform the call with
+	progress fault.Progress
 
 	// Of a call that is suspended in its core.
 	wait   func() // suspends it
@@ -64,7 +65,7 @@ func (c *tracedCall) Do(ctx context.Context, call *sp.Call) error {
 	}
 	c.wait()
 	if c.err != nil {
-		call.Judge(ctx, c.err, call.Op.Phase(), fault.ProgressUnknown)
+		call.Judge(ctx, c.err, call.Op.Phase(), c.progress)
 	} else if c.keep {
 		attach.KeepOpen(call)
 	}

@@ -100,6 +100,9 @@ func (t *Tracer) start(ctx context.Context, conn *pgx.Conn, op sp.Op, text strin
 	on := t.connOf(conn)
 	c := t.describe(ctx, op, on.target)
 	c.on = on
+	if conn.IsClosed() {
+		c.progress = fault.ProgressUnsent
+	}
 	c.Text, c.Args, c.InTx = text, attach.PlainArgs(args), inTx(conn)
 	return c
 }
@@ -142,7 +145,7 @@ func (t *Tracer) end(c *tracedCall, err error) {
 		c.leave(err)
 	} else {
 		if err != nil {
-			c.Judge(c.ctx, err, c.Op.Phase(), fault.ProgressUnknown)
+			c.Judge(c.ctx, err, c.Op.Phase(), c.progress)
 		}
 		attach.Finish(&c.Call, err)
 	}
@@ -184,8 +187,17 @@ func (t *Tracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.Tra
 			return
 		}
 	}
+	over := data.Err
+	switch {
+	case c.Op != sp.OpCommit && c.Op != sp.OpRollback:
+		over = nil // the connection is gone, and so is the transaction, as it has to be
+	case over != nil:
+		if c.Judge(c.ctx, over, c.Op.Phase(), c.progress).Moot {
+			over = nil
+		}
+	}
 	t.end(c, data.Err)
-	t.closeTx(conn, data.Err)
+	t.closeTx(conn, over)
 }
 
 // closeTx finishes the call of a transaction that has ended.
@@ -247,7 +259,7 @@ func (t *Tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.Tra
 		}
 		t.end(c, err)
 	}
-	t.closeTx(conn, data.Err)
+	t.closeTx(conn, nil)
 }
 
 // TraceCopyFromStart is the method of [pgx.CopyFromTracer].

@@ -147,8 +147,12 @@ func (t *Tx) end(ctx context.Context, op sp.Op, act func(context.Context, *stmtC
 		if !s.performed {
 			t.undo(ctx)
 		}
+		over := err
+		if err != nil && s.performed && s.Verdict(err).Moot {
+			over = nil // the transaction is rolled back, as was wanted
+		}
 		s.free()
-		t.close(err)
+		t.close(over)
 		if t.outer == nil && op == sp.OpRollback {
 			t.unit.Rollback()
 		}

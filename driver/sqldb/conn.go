@@ -244,7 +244,11 @@ func (c *conn) endTx(ctx context.Context, s *stmtCall) (err error) {
 		if !s.performed {
 			_ = tx.Rollback()
 		}
-		c.finishTx(err)
+		if err != nil && s.performed && s.Verdict(err).Moot {
+			c.finishTx(nil) // the transaction is rolled back, as was wanted
+		} else {
+			c.finishTx(err)
+		}
 		s.free()
 	}()
 	_, err = c.run(ctx, s)

@@ -40,7 +40,11 @@ func (l *logging) judge(ctx context.Context, call *sp.Call, err error) failure {
 	f := failure{err: err, code: fault.Code(err), class: fault.ClassUnknown}
 	// ErrAborted was returned by nobody: the call's verdict is of another error.
 	if !errors.Is(err, sp.ErrAborted) {
-		f.class = call.Verdict(err).Class
+		v := call.Verdict(err)
+		if v.Moot {
+			return failure{}
+		}
+		f.class = v.Class
 	}
 	f.kind = telemetry.ErrorType(err, f.code, f.class)
 	f.canceled = f.class == fault.ClassCanceled && errors.Is(ctx.Err(), context.Canceled)

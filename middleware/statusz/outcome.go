@@ -37,16 +37,14 @@ func judge(call *sp.Call, err error) result {
 	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.Is(err, driver.ErrSkip) {
 		return result{}
 	}
-	if call.Op == sp.OpRollback && call.Verdict(err).Tx == fault.TxUndone {
-		// Its connection was gone before, as after a time limit of our own, and the
-		// transaction with it: what the caller wanted. What closed the connection is
-		// listed where it happened.
-		return result{}
-	}
 	class := fault.ClassUnknown
 	// ErrAborted was returned by nobody: the call's verdict is of another error.
 	if !errors.Is(err, sp.ErrAborted) {
-		class = call.Verdict(err).Class
+		v := call.Verdict(err)
+		if v.Moot {
+			return result{}
+		}
+		class = v.Class
 	}
 	r := result{failed, failure{telemetry.ErrorType(err, fault.Code(err), class), class}}
 	if class == fault.ClassCanceled {
