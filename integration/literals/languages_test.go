@@ -135,8 +135,8 @@ var inSQLite = language{
 		"UPDATE t SET a = %", `UPDATE "t" SET "a" = %, "b" = % WHERE %`, "SELECT a FROM t WHERE b LIKE %", "DELETE FROM t WHERE a = %", "SELECT 1 AS %", "VALUES (%)",
 		"SELECT a FROM t ORDER BY % LIMIT 1", "SELECT * FROM (SELECT %) s", `SELECT a FROM "t" JOIN u ON %`, "SELECT a FROM t, u WHERE %", "SELECT a FROM t GROUP BY % HAVING %",
 		`INSERT INTO t ("a") VALUES (%) ON CONFLICT ("a") DO UPDATE SET "b" = %, a = % WHERE % RETURNING %`, `WITH "w" ("x") AS (SELECT %) SELECT % FROM "w", t AS "y" WHERE %`,
-		"SELECT a FROM t UNION SELECT %", "SELECT % UNION ALL SELECT % FROM t", "REPLACE INTO t VALUES (%, %)", "SELECT sum(a) OVER (PARTITION BY % ORDER BY %) FROM t", "SELECT a FROM t LIMIT %",
-		"SELECT a FROM t, json_each(%) WHERE %", "SELECT a FROM json_each(%), t", `SELECT a FROM t "x" WHERE %`, `SELECT a "x", % FROM t`, "UPDATE t SET (a, b) = (%, %)", "INSERT INTO t SELECT %, %", "SELECT count(*) FILTER (WHERE %) FROM t",
+		"SELECT a FROM t UNION SELECT %", "SELECT % UNION ALL SELECT % FROM t", "REPLACE INTO u VALUES (%, %)", "SELECT sum(a) OVER (PARTITION BY % ORDER BY %) FROM t", "SELECT a FROM t LIMIT %",
+		"SELECT a FROM t, json_each(%) WHERE %", "SELECT a FROM json_each(%), t", `SELECT a FROM t "x" WHERE %`, `SELECT a "x", % FROM t`, "UPDATE t SET (a, b) = (%, %)", "INSERT INTO u SELECT %, %", "SELECT count(*) FILTER (WHERE %) FROM t",
 		"UPDATE t SET a = % FROM u WHERE %", "SELECT a FROM t JOIN u USING (b), (SELECT %)", "SELECT a FROM t LEFT JOIN u ON %, t AS z", "SELECT a FROM t WHERE (a, %) IN (VALUES (%, %))",
 		"SELECT a FROM (t JOIN u ON %) WHERE %", "SELECT a IS NOT DISTINCT FROM % FROM t", "SELECT a FROM t WINDOW w AS (ORDER BY %)", "WITH w AS NOT MATERIALIZED (SELECT %) SELECT % FROM w",
 		"CREATE TABLE z (a TEXT DEFAULT %, b CHECK (%))", "CREATE VIEW z AS SELECT %", "CREATE INDEX z ON t (a) WHERE %", "CREATE TABLE z AS SELECT %", `CREATE TABLE "z" ("a" TEXT, UNIQUE ("a") ON CONFLICT FAIL, CHECK (%))`,
@@ -154,7 +154,7 @@ var inSQLite = language{
 	gaps: []string{
 		" ", "\n", "\r", "\t", "\f", "/* % */", "/* ' % */", "-- %\n", "--%\n", "-- it's %\n", "--%\r", "/*% '*/", "/*/* '*/", "--' /* \n", "/**/", "/*/*/", "\ufeff", "\v", "-- %\r\n",
 	},
-	values: []string{"%", "-%", "+%", "%.%", ".%", "%.", "%e5", "0x&", "x'&'", "NULL", ":v%", "@v%", "$v%", "1e-5", "1_000", "(1)", "%-- \n"},
+	values: []string{"%", "-%", "+%", "%.%", ".%", "%.", "%e5", "0x&", "x'&'", "NULL", ":v%", "@v%", "$v%", "1e-5", "1_000", "(1)", "%-- \n", "view", "trigger", "key", "column", "rename", "temp", "recursive", "row"},
 	oddValues: []string{
 		"1e%", "1E+%", "0X&", "1_%", "1e-%", "%e", "1.e%", "TRUE", "X'&'", "a", "t.a", "?%", "#v%", "?1", "CURRENT_TIME", "rowid", "%a", "0x&z", "(a)", "a.b",
 	},
@@ -163,6 +163,6 @@ var inSQLite = language{
 	wraps: []string{
 		"(%)", "lower(%)", "CASE WHEN % THEN % END", "CASE % WHEN % THEN % ELSE % END", "CAST(% AS text)", "(SELECT %)", "coalesce(%, %)", "a IN (%)", "'a' IN (%, %)", "max(%, %)", "NOT %", "-%", "% COLLATE binary",
 		"EXISTS (SELECT %)", "(SELECT a FROM t WHERE %)", "(SELECT % FROM t, u)", "substr(%, %)", "a BETWEEN % AND %", "iif(%, %, %)", "json_extract(%, %)", "(%, %) = (%, %)", "(SELECT a FROM t, u ORDER BY %, %)", "replace(%, %, %)", "count(DISTINCT %)", "(WITH w (x) AS (VALUES (%)) SELECT % FROM w)",
-		"sum(a) OVER (ORDER BY %)", "glob(%, %)", "like(%, %)", "trim(%, %)",
+		"CASE view WHEN % THEN % END", "trigger LIKE %", "key IN (%)", "column AND %", "recursive IS %", "sum(a) OVER (ORDER BY %)", "glob(%, %)", "like(%, %)", "trim(%, %)",
 	},
 }

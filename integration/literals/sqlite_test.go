@@ -23,7 +23,7 @@ func TestSQLite(t *testing.T) {
 	defer db.Close() //nolint:errcheck // the test is over
 	db.SetMaxOpenConns(1)
 	for _, text := range []string{
-		"CREATE TABLE t (a TEXT UNIQUE, b TEXT)", "CREATE TABLE u (a TEXT, b TEXT UNIQUE)", "CREATE INDEX i ON t (a)", "INSERT INTO t VALUES ('1', '2')", "INSERT INTO u VALUES ('1', '2')",
+		"CREATE TABLE t (a TEXT UNIQUE, b TEXT, view, trigger, key, column, rename, temp, recursive, cast, match, row)", "CREATE TABLE u (a TEXT, b TEXT UNIQUE)", "CREATE INDEX i ON t (a)", "INSERT INTO t (a, b) VALUES ('1', '2')", "INSERT INTO u VALUES ('1', '2')",
 	} {
 		if _, err := db.ExecContext(t.Context(), text); err != nil {
 			t.Fatal(err)
@@ -35,7 +35,7 @@ func TestSQLite(t *testing.T) {
 type sqliteJudge struct{ db *sql.DB }
 
 // probes run what a CREATE has made.
-var probes = []string{"INSERT INTO z DEFAULT VALUES", "SELECT * FROM z", "INSERT INTO t VALUES (1, 1)", "UPDATE t SET a = 1"}
+var probes = []string{"INSERT INTO z DEFAULT VALUES", "SELECT * FROM z", "INSERT INTO t (a, b) VALUES (1, 1)", "UPDATE t SET a = 1"}
 
 // data implements [judge]: data is what is a constant in the program of a
 // statement, or is returned by it.

@@ -61,8 +61,10 @@ func (p *places) word(raw string) bool {
 	case "set":
 		*p.clause() = sets
 		return true
-	case "using", "key", "unique":
+	case "using", "unique":
 		p.opens = true
+	case "key": // else it is a function, or what PRAGMA sets
+		p.opens = prev == "primary" || prev == "foreign"
 	case "union", "except", "intersect":
 		p.query(false)
 		*p.clause() = values

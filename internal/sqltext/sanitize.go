@@ -12,7 +12,7 @@ import (
 // for what is not, and can be sanitised again without a change. If there is nothing to change, text itself is returned and nothing
 // is allocated.
 func Sanitize(d Dialect, text string) string {
-	s := sanitizer{text: text, money: d == Generic, places: places{names: d == SQLite}}
+	s := sanitizer{text: text, money: d == Generic, words: d == Generic || d == SQLite, places: places{names: d == SQLite}}
 	lexer := NewLexer(d, text)
 	for {
 		t, ok := lexer.Next()
@@ -39,6 +39,9 @@ type sanitizer struct {
 	named bool // the next name stands where a table or a column is named
 	jump  int  // where to go on, if not behind the token
 	money bool // $1 may be a literal
+	words bool // and a word behind DEFAULT, as in SQLite
+
+	standard bool // the last word was DEFAULT
 	places
 }
 
@@ -49,11 +52,12 @@ func (s *sanitizer) take(t Token, rest Lexer) {
 		return
 	}
 	defer func() { s.minus = raw == "-" }()
-	switch t.Kind {
-	case String, Number, Opaque, Undecided:
+	if s.literal(t.Kind, raw) {
 		s.write(t, "?")
 		s.in, s.named = false, false
 		return
+	}
+	switch t.Kind {
 	case Quoted:
 		if s.named || rest.qualifies() || s.alias {
 			s.write(t, raw)
@@ -78,18 +82,13 @@ func (s *sanitizer) take(t Token, rest Lexer) {
 		}
 		s.named = s.punct(raw) || raw == "."
 	case Word:
-		isTarget := s.named && !begins(raw)
+		isTarget := s.named && !inFold(noNames, raw)
 		if s.named = s.word(raw) || namesFollow(raw); isTarget && !s.named {
 			s.behindName()
 		}
 	case Name:
 		s.named = false
 		s.behindName()
-	case Param:
-		s.named = false
-		if s.money && raw[0] == '$' {
-			raw = "?"
-		}
 	default:
 		s.named = false
 	}
@@ -111,11 +110,36 @@ func namesFollow(word string) bool {
 	return false
 }
 
-// begins reports whether a query may begin with a word, which is no name then:
-// CREATE VIEW v AS SELECT.
-func begins(word string) bool {
-	return strings.EqualFold(word, "select") || strings.EqualFold(word, "values") || strings.EqualFold(word, "with")
+// noNames are words that are no name where one may stand: what begins a query,
+// as in CREATE VIEW v AS SELECT, and the operators behind a column that is named
+// like a keyword, as in WHERE view LIKE "x".
+var noNames = []string{
+	"select", "values", "with", "and", "or", "not", "is", "isnull", "notnull", "in", "like", "glob", "regexp", "match", "between", "collate",
+	"escape", "case", "when", "then", "else", "end", "on", "as", "over", "filter", "asc", "desc", "nulls",
+	"where", "group", "having", "order", "limit", "offset", "window", "returning", "union", "except", "intersect", "using", "do",
 }
+
+// literal reports whether a token is one for certain, other than a text in double
+// quotes.
+func (s *sanitizer) literal(k Kind, raw string) bool {
+	byDefault := s.standard
+	s.standard = byDefault && raw == "[" || k == Word && s.words && strings.EqualFold(raw, "default")
+	switch k {
+	case String, Number, Opaque, Undecided:
+		return true
+	case Param:
+		return s.money && raw[0] == '$'
+	case Name:
+		return byDefault
+	case Word:
+		return byDefault && !inFold(noDefaults, raw)
+	default:
+		return false
+	}
+}
+
+// noDefaults are the words behind DEFAULT that SQLite does not take for a string.
+var noDefaults = []string{"null", "true", "false", "current_time", "current_date", "current_timestamp", "values"}
 
 // listEnd returns the end of a list of two or more literals and parameters
 // whose opening parenthesis was taken, or false if it is anything else.

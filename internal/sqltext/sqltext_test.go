@@ -127,6 +127,13 @@ func TestSanitize(t *testing.T) {
 			sqltext.SQLite, `CREATE TABLE "t" ("a" TEXT DEFAULT "secret", "b" INTEGER, PRIMARY KEY ("a", "b"), CHECK ("a" > "secret"))`,
 			`CREATE TABLE "t" ("a" TEXT DEFAULT ?, "b" INTEGER, PRIMARY KEY ("a", "b"), CHECK (? > ?))`,
 		},
+		{
+			sqltext.SQLite, "CREATE TABLE t (a DEFAULT secret, b DEFAULT [secret], c DEFAULT `secret` UNIQUE, d DEFAULT NULL, e DEFAULT CURRENT_TIMESTAMP)",
+			`CREATE TABLE t (a DEFAULT ?, b DEFAULT ?, c DEFAULT ? UNIQUE, d DEFAULT NULL, e DEFAULT CURRENT_TIMESTAMP)`,
+		},
+		{sqltext.SQLite, `INSERT INTO t DEFAULT VALUES RETURNING a`, `INSERT INTO t DEFAULT VALUES RETURNING a`},
+		{sqltext.SQLite, `PRAGMA key("secret")`, `PRAGMA key(?)`},
+		{sqltext.SQLite, `SELECT CASE view WHEN "secret" THEN "secret" END FROM t WHERE trigger LIKE "secret"`, `SELECT CASE view WHEN ? THEN ? END FROM t WHERE trigger LIKE ?`},
 		{sqltext.SQLite, `CREATE VIEW "v" AS SELECT "secret"`, `CREATE VIEW "v" AS SELECT ?`},
 		{sqltext.SQLite, `CREATE TABLE "t" AS WITH "w" AS (SELECT "secret") SELECT "secret"`, `CREATE TABLE "t" AS WITH "w" AS (SELECT ?) SELECT ?`},
 		{
@@ -148,6 +155,7 @@ func TestSanitize(t *testing.T) {
 		{sqltext.SQLite, `SELECT "x", t."y", [z] FROM "t" WHERE a = ?1 AND b = :b AND c = @c AND d = $d`, `SELECT ?, t."y", [z] FROM "t" WHERE a = ?1 AND b = :b AND c = @c AND d = $d`},
 		{sqltext.Generic, `SELECT 'a\', secret, 'b'`, "SELECT ?"},
 		{sqltext.Generic, "SELECT a #> b", "SELECT a ?"},
+		{sqltext.Generic, "CREATE TABLE t (a text DEFAULT secret, b text DEFAULT [secret])", "CREATE TABLE t (a text DEFAULT ?, b text DEFAULT [?])"},
 	}
 	for _, test := range tests {
 		got := sqltext.Sanitize(test.d, test.text)
