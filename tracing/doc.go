@@ -1,5 +1,5 @@
-// Package tracing makes OpenTelemetry spans and metrics of the calls of a
-// chain, after the stable semantic conventions for databases
+// Package tracing makes OpenTelemetry spans and metrics from the calls of a
+// chain, following the stable semantic conventions for databases
 // (https://opentelemetry.io/docs/specs/semconv/db/).
 //
 //	tracer, err := tracing.New(tracing.WithMeterProvider(otel.GetMeterProvider()))
@@ -10,12 +10,12 @@
 //
 // # Place in the chain
 //
-// Outermost. A span then covers what the caller of the operation waits for:
-// queues, attempts and the pauses between them. What the interceptors further
-// in report ([github.com/sessionproxy/sessionproxy.Call.Event]: a retry, a
-// breaker that opens, a timeout) becomes an event of the span. A second one
-// placed inside the retry makes a child span of every attempt; give the meter
-// provider to the outer one only, or every operation is counted twice.
+// Outermost. A span then covers everything the caller waits for: queues,
+// attempts and the pauses between them. Whatever interceptors further in report
+// ([github.com/sessionproxy/sessionproxy.Call.Event]: a retry, a breaker that
+// opens, a timeout) becomes an event of the span. A second one placed inside
+// the retry makes a child span of every attempt; give the meter provider to the
+// outer one only, otherwise every operation is counted twice.
 //
 // # What is a span
 //
@@ -24,25 +24,25 @@
 // A query's span ends when its rows are closed. The span of a BEGIN ends when
 // the transaction has begun; [WithTransactionSpans] makes one that lasts until
 // the transaction ends. Steps of a call, such as the statement that a
-// database/sql driver sees below a handle, make no span of their own, except
-// the opening of a connection.
+// database/sql driver sees below a handle, make no spans, except for opening a
+// connection.
 //
 // # What nobody closes
 //
 // [WithLeakDetection] reports rows and transactions that have been open for too
-// long, with the stack of who opened them.
+// long, with the stack of the code that opened them.
 //
 // # Privacy
 //
 // Arguments are not recorded unless [WithQueryParameters] names them. The text
 // of a statement without parameters is recorded with its literals replaced.
-// Messages of errors are not recorded unless [WithErrorMessages] asks for it:
-// the drivers put values of rows into them.
+// Error messages are not recorded unless [WithErrorMessages] asks for it:
+// drivers put row values into them.
 //
 // # Cost
 //
-// What depends on the statement's text (name, attributes, sanitised text) is
-// computed once for each text and kept, bounded in number and bytes. A call
-// whose span is not sampled allocates nothing here. docs/tracing.md has the
-// full table of what is recorded when, and the figures.
+// Whatever depends on the SQL text (name, attributes, sanitised text) is
+// computed once per text and cached, bounded in number and bytes. A call whose
+// span is not sampled allocates nothing here. docs/tracing.md has the full
+// table of what is recorded when, and the figures.
 package tracing

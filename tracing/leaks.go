@@ -14,20 +14,20 @@ import (
 )
 
 // WithLeakDetection reports rows, batches, transactions and connections taken
-// from a pool that have been open for longer than threshold, since each keeps a
-// connection from everybody else, for ever if it was forgotten: in a record of
-// logger at warn level, with the trace and the stack of the call that opened
-// it, as the event "result.overdue" of its span, and with a meter provider in
-// sessionproxy.result.overdue, the number of those that are open still. One
-// that is closed after all leaves that number and a record at info level.
+// from a pool that have been open for longer than threshold. Each keeps a
+// connection from all other callers, forever if it was forgotten. A report is a
+// record of logger at warn level, with the trace and the stack of the call that
+// opened it; the event "result.overdue" of its span; and, with a meter
+// provider, the metric sessionproxy.result.overdue, the number of those still
+// open. If one is closed later, the number goes down and a record is written at
+// info level.
 //
-// What a filter refuses is watched all the same. Of two interceptors in a
-// chain, give it to the outer one. The transaction of a unit of work is not
-// watched, since it is never forgotten, nor is a connection that a program
-// takes with [database/sql.DB.Conn], of which a driver does not hear. Reports
-// are made on a goroutine of their own, which ends with them; logger's handler
-// holds nobody else up. A threshold that is not positive and a nil logger are
-// errors.
+// Calls that a filter refuses are watched too. Of two tracing interceptors in a
+// chain, give the option to the outer one. The transaction of a unit of work is
+// not watched, since it is never forgotten, nor is a connection taken with
+// [database/sql.DB.Conn], of which the driver does not learn. Reports are made
+// on a separate goroutine, which ends with them, so a slow log handler delays
+// nothing else. A threshold that is not positive and a nil logger are errors.
 func WithLeakDetection(threshold time.Duration, logger *slog.Logger) Option {
 	return optionFunc(func(c *config) error {
 		if threshold <= 0 {

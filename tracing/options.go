@@ -96,7 +96,7 @@ func WithTracerProvider(p trace.TracerProvider) Option {
 	})
 }
 
-// WithoutSpans turns spans off, for those who want metrics alone.
+// WithoutSpans turns spans off, for metrics only.
 func WithoutSpans() Option {
 	return optionFunc(func(c *config) error {
 		c.tracers = nil
@@ -117,12 +117,12 @@ func WithMeterProvider(p metric.MeterProvider) Option {
 }
 
 // WithPoolName records how long connections of a pool take to open, how long
-// they are waited for and how long they are used, as
+// callers wait for them and how long they are used, as
 // db.client.connection.create_time, .wait_time and .use_time with this name in
-// the attribute db.client.connection.pool.name. Only the pools that let us see
-// connections being taken tell the last two: those of driver/pgxdb. It needs
-// [WithMeterProvider]; without one, or with an empty name, [New] fails. For the
-// pool's size and state see [WatchPool].
+// the attribute db.client.connection.pool.name. The last two are reported only
+// by pools that show when connections are taken: those of driver/pgxdb. It
+// needs [WithMeterProvider]; without one, or with an empty name, [New] fails.
+// For the pool's size and state see [WatchPool].
 func WithPoolName(name string) Option {
 	return optionFunc(func(c *config) error {
 		if name == "" {
@@ -133,10 +133,9 @@ func WithPoolName(name string) Option {
 	})
 }
 
-// WithoutRootSpans makes no span for a call whose context holds no parent: a
-// span that is being recorded, or a sampled one of another process. Metrics
-// are recorded all the same. The default is to start a trace of its own for
-// such a call.
+// WithoutRootSpans makes no span for a call whose context holds no parent, that
+// is, a span being recorded or a sampled one of another process. Metrics are
+// still recorded. The default is to start a new trace for such a call.
 func WithoutRootSpans() Option {
 	return optionFunc(func(c *config) error {
 		c.childOnly = true
@@ -173,9 +172,9 @@ func WithoutOperations(ops ...sp.Op) Option {
 }
 
 // WithFilter observes only calls for which f returns true: the others get
-// neither spans nor metrics. f runs for each call before anything else, must
-// be safe for concurrent use, must not change the call, and may not keep it.
-// Nil is an error.
+// neither spans nor metrics. f runs for each call before anything else, must be
+// safe for concurrent use, and must not change or keep the call. Nil is an
+// error.
 func WithFilter(f func(ctx context.Context, call *sp.Call) bool) Option {
 	return optionFunc(func(c *config) error {
 		if f == nil {
@@ -186,11 +185,11 @@ func WithFilter(f func(ctx context.Context, call *sp.Call) bool) Option {
 	})
 }
 
-// WithSpanNameFunc names spans by what f returns; an empty string stands for
-// the usual name. Names are of low cardinality and hold no values. f must be
-// safe for concurrent use, must not change the call, and may not keep it. The
-// default name is the one given by [sp.WithOperation], else the summary of the
-// query, else the operation and its target. Nil is an error.
+// WithSpanNameFunc names spans by what f returns; an empty string means the
+// default name. Return few different names, without values. f must be safe for
+// concurrent use, and must not change or keep the call. The default name is the
+// one given by [sp.WithOperation], else the summary of the query, else the
+// operation and its target. Nil is an error.
 func WithSpanNameFunc(f func(ctx context.Context, call *sp.Call) string) Option {
 	return optionFunc(func(c *config) error {
 		if f == nil {
@@ -201,10 +200,10 @@ func WithSpanNameFunc(f func(ctx context.Context, call *sp.Call) string) Option 
 	})
 }
 
-// WithAttributes adds attributes to every span and every measurement. One with
-// the key of an attribute that this package sets replaces it. They are
-// attributes of metrics too, so keep their values few. An attribute without a
-// key is an error.
+// WithAttributes adds attributes to every span and every measurement. An
+// attribute with the key of one that this package sets replaces it. They are
+// attributes of metrics too, so use few different values. An attribute without
+// a key is an error.
 func WithAttributes(attributes ...attribute.KeyValue) Option {
 	return optionFunc(func(c *config) error {
 		for _, kv := range attributes {

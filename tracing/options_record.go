@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// WithoutQueryText leaves db.query.text out of spans. The summary stays.
+// WithoutQueryText leaves db.query.text out of spans. The summary remains.
 func WithoutQueryText() Option {
 	return optionFunc(func(c *config) error {
 		c.text = textNone
@@ -13,9 +13,9 @@ func WithoutQueryText() Option {
 	})
 }
 
-// WithSanitizedQueryText replaces the literals in the text of every statement.
-// The default, after the semantic conventions, is to do so only for a text
-// without parameters or arguments: who uses parameters keeps values out of the
+// WithSanitizedQueryText replaces the literals in every SQL text. The default,
+// following the semantic conventions, is to do so only for text without
+// parameters or arguments: code that uses parameters keeps values out of the
 // text.
 func WithSanitizedQueryText() Option {
 	return optionFunc(func(c *config) error {
@@ -24,9 +24,9 @@ func WithSanitizedQueryText() Option {
 	})
 }
 
-// WithQueryTextLimit cuts db.query.text, and the values of recorded
-// parameters, to n bytes, at the start of a character. The default is 4096; 0
-// means no limit. A negative n is an error.
+// WithQueryTextLimit truncates db.query.text, and the values of recorded
+// parameters, to n bytes, at a character boundary. The default is 4096; 0 means
+// no limit. A negative n is an error.
 func WithQueryTextLimit(n int) Option {
 	return optionFunc(func(c *config) error {
 		if n < 0 {
@@ -59,7 +59,7 @@ func WithQueryParameters(keys ...string) Option {
 // WithErrorStatus lets f decide which errors are failures: only those set a
 // span's status and the attribute error.type, on metrics too. f is called with
 // an error that is not nil and must be safe for concurrent use. By default
-// every error is one but [database/sql.ErrNoRows] and
+// every error is a failure except [database/sql.ErrNoRows] and
 // [database/sql/driver.ErrSkip]. Nil is an error.
 func WithErrorStatus(f func(err error) bool) Option {
 	return optionFunc(func(c *config) error {
@@ -71,9 +71,9 @@ func WithErrorStatus(f func(err error) bool) Option {
 	})
 }
 
-// WithoutCanceledErrors makes a call that ended because its caller cancelled
-// its context no failure. The default is that it is one. A deadline that
-// passed, and a statement cancelled by someone else, are failures always.
+// WithoutCanceledErrors stops counting a call whose caller cancelled its
+// context as a failure, which is the default. An expired deadline, and a
+// statement cancelled by someone else, are always failures.
 func WithoutCanceledErrors() Option {
 	return optionFunc(func(c *config) error {
 		c.canceled = false
@@ -83,8 +83,7 @@ func WithoutCanceledErrors() Option {
 
 // WithErrorMessages records the messages of errors as the description of a
 // span's status. The default is the class of fault and the database's code:
-// the messages of databases hold values of rows ("Key (email)=(…) already
-// exists").
+// database messages contain row values ("Key (email)=(…) already exists").
 func WithErrorMessages() Option {
 	return optionFunc(func(c *config) error {
 		c.messages = true
@@ -92,9 +91,9 @@ func WithErrorMessages() Option {
 	})
 }
 
-// WithRowsReturned records how many rows a query gave its caller: on spans as
-// the attribute db.response.returned_rows, and with a meter provider as the
-// histogram db.client.response.returned_rows. Both are opt-in and in
+// WithRowsReturned records how many rows a query returned to its caller: on
+// spans as the attribute db.response.returned_rows, and with a meter provider
+// as the histogram db.client.response.returned_rows. Both are opt-in and in
 // development in the semantic conventions.
 func WithRowsReturned() Option {
 	return optionFunc(func(c *config) error {

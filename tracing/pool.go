@@ -17,21 +17,20 @@ import (
 // OpenTelemetry's semantic conventions (docs/db/database-metrics.md):
 // db.client.connection.count by state, .idle.max, .idle.min, .max,
 // .pending_requests and .timeouts, each with the attribute
-// db.client.connection.pool.name and the attributes given. What the pool does
-// not tell is not recorded.
+// db.client.connection.pool.name and the given attributes. What the pool does
+// not report is not recorded.
 //
 //	stop, err := tracing.WatchPool(provider, "orders", func() sessionproxy.PoolStats {
 //		return sqldb.PoolStats(db)
 //	})
 //
-// stats is called whenever metrics are collected, until the function returned
-// has been called; it must not block and must be safe for concurrent use. name
-// tells the application's pools apart. A provider, a name and stats have to be
-// given; it is an error if they are not, or if the provider refuses an
-// instrument.
+// stats is called whenever metrics are collected, until the returned function
+// is called; it must not block and must be safe for concurrent use. name
+// distinguishes the application's pools. provider, name and stats are required;
+// it is an error to leave one out, or if the provider refuses an instrument.
 //
-// How long it takes to open a connection, to get one, and how long it is used
-// is recorded by [WithPoolName].
+// [WithPoolName] records how long it takes to open a connection and to get one,
+// and how long it is used.
 func WatchPool(
 	provider metric.MeterProvider, name string, stats func() sp.PoolStats, attributes ...attribute.KeyValue,
 ) (stop func() error, err error) {

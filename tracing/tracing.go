@@ -11,8 +11,8 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 )
 
-// Tracing is an interceptor that makes spans and metrics. It is made by [New],
-// safe for concurrent use, and may serve any number of chains.
+// Tracing is an interceptor that makes spans and metrics. Create it with [New].
+// It is safe for concurrent use, and may serve any number of chains.
 type Tracing struct {
 	cfg     config
 	tracer  trace.Tracer // nil: no spans
@@ -118,7 +118,7 @@ func (t *Tracing) Wrap(next sp.Handler) sp.Handler {
 	return h.handle
 }
 
-// OnlyObserves declares that tracing does not act on calls: see [sp.Observer].
+// OnlyObserves declares that tracing does not act on calls; see [sp.Observer].
 func (*Tracing) OnlyObserves() {}
 
 // Unconcerned reports whether calls of op made with ctx get neither a span nor

@@ -10,21 +10,21 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 )
 
-// WithTransactionSpans makes an INTERNAL span of each transaction that its
-// caller begins and ends by hand, from BEGIN until it has ended, like the one
-// that a unit of work has always. It is called "transaction", or as
+// WithTransactionSpans makes an INTERNAL span for each transaction that its
+// caller begins and ends itself, from BEGIN until it has ended, like the one
+// that a unit of work always has. It is called "transaction", or as
 // [sp.WithOperation] says at BEGIN, and has no measurement of its own. The
 // default is to make none. A call of BEGIN that is not observed makes none
 // either, nor does [WithoutOperations] of [sp.OpTransaction].
 //
-// Nothing but its context tells to which transaction a statement belongs. One
-// whose context holds the span that was there at BEGIN becomes a child of the
-// transaction. One with another span of the same trace keeps that as its
-// parent and gets a link to the transaction. Where several transactions of the
-// handle could be meant, there is neither, and none for a statement of another
-// trace. The statements of a session are children of its methods; the
-// transaction that a method begins stands beside the methods, and statements
-// are linked with it.
+// Only its context shows which transaction a statement belongs to. If the
+// context holds the same span as at BEGIN, the statement becomes a child of the
+// transaction. If it holds another span of the same trace, the statement keeps
+// that as its parent and gets a link to the transaction. If several
+// transactions of the handle match, there is neither, nor is there for a
+// statement of another trace. The statements of a session are children of its
+// methods; the transaction that a method begins is a sibling of the methods,
+// and statements link to it.
 func WithTransactionSpans() Option {
 	return optionFunc(func(c *config) error {
 		c.transactions = true
