@@ -17,8 +17,8 @@ const scopeName = "github.com/sessionproxy/sessionproxy/middleware/adaptivelimit
 // one.
 const maxTargets = 256
 
-// A Limiter is an interceptor that bounds how many calls are at work at once at
-// each database, as the database bears. It is made by [New] and safe for
+// A Limiter is an interceptor that bounds how many calls run at once at each
+// database, by what the database can take. Create it with [New]. It is safe for
 // concurrent use.
 type Limiter struct {
 	config
@@ -33,20 +33,21 @@ var (
 	_ sp.Admitter    = (*Limiter)(nil)
 )
 
-// New returns an interceptor that finds, for each database, how many calls at work
-// at once it does most with, and has the others wait. What takes a permit, for how
-// long, what passes without one and in which order calls wait is as with
-// limit.New. Refused calls fail with a [*Error]; nothing was sent.
+// New returns an interceptor that finds, for each database, the number of
+// concurrent calls with the best throughput, and makes the others wait. What
+// takes a permit, for how long, what passes without one and in which order
+// calls wait are as with limit.New. Refused calls fail with a [*Error]; nothing
+// was sent.
 //
-// The limit grows while calls are held up and those at work take hardly longer than
-// with half as many, each compared with others of its summary; it shrinks when
-// they do, and when the database or its pool says that it is overloaded. A
-// transaction counts by the time for which it holds its connection. Every five
-// seconds or more in which half of the limit is in use, it is halved for some tens
-// of calls, to find out how long they take then.
+// The limit grows while calls wait and running calls take hardly longer than
+// with half as many, each compared with others of its summary. It shrinks when
+// they take longer, and when the database or its pool reports overload. A
+// transaction counts by the time for which it holds its connection. While at
+// least half of the limit is in use, it is halved at most every five seconds
+// for some tens of calls, to measure how long they take then.
 //
-// Put it where limit would stand. Outside of a retry it learns of a call's last
-// attempt alone, and nothing of the times of calls with several.
+// Put it in the place of limit. Outside a retry it sees only a call's last
+// attempt, and ignores the times of calls with several attempts.
 func New(opts ...Option) (*Limiter, error) {
 	c := defaultConfig()
 	for _, o := range opts {
@@ -166,24 +167,24 @@ func (l *Limiter) waiting() (n int64) {
 	return n
 }
 
-// Stats is what a [Limiter] is doing at one moment for one database.
+// Stats is the state of a [Limiter] for one database at one moment.
 type Stats struct {
 	// Target is the database, as it was known before the first connection.
 	Target sp.Target
 	// Name is what [WithName] set, or "".
 	Name string
-	// Limit is how many calls may be at work at once now.
+	// Limit is how many calls may run at once now.
 	Limit int
 	// InUse is how many permits are taken. It may be above a limit that shrank.
 	InUse int
 	// Queue is how many calls may wait.
 	Queue int
-	// Waiting is how many calls wait.
+	// Waiting is how many calls are waiting.
 	Waiting int
 	// Rejected is how many calls have been refused so far.
 	Rejected int64
-	// Passed is how many calls have passed without a permit so far, since they
-	// had their connection already and no permit was free.
+	// Passed is how many calls have passed without a permit so far, because
+	// they already had a connection and no permit was free.
 	Passed int64
 }
 

@@ -53,21 +53,21 @@ func WithMax(n int) Option { return count("WithMax", n, 1, func(c *config) { c.m
 // the highest.
 func WithMin(n int) Option { return count("WithMin", n, 1, func(c *config) { c.least = n }) }
 
-// WithInitial sets the first limit, from 1, brought within the bounds. The default
+// WithInitial sets the first limit, from 1, clamped to the bounds. The default
 // is 20.
 func WithInitial(n int) Option { return count("WithInitial", n, 1, func(c *config) { c.initial = n }) }
 
-// WithQueue sets how many calls may wait for a permit at each database, from 0,
-// with which none may. The default is 1000: the time bounds the queue before.
+// WithQueue sets how many calls may wait for a permit at each database, 0 or
+// more. The default is 1000: usually [WithQueueTime] bounds the queue first.
 func WithQueue(length int) Option {
 	return count("WithQueue", length, 0, func(c *config) { c.queue = length })
 }
 
-// WithQueueTime bounds the queue by time. While for all of interval every call has
-// waited longer than target, there is overload: then calls that have waited for
-// twice the target are refused, with [Overload]. The target is never less than
-// what calls take. The default is 50 ms for 500 ms. A target of 0 turns it off;
-// otherwise both have to be above 0.
+// WithQueueTime bounds the queue by time. If throughout interval every call has
+// waited longer than target, there is overload: calls that have waited for
+// twice the target are then refused, with [Overload]. The target is never less
+// than the time calls take. The default is 50 ms for 500 ms. A target of 0
+// turns it off; otherwise both have to be above 0.
 func WithQueueTime(target, interval time.Duration) Option {
 	return optionFunc(func(c *config) error {
 		if target < 0 || target > 0 && interval <= 0 {
@@ -78,9 +78,9 @@ func WithQueueTime(target, interval time.Duration) Option {
 	})
 }
 
-// WithNewestFirst has the newest call of a share served first while there is
-// overload, since its caller is the likeliest to wait still. By default calls are
-// served in the order in which they came.
+// WithNewestFirst serves the newest call of a share first while there is
+// overload, since its caller is most likely to be still waiting. By default
+// calls are served in order of arrival.
 func WithNewestFirst() Option {
 	return optionFunc(func(c *config) error {
 		c.newest = true
@@ -88,8 +88,8 @@ func WithNewestFirst() Option {
 	})
 }
 
-// WithMaxWait sets how long a call may wait, from 0, with which no call waits. The
-// default is 30 seconds. The caller's deadline bounds the wait as well.
+// WithMaxWait sets how long a call may wait, 0 or more; with 0 no call waits.
+// The default is 30 seconds. The caller's deadline bounds the wait too.
 func WithMaxWait(d time.Duration) Option {
 	return optionFunc(func(c *config) error {
 		if d < 0 {
@@ -100,8 +100,8 @@ func WithMaxWait(d time.Duration) Option {
 	})
 }
 
-// WithName sets a name that tells a limiter from others, in errors and in metrics.
-// It is recorded as it is. By default there is none.
+// WithName sets a name that distinguishes the limiter from others, in errors
+// and metrics. It is recorded unchanged. By default there is none.
 func WithName(name string) Option {
 	return optionFunc(func(c *config) error {
 		if name == "" {

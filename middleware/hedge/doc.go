@@ -4,7 +4,7 @@
 //	hedger, err := hedge.New(hedge.WithPool(func() bool { return db.Stats().Idle > 0 }))
 //	rows, err := db.QueryContext(sessionproxy.WithReadOnly(ctx), "SELECT …")
 //
-// Only queries that the caller declared read-only are hedged; see [New].
+// Only queries that the caller marked as read-only are hedged; see [New].
 //
 // # What is measured
 //

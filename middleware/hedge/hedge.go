@@ -10,39 +10,39 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
-// Event reports a hedged call: that its second attempt was started, with
-// the Delay after which that was, or, with "won" as Detail, that the second
-// attempt brought the result.
+// Event reports a hedged call: its second attempt was started, after Delay; or,
+// with "won" as Detail, its second attempt supplied the result.
 const Event sp.EventKind = "hedge"
 
-// New returns an interceptor that makes a second attempt at a query that
-// takes longer than such queries do, on another connection, and takes the
-// result that comes first. It cuts off the slowest few, which a stalled
-// connection or a busy replica keeps waiting, for a few more queries. The other
-// attempt is cancelled and its rows are thrown away.
+// New returns an interceptor that makes a second attempt, on another
+// connection, at a query that takes longer than usual, and uses the result that
+// comes first. At the price of a few more queries it avoids the slowest ones,
+// which a stalled connection or a busy replica keeps waiting. The other attempt
+// is cancelled and its rows are discarded.
 //
-// Only what can be performed twice without harm is hedged: queries that the
-// caller declared to read only ([sp.WithReadOnly]), whose text is one statement
-// that reads and takes no locks (by the rules of middleware/readonly), on a handle that
-// takes a connection for each, outside of units of work and transactions. A
-// call with [sp.WithNoRetry] is not. All others pass.
+// Only calls that can safely run twice are hedged: queries that the caller
+// marked as read-only ([sp.WithReadOnly]), whose SQL text is a single statement
+// that reads and takes no locks (by the rules of middleware/readonly), on a
+// handle that takes a connection for each call, outside units of work and
+// transactions. Calls marked [sp.WithNoRetry] are not hedged. All other calls
+// pass.
 //
 // When to start the second attempt is learned from each statement's own
-// latencies, see [WithPercentile], or fixed, see [WithDelay]. How
-// many are started is bounded by [WithBudget], and by the pool if
-// [WithPool] tells about it: a second attempt that waits for a connection
-// helps nobody.
+// latencies, see [WithPercentile], or fixed, see [WithDelay]. [WithBudget]
+// bounds how many are started, and so does the pool with [WithPool]: a second
+// attempt that waits for a connection is useless.
 //
 // The first success wins. A definite answer of the database, such as a syntax
 // error, ends the call too. After another failure of one attempt the call waits
 // for the other, and if both fail its error is that of the first. The call
 // returns when both drivers have, which for the cancelled one is at once if it
-// heeds its context. Some drivers close a connection to cancel what it is doing
-// (pgx and go-sql-driver do): then each hedge costs a connection, and a budget
-// of a few percent is as much as is good.
+// heeds its context. Some drivers cancel by closing the connection (pgx and
+// go-sql-driver do): then each hedge costs a connection, so keep the budget at
+// a few percent.
 //
-// Hedging is one attempt to others: put it inside a retry, and outside of a
-// breaker and of a time limit per attempt, which then see both.
+// To other interceptors a hedged call is one attempt: put the hedge inside a
+// retry, and outside a breaker and a timeout per attempt, which then see both
+// attempts.
 func New(opts ...Option) (sp.Interceptor, error) {
 	c := defaultConfig()
 	for _, o := range opts {

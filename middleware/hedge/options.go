@@ -30,11 +30,11 @@ type config struct {
 // a tenth of all.
 func defaultConfig() config { return config{percentile: 0.95, budget: 0.1} }
 
-// WithPercentile sets which part of the calls of a statement, from 0.5 to
-// 0.99, is through before a second attempt is started. The default is 0.95: one
-// call in twenty is slow enough to be hedged. It is measured to the first
-// answer, over about the last thousand calls that succeeded; as long as too few
-// are known (60, by default), and for texts that come once, there is no second
+// WithPercentile sets which fraction of a statement's calls, from 0.5 to 0.99,
+// has finished by the time a second attempt is started. The default is 0.95:
+// one call in twenty is slow enough to be hedged. It is measured to the first
+// answer, over about the last thousand calls that succeeded; while too few are
+// known (60, by default), and for SQL text used only once, there is no second
 // attempt.
 func WithPercentile(percentile float64) Option {
 	return optionFunc(func(c *config) error {
@@ -58,9 +58,9 @@ func WithDelay(d time.Duration) Option {
 	})
 }
 
-// WithBudget sets how many second attempts may be made, as a part of the
+// WithBudget sets how many second attempts may be made, as a fraction of the
 // calls that could be hedged, above 0 and up to 1. The default is 0.1. Up to
-// ten may be saved up.
+// ten unused ones are saved.
 func WithBudget(fraction float64) Option {
 	return optionFunc(func(c *config) error {
 		if !(fraction > 0 && fraction <= 1) {
@@ -71,9 +71,9 @@ func WithBudget(fraction float64) Option {
 	})
 }
 
-// WithPool has a second attempt made only if free returns true: that a
-// connection is idle, or may be opened. By default the pool is not asked. The
-// function must not block and has to be safe for concurrent use.
+// WithPool makes a second attempt only if free returns true, which means that a
+// connection is idle or may be opened. By default the pool is not consulted.
+// The function must not block and has to be safe for concurrent use.
 //
 //	hedge.WithPool(func() bool { return db.Stats().Idle > 0 })
 func WithPool(free func() bool) Option {
@@ -86,9 +86,9 @@ func WithPool(free func() bool) Option {
 	})
 }
 
-// WithName sets a name that tells a hedge from others, in metrics. It is recorded
-// as it is. By default there is none; give one to each of several that share a
-// meter provider.
+// WithName sets a name that distinguishes the hedge from others in metrics. It
+// is recorded unchanged. By default there is none; give one to each hedge if
+// several share a meter provider.
 func WithName(name string) Option {
 	return optionFunc(func(c *config) error {
 		if name == "" {

@@ -1,17 +1,17 @@
-// Package limit bounds how many calls are at work at once, with a bounded queue
-// for the others:
+// Package limit bounds how many calls run at once, with a bounded queue for the
+// others:
 //
 //	limiter, err := limit.New(20, limit.WithQueue(100))
 //	chain := sessionproxy.NewChain(tracer, limiter, retrier, brk)
 //
-// [New] says what takes a permit and how long it is held; docs/limits.md says how
-// to choose the numbers.
+// [New] describes what takes a permit and how long it is held; docs/limits.md
+// says how to choose the numbers.
 //
 // # What is measured
 //
 // With [WithMeterProvider]:
 //
-//	sessionproxy.limit.queue     calls that wait for a permit
+//	sessionproxy.limit.queue     calls waiting for a permit
 //	sessionproxy.limit.rejected  calls refused, by sessionproxy.limit.reason
 //
 // The attribute sessionproxy.limit.name is the name from [WithName].

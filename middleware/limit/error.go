@@ -7,33 +7,33 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
-// Reason says why a call did not get past a [Limiter]. Its value is that
-// of the attribute sessionproxy.limit.reason.
+// Reason says why a [Limiter] refused a call. It is the value of the attribute
+// sessionproxy.limit.reason.
 type Reason string
 
 // The reasons for which calls are refused.
 const (
-	// QueueFull: as many calls wait as may.
+	// QueueFull: the queue is full.
 	QueueFull Reason = "queue_full"
 	// Deadline: the call's deadline would have passed in the queue.
 	Deadline Reason = "deadline"
 	// MaxWait: the longest wait that [WithMaxWait] allows has passed, or
 	// would have.
 	MaxWait Reason = "max_wait"
-	// Shed: the call waited in a full queue, and its place went to one of a
-	// higher priority, or of a share of which fewer wait.
+	// Shed: the call waited in a full queue, and its place went to a call of a
+	// higher priority, or of a share with fewer waiting calls.
 	Shed Reason = "shed"
 )
 
 // Error is the error of a call that a [Limiter] refused: nothing was
-// sent. It matches [fault.ErrRejected], so that nothing of this library
-// repeats such a call or counts it as a fault of the database.
+// sent. It matches [fault.ErrRejected], so that no interceptor retries such a
+// call or counts it as a database fault.
 type Error struct {
 	// Op is the call's operation.
 	Op sp.Op
 	// Name is the limiter's, from [WithName]; or "".
 	Name string
-	// Limit is how many calls may be at work at once; above 0.
+	// Limit is how many calls may run at once; above 0.
 	Limit int
 	// Queue is how many may wait; 0 or more.
 	Queue int
@@ -41,7 +41,7 @@ type Error struct {
 	Reason Reason
 }
 
-// Error returns a message that tells operation, limit and reason.
+// Error returns a message with operation, limit and reason.
 func (e *Error) Error() string {
 	text := "limit: " + e.Op.String() + ": "
 	if e.Name != "" {

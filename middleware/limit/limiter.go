@@ -12,8 +12,8 @@ import (
 // scopeName is the instrumentation scope of the metrics.
 const scopeName = "github.com/sessionproxy/sessionproxy/middleware/limit"
 
-// A Limiter is an interceptor that bounds how many calls are at work at once,
-// a bulkhead. It is made by [New] and safe for concurrent use.
+// A Limiter is an interceptor that bounds how many calls run at once, a
+// bulkhead. Create it with [New]. It is safe for concurrent use.
 type Limiter struct {
 	config
 	limit   int
@@ -28,50 +28,51 @@ var (
 	_ sp.Holding     = (*Limiter)(nil)
 )
 
-// New returns an interceptor that lets at most n calls be at work at once,
-// through all chains it is in. What comes beyond waits in a queue: those of a
-// higher priority ([sp.WithPriority]) are served first, shares ([sp.WithShare])
-// of one priority in turns, and calls of one share in the order in which they
-// came. A level that waits gets one permit in 33 at least, so that none starves. A
-// full queue refuses the newest call of the longest share of the lowest priority,
-// be it the one that comes or one that waits. 64 shares of a priority have turns of
-// their own while they wait; those beyond have theirs together. The queue is bounded, see [WithQueue], and so is the wait in
-// it, see [WithMaxWait]; a call whose place in the queue is too far back for
-// its deadline, at the pace at which the queue has moved since it formed, is
-// refused at once. Refused calls fail with a [*Error]; nothing was sent.
+// New returns an interceptor that runs at most n calls at once, through all
+// chains it is in. Others wait in a queue: higher priorities
+// ([sp.WithPriority]) are served first, shares ([sp.WithShare]) of one priority
+// take turns, and calls of one share are served in order of arrival. A waiting
+// priority gets at least one permit in 33, so that none starves. A full queue
+// refuses the newest call of the longest share of the lowest priority, whether
+// that is the arriving call or a waiting one. Up to 64 waiting shares of a
+// priority have a turn each; any beyond share one turn. The queue is bounded,
+// see [WithQueue], and so is the wait in it, see [WithMaxWait]; a call whose
+// place in the queue is too far back for its deadline, at the pace at which the
+// queue has moved since it formed, is refused at once. Refused calls fail with
+// a [*Error]; nothing was sent.
 //
 // A permit lives as long as what the call opened: until the rows are closed or
 // the transaction has ended. A unit of work holds one permit from BEGIN to
-// COMMIT; calls in a unit or a transaction take none of their own, whatever
-// database they go to, since waiting for one while holding one could last for
-// ever. For the same reason, do not read rows and start further calls from
-// inside the loop under a small limit: like a small pool, it may be empty.
-// Connecting, taking a connection from a pool and giving it back take no
-// permit, nor do the steps of a call and the methods of a session, whose
-// statements do.
+// COMMIT; calls in a unit of work or a transaction take none of their own,
+// whatever database they go to, since waiting for a permit while holding one
+// could deadlock. For the same reason, do not start further calls inside a loop
+// over rows under a small limit: like a small pool, it may be empty.
+// Connecting, taking a connection from a pool and returning it take no permit,
+// nor do the steps of a call and the methods of a session, whose statements do.
 //
-// A call that waits for something else than the database, such as the probe of a
-// half-open circuit, gives its permit back meanwhile and queues for it again.
+// A call that waits for something other than the database, such as the probe of
+// a half-open circuit, returns its permit meanwhile and queues for it again.
 //
-// Permit first, then connection: a call that has its connection already never
-// waits, since the calls that have the permits may wait for just that connection.
-// That is any call on a connection: of a session, of a transaction begun by hand,
-// on a connection that was taken from a pool, and every statement of a plain
-// [database/sql.DB], which takes a connection before the chain learns of the call.
-// Such a call takes a permit if one is free; otherwise it passes, and is counted
-// in Stats.Passed. What bounds those is the pool's size, as
-// [database/sql.DB.SetMaxOpenConns] sets it; to have a limit bound the statements
-// and units of a service, use the handle of sqldb.Wrap, a pgxdb.Pool or an engine.
+// Permit first, then connection: a call that already has its connection never
+// waits, since the calls that hold the permits may be waiting for that very
+// connection. This concerns any call on a connection: of a session, of a
+// transaction that the caller began itself, on a connection taken from a pool,
+// and every statement of a plain [database/sql.DB], which takes a connection
+// before the chain is called. Such a call takes a permit if one is free;
+// otherwise it passes, and is counted in Stats.Passed. Only the size of the
+// pool bounds those, as set by [database/sql.DB.SetMaxOpenConns]. For a limit
+// on all statements and units of work of a service, use a sqldb.Wrap handle, a
+// pgxdb.Pool or an engine.
 //
-// Nor does a call wait that finds out what became of a COMMIT whose answer was
-// lost, see [sp.WithVerifying].
+// A call that verifies the outcome of a lost COMMIT does not wait either, see
+// [sp.WithVerifying].
 //
 // Outside a retry, a call keeps its permit through all attempts and the pauses
-// between them; inside, each attempt waits anew. A time limit outside of it
+// between them; inside, each attempt waits anew. A timeout outside the limit
 // includes the wait, one inside starts after it.
 //
-// n has to be above 0. A limit at or above the size of the pool holds nobody
-// back that the pool would not: see [WithPoolSize].
+// n has to be above 0. A limit that is not below the pool size has no effect:
+// see [WithPoolSize].
 func New(n int, opts ...Option) (*Limiter, error) {
 	if n <= 0 {
 		return nil, fmt.Errorf("limit: New(%d): want more than 0", n)
@@ -123,7 +124,7 @@ func (l *Limiter) Wrap(next sp.Handler) sp.Handler {
 // or finds out what became of a COMMIT.
 func passes(call *sp.Call) bool { return call.Scope == sp.ScopeConn || call.Marks.Verifying }
 
-// Yield gives back the permit of a call that waits for something else; see
+// Yield returns the permit of a call that waits for something else; see
 // [sp.Call.Wait].
 func (l *Limiter) Yield(*sp.Call) { l.permits.Release() }
 
@@ -165,22 +166,22 @@ func (l *Limiter) refusal(call *sp.Call, reason Reason) *Error {
 	return &Error{Op: call.Op, Name: l.name, Limit: l.limit, Queue: l.queue, Reason: reason}
 }
 
-// Stats is what a [Limiter] is doing at one moment.
+// Stats is the state of a [Limiter] at one moment.
 type Stats struct {
 	// Name is what [WithName] set, or "".
 	Name string
-	// Limit is how many calls may be at work at once.
+	// Limit is how many calls may run at once.
 	Limit int
 	// InUse is how many permits are taken.
 	InUse int
 	// Queue is how many calls may wait.
 	Queue int
-	// Waiting is how many calls wait.
+	// Waiting is how many calls are waiting.
 	Waiting int
 	// Rejected is how many calls have been refused so far.
 	Rejected int64
-	// Passed is how many calls have passed without a permit so far, since they
-	// had their connection already and no permit was free.
+	// Passed is how many calls have passed without a permit so far, because
+	// they already had a connection and no permit was free.
 	Passed int64
 }
 

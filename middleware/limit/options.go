@@ -50,8 +50,8 @@ func (c *config) warnAbout(n int) {
 	c.logger.Warn("limit: the limit is not below the size of the pool: calls will wait for connections, not for permits", attrs...)
 }
 
-// WithQueue sets how many calls may wait for a permit, from 0, which has every
-// call refused that can't start at once. The default is ten times the limit.
+// WithQueue sets how many calls may wait for a permit, 0 or more; with 0 every
+// call that can't start at once is refused. The default is ten times the limit.
 func WithQueue(length int) Option {
 	return optionFunc(func(c *config) error {
 		if length < 0 {
@@ -62,10 +62,10 @@ func WithQueue(length int) Option {
 	})
 }
 
-// WithPoolSize tells how many connections the pool has, above 0, and has a
-// warning written to logger when the limit is not below it. Such a limit holds
-// nobody back that the pool would not, and then calls wait for a connection,
-// without a bound on the queue.
+// WithPoolSize states how many connections the pool has, above 0, and logs a
+// warning if the limit is not below it. A limit that is not below the pool size
+// has no effect: calls then wait for a connection instead, in the pool's
+// unbounded queue.
 func WithPoolSize(size int, logger *slog.Logger) Option {
 	return optionFunc(func(c *config) error {
 		switch {
@@ -79,9 +79,9 @@ func WithPoolSize(size int, logger *slog.Logger) Option {
 	})
 }
 
-// WithMaxWait sets how long a call may wait, from 0, with which no call waits.
-// One that would wait longer is refused. The default is 30 seconds, as for a
-// connection of an engine's pool. The caller's deadline bounds the wait as well.
+// WithMaxWait sets how long a call may wait, 0 or more; with 0 no call waits. A
+// call that would wait longer is refused. The default is 30 seconds, as for a
+// connection of an engine's pool. The caller's deadline bounds the wait too.
 func WithMaxWait(d time.Duration) Option {
 	return optionFunc(func(c *config) error {
 		if d < 0 {
@@ -92,9 +92,9 @@ func WithMaxWait(d time.Duration) Option {
 	})
 }
 
-// WithName sets a name that tells a limiter from others, in errors and in
-// metrics. It is recorded as it is. By default there is none; give one to each
-// of several that share a meter provider.
+// WithName sets a name that distinguishes the limiter from others, in errors
+// and metrics. It is recorded unchanged. By default there is none; give one to
+// each limiter if several share a meter provider.
 func WithName(name string) Option {
 	return optionFunc(func(c *config) error {
 		if name == "" {

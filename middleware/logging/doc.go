@@ -5,8 +5,8 @@
 //
 // # What is logged
 //
-// Records have the attributes that follow, as far as they are known. Names
-// under "db.", "server.", "error." and "exception." are those of OpenTelemetry's
+// Records have the following attributes, as far as they are known. Names under
+// "db.", "server.", "error." and "exception." are those of OpenTelemetry's
 // semantic conventions.
 //
 //	db.system.name, db.namespace, server.address, server.port (unless default)
@@ -29,5 +29,5 @@
 //
 // Records of events have event.name (retry, breaker.state, …), and
 // sessionproxy.attempt, sessionproxy.delay in seconds and sessionproxy.detail
-// where the event tells them. Arguments are never logged.
+// if the event has them. Arguments are never logged.
 package logging

@@ -13,31 +13,32 @@ import (
 )
 
 // New returns an interceptor that writes a record of each call to logger
-// when the call is finished: for a query when its rows are closed, for BEGIN
-// when the transaction has begun.
+// when the call ends: for a query when its rows are closed, for BEGIN when the
+// transaction has begun.
 //
 // A success is logged at debug level; at warn level if it took more than one
 // attempt or longer than [WithSlowThreshold] allows. A failure is logged at
-// error level, unless somebody above reports it in turn: a statement of a unit
-// of work or of a session's method fails at warn level, a step of a call above
-// it (dialling for a statement) at debug level. So does a call without I/O,
-// such as adding an object to a session, at whatever it ends with; and a call
-// that its caller cancelled is logged at warn level. sql.ErrNoRows and
-// driver.ErrSkip are no failures. [WithLevels] sets the three levels.
+// error level, unless an enclosing call reports it too: a failed statement of a
+// unit of work or of a session's method is logged at warn level, a failed step
+// of another call (dialling for a statement) at debug level. A call without
+// I/O, such as adding an object to a session, is always logged at debug level,
+// and a call that its caller cancelled at warn level. sql.ErrNoRows and
+// driver.ErrSkip are not failures. [WithLevels] sets the three levels.
 //
 // Attributes have the names of OpenTelemetry's semantic conventions; see the
-// package documentation for the list. A record says what failed by code and
+// package documentation for the list. A record describes a failure by code and
 // class of fault; it shows neither arguments nor, unless [WithErrorMessages]
-// asks for it, the error's text, since databases quote values of rows in it.
+// asks for it, the error message, in which databases quote row values.
 //
 // Retries, waits and refusals are logged as they happen at debug level, changes
-// of a breaker's state at warn level. Of records above the debug level that
-// repeat each other most are left out, see [WithSampling].
+// of a breaker's state at warn level. Most repetitions of a record above the
+// debug level are dropped, see [WithSampling].
 //
 // The records carry the trace and span that the context holds: put logging
 // inside tracing, and outside retry, to have one record per call. A call
 // whose record is disabled costs two calls to Logger.Enabled. The logger's
-// handler runs where the call ends, and holds it up while it writes.
+// handler runs on the goroutine that ends the call, and delays it while it
+// writes.
 func New(logger *slog.Logger, opts ...Option) (sp.Interceptor, error) {
 	if logger == nil {
 		return nil, errors.New("logging: New(nil): want a logger")

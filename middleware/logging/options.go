@@ -38,9 +38,8 @@ func defaultConfig() config {
 	}
 }
 
-// WithLevels sets the levels of a success, of what deserves attention, and of
-// a failure, in ascending order; two may be the same. The default is debug,
-// warn and error.
+// WithLevels sets the levels of successes, warnings and failures, in ascending
+// order; levels may be equal. The default is debug, warn and error.
 func WithLevels(success, warning, failure slog.Level) Option {
 	return optionFunc(func(c *config) error {
 		if success > warning || warning > failure {
@@ -52,7 +51,7 @@ func WithLevels(success, warning, failure slog.Level) Option {
 }
 
 // WithSlowThreshold sets how long a call may take, above 0, before its success
-// is logged as slow. By default none is. A query takes until its rows are
+// is logged as slow. By default none is. A query is timed until its rows are
 // closed, a unit of work until its COMMIT.
 func WithSlowThreshold(d time.Duration) Option {
 	return optionFunc(func(c *config) error {
@@ -64,9 +63,9 @@ func WithSlowThreshold(d time.Duration) Option {
 	})
 }
 
-// WithErrorMessages adds the text of errors as exception.message, which is
-// off by default: databases quote values of rows and statements in it
-// ("Key (email)=(…) already exists").
+// WithErrorMessages adds error messages as exception.message, which is off by
+// default: databases quote values of rows and statements in them ("Key
+// (email)=(…) already exists").
 func WithErrorMessages() Option {
 	return optionFunc(func(c *config) error {
 		c.messages = true
@@ -74,8 +73,8 @@ func WithErrorMessages() Option {
 	})
 }
 
-// WithoutQueryText leaves out db.query.text; db.query.summary stays. By
-// default the text is there, as written if it has parameters and arguments, and
+// WithoutQueryText leaves out db.query.text; db.query.summary remains. By
+// default the text is included, as written if it has parameters and arguments,
 // otherwise with a question mark in place of each literal.
 func WithoutQueryText() Option {
 	return optionFunc(func(c *config) error {
@@ -84,8 +83,8 @@ func WithoutQueryText() Option {
 	})
 }
 
-// WithQueryTextLimit cuts db.query.text to at most n bytes, at the end of a
-// character. The default is 4096; 0 means no limit.
+// WithQueryTextLimit truncates db.query.text to at most n bytes, at a character
+// boundary. The default is 4096; 0 means no limit.
 func WithQueryTextLimit(n int) Option {
 	return optionFunc(func(c *config) error {
 		if n < 0 {
@@ -96,11 +95,11 @@ func WithQueryTextLimit(n int) Option {
 	})
 }
 
-// WithSampling sets which records above the level of success are written when
-// they repeat each other, which is when message, operation and error.type are
-// the same: each second the first so many, from 1, and then one in so many, or
-// none if then is 0. A record tells in sessionproxy.suppressed how many of its
-// kind were left out before it. The default is 10, and one in 100.
+// WithSampling sets how many records of one kind, with the same message,
+// operation and error.type, are written above the level of success: each second
+// the first ones, 1 or more, and after those one in then, or none if then is 0.
+// A record's sessionproxy.suppressed says how many of its kind were dropped
+// before it. The default is the first 10, then one in 100.
 func WithSampling(first, then int) Option {
 	return optionFunc(func(c *config) error {
 		if first < 1 || then < 0 {
@@ -111,8 +110,7 @@ func WithSampling(first, then int) Option {
 	})
 }
 
-// WithoutSampling writes every record. A database that is down then gets one
-// per call.
+// WithoutSampling writes every record: one per call while a database is down.
 func WithoutSampling() Option {
 	return optionFunc(func(c *config) error {
 		c.sampling = sampling{}

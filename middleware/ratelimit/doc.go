@@ -6,7 +6,7 @@
 //
 // With [WithMeterProvider]:
 //
-//	sessionproxy.rate_limit.queue     calls that wait for their turn
+//	sessionproxy.rate_limit.queue     calls waiting for their turn
 //	sessionproxy.rate_limit.rejected  calls refused, by sessionproxy.rate_limit.reason
 //
 // The attribute sessionproxy.rate_limit.name is the name from [WithName].

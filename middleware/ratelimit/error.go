@@ -8,8 +8,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
-// Reason says why a call did not get past a [Limiter]. Its value is that
-// of the attribute sessionproxy.rate_limit.reason.
+// Reason says why a [Limiter] refused a call. It is the value of the attribute
+// sessionproxy.rate_limit.reason.
 type Reason string
 
 // The reasons for which calls are refused.
@@ -21,8 +21,8 @@ const (
 )
 
 // Error is the error of a call that a [Limiter] refused: nothing
-// was sent. It matches [fault.ErrRejected], so that nothing of this library
-// repeats such a call or counts it as a fault of the database.
+// was sent. It matches [fault.ErrRejected], so that no interceptor retries such
+// a call or counts it as a database fault.
 type Error struct {
 	// Op is the call's operation.
 	Op sp.Op

@@ -14,7 +14,7 @@ import (
 const scopeName = "github.com/sessionproxy/sessionproxy/middleware/ratelimit"
 
 // A Limiter is an interceptor that bounds how many calls start per second,
-// a token bucket. It is made by [New] and safe for concurrent use.
+// a token bucket. Create it with [New]. It is safe for concurrent use.
 type Limiter struct {
 	config
 	rate    float64
@@ -28,26 +28,26 @@ var (
 	_ sp.Admitter    = (*Limiter)(nil)
 )
 
-// New returns an interceptor that lets on average perSecond calls start
-// per second, through all chains it is in, and burst at once when it has been
-// quiet: in no span of d seconds do more than burst + d × perSecond start. A
-// call that comes too soon waits for its turn, in the order in which calls
-// came. What would wait longer than [WithMaxWait] allows, or until after its
-// deadline, is refused at once with a [*Error]; nothing was sent.
+// New returns an interceptor that starts on average perSecond calls per second,
+// through all chains it is in, and burst at once after a quiet period: in any d
+// seconds at most burst + d × perSecond start. A call that comes too soon waits
+// for its turn, in order of arrival. A call that would wait longer than
+// [WithMaxWait] allows, or past its deadline, is refused at once with a
+// [*Error]; nothing was sent.
 //
-// A unit of work or a transaction counts once, when it begins; calls inside
-// are not held up, since they would hold their locks meanwhile. What counts is
-// the same as what takes a permit of middleware/limit. Outside a retry a call counts
-// once, inside each attempt does.
+// A unit of work or a transaction counts once, when it begins; calls inside are
+// not delayed, since they would hold their locks meanwhile. The calls that
+// count are those that take a permit of middleware/limit. Outside a retry a
+// call counts once; inside, each attempt counts.
 //
-// A call that has its connection already is not held up either, since others may
-// wait for that connection: a call on a connection, and every statement of a
-// plain [database/sql.DB]. It takes its token all the same, and those that come
-// from a handle or a pool wait the longer.
+// A call that already has its connection is not delayed either, since others
+// may wait for that connection: a call on a connection, and every statement of
+// a plain [database/sql.DB]. It still takes its token, so that calls from a
+// handle or a pool wait longer.
 //
 // perSecond has to be above 0 and at most a thousand million; it may be a
-// fraction. burst has to be at least 1, and so many calls may take a year at
-// most.
+// fraction. burst has to be at least 1 and, at this rate, to take at most a
+// year.
 func New(perSecond float64, burst int, opts ...Option) (*Limiter, error) {
 	c := defaultConfig()
 	bucket := newTokens(perSecond, burst)

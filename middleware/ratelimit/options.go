@@ -26,9 +26,9 @@ type config struct {
 // defaultConfig has calls wait for a second at most.
 func defaultConfig() config { return config{maxWait: time.Second} }
 
-// WithMaxWait sets how long a call may wait, from 0, with which no call waits.
-// One that would wait longer is refused. The default is a second. The caller's
-// deadline bounds the wait as well.
+// WithMaxWait sets how long a call may wait, 0 or more; with 0 no call waits. A
+// call that would wait longer is refused. The default is a second. The caller's
+// deadline bounds the wait too.
 func WithMaxWait(d time.Duration) Option {
 	return optionFunc(func(c *config) error {
 		if d < 0 {
@@ -39,9 +39,9 @@ func WithMaxWait(d time.Duration) Option {
 	})
 }
 
-// WithName sets a name that tells a limiter from others, in errors and in
-// metrics. It is recorded as it is. By default there is none; give one to each
-// of several that share a meter provider.
+// WithName sets a name that distinguishes the limiter from others, in errors
+// and metrics. It is recorded unchanged. By default there is none; give one to
+// each limiter if several share a meter provider.
 func WithName(name string) Option {
 	return optionFunc(func(c *config) error {
 		if name == "" {

@@ -24,10 +24,10 @@ type config struct {
 // defaultConfig guards always and makes no exception.
 func defaultConfig() config { return config{} }
 
-// WithIf has the guard at work only for calls with whose context
-// active returns true, for instance while a switch is on. By default it always
-// is. The function is asked up to twice per call; it must be quick, must not
-// block, and has to be safe for concurrent use.
+// WithIf applies the guard only to calls for whose context active returns true,
+// for instance while a switch is on. By default it always applies. The function
+// is called up to twice per call; it must be quick, must not block, and has to
+// be safe for concurrent use.
 func WithIf(active func(ctx context.Context) bool) Option {
 	return optionFunc(func(c *config) error {
 		if active == nil {
@@ -38,10 +38,10 @@ func WithIf(active func(ctx context.Context) bool) Option {
 	})
 }
 
-// WithPermission lets through calls for which permit returns true, of those
-// that would be refused. By default there is no exception. The function may
-// look at the call and must not change it; it must not block and has to be
-// safe for concurrent use.
+// WithPermission lets calls pass that would be refused but for which permit
+// returns true. By default there is no exception. The function may inspect the
+// call but must not change it; it must not block and has to be safe for
+// concurrent use.
 func WithPermission(permit func(ctx context.Context, call *sp.Call) bool) Option {
 	return optionFunc(func(c *config) error {
 		if permit == nil {

@@ -10,27 +10,27 @@ import (
 )
 
 // New returns an interceptor that refuses calls that write, with a
-// [*Error]; nothing was sent. It is for what must not write by mistake:
+// [*Error]; nothing was sent. Use it where nothing must be written by mistake:
 // a handle on a replica, a report, a service in maintenance ([WithIf]).
 //
-// A statement is let through if its text is certain to read, as far as a text
-// can tell: SELECT, VALUES, TABLE, WITH, SHOW, EXPLAIN, DESCRIBE without a word
-// of change in it (INTO, FOR UPDATE, a DELETE in a common table expression) and
-// without a function of the database that is known to act, such as nextval.
-// So is what opens, uses and ends transactions, connections and cursors. All
-// else is refused, a text that is not understood as well: SET, PRAGMA, CALL,
-// COPY. [WithPermission] lets through what you know better. Of a batch or of
-// several statements in one text, each has to read. A session's methods pass:
-// the statements they send are looked at.
+// A statement passes if its text is certain to only read, as far as the text
+// shows: SELECT, VALUES, TABLE, WITH, SHOW, EXPLAIN, DESCRIBE without any part
+// that changes something (INTO, FOR UPDATE, a DELETE in a common table
+// expression) and without a database function known to have effects, such as
+// nextval. Statements that open, use and end transactions, connections and
+// cursors pass too. Everything else is refused, including text that is not
+// understood: SET, PRAGMA, CALL, COPY. [WithPermission] makes exceptions. In a
+// batch, or a text with several statements, each one has to read. A session's
+// methods pass: the statements they send are checked.
 //
-// It can't see into functions and views of your own, and it is no defence
-// against a caller that means harm: that is the database's, with a role that
-// may only read or with transactions that are READ ONLY.
+// It can't see into functions and views of your own, and it does not protect
+// against a malicious caller: for that use the database, with a role that may
+// only read or with READ ONLY transactions.
 //
-// What the caller declared ([sp.WithReadOnly]) is not asked: the guard is there
-// for when that is wrong. Put it outside of whatever should not see refused
-// calls; a retry does not repeat them, a breaker does not count them. A text is
-// read once and then known.
+// The guard ignores the caller's mark ([sp.WithReadOnly]), which may be wrong.
+// Put it outside the interceptors that should not see refused calls; a retry
+// does not retry them, a breaker does not count them. Each text is analysed
+// once and the result cached.
 func New(opts ...Option) (sp.Interceptor, error) {
 	c := defaultConfig()
 	for _, o := range opts {
@@ -98,8 +98,8 @@ type Error struct {
 	Op sp.Op
 }
 
-// Error returns a message that tells the operation. It does not show the
-// statement, which may have values in it.
+// Error returns a message with the operation. It does not show the statement,
+// which may contain values.
 func (e *Error) Error() string {
 	return "readonly: " + e.Op.String() + ": refused, since only reading is allowed here and this is not certain to read"
 }

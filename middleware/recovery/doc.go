@@ -1,4 +1,4 @@
-// Package recovery turns a panic further in into an error:
+// Package recovery turns a panic below it in the chain into an error:
 //
 //	panics, err := recovery.New()
 //	chain := sessionproxy.NewChain(tracer, logs, panics, retrier, brk)

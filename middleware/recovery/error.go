@@ -10,23 +10,23 @@ import (
 // PanicError is the error of a call that panicked and was recovered by
 // [New].
 //
-// It does not unwrap to Value, even if that is an error: that a driver
-// panicked with some error is not the same as that the call failed with it,
-// and must not have it repeated.
+// It does not unwrap to Value, even if that is an error: a driver that panicked
+// with an error is not a call that failed with it, and must not be retried
+// because of it.
 type PanicError struct {
 	// Op is the call's operation.
 	Op sp.Op
-	// Value is what the panic was called with. It may hold anything, data of
-	// the application included.
+	// Value is the argument of panic. It may hold anything, including
+	// application data.
 	Value any
 	// Stack is the stack of the goroutine that panicked, as by
 	// [runtime/debug.Stack].
 	Stack []byte
 }
 
-// Error returns a message that tells the operation and the type of Value. The
-// text of Value is added only for errors of the Go runtime, which speak of
-// types, indexes and addresses; any other may show data.
+// Error returns a message with the operation and the type of Value. The text of
+// Value is included only for errors of the Go runtime, which mention types,
+// indexes and addresses; any other might show data.
 func (e *PanicError) Error() string {
 	text := "recovery: " + e.Op.String() + ": panic: " + typeName(e.Value)
 	if fault, ok := e.Value.(runtime.Error); ok && ofRuntime(e.Value) {
@@ -35,7 +35,7 @@ func (e *PanicError) Error() string {
 	return text
 }
 
-// StackTrace returns Stack, for interceptors that record it: logging does.
+// StackTrace returns Stack, for interceptors that record it, such as logging.
 func (e *PanicError) StackTrace() []byte { return e.Stack }
 
 // ofRuntime reports whether the type of v is the Go runtime's own.

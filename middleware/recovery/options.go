@@ -26,8 +26,7 @@ type config struct {
 // defaultConfig recovers everywhere and reports to nobody.
 func defaultConfig() config { return config{} }
 
-// WithoutFor lets the panics of some operations pass. By default none
-// does.
+// WithoutFor lets panics of some operations pass. By default all are recovered.
 func WithoutFor(ops ...sp.Op) Option {
 	return optionFunc(func(c *config) error {
 		if len(ops) == 0 {
@@ -44,9 +43,8 @@ func WithoutFor(ops ...sp.Op) Option {
 }
 
 // WithReport sets a function that gets each recovered panic, with the call's
-// context, to tell those who track such things. It runs on the goroutine that
-// panicked, before the call returns; it must not panic, and has to be safe for
-// concurrent use.
+// context, for error tracking. It runs on the goroutine that panicked, before
+// the call returns; it must not panic, and has to be safe for concurrent use.
 func WithReport(report func(ctx context.Context, p *PanicError)) Option {
 	return optionFunc(func(c *config) error {
 		if report == nil {

@@ -8,18 +8,18 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
-// New returns an interceptor that makes an error of a panic further in: of
-// an interceptor, of a driver, or of the caller's function in a unit of work.
-// The call then fails with a [*PanicError], which is never repeated. Other
-// interceptors see it like any error, so put recovery inside tracing
-// and logging, or use it twice.
+// New returns an interceptor that turns a panic below it into an error: a panic
+// of an interceptor, of a driver, or of the caller's function in a unit of
+// work. The call then fails with a [*PanicError], which is never retried. Other
+// interceptors see it like any error, so put recovery inside tracing and
+// logging, or use it twice.
 //
-// A unit of work whose function panics is rolled back by its attachment before
-// the panic gets here. To have it go on to the caller after that, name
-// [sp.OpTransaction] in [WithoutFor].
+// A unit of work whose function panics is rolled back before the panic gets
+// here. To pass the panic on to the caller after that, name [sp.OpTransaction]
+// in [WithoutFor].
 //
 // The error of a COMMIT during which a driver panicked matches
-// [sp.ErrCommitUnknown] as well: it may have been sent. [runtime.Goexit] is no
+// [sp.ErrCommitUnknown] as well: it may have been sent. runtime.Goexit is not a
 // panic and passes.
 func New(opts ...Option) (sp.Interceptor, error) {
 	c := defaultConfig()

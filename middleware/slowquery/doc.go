@@ -1,5 +1,5 @@
-// Package slowquery writes a log/slog record of each statement that takes long,
-// with PostgreSQL's plan if asked to:
+// Package slowquery writes a log/slog record of each slow statement, with
+// PostgreSQL's plan if you ask for it:
 //
 //	slow, err := slowquery.New(slog.Default(), 500*time.Millisecond)
 //

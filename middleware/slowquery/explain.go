@@ -18,12 +18,12 @@ import (
 type explainFunc func(ctx context.Context, call *sp.Call) (plan string, err error)
 
 // WithExplain adds what explain returns to the record: the server's plan for
-// the statement, such as the lines of PostgreSQL's EXPLAIN, on a handle of its
-// own whose chain has no slowquery. It is asked for statements that only read,
-// outside of transactions and units, once per record; with arguments, which it
-// must not return. It runs on the caller's goroutine when the call is over, for
-// five seconds at most: it holds the caller up. An error is written in place of
-// the plan, by its type alone.
+// the statement, such as the lines of PostgreSQL's EXPLAIN, obtained on a
+// separate handle whose chain has no slowquery. It is called once per record,
+// for statements that only read, outside transactions and units of work; it
+// gets the arguments, which it must not return. It runs on the caller's
+// goroutine after the call, for at most five seconds, and delays the caller. If
+// it fails, the type of the error is written in place of the plan.
 func WithExplain(explain func(ctx context.Context, text string, args sp.Args) (plan string, err error)) Option {
 	return optionFunc(func(c *config) error {
 		if explain == nil {
@@ -45,12 +45,12 @@ type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// WithPostgresExplain is [WithExplain] for PostgreSQL: the plan is what EXPLAIN
-// says on db for the same arguments, in EXPLAIN's own form of text. The statement
-// is not performed again: there is no ANALYZE. Values in conditions, which are
-// those of the arguments, are replaced by question marks. db must be a handle
-// whose chain has no slowquery; a pool of pgx makes one with
-// stdlib.OpenDBFromPool. Statements for other systems have no plan.
+// WithPostgresExplain is [WithExplain] for PostgreSQL: the plan is the text
+// output of EXPLAIN on db for the same arguments. The statement does not run
+// again: there is no ANALYZE. Values in conditions, which come from the
+// arguments, are replaced by question marks. db must be a handle whose chain
+// has no slowquery; for a pgx pool, make one with stdlib.OpenDBFromPool.
+// Statements for other systems get no plan.
 func WithPostgresExplain(db Querier) Option {
 	return optionFunc(func(c *config) error {
 		if db == nil {

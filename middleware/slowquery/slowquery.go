@@ -20,15 +20,15 @@ import (
 const Event sp.EventKind = "slow"
 
 // New returns an interceptor that writes a record, at warn level, of each
-// statement that takes longer than threshold: until its rows are closed, as the
-// database is at work until then. Of one statement a record is written once a
-// minute ([WithInterval]); it says how many were left out. The call gets an
-// event, which a span shows.
+// statement that takes longer than threshold, timed until its rows are closed,
+// as the database is at work until then. There is at most one record per
+// statement and minute ([WithInterval]); it says how many were dropped. The
+// call gets an event, which a span shows.
 //
 // The record has the attributes of middleware/logging, and with [WithPostgresExplain] or
-// [WithExplain] the server's plan. It shows no arguments, and literals of the text only if
-// logging would. A call that is fast enough costs two readings of the clock.
-// threshold is above 0.
+// [WithExplain] the server's plan. It shows no arguments, and literals of the
+// SQL text only if logging would. A call that is fast enough costs two readings
+// of the clock. threshold has to be above 0.
 func New(logger *slog.Logger, threshold time.Duration, opts ...Option) (sp.Interceptor, error) {
 	if logger == nil {
 		return nil, errors.New("slowquery: New(nil, …): want a logger")
@@ -65,8 +65,8 @@ type config struct {
 	explain explainFunc
 }
 
-// WithInterval sets how long after a record of a statement the next one is
-// written: a minute by default. 0 writes all.
+// WithInterval sets the minimum time between two records of the same statement:
+// a minute by default. 0 writes all.
 func WithInterval(d time.Duration) Option {
 	return optionFunc(func(c *config) error {
 		if d < 0 {

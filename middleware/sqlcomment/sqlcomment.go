@@ -14,11 +14,11 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
-// New returns an interceptor that ends each statement with a comment that
-// says where it comes from, in the form of sqlcommenter
+// New returns an interceptor that appends a comment to each statement that says
+// where it comes from, in sqlcommenter's format
 // (https://google.github.io/sqlcommenter/spec/): keys and values URL-encoded,
 // sorted, key='value', separated by commas. The server's own logs and views,
-// such as pg_stat_activity, then tell which service, route or trace a statement
+// such as pg_stat_activity, then show which service, route or trace a statement
 // belongs to.
 //
 //	comment, err := sqlcomment.New(sqlcomment.WithTag("service", "shop"))
@@ -26,14 +26,14 @@ import (
 //
 // Statements that are executed or queried get it; prepared statements and
 // batches do not, since their text can't be changed, and a text that ends with
-// a comment is left alone. Whatever the tags are, they can't end the comment.
+// a comment is left alone. No tag can end the comment.
 //
-// Drivers that keep prepared statements find them by their text. Fixed tags
-// leave the text the same each time, and cost nothing; [WithTags] and
-// [WithTraceContext] may make it another one each time: see there.
+// Drivers that cache prepared statements use the SQL text as the key. Fixed
+// tags keep the text the same and cost nothing; [WithTags] and
+// [WithTraceContext] may change it every time: see there.
 //
-// Put it innermost, so that spans, logs and caches of those outside see the text
-// as the caller wrote it.
+// Put it innermost, so that all other interceptors see the text as the caller
+// wrote it.
 func New(opts ...Option) (sp.Interceptor, error) {
 	c := config{}
 	for _, o := range opts {
@@ -74,7 +74,7 @@ type tag struct{ key, value string }
 func byKey(a, b tag) int { return strings.Compare(a.key, b.key) }
 
 // WithTag adds a pair that is the same for all statements. The key must not be
-// empty, nor be given twice.
+// empty, or given twice.
 func WithTag(key, value string) Option {
 	return optionFunc(func(c *config) error {
 		if key == "" {
@@ -87,8 +87,8 @@ func WithTag(key, value string) Option {
 
 // WithTags adds pairs that depend on the call's context, such as a request's
 // route. tags is called for each statement, must be quick and safe for
-// concurrent use, and may return nil. Its pairs go before fixed ones of the same
-// key; empty keys are left out. If there are many different ones, so are the
+// concurrent use, and may return nil. Its pairs replace fixed ones with the
+// same key; empty keys are left out. Many different pairs make many different
 // texts: see [WithTraceContext] for what that costs.
 func WithTags(tags func(ctx context.Context) map[string]string) Option {
 	return optionFunc(func(c *config) error {
@@ -101,10 +101,10 @@ func WithTags(tags func(ctx context.Context) map[string]string) Option {
 }
 
 // WithTraceContext adds traceparent and tracestate of the call's span, if it is
-// sampled: the server's log then leads to the trace. Each traced statement
-// has a text of its own, so a driver that prepares what it runs prepares each
-// of them, at a round trip more, and fills its cache. Use it with drivers that
-// do not: pgx with default_query_exec_mode=exec or simple_protocol,
+// sampled: the server's log then leads to the trace. Each traced statement has
+// a different text, so a driver that prepares statements prepares each of them,
+// with an extra round trip, and fills its cache. Use it with drivers that do
+// not: pgx with default_query_exec_mode=exec or simple_protocol,
 // go-sql-driver/mysql with interpolateParams=true, or where few calls are
 // sampled.
 func WithTraceContext() Option {

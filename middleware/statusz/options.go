@@ -37,8 +37,8 @@ func WithTitle(title string) Option {
 	})
 }
 
-// WithSlowThreshold sets how long a call has to take to be shown among the slow
-// ones, above 0. The default is half a second. A query takes until its rows are
+// WithSlowThreshold sets how long a call has to take to be listed as slow,
+// above 0. The default is half a second. A query is timed until its rows are
 // closed, BEGIN until the transaction has begun.
 func WithSlowThreshold(d time.Duration) Option {
 	return optionFunc(func(c *config) error {
@@ -50,9 +50,9 @@ func WithSlowThreshold(d time.Duration) Option {
 	})
 }
 
-// WithRefresh sets the pause after which a page in a browser that runs scripts
-// fetches itself again, a tenth of a second or longer; 0 for never. The default
-// is two seconds. A page that nobody looks at pauses by itself.
+// WithRefresh sets the pause between refreshes of a page in a browser that runs
+// scripts, a tenth of a second or longer; 0 for none. The default is two
+// seconds. A hidden page does not refresh.
 func WithRefresh(d time.Duration) Option {
 	return optionFunc(func(c *config) error {
 		if d < 0 || d > 0 && d < 100*time.Millisecond {
@@ -63,8 +63,8 @@ func WithRefresh(d time.Duration) Option {
 	})
 }
 
-// WithoutQueryText leaves the texts of statements out, which otherwise are shown
-// without their literals. Summaries, such as "SELECT users", stay.
+// WithoutQueryText leaves out SQL text, which otherwise is shown without its
+// literals. Summaries, such as "SELECT users", remain.
 func WithoutQueryText() Option {
 	return optionFunc(func(c *config) error {
 		c.text = false

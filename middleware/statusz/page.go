@@ -8,9 +8,9 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 )
 
-// Page is an interceptor that watches calls, and an [http.Handler] that shows
-// what it sees. It is made by [New], safe for concurrent use, and may be in
-// several chains, once in each.
+// Page is an interceptor that watches calls, and an http.Handler that shows
+// what it sees. Create it with [New]. It is safe for concurrent use, and may be
+// in several chains, once in each.
 type Page struct {
 	config
 	began     time.Time
@@ -30,9 +30,9 @@ var (
 	_ sp.Bystander   = innermost{}
 )
 
-// New returns a page that nobody can see until it is mounted, and that has
-// nothing to show until it is in a chain. An option with a value out of its
-// range is an error.
+// New returns a page, which serves nothing until it is mounted and shows
+// nothing until it is in a chain. An option with a value out of its range is an
+// error.
 func New(opts ...Option) (*Page, error) {
 	c := defaultConfig()
 	for _, o := range opts {
@@ -62,13 +62,13 @@ func (p *Page) Wrap(next sp.Handler) sp.Handler {
 	return h.handle
 }
 
-// OnlyObserves declares that the page does not act on calls: see [sp.Observer].
+// OnlyObserves declares that the page does not act on calls; see [sp.Observer].
 func (*Page) OnlyObserves() {}
 
 // Innermost returns an interceptor for the innermost place of a chain that has
-// the page further out. With it, the page can tell a call that is held by an
+// the page further out. With it, the page can distinguish a call held by an
 // interceptor, in a queue or in a pause before an attempt, from one that was
-// handed to the driver. It costs a short lock per attempt.
+// passed to the driver. It costs a short lock per attempt.
 func (p *Page) Innermost() sp.Interceptor { return innermost{p} }
 
 // innermost tells a page what comes to the end of the pipeline.

@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// ServeHTTP answers GET and HEAD with the page, or with the same as JSON if the
-// query says format=json, or if the request accepts JSON and not HTML. It may
-// be mounted at any path. The answer holds no argument, literal, password or
-// user; it does show names of tables, hosts and the shape of statements, so
-// mount it where only those who run the service can see it. Requests within a
-// quarter of a second get the same answer.
+// ServeHTTP answers GET and HEAD with the page, or with the same data as JSON
+// if the query says format=json, or if the request accepts JSON and not HTML.
+// It may be mounted at any path. The response contains no argument, literal,
+// password or user; it does show names of tables and hosts and the shape of
+// statements, so mount it where only those who run the service can reach it.
+// Requests within a quarter of a second get the same response.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")

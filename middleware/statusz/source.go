@@ -39,7 +39,7 @@ type Circuit struct {
 	// RetryAfter is the time until an open circuit lets calls through to see
 	// whether the server is back; 0 if there is none.
 	RetryAfter time.Duration
-	// Cause is the class of the failure that opened the circuit last.
+	// Cause is the class of the failure that last opened the circuit.
 	Cause fault.Class
 	// Requests is the number of calls counted in the breaker's window.
 	Requests int64
@@ -48,7 +48,7 @@ type Circuit struct {
 }
 
 // WithBreakers shows the circuits that states returns whenever the page is
-// shown, each as describe tells. For a breaker of package breaker:
+// rendered, each as described by describe. For a breaker of package breaker:
 //
 //	statusz.WithBreakers(brk.States, func(s breaker.Status) statusz.Circuit {
 //		return statusz.Circuit{
@@ -57,7 +57,7 @@ type Circuit struct {
 //		}
 //	})
 //
-// Without it, the page shows the changes of state that calls tell of. Both
+// Without it, the page shows only the state changes reported by calls. Both
 // functions have to be quick and safe for concurrent use. The option may be
 // given several times.
 func WithBreakers[S any](states func() iter.Seq[S], describe func(S) Circuit) Option {
@@ -77,8 +77,8 @@ func WithBreakers[S any](states func() iter.Seq[S], describe func(S) Circuit) Op
 }
 
 // WithBudget shows how many tokens of a retry budget are left for each database
-// that the page has seen calls of, out of capacity, which has to be above 0. For
-// a budget of package retry:
+// that the page has seen calls to, out of capacity, which has to be above 0.
+// For a budget of package retry:
 //
 //	statusz.WithBudget(budget.Remaining, 500)
 //
@@ -99,15 +99,15 @@ func WithBudget(remaining func(*sp.Target) int, capacity int) Option {
 
 // Limit is the state of a limit on concurrent calls at one moment.
 type Limit struct {
-	// Name tells the limit from others; it may be empty.
+	// Name distinguishes the limit from others; it may be empty.
 	Name string
-	// Limit is how many calls may be at work at once.
+	// Limit is how many calls may run at once.
 	Limit int
-	// InUse is how many are.
+	// InUse is how many are running.
 	InUse int
 	// Queue is how many calls may wait.
 	Queue int
-	// Waiting is how many do.
+	// Waiting is how many are waiting.
 	Waiting int
 	// Rejected is how many calls have been refused so far.
 	Rejected int64
@@ -115,7 +115,7 @@ type Limit struct {
 	Passed int64
 }
 
-// WithLimit shows a limit. For one of package middleware:
+// WithLimit shows a limit. For one of package limit:
 //
 //	statusz.WithLimit(func() statusz.Limit { return statusz.Limit(limit.Stats()) })
 //

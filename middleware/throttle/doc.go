@@ -1,11 +1,11 @@
-// Package throttle holds calls back at the client while the database refuses
-// them for want of resources:
+// Package throttle refuses calls at the client while the database refuses them
+// for lack of resources:
 //
 //	throttler, err := throttle.New()
 //	chain := sessionproxy.NewChain(tracer, retrier, throttler, brk)
 //
-// [New] says what is counted and how many calls pass; docs/limits.md says when to
-// take it, and when the breaker.
+// [New] describes what is counted and how many calls pass; docs/limits.md says
+// when to use it, and when to use the breaker.
 //
 // # What is measured
 //

@@ -6,19 +6,20 @@ import (
 )
 
 // Error is the error of a call that a [Throttler] refused: nothing was sent. It
-// matches [fault.ErrRejected], so that nothing of this library repeats such a
-// call or counts it as a fault of the database.
+// matches [fault.ErrRejected], so that no interceptor retries such a call or
+// counts it as a database fault.
 type Error struct {
 	// Op is the call's operation.
 	Op sp.Op
 	// Target is the database, without user or password.
 	Target string
-	// Share is the part of the calls that was being refused, above 0 and below 1.
-	// It is not in the text, so that errors of one overload are grouped as one.
+	// Share is the fraction of the calls that was being refused, above 0 and
+	// below 1. It is not in the message, so that errors of one overload can be
+	// grouped.
 	Share float64
 }
 
-// Error returns a message that tells operation and target.
+// Error returns a message with operation and target.
 func (e *Error) Error() string {
 	return "throttle: " + e.Op.String() + " on " + e.Target + ": the database refuses calls for want of resources: try again later"
 }

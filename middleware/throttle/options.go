@@ -34,10 +34,10 @@ func defaultConfig() config {
 const maxFactor = 1000
 
 // WithFactor sets how many calls may pass for each one that the database
-// accepts, from 1 to 1000. The default is 2: at most every other call that
-// reaches the database is in vain, and calls begin to be refused once more than
-// half of them are. The lower it is, the fewer calls are in vain, and the longer it
-// takes to find out that the database accepts more again; at 1 it never does.
+// accepts, from 1 to 1000. The default is 2: at most half of the calls that
+// reach the database are wasted, and refusals begin once more than half of them
+// are. The lower it is, the fewer calls are wasted, and the longer it takes to
+// notice that the database accepts more again; at 1 that never happens.
 //
 // A breaker opens at a failure rate of a half by default. To have calls
 // throttled before it opens, use less than 2 here, such as 1.5.
@@ -57,9 +57,9 @@ const (
 	maxWindow = time.Hour
 )
 
-// WithWindow sets over how long calls are counted, from 10 ms to an hour. The
-// default is 3 s. A longer one is steadier, and slower to follow: after an overload
-// it takes about three windows until nothing is refused any more.
+// WithWindow sets the period over which calls are counted, from 10 ms to an
+// hour. The default is 3 s. A longer one is steadier and slower to react: after
+// an overload it takes about three windows until refusals stop.
 func WithWindow(d time.Duration) Option {
 	return optionFunc(func(c *config) error {
 		if d < minWindow || d > maxWindow {
@@ -70,9 +70,9 @@ func WithWindow(d time.Duration) Option {
 	})
 }
 
-// WithRandom sets where the numbers come from, from 0 to below 1, by which calls
-// are picked that are refused. It has to be safe for concurrent use. The default
-// is [rand.Float64]; tests that want to see the same again set another.
+// WithRandom sets the source of the numbers, from 0 to below 1, that decide
+// which calls are refused. It has to be safe for concurrent use. The default is
+// [rand.Float64]; set another for reproducible tests.
 func WithRandom(random func() float64) Option {
 	return optionFunc(func(c *config) error {
 		if random == nil {

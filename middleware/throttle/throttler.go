@@ -12,8 +12,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/admission"
 )
 
-// A Throttler is an interceptor that refuses a part of the calls while the
-// database refuses calls. It is made by [New] and safe for concurrent use.
+// A Throttler is an interceptor that refuses some of the calls while the
+// database refuses calls. Create it with [New]. It is safe for concurrent use.
 type Throttler struct {
 	config
 	start   time.Time
@@ -23,33 +23,33 @@ type Throttler struct {
 
 var _ sp.Interceptor = (*Throttler)(nil)
 
-// New returns an interceptor that throttles as the chapter "Handling Overload"
-// of Google's Site Reliability Engineering says: over a window it counts the
-// requests, refused ones included, and those that the database accepted, and
-// refuses a call with the probability
+// New returns an interceptor that throttles as described in the chapter
+// "Handling Overload" of Google's Site Reliability Engineering: over a window
+// it counts the requests, including refused ones, and those that the database
+// accepted, and refuses a call with probability
 //
 //	max(0, (requests − K × accepts) / (requests + 1))
 //
-// So as many calls pass as K times those that the database accepts, see
-// [WithFactor], and what it spends on refusing is bounded. While it accepts
-// everything nothing is refused. Refused calls fail with a [*Error].
+// So K times as many calls pass as the database accepts, see [WithFactor],
+// which bounds what it spends on refusals. While it accepts everything, nothing
+// is refused. Refused calls fail with a [*Error].
 //
-// It is the server's refusals for want of a resource that count as not accepted
+// Only the server's refusals for lack of a resource count as not accepted
 // ([fault.ClassOverloaded]: too many connections, out of memory). Any other
-// answer was accepted, an error about the statement too. What says nothing of the
-// server's capacity is not counted: no answer, a server that starts or is away, a
-// caller that gave up, a refusal by this library. An outage is the breaker's
-// business: a throttle would prolong it, since it learns of the return from the
-// few calls that it lets through.
+// answer counts as accepted, even an error about the statement. Anything that
+// says nothing about the server's capacity is not counted: no answer, a server
+// that is starting or down, a caller that gave up, a refusal by this library.
+// Outages are the breaker's job: a throttle would prolong them, since only the
+// few calls it lets through would show that the server is back.
 //
-// Calls that come from outside to work on the database are refused, and the
-// making of a connection for them. A unit of work is one call. What belongs to
-// another call, or runs in a transaction, always passes.
+// It refuses calls that enter from outside to do work on the database, and the
+// opening of connections for them. A unit of work is one call. A call that
+// belongs to another call, or runs in a transaction, always passes.
 //
-// It belongs inside a retry, so that each attempt counts, and outside a breaker.
-// A retry does not repeat what it refuses. Counts are kept per target and role, as
-// limits on connections are a role's own; past 1000 targets those that come
-// later are counted together.
+// Put it inside a retry, so that each attempt counts, and outside a breaker. A
+// retry does not retry refused calls. Counts are kept per target and role,
+// because connection limits belong to a role; beyond 1000 targets, later ones
+// are counted together.
 func New(opts ...Option) (*Throttler, error) {
 	t := &Throttler{config: defaultConfig(), start: time.Now()}
 	for _, o := range opts {
@@ -177,8 +177,8 @@ func (l *link) refuse(ctx context.Context, call *sp.Call, s *share, p float64) e
 	return err
 }
 
-// Share returns the part of the calls to a target that is refused now, from 0
-// to below 1. A nil target stands for calls of which no target is known.
+// Share returns the fraction of the calls to a target that is refused now, from
+// 0 to below 1. A nil target stands for calls whose target is unknown.
 func (t *Throttler) Share(target *sp.Target) float64 {
 	s := t.shares.Get(target)
 	return t.probability(s, s.number(time.Since(t.start)))

@@ -1,5 +1,5 @@
-// Package timeout limits how long a call, or each attempt at it, may take to
-// bring its result:
+// Package timeout limits how long a call, or each of its attempts, may take to
+// return its result:
 //
 //	overall, err := timeout.New(5*time.Second, timeout.WithFor(0, sessionproxy.OpCopy))
 //	perAttempt, err := timeout.New(time.Second)

@@ -11,12 +11,12 @@ import (
 )
 
 // Error is the error of a call that a time limit ended. It matches
-// [fault.ErrAttemptTimeout], which tells it from the end of the caller's own
+// [fault.ErrAttemptTimeout], which distinguishes it from the caller's own
 // deadline, and [context.DeadlineExceeded].
 //
-// It never matches [context.Canceled], though a driver may say so: nobody gave
-// the call up. Nor does it match [driver.ErrBadConn], on which database/sql
-// would send the call again, with the time starting anew.
+// It never matches [context.Canceled], even if a driver reports that: the
+// caller did not give up. Nor does it match [driver.ErrBadConn], on which
+// database/sql would send the call again with a new time limit.
 type Error struct {
 	// Limit is the time the call had; above 0.
 	Limit time.Duration
@@ -27,7 +27,7 @@ type Error struct {
 	Err error
 }
 
-// Error returns a message that tells operation, limit and cause.
+// Error returns a message with operation, limit and cause.
 func (e *Error) Error() string {
 	return "timeout: " + e.Op.String() + ": time limit of " + e.Limit.String() + " exceeded: " + e.Err.Error()
 }
@@ -41,7 +41,7 @@ func (*Error) Is(target error) bool {
 	return target == fault.ErrAttemptTimeout || target == context.DeadlineExceeded
 }
 
-// Timeout returns true, for those who look for this method, such as
+// Timeout returns true, for code that looks for this method, such as
 // [os.IsTimeout].
 func (*Error) Timeout() bool { return true }
 

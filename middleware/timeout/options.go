@@ -42,9 +42,9 @@ func defaultConfig(d time.Duration) config {
 // known reports whether op is in the catalogue of operations.
 func known(op sp.Op) bool { return op.String() != sp.OpUnknown.String() }
 
-// WithFor sets the limit of some operations, in place of the common
-// one. 0 means that there is none. The default is the common limit for all but
-// rollbacks and closing, of a connection as of a session, which have none.
+// WithFor sets the limit for some operations, in place of the common one. 0
+// means none. By default the common limit applies to all operations except
+// rolling back and closing, of connections and sessions alike, which have none.
 // Operations without I/O can't be limited.
 //
 //	timeout.New(2*time.Second,
@@ -68,16 +68,17 @@ func WithFor(limit time.Duration, ops ...sp.Op) Option {
 	})
 }
 
-// WithPercentile has the limit of statements (exec and query) follow their own
-// latency: it is a multiple, from 1 to 1000, of the time within which that part of
-// the calls of the same text, from 0.5 to 0.99, had their first answer, over about
-// the last thousand. It is never below least, from 0, nor above what [New] or
-// [WithFor] says, which holds as long as too few calls are known (60 for 0.95, 300
-// for 0.99), and for texts that come once. So a stalled attempt at a statement
-// of a millisecond need not wait as long as a report may take.
+// WithPercentile makes the limit of statements (exec and query) follow their
+// own latency: it is a multiple, from 1 to 1000, of the time within which the
+// given fraction of the calls with the same SQL text, from 0.5 to 0.99, had
+// their first answer, over about the last thousand. It is never below least, 0
+// or more, nor above the limit set by [New] or [WithFor], which applies while
+// too few calls are known (60 for 0.95, 300 for 0.99), and to SQL text used
+// only once. So a stalled attempt at a statement of a millisecond need not wait
+// as long as a report may take.
 //
-// Successes count, and calls that the limit ended: where a statement gets slower
-// for good, the limit follows. The default is a fixed limit.
+// Successes count, and so do calls ended by the limit: if a statement becomes
+// slower for good, the limit follows. The default is a fixed limit.
 //
 //	timeout.New(5*time.Second, timeout.WithPercentile(0.99, 10, 100*time.Millisecond))
 func WithPercentile(percentile, multiple float64, least time.Duration) Option {

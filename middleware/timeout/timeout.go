@@ -9,32 +9,32 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/latency"
 )
 
-// New returns an interceptor that gives each call at most d to bring its
+// New returns an interceptor that gives each call at most d to return its
 // result. Outside a retry it limits the call with all its attempts; inside one
-// it limits each attempt. Put it in both places to have both.
+// it limits each attempt. Use one in each place to have both.
 //
 // When the time is up the call's context is cancelled, and the call fails with
 // a [*Error] as soon as the driver returns, which it does at once if it
-// heeds its context. The limit never leaves a driver behind that is still at
-// work, and it makes no failure of a success: a COMMIT that succeeds after the
-// time was up has succeeded. A definite answer of the database, such as a
-// violated constraint, is returned as it is, too.
+// respects its context. The limit never leaves a driver running, and never
+// turns a success into a failure: a COMMIT that succeeds late has succeeded. A
+// definite answer of the database, such as a violated constraint, is also
+// returned as it is.
 //
-// The limit is on getting the result, not on using it. Once rows or a
-// transaction are handed over there is no time limit on them any more; their
-// context lives until they are closed, and ends earlier only by the caller's.
-// A unit of work (RunInTx) is limited from BEGIN to COMMIT. Where a call takes
-// a connection from a pool, the limit includes the wait; the calls of a plain
-// *sql.DB begin when database/sql has found one.
+// The limit applies to getting the result, not to using it. Once rows or a
+// transaction are returned, they have no time limit any more; their context
+// lives until they are closed, unless the caller's ends earlier. A unit of work
+// (RunInTx) is limited from BEGIN to COMMIT. If a call takes a connection from
+// a pool, the limit includes the wait; the calls of a plain *sql.DB begin when
+// database/sql has found a connection.
 //
-// If the caller's deadline comes first, the limit does nothing and costs a look
-// at the clock. It does nothing for a step of a call above it, such as dialling
-// for a statement, which runs in that call's context and time. Rolling back
-// and closing are not limited by default, see [WithFor]: given up, they
-// leave behind what they were to clean up.
+// If the caller's deadline comes first, the limit does nothing and costs one
+// reading of the clock. It does nothing for a step of an enclosing call, such
+// as dialling for a statement, which runs in that call's context and time.
+// Rolling back and closing are not limited by default, see [WithFor]: if given
+// up, they would leave behind what they should clean up.
 //
-// d has to be above 0. It is the limit of all operations alike, unless [WithFor]
-// or [WithPercentile] say otherwise.
+// d has to be above 0. It is the limit for all operations, unless [WithFor] or
+// [WithPercentile] say otherwise.
 func New(d time.Duration, opts ...Option) (sp.Interceptor, error) {
 	if d <= 0 {
 		return nil, fmt.Errorf("timeout: New(%v): want more than 0", d)
