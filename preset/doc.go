@@ -1,5 +1,5 @@
-// Package preset makes the recommended chain in one call: every interceptor that
-// a service wants, in the order in which they belong.
+// Package preset makes the recommended chain in one call, with every
+// interceptor in its place.
 //
 //	db, err := preset.New(preset.WithLimit(20), preset.WithAttemptTimeout(2*time.Second))
 //	if err != nil {
@@ -11,14 +11,14 @@
 //
 // Without an option the chain traces to the global OpenTelemetry provider,
 // retries what is safe to retry, has a circuit breaker, and shows its work on a
-// page. Options add the rest, and take the options of the package that they
+// live page. Options add the rest, and take the options of the package they
 // belong to:
 //
 //	page, tracing, logging, slow queries, recovery, [your own], timeout, limit,
 //	retry, hedge, throttle, breaker, timeout of an attempt, page
 //
-// The page stands at both ends, so that it sees a call as its caller does and
-// knows when it goes to the driver. What the chain can do is documented in the
-// packages of the interceptors; to have them in another order, make the chain
-// yourself with [sessionproxy.NewChain].
+// The page is at both ends, so that it sees a call as its caller does and knows
+// when it goes to the driver. The packages of the interceptors document what
+// the chain does; for another order, make the chain yourself with
+// [sessionproxy.NewChain].
 package preset

@@ -76,7 +76,7 @@ func WithMeterProvider(p metric.MeterProvider) Option {
 	return optionFunc(func(c *config) { c.meters = p })
 }
 
-// WithTracing sets options of the spans, which there are by default; see
+// WithTracing sets options of the spans, which are on by default; see
 // [tracing.New].
 func WithTracing(opts ...tracing.Option) Option {
 	return optionFunc(func(c *config) { c.tracing = &opts })
@@ -85,7 +85,7 @@ func WithTracing(opts ...tracing.Option) Option {
 // WithoutTracing leaves spans and the metrics of operations out.
 func WithoutTracing() Option { return optionFunc(func(c *config) { c.tracing = nil }) }
 
-// WithPage sets options of the live page, which there is by default; see
+// WithPage sets options of the live page, which is on by default; see
 // [statusz.New].
 func WithPage(opts ...statusz.Option) Option {
 	return optionFunc(func(c *config) { c.page = &opts })
@@ -122,28 +122,28 @@ func WithTimeout(d time.Duration, opts ...timeout.Option) Option {
 	return optionFunc(func(c *config) { c.timeout = &timeLimit{d, opts} })
 }
 
-// WithAttemptTimeout bounds each attempt; see [timeout.New]. Set it: it is how
-// the breaker learns of a server that hangs.
+// WithAttemptTimeout bounds each attempt; see [timeout.New]. Set it, so that
+// the breaker notices a server that hangs.
 func WithAttemptTimeout(d time.Duration, opts ...timeout.Option) Option {
 	return optionFunc(func(c *config) { c.attempt = &timeLimit{d, opts} })
 }
 
-// WithLimit lets at most n operations be at work at once, and others wait; see
-// [limit.New]. n is best a little below the size of the pool.
+// WithLimit runs at most n operations at once and makes others wait; see
+// [limit.New]. Choose n a little below the size of the pool.
 func WithLimit(n int, opts ...limit.Option) Option {
 	return optionFunc(func(c *config) { c.limit, c.adaptive = &limits{n, opts}, nil })
 }
 
-// WithAdaptiveLimit bounds how many operations are at work at once by what the
-// database does, in place of [WithLimit]; see [adaptivelimit.New]. Set
+// WithAdaptiveLimit bounds how many operations run at once by observing the
+// database, in place of [WithLimit]; see [adaptivelimit.New]. Set
 // [adaptivelimit.WithMax] to the size of the pool. The page does not show it.
 func WithAdaptiveLimit(opts ...adaptivelimit.Option) Option {
 	return optionFunc(func(c *config) { c.limit, c.adaptive = nil, &opts })
 }
 
-// WithRetry sets options of the retry, which there is by default; see
-// [retry.New]. [retry.WithBudget] takes the place of [Preset.Budget], which the
-// page shows.
+// WithRetry sets options of the retry, which is on by default; see [retry.New].
+// A budget given by [retry.WithBudget] replaces [Preset.Budget], which the page
+// shows.
 func WithRetry(opts ...retry.Option) Option {
 	return optionFunc(func(c *config) { c.retry = &opts })
 }
@@ -151,21 +151,21 @@ func WithRetry(opts ...retry.Option) Option {
 // WithoutRetry leaves the retry out.
 func WithoutRetry() Option { return optionFunc(func(c *config) { c.retry = nil }) }
 
-// WithHedge sends a second attempt for declared reads that take longer than
-// usual; see [hedge.New].
+// WithHedge makes a second attempt at reads marked as read-only that take
+// longer than usual; see [hedge.New].
 func WithHedge(opts ...hedge.Option) Option {
 	return optionFunc(func(c *config) { c.hedge = &opts })
 }
 
-// WithThrottle refuses a part of the calls while the database refuses some for
-// want of resources; see [throttle.New]. The factor is 1.5 unless an option sets
-// another, so that calls are throttled before the breaker opens.
+// WithThrottle refuses some of the calls while the database refuses some for
+// lack of resources; see [throttle.New]. The factor is 1.5 unless an option
+// sets another, so that calls are throttled before the breaker opens.
 func WithThrottle(opts ...throttle.Option) Option {
 	return optionFunc(func(c *config) { c.throttle = &opts })
 }
 
-// WithBreaker sets options of the circuit breaker, which there is by default;
-// see [breaker.New].
+// WithBreaker sets options of the circuit breaker, which is on by default; see
+// [breaker.New].
 func WithBreaker(opts ...breaker.Option) Option {
 	return optionFunc(func(c *config) { c.breaker = &opts })
 }

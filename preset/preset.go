@@ -11,9 +11,9 @@ import (
 	"github.com/sessionproxy/sessionproxy/retry"
 )
 
-// Preset is the recommended chain and what belongs to it. It is made by [New]
-// and safe for concurrent use. Use one for all databases of a service: circuits
-// and budgets are kept per target.
+// Preset is the recommended chain and its parts. Create it with [New]. It is
+// safe for concurrent use. Use one for all databases of a service: circuits and
+// budgets are kept per target.
 type Preset struct {
 	chain     sessionproxy.Chain
 	page      *statusz.Page
@@ -60,9 +60,9 @@ func (p *Preset) Throttler() *throttle.Throttler { return p.throttler }
 // Budget returns the budget of the retry, nil after [WithoutRetry].
 func (p *Preset) Budget() *retry.Budget { return p.budget }
 
-// Close ends what interceptors do by themselves, which is nothing but the probes
-// of [breaker.WithProbe], and waits for it. The chain can be used until its
-// handles are closed. Close always returns nil.
+// Close ends the background work of interceptors, which is only the probes of
+// [breaker.WithProbe], and waits for it. The chain remains usable. Close always
+// returns nil.
 func (p *Preset) Close() error {
 	if p.breaker == nil {
 		return nil
