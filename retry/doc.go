@@ -3,8 +3,8 @@
 // be made, a whole unit of work. [sessionproxy.Call.Verdict] says what an error
 // means; this package decides whether to act on it, waits and tries again.
 //
-//	r, err := retry.New(retry.WithAttempts(4))
-//	chain := sessionproxy.NewChain(tracer, r, brk)
+//	retrier, err := retry.New(retry.WithAttempts(4))
+//	chain := sessionproxy.NewChain(tracer, retrier, brk)
 //
 // Put it inside tracing, logging, the overall timeout and the limits, and
 // outside the breaker and the timeout per attempt.

@@ -6,7 +6,7 @@
 //	if err != nil {
 //		return err
 //	}
-//	chain := sessionproxy.NewChain(tracer, retrier, breaker)
+//	chain := sessionproxy.NewChain(tracer, retrier, brk)
 //
 // # Place in the chain
 //

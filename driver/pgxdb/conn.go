@@ -10,8 +10,8 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 )
 
-// Conn is a [pgx.Conn] whose operations pass through a chain. Like pgx's it is
-// used by one goroutine at a time.
+// Conn is a [pgx.Conn] whose operations pass through a chain. Like pgx's
+// connection it is used by one goroutine at a time.
 type Conn struct{ lane }
 
 // WrapConn attaches chain to a connection.
@@ -30,29 +30,27 @@ func WrapConn(conn *pgx.Conn, chain sp.Chain, opts ...Option) (*Conn, error) {
 	return &Conn{lane{pipeline: p, raw: conn, conn: conn}}, nil
 }
 
-// Unwrap returns pgx's own connection. What is done with it does not pass
-// through the chain.
+// Unwrap returns pgx's own connection. What you do with it bypasses the chain.
 func (c *Conn) Unwrap() *pgx.Conn { return c.conn }
 
-// PgConn is [pgx.Conn.PgConn]. What is done with it does not pass through the
-// chain.
+// PgConn is [pgx.Conn.PgConn]. What you do with it bypasses the chain.
 func (c *Conn) PgConn() *pgconn.PgConn { return c.conn.PgConn() }
 
 // TypeMap is [pgx.Conn.TypeMap].
 func (c *Conn) TypeMap() *pgtype.Map { return c.conn.TypeMap() }
 
-// LoadType is [pgx.Conn.LoadType]. Its queries do not pass through the chain.
+// LoadType is [pgx.Conn.LoadType]. Its queries bypass the chain.
 func (c *Conn) LoadType(ctx context.Context, typeName string) (*pgtype.Type, error) {
 	return c.conn.LoadType(ctx, typeName)
 }
 
-// LoadTypes is [pgx.Conn.LoadTypes]. Its query does not pass through the chain.
+// LoadTypes is [pgx.Conn.LoadTypes]. Its query bypasses the chain.
 func (c *Conn) LoadTypes(ctx context.Context, typeNames []string) ([]*pgtype.Type, error) {
 	return c.conn.LoadTypes(ctx, typeNames)
 }
 
 // WaitForNotification is [pgx.Conn.WaitForNotification]. It blocks until a
-// notification comes or ctx is over, and is no call of the chain: it may wait
+// notification arrives or ctx ends. It is not a call of the chain: it may wait
 // for hours, and asks nothing of the server.
 func (c *Conn) WaitForNotification(ctx context.Context) (*pgconn.Notification, error) {
 	return c.conn.WaitForNotification(ctx)
@@ -74,16 +72,16 @@ func (c *Conn) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 }
 
 // SendBatch is [pgx.Conn.SendBatch] through the chain: one call for the whole
-// batch, finished when the results are closed. It reads the first statement's
-// first row before it returns, so that what makes the batch fail at once is
-// seen by the chain, which may send it again. A statement that fails later is
-// reported to the chain as an event with its number.
+// batch, which ends when the results are closed. It reads the first statement's
+// first row before it returns, so that the chain sees an early failure and may
+// send the batch again. A statement that fails later is reported to the chain
+// as an event with its number.
 func (c *Conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	return c.sendBatch(ctx, b)
 }
 
-// CopyFrom is [pgx.Conn.CopyFrom] through the chain. It is not repeated,
-// unless src is a [RestartableSource].
+// CopyFrom is [pgx.Conn.CopyFrom] through the chain. It is not retried, unless
+// src is a [RestartableSource].
 func (c *Conn) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
 	return c.copyFrom(ctx, table, columns, src)
 }

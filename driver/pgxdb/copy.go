@@ -8,13 +8,13 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 )
 
-// A RestartableSource is a [pgx.CopyFromSource] that can begin anew. A COPY
-// from another source is never repeated: its rows are gone.
+// A RestartableSource is a [pgx.CopyFromSource] that can start over. A COPY
+// from any other source is never retried: its rows are gone.
 type RestartableSource interface {
 	pgx.CopyFromSource
 	// Restart makes the next call of Next return the first row again. It is
-	// called before a second attempt, which fails with its error if there is
-	// one.
+	// called before a second attempt; if it returns an error, the attempt fails
+	// with it.
 	Restart() error
 }
 

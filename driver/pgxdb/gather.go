@@ -12,10 +12,10 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
-// PipelineAbortedError is the error of a statement that travelled with others
-// after one of them that failed: the server has not run it.
+// PipelineAbortedError is the error of a statement that was sent with others,
+// after one that failed: the server has not run it.
 type PipelineAbortedError struct {
-	// Cause is the error of the first that failed.
+	// Cause is the error of the first statement that failed.
 	Cause error
 }
 
@@ -27,28 +27,28 @@ func (e *PipelineAbortedError) Error() string {
 // Unwrap returns the cause.
 func (e *PipelineAbortedError) Unwrap() error { return e.Cause }
 
-// Is reports whether target is [fault.ErrRejected]: like a statement that was
-// refused, this one has done nothing, and tells nothing of the server.
+// Is reports whether target is [fault.ErrRejected]: like a refused statement,
+// this one did nothing and says nothing about the server.
 func (*PipelineAbortedError) Is(target error) bool { return target == fault.ErrRejected }
 
-// Together calls functions one after the other, each of which runs one
-// statement on the connection it is given, and sends in one round trip what
-// they would have sent one by one. Each statement passes through the chain as a
-// call of its own, with its own result and error; after the first that fails,
-// the others fail with a [*PipelineAbortedError].
+// Together calls functions, each of which runs one statement on the connection
+// it is given, and sends these statements in one round trip instead of one by
+// one. Each statement passes through the chain as a call of its own, with its
+// own result and error; after the first that fails, the others fail with a
+// [*PipelineAbortedError].
 //
-// The functions run on goroutines of their own, one at a time: the second
-// begins when the first waits for its answer, and when the answers are there
-// the first goes on to its end before the second does. A function that runs
-// several statements, or calls alone of what it was given before its statement,
-// has them sent by themselves, after what was gathered before. Together returns
-// when all functions have; it does not recover their panics.
+// The functions run on separate goroutines, one at a time: the second begins
+// when the first waits for its answer, and once the answers have arrived the
+// first continues to its end before the second does. If a function runs several
+// statements, or calls [Gathering.Alone] first, its statements are sent
+// separately, after those gathered before. Together returns when all functions
+// have returned; it does not recover their panics.
 //
-// A statement whose context is over when the others are sent is left out; one
-// whose context ends while they are under way ends all of them, and the
-// connection, as pgx has it.
+// A statement whose context has ended when the others are sent is left out; if
+// its context ends while they are running, all of them end, and so does the
+// connection, as with pgx.
 //
-// tx is a [*Tx], or pgx's own, whose chain is empty.
+// tx is a [*Tx], or pgx's own type, for an empty chain.
 func Together(tx pgx.Tx, fns []func(on *Gathering)) {
 	c := &coordinator{tx: tx}
 	on := lane{pipeline: bare, conn: tx.Conn(), tx: true}
@@ -75,8 +75,8 @@ func Together(tx pgx.Tx, fns []func(on *Gathering)) {
 // bare is the pipeline of an empty chain.
 var bare = newPipeline(sp.NewChain(), config{}, nil)
 
-// Gathering runs statements of a function of [Together]. It is for that
-// function alone.
+// Gathering runs the statements of a function of [Together]. Only that function
+// may use it.
 type Gathering struct {
 	lane
 	member *member
@@ -96,9 +96,9 @@ func (g *Gathering) Query(ctx context.Context, sql string, args ...any) (pgx.Row
 // run any yet.
 func (g *Gathering) Open() bool { return !g.member.alone && !g.member.asked }
 
-// Alone sends what was gathered before, so that the function can use the
-// transaction itself, for what can't be sent with others. What it runs from then
-// on is sent by itself.
+// Alone sends the statements gathered so far, so that the function can use the
+// transaction directly, for anything that can't be sent with others. Statements
+// that it runs from then on are sent separately.
 func (g *Gathering) Alone() {
 	if m := g.member; !m.alone {
 		m.alone = true

@@ -7,7 +7,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 )
 
-// An Option changes how a pool or connection is attached to its chain.
+// An Option configures how a pool or connection is attached to its chain.
 type Option interface{ apply(c *config) error }
 
 type optionFunc func(c *config) error
@@ -34,11 +34,11 @@ func newConfig(opts []Option) (config, error) {
 	return c, nil
 }
 
-// WithTarget tells which database this is, for spans, metrics and the breaker.
-// By default it is read from the configuration of the connections; of several
+// WithTarget states which database this is, for spans, metrics and the breaker.
+// By default it is read from the configuration of the connections; with several
 // hosts a call gets the one that its connection reached. A target with neither
-// host nor namespace is this pool's alone. One without a system or with an
-// impossible port is an error.
+// host nor namespace is not shared with other pools. One without a system or
+// with an impossible port is an error.
 func WithTarget(t sp.Target) Option {
 	return optionFunc(func(c *config) error {
 		if t.System == "" {
@@ -53,9 +53,9 @@ func WithTarget(t sp.Target) Option {
 	})
 }
 
-// WithAcquireCalls makes a call, a step of the statement's, of every
-// connection that a statement takes from its pool, open until it is given
-// back: a trace shows the wait, metrics the time of use. By default only
+// WithAcquireCalls makes a call, a step of the statement's call, for every
+// connection that a statement takes from its pool. It ends when the connection
+// is returned: traces show the wait, metrics the time of use. By default only
 // [Pool.Acquire] is a call.
 func WithAcquireCalls() Option {
 	return optionFunc(func(c *config) error {

@@ -20,11 +20,11 @@ type Pool struct {
 	idleMin int64           // as configured
 }
 
-// NewPool makes a pool for a connection string, as [pgxpool.New] does, and
+// NewPool creates a pool for a connection string, as [pgxpool.New] does, and
 // attaches chain to it. Opening a connection is a call of the chain too. A
-// wrong connection string or option is an error, which quotes nothing of the
-// string. One with an @ behind the part that names the host, in a password that
-// is not percent-encoded, can be read in several ways and is refused.
+// wrong connection string or option is an error that quotes nothing of the
+// string. A string with an @ after the host, from a password that is not
+// percent-encoded, can be read in several ways and is refused.
 func NewPool(ctx context.Context, connString string, chain sp.Chain, opts ...Option) (*Pool, error) {
 	name, err := dbname.Check(connString)
 	if err != nil {
@@ -37,13 +37,13 @@ func NewPool(ctx context.Context, connString string, chain sp.Chain, opts ...Opt
 	return NewPoolWithConfig(ctx, c, chain, opts...)
 }
 
-// NewPoolWithConfig makes a pool as [pgxpool.NewWithConfig] does, of a
+// NewPoolWithConfig creates a pool as [pgxpool.NewWithConfig] does, of a
 // configuration that [pgxpool.ParseConfig] made, and attaches chain to it.
 // Hooks and tracers of the configuration work as they do in pgx; it is copied
-// and may be used again. Opening a connection is a call of the chain too: a
-// refusal keeps pgx from dialling, and a context that the chain derives is the
-// one it dials with. The error of a connection that could not be opened is
-// always pgx's, whatever the chain makes of it.
+// and may be reused. Opening a connection is a call of the chain too: a refusal
+// keeps pgx from dialling, and pgx dials with the context that the chain passes
+// on. The error of a connection that could not be opened is always pgx's,
+// whatever the chain returns.
 func NewPoolWithConfig(ctx context.Context, config *pgxpool.Config, chain sp.Chain, opts ...Option) (*Pool, error) {
 	if config == nil {
 		return nil, errors.New("pgxdb: new pool: the configuration is nil")
@@ -77,8 +77,8 @@ func newPool(p *pipeline, pool *pgxpool.Pool, config *pgxpool.Config) *Pool {
 	return out
 }
 
-// WrapPool attaches chain to a pool that exists. Opening its connections is
-// not a call of the chain; see [NewPoolWithConfig].
+// WrapPool attaches chain to an existing pool. Opening its connections is not a
+// call of the chain; see [NewPoolWithConfig].
 func WrapPool(pool *pgxpool.Pool, chain sp.Chain, opts ...Option) (*Pool, error) {
 	if pool == nil {
 		return nil, errors.New("pgxdb: wrap pool: the pool is nil")
@@ -91,11 +91,10 @@ func WrapPool(pool *pgxpool.Pool, chain sp.Chain, opts ...Option) (*Pool, error)
 	return newPool(newPipeline(chain, c, config.ConnConfig), pool, config), nil
 }
 
-// Unwrap returns pgx's own pool. What is done with it does not pass through
-// the chain.
+// Unwrap returns pgx's own pool. What you do with it bypasses the chain.
 func (p *Pool) Unwrap() *pgxpool.Pool { return p.pool }
 
-// Target returns the database the pool belongs to, as it is known.
+// Target returns the database the pool belongs to, as far as it is known.
 func (p *Pool) Target() sp.Target { return *p.target.Load() }
 
 // Exec is [pgxpool.Pool.Exec] through the chain.
@@ -104,13 +103,13 @@ func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 }
 
 // Query is [pgxpool.Pool.Query] through the chain. It reads the first row
-// before it returns; the call is finished when the rows are closed.
+// before it returns; the call ends when the rows are closed.
 func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return p.query(ctx, sql, args)
 }
 
 // QueryRow is [pgxpool.Pool.QueryRow] through the chain. It reads the row
-// before it returns; the call is finished by the row's Scan, which reports the
+// before it returns; the call ends with the row's Scan, which returns the
 // error.
 func (p *Pool) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return p.queryRow(ctx, sql, args)
@@ -130,9 +129,9 @@ func (p *Pool) CopyFrom(ctx context.Context, table pgx.Identifier, columns []str
 func (p *Pool) Begin(ctx context.Context) (pgx.Tx, error) { return p.BeginTx(ctx, pgx.TxOptions{}) }
 
 // BeginTx is [pgxpool.Pool.BeginTx] through the chain. The transaction's
-// statements pass through it one by one; nothing repeats them. To have a
-// transaction repeated as a whole use [Pool.RunInTx]. Unless the chain is empty
-// the transaction is a [*Tx].
+// statements pass through it one by one and are never retried. For a
+// transaction that is replayed as a whole use [Pool.RunInTx]. Unless the chain
+// is empty the transaction is a [*Tx].
 func (p *Pool) BeginTx(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error) {
 	if p.empty {
 		return p.pool.BeginTx(ctx, opts)
@@ -153,8 +152,9 @@ func (p *Pool) Ping(ctx context.Context) error {
 func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }
 
 // PoolStats returns the state of the pool for metrics; see
-// [sp.PoolStats] and tracing.WatchPool. pgxpool does not tell how many callers
-// wait at the moment; one whose context ended while it waited is a timeout.
+// [sp.PoolStats] and tracing.WatchPool. pgxpool does not report how many
+// callers are waiting; a caller whose context ended while it waited counts as a
+// timeout.
 func (p *Pool) PoolStats() sp.PoolStats {
 	s := p.pool.Stat()
 	return sp.PoolStats{
@@ -163,9 +163,9 @@ func (p *Pool) PoolStats() sp.PoolStats {
 	}
 }
 
-// Config returns a copy of the configuration the pool was made of; see
-// [pgxpool.Pool.Config]. It has no hook of this package in it, so that another
-// pool can be made of it, by this package or by pgxpool.
+// Config returns a copy of the pool's configuration; see [pgxpool.Pool.Config].
+// It contains no hooks of this package, so that you can create another pool
+// from it, with this package or with pgxpool.
 func (p *Pool) Config() *pgxpool.Config { return p.config.Copy() }
 
 // Reset closes the connections of the pool, those in use when they are

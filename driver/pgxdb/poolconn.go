@@ -10,7 +10,7 @@ import (
 // connection is [Conn] under a name that leaves PoolConn.Conn to the method.
 type connection = Conn
 
-// PoolConn is a connection taken out of a pool by [Pool.Acquire]. It has the
+// PoolConn is a connection taken from a pool by [Pool.Acquire]. It has the
 // methods of [Conn] and those of pgxpool's Conn.
 type PoolConn struct {
 	connection
@@ -23,8 +23,8 @@ func (p *Pool) newPoolConn(h held) *PoolConn {
 	return &PoolConn{connection: Conn{lane{pipeline: p.pipeline, raw: conn, conn: conn}}, held: h}
 }
 
-// Acquire takes a connection out of the pool, as a call that is finished by
-// its Release. The connection must be released.
+// Acquire takes a connection from the pool, as a call that ends with its
+// Release. The connection must be released.
 func (p *Pool) Acquire(ctx context.Context) (*PoolConn, error) {
 	h, err := p.acquireHeld(ctx)
 	if err != nil {
@@ -41,7 +41,7 @@ func (p *Pool) acquireHeld(ctx context.Context) (held, error) {
 	return held{conn: conn}, err
 }
 
-// AcquireFunc calls f with a connection out of the pool and releases it
+// AcquireFunc calls f with a connection from the pool and releases it
 // afterwards.
 func (p *Pool) AcquireFunc(ctx context.Context, f func(*PoolConn) error) error {
 	c, err := p.Acquire(ctx)
@@ -52,9 +52,9 @@ func (p *Pool) AcquireFunc(ctx context.Context, f func(*PoolConn) error) error {
 	return f(c)
 }
 
-// AcquireAllIdle takes all connections that are idle at this moment, as
-// pgxpool does. Taking them is no call of the chain; what
-// is done with them is. Each must be released.
+// AcquireAllIdle takes all connections that are idle at this moment, as pgxpool
+// does. Taking them is not a call of the chain; using them is. Each must be
+// released.
 func (p *Pool) AcquireAllIdle(ctx context.Context) []*PoolConn {
 	raw := p.pool.AcquireAllIdle(ctx)
 	conns := make([]*PoolConn, len(raw))
@@ -64,17 +64,17 @@ func (p *Pool) AcquireAllIdle(ctx context.Context) []*PoolConn {
 	return conns
 }
 
-// Conn returns pgx's own connection, as pgxpool's Conn does. What is done
-// with it does not pass through the chain.
+// Conn returns pgx's own connection, as pgxpool's Conn does. What you do with
+// it bypasses the chain.
 func (c *PoolConn) Conn() *pgx.Conn { return c.conn }
 
-// Release gives the connection back to its pool, which closes it if it is in
-// no state to be used again: broken, busy, or inside a transaction. Releasing
-// twice does nothing. The connection must not be used after it.
+// Release returns the connection to its pool, which closes it if it can't be
+// used again because it is broken, busy, or inside a transaction. Releasing
+// twice does nothing. The connection must not be used afterwards.
 func (c *PoolConn) Release() { c.held.release() }
 
-// Hijack takes the connection out of the pool for good; it must be closed by
-// the caller. It panics if the connection was released.
+// Hijack removes the connection from the pool for good; the caller must close
+// it. It panics if the connection was released.
 func (c *PoolConn) Hijack() *Conn {
 	conn, call := c.held.conn, c.held.call
 	c.held = held{}

@@ -13,21 +13,22 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
-// Tracer puts what only observes (tracing, metrics, logs, slow queries, the live
-// page, the report of leaks) on pgx's own pool or connection, for libraries that
-// take nothing else. It is a [pgx.QueryTracer] and every other tracer of pgx and
-// pgxpool:
+// Tracer attaches interceptors that only observe (tracing, metrics, logs, slow
+// queries, the live page, leak detection) to pgx's own pool or connection, for
+// libraries that accept nothing else. It is a [pgx.QueryTracer] and every other
+// tracer of pgx and pgxpool:
 //
 //	tracer, err := pgxdb.NewTracer(chain.Observers())
 //	…
 //	config.ConnConfig.Tracer = tracer
 //	pool, err := pgxpool.NewWithConfig(ctx, config)
 //
-// Calls are those of a [Pool], but for what pgx does not tell: a Ping is none,
-// Query and Exec are told apart by their text, rows are counted by the server's
-// word, a statement that waits for a new connection is not the call above it, and
-// units of work are unknown. A statement that a [Pool] sends is left to the
-// pool's chain, so that both can be used on one pool of pgx.
+// Calls are those of a [Pool], except for what pgx does not report: a Ping is
+// not a call, Query and Exec are distinguished by their SQL text, rows are
+// counted as the server reports them, a statement that waits for a new
+// connection is not the call above it, and units of work are unknown. A
+// statement that a Pool sends is left to the pool's chain, so that you can use
+// both on one pgx pool.
 //
 // A Tracer is safe for concurrent use and may serve several pools.
 type Tracer struct {
@@ -52,10 +53,11 @@ var (
 	_ pgxpool.ReleaseTracer = (*Tracer)(nil)
 )
 
-// NewTracer makes a tracer of a chain whose links only observe. One that acts on
-// calls, such as a retry or a limit, can't do so from a tracer: it is an error
-// that names the link. [sp.Chain.Observers] leaves such links out. Of the options,
-// [WithTarget] and [WithAcquireCalls] work as they do for a pool.
+// NewTracer creates a tracer from a chain whose interceptors only observe. An
+// interceptor that acts on calls, such as a retry or a limit, can't do so from
+// a tracer: it is an error that names it. [sp.Chain.Observers] leaves such
+// interceptors out. Of the options, [WithTarget] and [WithAcquireCalls] work as
+// they do for a pool.
 func NewTracer(chain sp.Chain, opts ...Option) (*Tracer, error) {
 	if actors := chain.Actors(); len(actors) > 0 {
 		names := make([]string, len(actors))
@@ -286,8 +288,8 @@ func (t *Tracer) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, data pgx.Tra
 	}
 }
 
-// TracePrepareStart is the method of [pgx.PrepareTracer]. What pgx prepares for a
-// statement is part of the statement's call.
+// TracePrepareStart is the method of [pgx.PrepareTracer]. A statement that pgx
+// prepares in order to run it is part of the statement's call.
 func (t *Tracer) TracePrepareStart(ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
 	if within(ctx) != nil {
 		return &tracedContext{Context: ctx}

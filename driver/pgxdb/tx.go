@@ -95,7 +95,7 @@ func (t *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 // Commit commits the transaction, or releases the savepoint. The transaction
 // is over, whatever is returned; once it is, the error is [pgx.ErrTxClosed]. If
 // COMMIT was sent and its answer lost, the error matches
-// [sp.ErrCommitUnknown]. If PostgreSQL rolled back instead, since a statement
+// [sp.ErrCommitUnknown]. If PostgreSQL rolled back instead, because a statement
 // had failed before, it is [pgx.ErrTxCommitRollback].
 func (t *Tx) Commit(ctx context.Context) error {
 	if t.outer != nil {
@@ -233,12 +233,11 @@ func (t *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDe
 	return t.prepare(ctx, name, sql, t.inner.Prepare)
 }
 
-// LargeObjects returns the large objects of the transaction. What is done with
-// them does not pass through the chain.
+// LargeObjects returns the large objects of the transaction. What you do with
+// them bypasses the chain.
 func (t *Tx) LargeObjects() pgx.LargeObjects { return t.inner.LargeObjects() }
 
-// Conn returns pgx's own connection. What is done with it does not pass
-// through the chain.
+// Conn returns pgx's own connection. What you do with it bypasses the chain.
 func (t *Tx) Conn() *pgx.Conn { return t.inner.Conn() }
 
 // Unwrap returns pgx's own transaction. It must not be ended.

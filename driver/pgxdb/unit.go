@@ -13,50 +13,49 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
-// RunInTx performs fn in a transaction: BEGIN, fn, COMMIT. The transaction is
+// RunInTx runs fn in a transaction: BEGIN, fn, COMMIT. The transaction is
 // rolled back if fn returns an error, panics, or ends its goroutine.
 //
 // The unit of work is one call of the chain. With a retry in the chain it is
-// performed again as a whole, in a new transaction on another connection, when
-// it failed by a fault that allows it and was rolled back for certain. So fn may
-// run several times: what it does outside of tx should bear that, and results
-// it leaves in variables should be set anew each time. If COMMIT was sent and
-// its answer lost, the error matches [sp.ErrCommitUnknown], and nothing is
-// retried unless the caller's marks allow it ([sp.WithIdempotent],
-// [sp.WithVerifyCommit]).
+// replayed as a whole, in a new transaction on another connection, if it failed
+// with a fault that allows this and was certainly rolled back. So fn may run
+// several times: anything it does outside tx must tolerate that, and variables
+// that it fills must be set anew each time. If COMMIT was sent and its answer
+// lost, the error matches [sp.ErrCommitUnknown], and nothing is retried unless
+// the caller's marks allow it ([sp.WithIdempotent], [sp.WithVerifyCommit]).
 //
-// The unit is judged by fn's error. If that says nothing of the database, as an
-// error of fn's own or one that was flattened with %v, the unit is judged by the
-// fault of the statement that made the transaction fail, unless fn has undone it
-// by a savepoint.
+// fn's error decides whether the unit is replayed. If it says nothing about the
+// database, because it is fn's own or was flattened with %v, the fault of the
+// statement that made the transaction fail decides, unless fn has undone it
+// with a savepoint.
 //
-// fn may end the transaction itself, as code does that was moved here: the unit
-// ends with it. After tx.Commit nothing is retried, whatever the error; after
-// tx.Rollback the unit may be. Either way nil from fn is success and an error is
-// returned as it is. COMMIT sent as a statement, also by the name of a prepared
-// one, keeps the unit from being retried too; on the connection that tx.Conn returns, which bypasses the chain,
-// COMMIT AND CHAIN is not noticed.
+// fn may end the transaction itself, as code written for pgx does: the unit
+// ends with it. After tx.Commit nothing is replayed, whatever the error; after
+// tx.Rollback the unit may be. Either way nil from fn is success and an error
+// is returned unchanged. COMMIT sent as a statement, also by the name of a
+// prepared one, prevents a replay too; on the connection that tx.Conn returns,
+// which bypasses the chain, COMMIT AND CHAIN is not noticed.
 //
-// A RunInTx of the same pool with the context that fn got is a savepoint of
-// the transaction at work: if its function fails or panics, what it did is
-// undone and the function around it decides what to make of the error.
-// Replaying is the outermost's business. Options it asks for have to be those of
-// the transaction, or none. Savepoints lie inside each other: a RunInTx on
-// another goroutine waits until the one before has ended, or its context has.
+// A RunInTx of the same pool with the context that fn got is a savepoint of the
+// running transaction: if its function fails or panics, its work is undone and
+// the function around it decides how to handle the error. Only the outermost
+// unit is replayed. Its options have to be those of the transaction, or none.
+// Savepoints nest: a RunInTx on another goroutine waits until the previous one,
+// or its context, has ended.
 func (p *Pool) RunInTx(ctx context.Context, opts pgx.TxOptions, fn func(ctx context.Context, tx pgx.Tx) error) error {
 	return p.runInTx(ctx, sp.ScopePool, p.BeginTx, opts, fn)
 }
 
-// RunInTx is [Pool.RunInTx] on this connection: a retry performs the unit again
-// only while the connection is fit for it. On a connection that is in a
-// transaction already it is not performed again: PostgreSQL has no transaction in
-// another, so that what ends the unit's ends both.
+// RunInTx is [Pool.RunInTx] on this connection: a retry replays the unit only
+// while the connection is usable. On a connection that is already in a
+// transaction it is never replayed: PostgreSQL has no nested transactions, so
+// whatever ends the unit's ends both.
 func (c *Conn) RunInTx(ctx context.Context, opts pgx.TxOptions, fn func(ctx context.Context, tx pgx.Tx) error) error {
 	return c.runInTx(ctx, sp.ScopeConn, c.BeginTx, opts, fn)
 }
 
-// RunInTx performs fn under a savepoint: it is released if fn succeeds and
-// rolled back to otherwise. Nothing is repeated.
+// RunInTx runs fn under a savepoint, which is released if fn succeeds and
+// rolled back to otherwise. Nothing is retried.
 func (t *Tx) RunInTx(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) error) error {
 	return nested(ctx, t, fn)
 }

@@ -10,9 +10,8 @@ import (
 )
 
 // A DB is a handle with the methods of [sql.DB] whose calls take a connection
-// from the pool each time they are performed: a retry gets another connection,
-// and [DB.RunInTx] can perform a transaction again. It is safe for concurrent
-// use.
+// from the pool for each attempt: a retry gets another connection, and
+// [DB.RunInTx] can replay a transaction. It is safe for concurrent use.
 //
 // The methods that this type does not declare are those of the *sql.DB inside.
 // Statements prepared here, transactions and connections are plain
@@ -116,8 +115,8 @@ func (db *DB) ExecContext(ctx context.Context, query string, args ...any) (sql.R
 	return h.result, nil
 }
 
-// QueryContext is [sql.DB.QueryContext] through the chain. The call is
-// finished when the rows are closed.
+// QueryContext is [sql.DB.QueryContext] through the chain. The call ends when
+// the rows are closed.
 func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if db.pipeline.empty || db.pipeline.passes(ctx, sp.OpQuery) {
 		return db.DB.QueryContext(ctx, query, args...)
@@ -129,8 +128,8 @@ func (db *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql
 	return h.rows, nil
 }
 
-// QueryRowContext is [sql.DB.QueryRowContext] through the chain. The call is
-// finished by the row's Scan, which also reports its error.
+// QueryRowContext is [sql.DB.QueryRowContext] through the chain. The call ends
+// with the row's Scan, which also returns its error.
 func (db *DB) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	if db.pipeline.empty || db.pipeline.passes(ctx, sp.OpQuery) {
 		return db.DB.QueryRowContext(ctx, query, args...)
@@ -164,8 +163,8 @@ func (db *DB) PingContext(ctx context.Context) error {
 }
 
 // BeginTx is [sql.DB.BeginTx] through the chain. The transaction's statements
-// pass through it one by one; nothing repeats them. To have a transaction
-// repeated as a whole use [DB.RunInTx].
+// pass through it one by one and are never retried. For a transaction that is
+// replayed as a whole use [DB.RunInTx].
 func (db *DB) BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error) {
 	if db.pipeline.empty {
 		return db.DB.BeginTx(ctx, opts)

@@ -16,9 +16,9 @@ import (
 )
 
 // Open opens a database like [sql.Open], with every operation passed through
-// chain. driverName is that of a registered driver, dsn a data source name of
-// that driver. Open does not connect. An unknown driver, a malformed dsn and a
-// bad option are errors; no error holds the password of dsn.
+// chain. driverName is the name of a registered driver, dsn a data source name
+// for it. Open does not connect. An unknown driver, a malformed dsn and a bad
+// option are errors; no error contains the password of dsn.
 //
 // The *sql.DB is used and closed like any other.
 func Open(driverName, dsn string, chain sp.Chain, opts ...Option) (*sql.DB, error) {
@@ -102,13 +102,13 @@ func wrap(parent driver.Connector, d driver.Driver, name dbname.Name, chain sp.C
 }
 
 // OpenDB opens a database like [sql.OpenDB], with every operation of c's
-// connections passed through chain. Which database it is the connectors of
-// go-sql-driver/mysql, pgx, lib/pq, bun's pgdriver and modernc.org/sqlite tell,
-// those that wrap one of them in a field, and any with a method
-// Target() sessionproxy.Target; if that one has no host, those of its connections
-// say which one they reached. Of another the system is known at most, by its
-// driver's type: say what it is [WithTarget]. A bad option makes every use of
-// the database fail with an error that names it.
+// connections passed through chain. The target is read from the connectors of
+// go-sql-driver/mysql, pgx, lib/pq, bun's pgdriver and modernc.org/sqlite, from
+// connectors that wrap one of these in a field, and from any with a method
+// Target() sessionproxy.Target; if that target has no host, the same method of
+// its connections says which one they reached. For any other connector at most
+// the system is known, from the driver's type: use [WithTarget]. A bad option
+// makes every use of the database fail with an error that names it.
 func OpenDB(c driver.Connector, chain sp.Chain, opts ...Option) *sql.DB {
 	cfg, err := newConfig(opts)
 	if err != nil {
@@ -173,10 +173,10 @@ func connectorOf(db *sql.DB) (*connector, bool) {
 //		…
 //	})
 //
-// What is done with it bypasses the pipeline. It may begin a transaction, so that
-// no statement is retried on this connection until the server has said, when the
-// connection is handed out next, that none is open; MySQL can't say. For code that asserts the type of a
-// connection itself see [WithDriverConns].
+// What you do with it bypasses the pipeline. Since you may begin a transaction,
+// no statement is retried on this connection until the server has confirmed,
+// when the connection is next handed out, that none is open; MySQL can't do so.
+// For code that asserts the type of a connection itself see [WithDriverConns].
 func Raw(c any) any {
 	if u, ok := c.(interface{ Raw() driver.Conn }); ok {
 		return u.Raw()

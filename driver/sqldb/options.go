@@ -37,9 +37,9 @@ func newConfig(opts []Option) (config, error) {
 	return c, nil
 }
 
-// WithTarget tells which database this is, for spans, metrics and the breaker.
-// By default the driver is asked; see [ParseTarget] and [OpenDB]. A target with
-// neither host nor namespace is this handle's alone.
+// WithTarget states which database this is, for spans, metrics and the breaker.
+// By default it is read from the driver; see [ParseTarget] and [OpenDB]. A
+// target with neither host nor namespace is not shared with other handles.
 func WithTarget(t sp.Target) Option {
 	return optionFunc(func(c *config) error {
 		if t.System == "" {
@@ -54,10 +54,10 @@ func WithTarget(t sp.Target) Option {
 	})
 }
 
-// WithTrustedBadConn says that this driver answers driver.ErrBadConn only when
-// nothing was sent, as the contract of database/sql demands, so that
-// database/sql may send the statement again by itself. The default is to
-// believe go-sql-driver/mysql, and no other driver.
+// WithTrustedBadConn declares that this driver returns driver.ErrBadConn only
+// if nothing was sent, as the contract of database/sql requires, so that
+// database/sql may send the statement again. By default only
+// go-sql-driver/mysql is trusted.
 func WithTrustedBadConn() Option {
 	return optionFunc(func(c *config) error {
 		c.trust = trustAlways
@@ -65,11 +65,11 @@ func WithTrustedBadConn() Option {
 	})
 }
 
-// WithIdlePing pings a pooled connection before it is used if it was idle for
-// d or longer, so that a connection that died meanwhile is replaced and no
-// write fails for it. A ping costs a round trip. The default is one second for
-// lib/pq and none for others: pgx and go-sql-driver/mysql check by themselves.
-// A negative d turns the ping off; 0 is an error.
+// WithIdlePing pings a pooled connection before use if it was idle for d or
+// longer, so that a connection that has died is replaced and no write fails
+// because of it. A ping costs a round trip. The default is one second for
+// lib/pq and none for others: pgx and go-sql-driver/mysql check themselves. A
+// negative d turns the ping off; 0 is an error.
 func WithIdlePing(d time.Duration) Option {
 	return optionFunc(func(c *config) error {
 		if d == 0 {
@@ -81,13 +81,14 @@ func WithIdlePing(d time.Duration) Option {
 }
 
 // WithDriverConns gives database/sql the driver's own connections, so that
-// [sql.Conn.Raw] hands them to code that asserts their type and can't be told of
+// [sql.Conn.Raw] passes them to code that asserts their type and can't call
 // [Raw], such as COPY of bun's pgdriver.
 //
-// Only the opening of connections passes through the chain then; statements do
-// not, and what driver.ErrBadConn means is left to database/sql, which may send a
-// statement again that the server has received. So it is for a second *sql.DB
-// beside the service's own, used for nothing but such code. [Wrap] refuses it.
+// Then only opening connections passes through the chain; statements do not,
+// and database/sql decides what driver.ErrBadConn means, so it may send a
+// statement again that the server has received. Use it only for a second
+// *sql.DB beside the service's own, for nothing but such code. [Wrap] refuses
+// it.
 func WithDriverConns() Option {
 	return optionFunc(func(c *config) error {
 		c.bare = true

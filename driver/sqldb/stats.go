@@ -7,8 +7,8 @@ import (
 )
 
 // PoolStats returns the state of the pool of any *sql.DB, for metrics.
-// database/sql does not tell how many callers wait at the moment, how many gave
-// up, nor its bounds on idle connections. It does not block for longer than
+// database/sql does not report how many callers are waiting, how many gave up,
+// or its limits on idle connections. It does not block for longer than
 // [sql.DB.Stats] does, and is safe for concurrent use.
 func PoolStats(db *sql.DB) sp.PoolStats {
 	s := db.Stats()

@@ -10,13 +10,13 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/dbname"
 )
 
-// ParseTarget returns which database a driver's name and a data source name
-// mean, as far as they tell. The driver itself reads them where it can: what
-// the environment and service files say is in the result. Of several hosts none
-// is named, which one a connection reaches being known when it is open. Nothing
-// is guessed: what is not known is empty, and a name that can be read in several
-// ways has nothing but its system. The result holds no password, and ParseTarget
-// does not connect.
+// ParseTarget returns the database that a driver's name and a data source name
+// refer to, as far as they show it. If possible the driver itself parses them,
+// so that the environment and service files are included. If there are several
+// hosts, none is named, since the one a connection reaches is known only once
+// it is open. Nothing is guessed: unknown fields are empty, and if a name can
+// be read in several ways, only the system is set. The result holds no
+// password, and ParseTarget does not connect.
 func ParseTarget(driverName, dsn string) sp.Target {
 	var d driver.Driver
 	if slices.Contains(sql.Drivers(), driverName) {

@@ -10,14 +10,14 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
-// ErrTxUndone is matched by the statements and the COMMIT of a transaction that
-// the database has rolled back by itself. The error holds the one with which it
-// did.
+// ErrTxUndone is matched by the errors of statements and the COMMIT of a
+// transaction that the database has rolled back by itself. They wrap the error
+// that caused the rollback.
 //
-// MySQL rolls back the victim of a deadlock, and SQLite a write that was
-// interrupted, and both go on as if nothing had been begun: what a function that
-// ignores the error sends after it would be committed, statement by statement.
-// PostgreSQL refuses such statements itself.
+// MySQL rolls back the victim of a deadlock, and SQLite an interrupted write,
+// and both continue as if there were no transaction: if the caller ignores the
+// error, its later statements would be committed one by one. PostgreSQL refuses
+// such statements itself.
 var ErrTxUndone = errors.New("sqldb: the database has rolled back the transaction: roll back, or have the unit replayed")
 
 // undoneError is what a statement in such a transaction gets.

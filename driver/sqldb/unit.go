@@ -13,39 +13,38 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
-// RunInTx performs fn in a transaction: BEGIN, fn, COMMIT. The transaction is
+// RunInTx runs fn in a transaction: BEGIN, fn, COMMIT. The transaction is
 // rolled back if fn returns an error, panics, or ends its goroutine. opts may
 // be nil.
 //
 // The unit of work is one call of the chain. With a retry in the chain it is
-// performed again as a whole, in a new transaction, when it failed by a fault
-// that allows it and was rolled back for certain. So fn may run several times:
-// what it does outside of tx should bear that, and results it leaves in
-// variables should be set anew each time. If COMMIT was sent and its answer
-// lost, the error matches [sp.ErrCommitUnknown], and nothing is retried
-// unless the caller's marks allow it ([sp.WithIdempotent],
-// [sp.WithVerifyCommit]).
+// replayed as a whole, in a new transaction, if it failed with a fault that
+// allows this and was certainly rolled back. So fn may run several times:
+// anything it does outside tx must tolerate that, and variables that it fills
+// must be set anew each time. If COMMIT was sent and its answer lost, the error
+// matches [sp.ErrCommitUnknown], and nothing is retried unless the caller's
+// marks allow it ([sp.WithIdempotent], [sp.WithVerifyCommit]).
 //
-// The unit is judged by fn's error. If that says nothing of the database, as an
-// error of fn's own or one that was flattened with %v, the unit is judged by the
-// fault of the statement that failed last in tx, provided that nothing in tx has
-// succeeded after it: a fault that fn undid by a savepoint, or went on after,
-// does not count.
+// fn's error decides whether the unit is replayed. If it says nothing about the
+// database, because it is fn's own or was flattened with %v, the fault of the
+// last failed statement in tx decides, provided nothing in tx has succeeded
+// after it: a fault that fn undid with a savepoint, or after which it carried
+// on, does not count.
 //
-// fn may end the transaction itself, as code does that was moved here: the unit
-// ends with it. After tx.Commit nothing is retried, whatever the error; after
-// tx.Rollback the unit may be. Either way nil from fn is success and an error is
-// returned as it is. A statement that may have ended the transaction (COMMIT as
-// text, CALL and implicit commits on MySQL) keeps the unit from being retried. So
-// does a connection that texts have left in a transaction, if BEGIN fails, or
-// without its autocommit.
+// fn may end the transaction itself, as code written for database/sql does: the
+// unit ends with it. After tx.Commit nothing is replayed, whatever the error;
+// after tx.Rollback the unit may be. Either way nil from fn is success and an
+// error is returned unchanged. A statement that may have ended the transaction
+// (COMMIT as SQL text, CALL and implicit commits on MySQL) prevents a replay.
+// So does a connection that SQL text has left without autocommit, or in a
+// transaction if BEGIN fails.
 //
-// A RunInTx of the same handle with the context that fn got joins the
-// transaction at work: there is one transaction, and replaying it is the
-// outermost's business. If a joined function fails or panics, the whole
-// transaction fails, also if the function around it ignores that. A joined
-// RunInTx that asks for options the transaction does not have is an error.
-// Functions may join from several goroutines, as tx may be used by them.
+// A RunInTx of the same handle with the context that fn got joins the running
+// transaction: there is one transaction, and only the outermost unit is
+// replayed. If a joined function fails or panics, the whole transaction fails,
+// even if the function around it ignores that. A joined RunInTx that asks for
+// options the transaction does not have is an error. Functions may join from
+// several goroutines, just as they may use tx.
 func (db *DB) RunInTx(ctx context.Context, opts *sql.TxOptions, fn func(ctx context.Context, tx *sql.Tx) error) error {
 	if outer := attemptOf(ctx, db.pipeline); outer != nil {
 		return outer.join(ctx, opts, fn)
