@@ -12,23 +12,22 @@ import (
 	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
 )
 
-// AsyncSession is the awaited session: its methods return futures. They are
-// performed one after the other, in the order in which they were asked for, on
-// a goroutine that is there only while there is work; a method that needs no
-// database is done at once.
+// AsyncSession is the async session: its methods return futures. They run one
+// after the other, in the order of the calls, on a goroutine that exists only
+// while there is work; a method that needs no database is done at once.
 //
 // The session and its objects belong to one goroutine at a time, as a blocking
-// session does. What a flush sends is taken down when the method is called, so
-// that objects may be changed while it is under way; what comes back is
-// written into them inside Await, in program order, or when the next method is
-// called. A method that has to know what one before it does waits for that: a
-// flush after a flush, anything after a commit.
+// session does. What a flush sends is recorded when the method is called, so
+// that you may change objects while it runs; what comes back is written into
+// them inside Await, in program order, or when the next method is called. A
+// method that depends on an earlier one blocks until that has finished: a flush
+// after a flush, anything after a commit.
 //
-// Statements that wait together are sent together where the database can, see
-// [WithPipelining].
+// Statements that wait at the same time are sent together if the database
+// supports it, see [WithPipelining].
 //
-// An operation runs whether its future is awaited or not. If one fails that
-// nobody awaits, Commit commits nothing and returns its error, and so does
+// An operation runs whether or not its future is awaited. If an unawaited
+// operation fails, Commit commits nothing and returns its error, and so does
 // Close.
 type AsyncSession struct {
 	core    *orm.Session
@@ -41,7 +40,7 @@ type AsyncSession struct {
 	timed   bool // somebody wants to know how long operations wait
 }
 
-// NewAsyncSession returns an awaited session on an engine. It has to be closed.
+// NewAsyncSession returns an async session on an engine. It has to be closed.
 // An option with a bad value is an error that names it.
 func NewAsyncSession(eng *engine.Engine, opts ...AsyncOption) (*AsyncSession, error) {
 	c := defaultAsyncConfig()
@@ -84,11 +83,11 @@ type asyncConfig struct {
 
 func defaultAsyncConfig() asyncConfig { return asyncConfig{waiting: 1024, pipelining: true} }
 
-// WithPipelining says whether statements that wait together are sent together,
-// in one round trip, where the database can: PostgreSQL does. It is so by
-// default. Each statement has its own result, error, call and span; if one
-// fails, those behind it fail with an [engine.PipelineAbortedError], as they
-// would one by one in a transaction that is aborted.
+// WithPipelining sets whether statements that wait at the same time are sent
+// together, in one round trip, if the database supports it: PostgreSQL does.
+// The default is true. Each statement has its own result, error, call and span;
+// if one fails, those after it fail with an [engine.PipelineAbortedError], as
+// they would one by one in a transaction that is aborted.
 func WithPipelining(on bool) AsyncOption {
 	return asyncOption(func(c *asyncConfig) error {
 		c.pipelining = on
@@ -96,9 +95,9 @@ func WithPipelining(on bool) AsyncOption {
 	})
 }
 
-// WithQueue sets how many operations of the session may be under way or wait
-// their turn: 1,024 by default, from 1 to 1,048,576. Asking for one more waits
-// until one of them is through, or its context is over.
+// WithQueue sets how many operations of the session may be running or waiting:
+// 1,024 by default, from 1 to 1,048,576. One more blocks until another has
+// finished, or its context ends.
 func WithQueue(n int) AsyncOption {
 	return asyncOption(func(c *asyncConfig) error {
 		if n < 1 || n > maxPlaces {
@@ -218,9 +217,9 @@ func (a *AsyncSession) Flush(ctx context.Context) Completion {
 	return complete(submit(ctx, a, a.core.Tasks().Flush()))
 }
 
-// Commit is [orm.Session.Commit]. If an operation before it has failed and
-// nobody has awaited it, nothing is committed, and the error of Commit holds
-// its error; a Commit after that commits what did succeed.
+// Commit is [orm.Session.Commit]. If an earlier operation has failed and nobody
+// has awaited it, nothing is committed, and the error of Commit wraps its
+// error; another Commit then commits what succeeded.
 func (a *AsyncSession) Commit(ctx context.Context) Completion {
 	a.streams.End(ctx)
 	if err := a.unseen(ctx); err != nil {
@@ -241,8 +240,8 @@ func (a *AsyncSession) unseen(ctx context.Context) error {
 	return a.queue.Unseen()
 }
 
-// Rollback is [orm.Session.Rollback]. Errors of operations before it that
-// nobody has awaited are forgotten.
+// Rollback is [orm.Session.Rollback]. Errors of earlier unawaited operations
+// are discarded.
 func (a *AsyncSession) Rollback(ctx context.Context) Completion {
 	a.forget(ctx)
 	return complete(submit(ctx, a, a.core.Tasks().Rollback()))
@@ -255,8 +254,8 @@ func (a *AsyncSession) forget(ctx context.Context) {
 	_ = a.queue.Unseen()
 }
 
-// Close is [orm.Session.Close], after the operations before it. Its error holds
-// those of operations that nobody has awaited.
+// Close is [orm.Session.Close], after the operations before it. Its error wraps
+// those of unawaited operations.
 func (a *AsyncSession) Close(ctx context.Context) Completion {
 	a.streams.End(ctx)
 	err := a.unseen(context.WithoutCancel(ctx))
@@ -269,8 +268,8 @@ func (a *AsyncSession) Close(ctx context.Context) Completion {
 	})}
 }
 
-// Aclose is a synonym of Close, under the name that SQLAlchemy's AsyncSession
-// has for it.
+// Aclose is a synonym of Close, the name of that method in SQLAlchemy's
+// AsyncSession.
 func (a *AsyncSession) Aclose(ctx context.Context) Completion { return a.Close(ctx) }
 
 // closeForGood is Close, after which operations fail with an error that matches
@@ -308,15 +307,15 @@ func (a *AsyncSession) Execute(ctx context.Context, st engine.Statement) Future[
 	return submit(ctx, a, a.core.Tasks().Execute(st))
 }
 
-// Connection is [orm.Session.Connection]. The connection is to be used while
-// nothing else is asked of the session.
+// Connection is [orm.Session.Connection]. Use the connection only while no
+// other operation of the session is running.
 func (a *AsyncSession) Connection(ctx context.Context) Future[*engine.Conn] {
 	return submit(ctx, a, a.core.Tasks().Connection())
 }
 
 // With calls fn with the session, and closes it for good at the end, whatever
-// comes of fn: operations asked for afterwards fail with an error that matches
-// [ErrClosed]. Nothing is committed that fn has not committed.
+// fn returns: later operations fail with an error that matches [ErrClosed].
+// Only what fn has committed is committed.
 func (a *AsyncSession) With(ctx context.Context, fn func(ctx context.Context, a *AsyncSession) error) (err error) {
 	defer func() {
 		if cerr := a.closeForGood(ctx).Await(context.WithoutCancel(ctx)); err == nil || errors.Is(cerr, err) {
@@ -326,7 +325,7 @@ func (a *AsyncSession) With(ctx context.Context, fn func(ctx context.Context, a 
 	return fn(ctx, a)
 }
 
-// AsyncNested is a savepoint of an awaited session.
+// AsyncNested is a savepoint of an async session.
 type AsyncNested struct {
 	session *AsyncSession
 	nested  *orm.Nested

@@ -16,8 +16,8 @@ var (
 
 // Stream flushes, runs a statement in the session's transaction and holds one
 // window of its rows in memory. Until the stream is closed or read to its end,
-// or ctx is over, the operations after it wait, and what would have to be
-// settled before others is refused; Commit, Rollback and Close end it.
+// or ctx ends, the operations after it wait, and methods that would have to
+// wait for it are refused; Commit, Rollback and Close end it.
 func (a *AsyncSession) Stream(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncResult] {
 	return openIn(ctx, a, opStream, func(conn *engine.Conn) opening[engine.Row] { return rowsOf(conn, st, opts) })
 }

@@ -9,9 +9,9 @@ import (
 // ErrNoFutures is the error of [Any] without futures.
 var ErrNoFutures = errors.New("proxy: any of no futures")
 
-// All returns a future of the results of all futures, in their order. It fails
-// with the error of the first of them, in their order, that failed, after all
-// of them are through.
+// All returns a future of the results of all futures, in their order. If any
+// fails, it fails, once all have finished, with the error of the first in their
+// order that failed.
 func All[T any](futures ...Future[T]) Future[[]T] {
 	return Future[[]T]{from: &combined[[]T]{sources: signals(futures), wait: waitForAll, make: func(ctx context.Context) ([]T, error) {
 		out := make([]T, len(futures))
@@ -31,8 +31,8 @@ func All[T any](futures ...Future[T]) Future[[]T] {
 }
 
 // Any returns a future of the first success among futures, in the order in
-// which they get through. If all of them fail, so does it, with their errors
-// joined. Without futures it fails with [ErrNoFutures].
+// which they finish. If all of them fail, it fails with their errors joined.
+// Without futures it fails with [ErrNoFutures].
 func Any[T any](futures ...Future[T]) Future[T] {
 	if len(futures) == 0 {
 		var zero T
@@ -41,7 +41,7 @@ func Any[T any](futures ...Future[T]) Future[T] {
 	var won *Future[T]
 	var errs []error
 	left := append([]Future[T](nil), futures...)
-	// Each step awaits one that is through, until one has succeeded.
+	// Each step awaits one that has finished, until one has succeeded.
 	wait := func(ctx context.Context, _ []<-chan struct{}) error {
 		for won == nil && len(left) > 0 {
 			i, err := waitForOne(ctx, signals(left))
@@ -68,7 +68,7 @@ func Any[T any](futures ...Future[T]) Future[T] {
 }
 
 // Then returns a future of what fn makes of the result of f. fn runs once,
-// inside Await, on the goroutine that awaits; if f failed it does not run.
+// inside Await, on the awaiting goroutine; if f failed it does not run.
 func Then[T, U any](f Future[T], fn func(ctx context.Context, value T) (U, error)) Future[U] {
 	return Future[U]{from: &combined[U]{sources: []<-chan struct{}{f.Done()}, wait: waitForAll, make: func(ctx context.Context) (U, error) {
 		v, err := f.Await(ctx)
@@ -104,7 +104,7 @@ func (c *combined[T]) await(ctx context.Context) (T, error) {
 	return c.value, c.err
 }
 
-// signal is closed when all sources are through. If there are several, a
+// signal is closed when all sources have finished. If there are several, a
 // goroutine watches them until then.
 func (c *combined[T]) signal() <-chan struct{} {
 	switch {
@@ -148,7 +148,7 @@ func waitForAll(ctx context.Context, sources []<-chan struct{}) error {
 	return nil
 }
 
-// waitForOne returns the index of a source that is through.
+// waitForOne returns the index of a source that has finished.
 func waitForOne(ctx context.Context, sources []<-chan struct{}) (int, error) {
 	cases := make([]reflect.SelectCase, 0, len(sources)+1)
 	for i, s := range sources {

@@ -14,21 +14,21 @@ import (
 )
 
 // An AsyncConnection is an [engine.Conn] whose methods do not block: they
-// return futures. Its operations run one after the other, in the order in
-// which they were asked for, with the outcome that a blocking connection has;
-// asking for one waits only if too many wait already, see
-// [WithConnectionQueue]. The context of an operation governs the operation,
-// that of Await the wait alone. On PostgreSQL, statements of a transaction that
-// wait together are sent in one round trip; see [engine.Conn.BatchFuncs].
+// return futures. Its operations run one after the other, in the order of the
+// calls, with the same outcome as on a blocking connection; a call blocks only
+// if the queue is full, see [WithConnectionQueue]. The context of an operation
+// governs the operation, that of Await only the wait. On PostgreSQL, statements
+// of a transaction that wait at the same time are sent in one round trip; see
+// [engine.Conn.BatchFuncs].
 //
-// An operation runs whether it is awaited or not. The error of one that nobody
-// has awaited is not lost: [AsyncConnection.Commit] then rolls back and returns
+// An operation runs whether or not it is awaited. The error of an unawaited
+// operation is not lost: [AsyncConnection.Commit] then rolls back and returns
 // it, [AsyncConnection.Close] returns it.
 //
-// An open [Stream] keeps the operations after it waiting, until it is closed or
+// An open [Stream] makes the operations after it wait, until it is closed or
 // read to its end. Commit, Rollback and Close end it. Awaiting an operation
-// that waits for a stream, while nobody reads it, would last for ever: it is an
-// error that matches [engine.ErrConnBusy], and the operation goes on waiting.
+// that waits for a stream nobody reads would block forever: the error matches
+// [engine.ErrConnBusy], and the operation keeps waiting.
 //
 // An AsyncConnection has to be closed. It is used by one goroutine at a time.
 type AsyncConnection struct {
@@ -37,7 +37,7 @@ type AsyncConnection struct {
 	queue   *queue.Queue
 	due     queue.Unapplied
 	streams stream.List
-	state   atomic.Uint32 // of conn, after the last operation that is through
+	state   atomic.Uint32 // of conn, after the last operation that has finished
 
 	mu     sync.Mutex
 	active []*AsyncTransaction // those that have not ended, as far as is known
@@ -51,7 +51,7 @@ const (
 	inNestedTransaction
 )
 
-// connection returns the awaited flavour of a connection.
+// connection returns the async flavour of a connection.
 func (e *AsyncEngine) connection(c *engine.Conn) *AsyncConnection {
 	a := &AsyncConnection{engine: e, conn: c, queue: queue.NewQueue(e.config.waiting, failures)}
 	if e.config.pipelining {
@@ -112,29 +112,28 @@ func (c *AsyncConnection) Engine() *AsyncEngine { return c.engine }
 // Dialect describes the database.
 func (c *AsyncConnection) Dialect() *engine.Dialect { return c.engine.Dialect() }
 
-// InTransaction reports whether the operations that are through have left a
-// transaction open.
+// InTransaction reports whether a transaction is open after the operations that
+// have finished.
 func (c *AsyncConnection) InTransaction() bool { return c.state.Load()&inTransaction != 0 }
 
-// InNestedTransaction reports whether the operations that are through have
-// left a savepoint open.
+// InNestedTransaction reports whether a savepoint is open after the operations
+// that have finished.
 func (c *AsyncConnection) InNestedTransaction() bool { return c.state.Load()&inNestedTransaction != 0 }
 
-// RunSync performs fn, a blocking function, on the connection, which it has to
-// itself until it returns:
+// RunSync runs fn, a blocking function, with exclusive use of the connection
+// until it returns:
 //
 //	err := conn.RunSync(ctx, func(ctx context.Context, c *engine.Conn) error {
 //		return createAll(ctx, c)
 //	}).Await(ctx)
 //
-// fn may use the awaited connection as well, with the context it was given: its
+// fn may also use the async connection, with the context it was given: its
 // operations then run at once. It must not keep the blocking one.
 func (c *AsyncConnection) RunSync(ctx context.Context, fn func(ctx context.Context, conn *engine.Conn) error) Completion {
 	return complete(do(ctx, c, nothing(func(ctx context.Context) error { return fn(ctx, c.conn) })))
 }
 
-// Invalidate marks the connection as one that must not be used again: Close
-// will close it for good.
+// Invalidate marks the connection as unusable: Close will close it for good.
 func (c *AsyncConnection) Invalidate(ctx context.Context) Completion {
 	return complete(do(ctx, c, nothing(func(context.Context) error {
 		c.conn.Invalidate()
@@ -142,14 +141,14 @@ func (c *AsyncConnection) Invalidate(ctx context.Context) Completion {
 	})))
 }
 
-// Close rolls back what was not committed and gives the connection back to the
-// pool, after the operations before it. It does so also when ctx is over, and
-// whether it is awaited or not. Its error holds those of operations that nobody
-// has awaited. Closing twice does nothing.
+// Close rolls back what was not committed and returns the connection to the
+// pool, after the operations before it. It does so even if ctx has ended, and
+// whether or not it is awaited. Its error wraps those of unawaited operations.
+// Closing twice does nothing.
 //
-// Defer it without Await: Go evaluates what a deferred call is made on at once,
-// so that defer conn.Close(ctx).Await(ctx) would close the connection there and
-// then.
+// Defer it without Await: Go evaluates the receiver of a deferred call
+// immediately, so defer conn.Close(ctx).Await(ctx) would close the connection
+// at once.
 func (c *AsyncConnection) Close(ctx context.Context) Completion {
 	return c.finally(ctx, func(ctx context.Context) error {
 		err := c.queue.Unseen()

@@ -23,18 +23,18 @@ func (c *AsyncConnection) BeginNested(ctx context.Context) Future[*AsyncTransact
 }
 
 // Commit commits the open transaction with all its savepoints; without one it
-// does nothing. The transaction is over, whatever is returned; see
+// does nothing. The transaction ends, whatever Commit returns; see
 // [engine.Conn.Commit].
 //
-// If an operation before it has failed and nobody has awaited it, the
-// transaction is rolled back, and the error of Commit holds its error.
+// If an earlier operation has failed and nobody has awaited it, the transaction
+// is rolled back, and the error of Commit wraps its error.
 func (c *AsyncConnection) Commit(ctx context.Context) Completion {
 	return c.commit(ctx, c.conn.Commit, c.conn.Rollback)
 }
 
 // Rollback rolls back the open transaction with all its savepoints; without
-// one it does nothing. The transaction is over, whatever is returned. Errors of
-// operations before it that nobody has awaited are forgotten.
+// one it does nothing. The transaction ends, whatever Rollback returns. Errors
+// of earlier unawaited operations are discarded.
 func (c *AsyncConnection) Rollback(ctx context.Context) Completion {
 	return c.rollback(ctx, c.conn.Rollback)
 }
@@ -71,7 +71,7 @@ type AsyncTransaction struct {
 
 var _ AsyncExecutor = (*AsyncTransaction)(nil)
 
-// transaction returns the awaited flavour of a transaction on the connection.
+// transaction returns the async flavour of a transaction on the connection.
 func (c *AsyncConnection) transaction(tx *engine.Tx) *AsyncTransaction {
 	t := &AsyncTransaction{conn: c, tx: tx}
 	c.mu.Lock()
@@ -94,8 +94,8 @@ func (t *AsyncTransaction) Connection() *AsyncConnection { return t.conn }
 // Dialect describes the database.
 func (t *AsyncTransaction) Dialect() *engine.Dialect { return t.conn.Dialect() }
 
-// IsActive reports whether the operations that are through have left the
-// transaction open.
+// IsActive reports whether the transaction is open after the operations that
+// have finished.
 func (t *AsyncTransaction) IsActive() bool { return !t.ended.Load() }
 
 // Nested reports whether this is a savepoint.
@@ -110,8 +110,8 @@ func (t *AsyncTransaction) BeginNested(ctx context.Context) Future[*AsyncTransac
 }
 
 // Commit commits the transaction, or keeps what was done since the savepoint;
-// see [engine.Tx.Commit]. Like [AsyncConnection.Commit] it rolls a transaction
-// back in which an operation has failed that nobody has awaited.
+// see [engine.Tx.Commit]. Like [AsyncConnection.Commit] it rolls the
+// transaction back if an unawaited operation in it has failed.
 func (t *AsyncTransaction) Commit(ctx context.Context) Completion {
 	if t.Nested() {
 		return t.conn.finally(ctx, t.tx.Commit)
@@ -119,8 +119,8 @@ func (t *AsyncTransaction) Commit(ctx context.Context) Completion {
 	return t.conn.commit(ctx, t.tx.Commit, t.tx.Rollback)
 }
 
-// Rollback undoes the transaction, or what was done since the savepoint, and
-// ends it, whatever is returned.
+// Rollback undoes the transaction, or the work since the savepoint, and ends
+// it, whatever Rollback returns.
 func (t *AsyncTransaction) Rollback(ctx context.Context) Completion {
 	if t.Nested() {
 		return t.conn.finally(ctx, t.tx.Rollback)
@@ -128,15 +128,15 @@ func (t *AsyncTransaction) Rollback(ctx context.Context) Completion {
 	return t.conn.rollback(ctx, t.tx.Rollback)
 }
 
-// Close rolls the transaction back if it has not ended, also when ctx is over,
-// and whether it is awaited or not. It is meant to be deferred, without Await,
-// see [AsyncConnection.Close]: after Commit it does nothing.
+// Close rolls the transaction back if it has not ended, even if ctx has ended,
+// and whether or not it is awaited. Defer it, without Await, see
+// [AsyncConnection.Close]: after Commit it does nothing.
 func (t *AsyncTransaction) Close(ctx context.Context) Completion {
 	return t.conn.finally(ctx, t.tx.Close)
 }
 
-// RunSync performs fn, a blocking function, in the transaction, whose
-// connection it has to itself until it returns; see [AsyncConnection.RunSync].
+// RunSync runs fn, a blocking function, in the transaction, with exclusive use
+// of its connection until it returns; see [AsyncConnection.RunSync].
 func (t *AsyncTransaction) RunSync(ctx context.Context, fn func(ctx context.Context, tx *engine.Tx) error) Completion {
 	return complete(do(ctx, t.conn, nothing(func(ctx context.Context) error { return fn(ctx, t.tx) })))
 }

@@ -12,12 +12,12 @@ import (
 // futures. It is made once, by [NewAsyncEngine], and is safe for concurrent
 // use.
 //
-// Its operations do not wait for each other: each takes a connection of the
-// pool for itself. Those of one connection run in the order in which they were
-// asked for; see [AsyncConnection].
+// Its operations do not wait for each other: each takes its own connection from
+// the pool. The operations of one connection run in the order of the calls; see
+// [AsyncConnection].
 //
-// An operation of the engine that nobody awaits runs all the same; its error is
-// then seen by the chain alone.
+// An unawaited operation of the engine runs too; only the chain then sees its
+// error.
 type AsyncEngine struct {
 	engine *engine.Engine
 	config engineConfig
@@ -26,9 +26,9 @@ type AsyncEngine struct {
 
 var _ AsyncExecutor = (*AsyncEngine)(nil)
 
-// NewAsyncEngine returns the awaited flavour of eng. Both may be used at the
-// same time; they share the pool and the chain. An option with a bad value is
-// an error that names it.
+// NewAsyncEngine returns the async form of eng. You may use both at the same
+// time; they share the pool and the chain. An option with a bad value is an
+// error that names it.
 func NewAsyncEngine(eng *engine.Engine, opts ...EngineOption) (*AsyncEngine, error) {
 	if eng == nil {
 		return nil, errNoEngine
@@ -54,8 +54,8 @@ func (e *AsyncEngine) Ping(ctx context.Context) Completion {
 // Connect takes a connection from the pool; it has to be closed. See
 // [engine.Engine.Connect].
 //
-// A connection that no Await has returned by the time ctx is over goes back to
-// the pool, so that a wait that was given up loses none.
+// A connection that no Await has returned when ctx ends goes back to the pool,
+// so that giving up a wait does not leak it.
 func (e *AsyncEngine) Connect(ctx context.Context, opts ...engine.TxOption) Future[*AsyncConnection] {
 	return claim(ctx, e, func(ctx context.Context) (*AsyncConnection, error) {
 		c, err := e.engine.Connect(ctx, opts...)
@@ -68,7 +68,7 @@ func (e *AsyncEngine) Connect(ctx context.Context, opts ...engine.TxOption) Futu
 
 // Begin takes a connection from the pool and begins a transaction on it, which
 // has to be ended; see [engine.Engine.Begin]. A transaction that no Await has
-// returned by the time ctx is over is rolled back.
+// returned when ctx ends is rolled back.
 func (e *AsyncEngine) Begin(ctx context.Context, opts ...engine.TxOption) Future[*AsyncTransaction] {
 	return claim(ctx, e, func(ctx context.Context) (*AsyncTransaction, error) {
 		tx, err := e.engine.Begin(ctx, opts...)
@@ -79,10 +79,10 @@ func (e *AsyncEngine) Begin(ctx context.Context, opts ...engine.TxOption) Future
 	}, func(ctx context.Context, t *AsyncTransaction) { _ = t.tx.Close(ctx) })
 }
 
-// RunInTx performs fn, a blocking function, in a transaction; see
-// [engine.Engine.RunInTx]. fn runs on a goroutine of its own, several times if
-// a retry in the chain replays it. It must not use a connection or a
-// transaction that others use meanwhile.
+// RunInTx runs fn, a blocking function, in a transaction; see
+// [engine.Engine.RunInTx]. fn runs on a separate goroutine, several times if a
+// retry in the chain replays it. It must not use a connection or transaction
+// that is in use elsewhere.
 func (e *AsyncEngine) RunInTx(
 	ctx context.Context, fn func(ctx context.Context, tx *engine.Tx) error, opts ...engine.TxOption,
 ) Completion {
@@ -91,14 +91,14 @@ func (e *AsyncEngine) RunInTx(
 	})))
 }
 
-// Dispose closes idle connections now, and those in use when they are given
-// back; see [engine.Engine.Dispose].
+// Dispose closes idle connections now, and those in use when they are returned;
+// see [engine.Engine.Dispose].
 func (e *AsyncEngine) Dispose(ctx context.Context) Completion {
 	return complete(Spawn(context.WithoutCancel(ctx), nothing(func(context.Context) error { return e.engine.Dispose() })))
 }
 
-// errNoEngine is the answer to an awaited engine without a blocking one.
-var errNoEngine = errors.New("proxy: make an awaited engine: the engine is nil")
+// errNoEngine is the answer to an async engine without a blocking one.
+var errNoEngine = errors.New("proxy: make an async engine: the engine is nil")
 
 // An EngineOption changes how an [AsyncEngine] works.
 type EngineOption interface{ applyEngine(c *engineConfig) error }
@@ -134,8 +134,8 @@ func newEngineConfig(opts []EngineOption) (engineConfig, error) {
 const maxPlaces = 1 << 20
 
 // WithConnectionQueue sets how many operations of one connection, or reads of
-// one stream, may be under way or wait their turn: 1,024 by default, from 1 to
-// 1,048,576. Asking for one more waits until one of them is through.
+// one stream, may be running or waiting: 1,024 by default, from 1 to 1,048,576.
+// One more blocks until another has finished.
 func WithConnectionQueue(n int) EngineOption {
 	return engineOptionFunc(func(c *engineConfig) error {
 		if n < 1 || n > maxPlaces {
@@ -147,9 +147,9 @@ func WithConnectionQueue(n int) EngineOption {
 }
 
 // WithEngineOperations sets how many operations of the engine itself may be
-// under way or wait for a connection of the pool: 1,024 by default, from 1 to
-// 1,048,576. Asking for one more waits until one of them is through. Those that
-// are asked for inside of [AsyncEngine.RunInTx] do not count.
+// running or waiting for a connection of the pool: 1,024 by default, from 1 to
+// 1,048,576. One more blocks until another has finished. Operations inside
+// [AsyncEngine.RunInTx] do not count.
 func WithEngineOperations(n int) EngineOption {
 	return engineOptionFunc(func(c *engineConfig) error {
 		if n < 1 || n > maxPlaces {
@@ -160,11 +160,11 @@ func WithEngineOperations(n int) EngineOption {
 	})
 }
 
-// WithConnectionPipelining says whether statements of a connection's
-// transaction that wait together are sent together, in one round trip, where
-// the database can: PostgreSQL does. It is so by default. If one of them fails,
-// those behind it fail with an [engine.PipelineAbortedError], as they would one
-// by one in a transaction that is aborted.
+// WithConnectionPipelining sets whether statements of a connection's
+// transaction that wait at the same time are sent together, in one round trip,
+// if the database supports it: PostgreSQL does. The default is true. If one of
+// them fails, those after it fail with an [engine.PipelineAbortedError], as
+// they would one by one in a transaction that is aborted.
 func WithConnectionPipelining(on bool) EngineOption {
 	return engineOptionFunc(func(c *engineConfig) error {
 		c.pipelining = on

@@ -8,11 +8,11 @@ import (
 
 // An AsyncExecutor runs statements without blocking: an [AsyncEngine], each in
 // a transaction of its own; an [AsyncConnection] or an [AsyncTransaction], in
-// the transaction that is open on the connection. It is the awaited flavour of
+// the transaction that is open on the connection. It is the async form of
 // [engine.Executor].
 type AsyncExecutor interface {
-	// Execute runs a statement and buffers its answer, which needs no more
-	// awaiting.
+	// Execute runs a statement and buffers its result, so that nothing is left
+	// to await.
 	Execute(ctx context.Context, st engine.Statement) Future[*engine.Result]
 	// ExecuteMany runs a statement once for each set of arguments; see
 	// [engine.Executor].

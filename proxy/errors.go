@@ -6,12 +6,12 @@ import (
 	"runtime"
 )
 
-// ErrClosed is matched by the error of an operation that an async session is
-// asked for after [AsyncSession.With] or the end of its scope closed it for good.
+// ErrClosed is matched by the errors of an async session's operations after
+// [AsyncSession.With] or the end of its scope has closed it for good.
 var ErrClosed = errors.New("proxy: the session is closed")
 
-// A PanicError is what becomes of a panic in an operation that ran on another
-// goroutine than its caller's.
+// A PanicError is a panic in an operation that ran on a goroutine other than
+// its caller's.
 type PanicError struct {
 	// Value is what the operation panicked with.
 	Value any
@@ -20,8 +20,9 @@ type PanicError struct {
 	Stack []byte
 }
 
-// Error says that the operation panicked, with what if that is an error of the
-// runtime. Any other value may hold anything, so only its type is named.
+// Error says that the operation panicked. It includes the value if that is an
+// error of the runtime; any other value may contain anything, so only its type
+// is named.
 func (e *PanicError) Error() string {
 	if err, ok := e.Value.(runtime.Error); ok {
 		return "proxy: the operation panicked: " + err.Error()
@@ -39,30 +40,30 @@ func (e *PanicError) Unwrap() error {
 // [runtime.Goexit].
 var ErrGoexit = errors.New("proxy: the operation ended its goroutine")
 
-// UnsupportedError says that a session of one kind has not what was asked of
-// it. It matches [errors.ErrUnsupported].
+// UnsupportedError reports that a method is not available on this kind of
+// session. It matches [errors.ErrUnsupported].
 type UnsupportedError struct {
-	// Method is what was asked for.
+	// Method is the method that was called.
 	Method string
-	// Session is the kind of session: "blocking" or "awaited".
+	// Session is the kind of session: "blocking" or "async".
 	Session string
-	// Instead says what to use.
+	// Instead says what to use in its place.
 	Instead string
 }
 
-// Error names method and kind of session, and what to use instead.
+// Error names the method and the kind of session, and says what to use instead.
 func (e *UnsupportedError) Error() string {
-	return fmt.Sprintf("proxy: %s: a %s session has no such method: %s", e.Method, e.Session, e.Instead)
+	return fmt.Sprintf("proxy: %s: not supported by %s sessions: %s", e.Method, e.Session, e.Instead)
 }
 
 // Is reports whether target is [errors.ErrUnsupported].
 func (*UnsupportedError) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// The methods that one kind of session has not.
+// The methods that one kind of session does not have.
 var (
 	errBlockingStream  = &UnsupportedError{"stream", "blocking", "use Connection and its Stream, or Select.Each"}
 	errBlockingScalars = &UnsupportedError{"stream scalars", "blocking", "use Connection and its Stream, or Select.Each"}
 	errBlockingRunSync = &UnsupportedError{"run sync", "blocking", "call the function with the session"}
 	errBlockingAclose  = &UnsupportedError{"aclose", "blocking", "use Close"}
-	errAwaitedQuery    = &UnsupportedError{"query", "awaited", "use a Select, with FindAll and its like, or RunSync"}
+	errAsyncQuery      = &UnsupportedError{"query", "async", "use a Select with FindAll, FindFirst or FindOne, or RunSync"}
 )

@@ -25,7 +25,8 @@ func GetOne[T any, K any](ctx context.Context, h Handle, key K, opts ...orm.GetO
 	return submit(ctx, a, orm.GetOneTask[T](a.core, key, opts...))
 }
 
-// Merge is [orm.Merge] on a session of any kind. An awaited session waits for it.
+// Merge is [orm.Merge] on a session of any kind. An async session blocks until
+// it has finished.
 func Merge[T any](ctx context.Context, h Handle, obj *T, opts ...orm.MergeOption) Future[*T] {
 	s, a := h.handle()
 	if a == nil {
@@ -54,7 +55,8 @@ func Scalar[V any](ctx context.Context, h Handle, st engine.Statement) Future[Op
 	return convert(submit(ctx, a, orm.ScalarTask[V](a.core, st)), func(f orm.Found[V]) Optional[V] { return Optional[V]{f.Value, f.OK} })
 }
 
-// Load is [orm.Load] on a session of any kind. An awaited session waits for it.
+// Load is [orm.Load] on a session of any kind. An async session blocks until it
+// has finished.
 func Load[T any](ctx context.Context, h Handle, objs []*T, paths ...string) Completion {
 	s, a := h.handle()
 	if a == nil {
@@ -63,8 +65,8 @@ func Load[T any](ctx context.Context, h Handle, objs []*T, paths ...string) Comp
 	return complete(submit(ctx, a, orm.LoadTask(a.core, objs, paths...)))
 }
 
-// FindAll is [orm.Select.All] on a session of any kind. For a query that reads
-// relations an awaited session waits.
+// FindAll is [orm.Select.All] on a session of any kind. If the query reads
+// relations, an async session blocks.
 func FindAll[T any](ctx context.Context, h Handle, q orm.Select[T]) Future[[]*T] {
 	s, a := h.handle()
 	if a == nil {
@@ -109,22 +111,22 @@ func Exists[T any](ctx context.Context, h Handle, q orm.Select[T]) Future[bool] 
 	return submit(ctx, a, q.ExistsTask(a.core))
 }
 
-// Query returns a query of the older style, bound to a blocking session. An
-// awaited one has none: the error is an [*UnsupportedError].
+// Query returns a query of SQLAlchemy's older style, bound to a blocking
+// session. An async session has none: the error is an [*UnsupportedError].
 func Query[T any](h Handle) (orm.Query[T], error) {
 	s, a := h.handle()
 	if a != nil {
-		return orm.Query[T]{}, errAwaitedQuery
+		return orm.Query[T]{}, errAsyncQuery
 	}
 	return orm.NewQuery[T](s.Session), nil
 }
 
-// RunSync calls fn, a blocking function, with the session below an awaited one,
-// on the goroutine of its operations, when those before it are through. fn has
-// the session to itself: it uses the one it was given, and may await futures
-// of the awaited one's methods that take its context. Until the future is
-// awaited, the objects are fn's. A blocking session has no RunSync: the error is
-// an [*UnsupportedError].
+// RunSync calls fn, a blocking function, with the session below an async one,
+// on the goroutine of its operations, after those before it. fn has exclusive
+// use of the session: it uses the one it is given, and may await futures of the
+// async session's methods to which it passes its context. Until the future is
+// awaited, the objects belong to fn. A blocking session has no RunSync: the
+// error is an [*UnsupportedError].
 func RunSync[R any](ctx context.Context, h Handle, fn func(ctx context.Context, s *orm.Session) (R, error)) Future[R] {
 	_, a := h.handle()
 	if a == nil {
@@ -138,7 +140,7 @@ func RunSync[R any](ctx context.Context, h Handle, fn func(ctx context.Context, 
 	})), func(struct{}) R { return out })
 }
 
-// StreamOf returns a stream of a statement's rows as values of T, on an awaited
+// StreamOf returns a stream of a statement's rows as values of T, on an async
 // session; see [AsyncSession.Stream] and [engine.As]. A blocking session has
 // none: the error is an [*UnsupportedError].
 func StreamOf[T any](ctx context.Context, h Handle, st engine.Statement, opts ...engine.StreamOption) Future[Stream[T]] {

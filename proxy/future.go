@@ -7,9 +7,9 @@ import (
 // A Future is the result of an operation that may still be under way. It is a
 // small value: copy it freely. The zero Future is settled with the zero value.
 //
-// A future of a blocking session is settled when it is returned. One of an
-// awaited session is pending until the operation is through; [Future.Await]
-// waits for it. An operation runs whether anyone awaits it or not.
+// A future of a blocking session is settled when it is returned. A future of an
+// async session is pending until the operation has finished; [Future.Await]
+// waits for it. An operation runs whether or not anyone awaits it.
 //
 // The futures of a session belong to the goroutine that owns the session:
 // results are written into the caller's objects inside Await, and in the
@@ -31,9 +31,9 @@ type source[T any] interface {
 func Settled[T any](value T, err error) Future[T] { return Future[T]{value: value, err: err} }
 
 // Await waits for the operation and returns its result; awaited again, it
-// returns the same. It returns early, with the cause of ctx, when ctx is over:
-// that gives up the wait, not the operation. A panic of the operation is
-// returned as a [*PanicError].
+// returns the same. If ctx ends first, it returns the cause of ctx: that gives
+// up the wait, not the operation. A panic of the operation is returned as a
+// [*PanicError].
 func (f Future[T]) Await(ctx context.Context) (T, error) {
 	if f.from == nil {
 		return f.value, f.err
@@ -47,8 +47,8 @@ func (f Future[T]) wait(ctx context.Context) error {
 	return err
 }
 
-// Done returns a channel that is closed when the operation is through and
-// Await will not wait. It only signals: results are written into objects by
+// Done returns a channel that is closed when the operation has finished and
+// Await will not block. It only signals: results are written into objects by
 // Await.
 func (f Future[T]) Done() <-chan struct{} {
 	if f.from == nil {
@@ -57,8 +57,8 @@ func (f Future[T]) Done() <-chan struct{} {
 	return f.from.signal()
 }
 
-// Poll returns the result if the operation is through, and ok false if it is
-// not. It does not wait. Like Await it writes results into objects.
+// Poll returns the result if the operation has finished, and ok false if not.
+// It does not block. Like Await it writes results into objects.
 func (f Future[T]) Poll() (value T, ok bool, err error) {
 	if f.from == nil {
 		return f.value, true, f.err
@@ -91,12 +91,12 @@ func (c Completion) Await(ctx context.Context) error {
 	return err
 }
 
-// Done returns a channel that is closed when the operation is through; see
+// Done returns a channel that is closed when the operation has finished; see
 // [Future.Done].
 func (c Completion) Done() <-chan struct{} { return c.future.Done() }
 
-// Poll returns the operation's error if it is through, and ok false if it is
-// not; see [Future.Poll].
+// Poll returns the operation's error if it has finished, and ok false if not;
+// see [Future.Poll].
 func (c Completion) Poll() (ok bool, err error) {
 	_, ok, err = c.future.Poll()
 	return ok, err

@@ -9,8 +9,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm"
 )
 
-// Maker makes sessions that are alike. It is immutable and safe for concurrent
-// use.
+// Maker makes sessions with the same options. It is immutable and safe for
+// concurrent use.
 type Maker struct {
 	eng     *engine.Engine
 	awaited asyncConfig
@@ -18,7 +18,7 @@ type Maker struct {
 }
 
 // A MakerOption changes the sessions that a [Maker] makes. Every [AsyncOption]
-// is one; what it says of the queue is for awaited sessions.
+// is one; its effect on the queue is for async sessions only.
 type MakerOption interface{ applyMaker(m *Maker) error }
 
 type makerOption func(m *Maker) error
@@ -72,17 +72,17 @@ func (m *Maker) Engine() *engine.Engine { return m.eng }
 // Session returns a new blocking session. It has to be closed.
 func (m *Maker) Session() *Session { return NewSession(m.eng, m.awaited.session...) }
 
-// Async returns a new awaited session. It has to be closed.
+// Async returns a new async session. It has to be closed.
 func (m *Maker) Async() *AsyncSession { return newAsync(m.eng, m.awaited) }
 
 // Begin calls fn with a new session in a transaction: it commits if fn returns
 // nil, and rolls back if fn returns an error, panics, or ends its goroutine. fn
-// runs once; see [Maker.Run] for what is to be replayed.
+// runs once; see [Maker.Run] for a unit of work that is replayed.
 //
 // fn must not end the transaction: Commit, Rollback, Close, Reset and Invalidate
 // of the session do nothing but fail with an error that matches
-// [engine.ErrTransactionManaged]. If fn calls one of them, but for Commit, and
-// returns nil, that is Begin's error, and everything is rolled back.
+// [engine.ErrTransactionManaged]. If fn calls one of them, except Commit, and
+// returns nil, Begin returns that error, and everything is rolled back.
 func (m *Maker) Begin(ctx context.Context, fn func(ctx context.Context, s *Session) error) (err error) {
 	s := m.Session()
 	defer func() {
@@ -113,16 +113,16 @@ func keeping(ctx context.Context, s *Session, fn func(ctx context.Context, s *Se
 // Run calls fn with a new session in a transaction, as one unit of work: it
 // flushes and commits if fn returns nil, and rolls back if fn returns an error,
 // panics, or ends its goroutine. The unit is one call of the chain: with a
-// retry in it, fn may run several times, each with a fresh session, when the
-// unit failed by a fault that allows it and was rolled back for certain. It is
-// judged as [engine.Engine.RunInTx] says, also if fn returns an error of its own.
-// What fn does besides should bear that; objects of an earlier run are detached.
-// If COMMIT was sent and its answer lost, the error matches
+// retry in it, fn may run several times, each with a new session, if the unit
+// failed with a fault that allows this and was certainly rolled back. It is
+// judged as [engine.Engine.RunInTx] says, also if fn returns an error of its
+// own. Anything else that fn does must tolerate that; objects of an earlier run
+// are detached. If COMMIT was sent and its answer lost, the error matches
 // [github.com/sessionproxy/sessionproxy/fault.ErrCommitUnknown].
 //
-// The session is for fn alone, which must not end the transaction, as with
-// [Maker.Begin]. A Run with the context that fn got joins the transaction, with a
-// session of its own.
+// Only fn may use the session, and it must not end the transaction, as with
+// [Maker.Begin]. A Run with the context that fn got joins the transaction, with
+// its own session.
 func (m *Maker) Run(ctx context.Context, fn func(ctx context.Context, s *Session) error) error {
 	return m.eng.RunInTx(ctx, func(ctx context.Context, tx *engine.Tx) (err error) {
 		s := &Session{orm.NewSessionIn(tx, m.awaited.session...)}

@@ -10,7 +10,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// asyncMeters are the instruments of awaited sessions. A nil one records
+// asyncMeters are the instruments of async sessions. A nil one records
 // nothing.
 type asyncMeters struct {
 	queue     metric.Float64Histogram
@@ -30,13 +30,13 @@ func WithMeterProvider(p metric.MeterProvider) AsyncOption {
 		}
 		meter := p.Meter("github.com/sessionproxy/sessionproxy/proxy", metric.WithSchemaURL(semconv.SchemaURL))
 		queue, err := meter.Float64Histogram("sessionproxy.async.queue", metric.WithUnit("s"),
-			metric.WithDescription("How long an operation of an awaited session waited for those before it."),
+			metric.WithDescription("How long an operation of an async session waited for those before it."),
 			metric.WithExplicitBucketBoundaries(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5))
 		if err != nil {
 			return fmt.Errorf("proxy: WithMeterProvider: %w", err)
 		}
 		pipelined, err := meter.Int64Histogram("sessionproxy.async.pipelined", metric.WithUnit("{statement}"),
-			metric.WithDescription("How many statements of an awaited session were sent in one round trip."),
+			metric.WithDescription("How many statements of an async session were sent in one round trip."),
 			metric.WithExplicitBucketBoundaries(1, 2, 5, 10, 20, 50, 100, 200))
 		if err != nil {
 			return fmt.Errorf("proxy: WithMeterProvider: %w", err)

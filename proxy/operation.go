@@ -40,8 +40,8 @@ func enqueue[T any](
 }
 
 // Spawn runs fn on a goroutine of its own and returns a future of its result.
-// fn runs with ctx, to its end, whether it is awaited or not. A panic becomes a
-// [*PanicError]. fn must not use a session that others use meanwhile.
+// fn runs with ctx, to its end, whether or not it is awaited. A panic becomes a
+// [*PanicError]. fn must not use a session that is in use elsewhere.
 func Spawn[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) Future[T] {
 	op := queue.New(ctx, failures, false, fn, nil)
 	go op.Run(ctx)

@@ -8,10 +8,10 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm"
 )
 
-// Proxy has one set of methods for both kinds of session, so that code is
-// written once: those that may wait for the database return futures, which are
-// settled, and cost nothing, on a blocking session. The functions of this
-// package, such as [Get], take it too.
+// Proxy has one set of methods for both kinds of session, so that you write
+// code once: methods that may wait for the database return futures, which on a
+// blocking session are settled and cost nothing. The functions of this package,
+// such as [Get], accept it too.
 //
 //	func rename(ctx context.Context, p *proxy.Proxy, id int64, name string) error {
 //		user, err := proxy.GetOne[User](ctx, p, id).Await(ctx)
@@ -30,8 +30,8 @@ type Proxy struct {
 	awaited  *AsyncSession
 }
 
-// New returns a proxy of a session: a [*Session], an [*AsyncSession], or what
-// another proxy stands before.
+// New returns a proxy of a session: a *Session, an *AsyncSession, or the
+// session of another proxy.
 func New(h Handle) *Proxy {
 	s, a := h.handle()
 	if a != nil {
@@ -42,7 +42,7 @@ func New(h Handle) *Proxy {
 
 func (p *Proxy) handle() (*Session, *AsyncSession) { return p.blocking, p.awaited }
 
-// IsAsync reports whether the session is an awaited one.
+// IsAsync reports whether the session is an async one.
 func (p *Proxy) IsAsync() bool { return p.awaited != nil }
 
 // Session returns the session the proxy was made of.
@@ -189,8 +189,8 @@ func (p *Proxy) StreamScalars(ctx context.Context, st engine.Statement, opts ...
 	return p.face.StreamScalars(ctx, st, opts...)
 }
 
-// With calls fn with the proxy, and closes the session at the end, whatever
-// comes of fn. Nothing is committed that fn has not committed.
+// With calls fn with the proxy, and closes the session at the end, whatever fn
+// returns. Only what fn has committed is committed.
 func (p *Proxy) With(ctx context.Context, fn func(ctx context.Context, p *Proxy) error) error {
 	if p.awaited != nil {
 		return p.awaited.With(ctx, func(ctx context.Context, _ *AsyncSession) error { return fn(ctx, p) })

@@ -11,15 +11,15 @@ type Optional[T any] struct {
 }
 
 // An AsyncResult is a stream of rows: what [AsyncConnection.Stream] returns.
-// The answer of [AsyncConnection.Execute] is an [engine.Result], in memory,
-// with nothing left to await.
+// [AsyncConnection.Execute] returns an [engine.Result], in memory, with nothing
+// left to await.
 type AsyncResult = Stream[engine.Row]
 
 // An AsyncScalarResult is a stream of the values of one column.
 type AsyncScalarResult = Stream[any]
 
-// StreamAs returns a stream of an answer's rows as values of T: a struct, or a
-// single value for a statement of one column; see [engine.As].
+// StreamAs returns a stream of the rows as values of T: a struct, or a single
+// value for a statement of one column; see [engine.As].
 func StreamAs[T any](rows AsyncResult) Stream[T] {
 	return derive(rows, func(v *engine.Rows[engine.Row]) *engine.Rows[T] { return engine.As[T](v) })
 }

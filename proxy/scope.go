@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// ErrNoScope is matched by asking a context for its session that has none.
+// ErrNoScope means that the context has no session.
 var ErrNoScope = errors.New("proxy: the context has no session: it comes from no Scope, or Remove was called")
 
 type scopeKey struct{}
@@ -19,23 +19,23 @@ type scope struct {
 	removed bool
 }
 
-// Scope returns a context that carries a blocking session, as one for all that
-// is done for a request. The session is made when [FromContext] first asks for
-// it, and [Remove] closes it. A context within has the same session, unless it
-// has a scope of its own.
+// Scope returns a context that carries a blocking session, such as the session
+// of a request. The session is created when [FromContext] first asks for it,
+// and closed by [Remove]. Derived contexts have the same session, unless they
+// have their own scope.
 //
-// The session is used by one goroutine at a time, whoever finds it.
+// The session is used by one goroutine at a time.
 func (m *Maker) Scope(ctx context.Context) context.Context {
 	return context.WithValue(ctx, scopeKey{}, &scope{make: func() *Proxy { return New(m.Session()) }})
 }
 
-// AsyncScope is [Maker.Scope] with an awaited session.
+// AsyncScope is [Maker.Scope] with an async session.
 func (m *Maker) AsyncScope(ctx context.Context) context.Context {
 	return context.WithValue(ctx, scopeKey{}, &scope{make: func() *Proxy { return New(m.Async()) }})
 }
 
-// FromContext returns the session of the scope that ctx is in: the same one
-// each time. Without a scope, or after [Remove], the error matches [ErrNoScope].
+// FromContext returns the session of ctx's scope: the same one each time.
+// Without a scope, or after [Remove], the error matches [ErrNoScope].
 func FromContext(ctx context.Context) (*Proxy, error) {
 	s, _ := ctx.Value(scopeKey{}).(*scope)
 	if s == nil {
@@ -52,8 +52,8 @@ func FromContext(ctx context.Context) (*Proxy, error) {
 	return s.proxy, nil
 }
 
-// Used returns the session of the scope that ctx is in if it was asked for,
-// otherwise nil: to end what nobody has begun is not worth a session.
+// Used returns the session of ctx's scope if it was created, otherwise nil, so
+// that ending unused scopes creates no sessions.
 func Used(ctx context.Context) *Proxy {
 	s, _ := ctx.Value(scopeKey{}).(*scope)
 	if s == nil {
@@ -64,9 +64,9 @@ func Used(ctx context.Context) *Proxy {
 	return s.proxy
 }
 
-// Remove closes the session of the scope that ctx is in, for good: what it has
-// not committed is rolled back. It does so also when ctx is over. Without a
-// session it does nothing; removing twice neither.
+// Remove closes the session of ctx's scope for good: uncommitted work is rolled
+// back. It does so even if ctx has ended. Without a session, or a second time,
+// it does nothing.
 func Remove(ctx context.Context) error {
 	s, _ := ctx.Value(scopeKey{}).(*scope)
 	if s == nil {

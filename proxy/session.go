@@ -30,8 +30,8 @@ func NewSession(eng *engine.Engine, opts ...orm.Option) *Session {
 
 func (s *Session) handle() (*Session, *AsyncSession) { return s, nil }
 
-// With calls fn with the session, and closes it at the end, whatever comes of
-// fn. Nothing is committed that fn has not committed.
+// With calls fn with the session, and closes it at the end, whatever fn
+// returns. Only what fn has committed is committed.
 func (s *Session) With(ctx context.Context, fn func(ctx context.Context, s *Session) error) (err error) {
 	defer func() {
 		if cerr := s.Close(ctx); err == nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
 )
 
-// A Stream reads the rows of an answer, of which one window is in memory, as
-// values of T. It is an [engine.Stream] for awaited code: its methods return
-// futures or, to range over the rows, iterators that await. It is a small
-// value: copy it freely.
+// A Stream reads the rows of a result as values of T, with one window in
+// memory. It is an [engine.Stream] for async code: its methods return futures
+// or, for ranging over the rows, iterators that await. It is a small value:
+// copy it freely.
 //
 //	rows, err := conn.Stream(ctx, engine.Text("SELECT … FROM big")).Await(ctx)
 //	…
@@ -23,18 +23,17 @@ import (
 //		…
 //	}
 //
-// Nothing is read before it is asked for, and then at most one window; see
-// [engine.WithWindow]. Reads run one after the other, in the order in which
-// they were asked for. An error ends the stream; so does the end of a read's
-// context while the read is under way, and of the context that the stream was
-// opened with.
+// Nothing is read before you ask for it, and then at most one window; see
+// [engine.WithWindow]. Reads run one after the other, in the order of the
+// calls. An error ends the stream; so does the end of a read's context during
+// the read, and of the context that the stream was opened with.
 //
-// A stream has to be closed, unless it is read until there are no more rows. On
-// a connection that others use as well it keeps all operations after it
-// waiting until then. It ends with Commit, Rollback or Close of the connection.
+// A stream has to be closed, unless it is read to its end. On a shared
+// connection it makes all operations after it wait until then. It ends with
+// Commit, Rollback or Close of the connection.
 //
 // A Stream is used by one goroutine at a time, as its connection is. Streams
-// that are made from one another share their position: do not mix them.
+// derived from one another share their position: do not mix them.
 type Stream[T any] struct{ from *streamReader[T] }
 
 // streamReader is how a stream reads its rows.
@@ -119,7 +118,7 @@ func (s Stream[T]) FetchOne(ctx context.Context) Future[Optional[T]] {
 }
 
 // FetchMany returns the next n rows, fewer at the end, none after it. An n
-// below 1 is an error. If an error comes up, the rows before it are returned
+// below 1 is an error. In case of an error, the rows before it are returned
 // with it.
 func (s Stream[T]) FetchMany(ctx context.Context, n int) Future[[]T] {
 	if n < 1 {
@@ -136,8 +135,8 @@ func (s Stream[T]) FetchMany(ctx context.Context, n int) Future[[]T] {
 	})
 }
 
-// All returns the rows that are left, which is none if it is called again. If
-// an error comes up, the rows before it are returned with it.
+// All returns the remaining rows, which is none if it is called again. In case
+// of an error, the rows before it are returned with it.
 func (s Stream[T]) All(ctx context.Context) Future[[]T] {
 	return read(ctx, s, func(r *streamReader[T]) ([]T, bool, error) {
 		head := r.take(0)
@@ -158,8 +157,8 @@ func (s Stream[T]) First(ctx context.Context) Future[Optional[T]] {
 	})
 }
 
-// One returns the only row that is left and closes the stream. The error of no
-// row matches [engine.ErrNoResult], that of more than one
+// One returns the only remaining row and closes the stream. Without a row the
+// error matches [engine.ErrNoResult], with more than one
 // [engine.ErrMultipleResults].
 func (s Stream[T]) One(ctx context.Context) Future[T] {
 	return read(ctx, s, func(r *streamReader[T]) (T, bool, error) {
@@ -171,8 +170,8 @@ func (s Stream[T]) One(ctx context.Context) Future[T] {
 	})
 }
 
-// OneOrNone returns the only row that is left, if there is one, and closes the
-// stream. The error of more than one row matches [engine.ErrMultipleResults].
+// OneOrNone returns the only remaining row, if there is one, and closes the
+// stream. With more than one row the error matches [engine.ErrMultipleResults].
 func (s Stream[T]) OneOrNone(ctx context.Context) Future[Optional[T]] {
 	return read(ctx, s, func(r *streamReader[T]) (Optional[T], bool, error) {
 		only, err := r.oneOrNone()
@@ -200,9 +199,9 @@ func (r *streamReader[T]) oneOrNone() (only Optional[T], err error) {
 	return Optional[T]{head[0], true}, nil
 }
 
-// Close ends the stream without reading the rest, after the reads that were
-// asked for: reading on is an error that matches [engine.ErrClosed]. It does so
-// also when ctx is over, and whether it is awaited or not; defer it without
+// Close ends the stream without reading the rest, after the reads before it:
+// further reads fail with an error that matches [engine.ErrClosed]. It does so
+// even if ctx has ended, and whether or not it is awaited; defer it without
 // Await, see [AsyncConnection.Close]. Closing twice does nothing.
 func (s Stream[T]) Close(ctx context.Context) Completion {
 	if s.from == nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine"
 )
 
-// Iter returns an iterator over the rows that are left, which awaits a window
-// of them at a time. An error is its last value. Leaving the loop early leaves
-// the stream as it is, at the next row.
+// Iter returns an iterator over the remaining rows, which awaits one window at
+// a time. An error is its last value. Leaving the loop early leaves the stream
+// at the next row.
 func (s Stream[T]) Iter(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -31,9 +31,9 @@ func (s Stream[T]) Iter(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-// Partitions returns an iterator over slices of n rows, the last one of fewer,
-// each of which it awaits. An n below 1 stands for the window of the stream. An
-// error is its last value, with the rows before it.
+// Partitions returns an iterator over slices of n rows, the last one possibly
+// shorter, each of which it awaits. An n below 1 stands for the window of the
+// stream. An error is its last value, with the rows before it.
 func (s Stream[T]) Partitions(ctx context.Context, n int) iter.Seq2[[]T, error] {
 	return func(yield func([]T, error) bool) {
 		for {
@@ -82,7 +82,7 @@ func (s Stream[T]) take(n int) []T {
 	return s.from.take(n)
 }
 
-// Keys returns the names of the answer's columns.
+// Keys returns the names of the columns.
 func (s Stream[T]) Keys() []string {
 	if s.from == nil {
 		return nil
@@ -105,7 +105,7 @@ func (s Stream[T]) Columns(names ...string) AsyncResult {
 }
 
 // Unique returns a stream without the rows that equal one before; see
-// [engine.Rows.Unique]. It keeps what it has seen in memory.
+// [engine.Rows.Unique]. It keeps the rows it has seen in memory.
 func (s Stream[T]) Unique() Stream[T] { return derive(s, (*engine.Rows[T]).Unique) }
 
 // derive returns a stream of what another reads, by a view of its view.

@@ -88,8 +88,8 @@ func openAlone[T any](ctx context.Context, e *AsyncEngine, o opening[T]) Future[
 }
 
 // Stream runs a statement in a transaction of its own and holds one window of
-// its rows in memory. The stream has a connection until it is closed or read
-// to its end, or ctx is over.
+// its rows in memory. The stream keeps a connection until it is closed or read
+// to its end, or ctx ends.
 func (e *AsyncEngine) Stream(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncResult] {
 	return openAlone(ctx, e, rowsOf(e.engine, st, opts))
 }
@@ -101,9 +101,9 @@ func (e *AsyncEngine) StreamScalars(
 	return openAlone(ctx, e, scalarsOf(e.engine, st, opts))
 }
 
-// Stream runs a statement and holds one window of its rows in memory. Until
-// the stream is closed or read to its end, or ctx is over, the operations after
-// it wait; see [Stream].
+// Stream runs a statement and holds one window of its rows in memory. Until the
+// stream is closed or read to its end, or ctx ends, the operations after it
+// wait; see [Stream].
 func (c *AsyncConnection) Stream(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncResult] {
 	return openOn(ctx, c, rowsOf(c.conn, st, opts))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
 )
 
-// submit plans a method of an awaited session and hands it to the queue. It
+// submit plans a method of an async session and hands it to the queue. It
 // waits for what the plan depends on, and for a place in the queue.
 func submit[T any](ctx context.Context, a *AsyncSession, t *orm.Task[T]) Future[T] {
 	if queue.Of(ctx) == a.queue {

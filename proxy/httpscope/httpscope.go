@@ -36,7 +36,7 @@ func defaultConfig() config {
 	}
 }
 
-// WithAsync gives requests awaited sessions.
+// WithAsync gives requests async sessions.
 func WithAsync() Option {
 	return optionFunc(func(c *config) error {
 		c.awaited = true
@@ -44,8 +44,8 @@ func WithAsync() Option {
 	})
 }
 
-// WithErrorHandler sets what answers a request whose commit has failed: by
-// default status 500 and its text. [CommitError] returns why.
+// WithErrorHandler sets the handler for requests whose commit has failed: by
+// default status 500 and its text. [CommitError] returns the error.
 func WithErrorHandler(h http.Handler) Option {
 	return optionFunc(func(c *config) error {
 		if h == nil {
@@ -56,9 +56,9 @@ func WithErrorHandler(h http.Handler) Option {
 	})
 }
 
-// WithReport sets what is told of errors that the client can't be: of a commit
-// that failed after the answer had begun, and of closing a session. It is
-// called on the request's goroutine. By default nobody is told.
+// WithReport sets a function for errors that can't be sent to the client: of a
+// commit that failed after the response had begun, and of closing a session. It
+// is called on the request's goroutine. By default they are dropped.
 func WithReport(report func(r *http.Request, err error)) Option {
 	return optionFunc(func(c *config) error {
 		if report == nil {
@@ -69,10 +69,10 @@ func WithReport(report func(r *http.Request, err error)) Option {
 	})
 }
 
-// WithPriority sets what tells the priority of a request's calls, see
-// [sessionproxy.WithPriority]: by its path, say. It is called on the request's
-// goroutine before the handler. By default calls have the priority of the
-// request's context.
+// WithPriority sets a function that returns the priority of a request's calls,
+// see [sessionproxy.WithPriority]: by its path, say. It is called on the
+// request's goroutine before the handler. By default calls have the priority of
+// the request's context.
 func WithPriority(of func(r *http.Request) sessionproxy.Priority) Option {
 	return optionFunc(func(c *config) error {
 		if of == nil {
@@ -83,11 +83,11 @@ func WithPriority(of func(r *http.Request) sessionproxy.Priority) Option {
 	})
 }
 
-// WithShare sets what tells the share that a request's calls take from, see
-// [sessionproxy.WithShare]: the tenant, the route. Take it from what the client
-// can't choose, or one that floods chooses many. It is called on the request's
-// goroutine before the handler. By default calls have the share of the request's
-// context.
+// WithShare sets a function that returns the share of a request's calls, see
+// [sessionproxy.WithShare]: the tenant, the route. Derive it from something the
+// client can't choose, or a flooding client chooses many. It is called on the
+// request's goroutine before the handler. By default calls have the share of
+// the request's context.
 func WithShare(of func(r *http.Request) string) Option {
 	return optionFunc(func(c *config) error {
 		if of == nil {
@@ -100,23 +100,23 @@ func WithShare(of func(r *http.Request) string) Option {
 
 type commitErrorKey struct{}
 
-// CommitError returns, for the handler of [WithErrorHandler], why the request's
-// commit has failed; otherwise nil.
+// CommitError returns, in the handler of [WithErrorHandler], the error of the
+// request's commit; otherwise nil.
 func CommitError(ctx context.Context) error {
 	err, _ := ctx.Value(commitErrorKey{}).(error)
 	return err
 }
 
-// Middleware returns what puts a session of its own in the context of each
-// request, where [proxy.FromContext] finds it. The session is made when it is
-// first asked for. It is committed before the answer begins if its status is
-// below 500, and rolled back if not, or if the handler panics; at the end it is
-// closed. If the commit fails the answer is that of [WithErrorHandler], in
-// place of the handler's, which is thrown away.
+// Middleware returns a middleware that puts a new session into the context of
+// each request, where [proxy.FromContext] finds it. The session is created on
+// first use. If the status is below 500, it is committed before the response
+// begins; otherwise, or if the handler panics, it is rolled back. At the end it
+// is closed. If the commit fails, the handler's response is discarded and
+// [WithErrorHandler]'s sent instead.
 //
-// What the handler does with the session after its answer has begun is rolled
-// back. A handler that answers nothing is committed when it returns. An option
-// with a bad value is an error that names it.
+// Work that the handler does with the session after its response has begun is
+// rolled back. If a handler writes no response, the session is committed when
+// it returns. An option with a bad value is an error that names it.
 func Middleware(m *proxy.Maker, opts ...Option) (func(next http.Handler) http.Handler, error) {
 	if m == nil {
 		return nil, errors.New("httpscope: Middleware(nil): want a maker")
