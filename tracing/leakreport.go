@@ -62,7 +62,7 @@ func (o *opening) write(l *leaks, level slog.Level, message string, age time.Dur
 
 // stack writes who opened the result, a line for each function as in a panic's
 // trace, from the first one that is none of a library that opens results for
-// others; all of them if there is no such one, as on an awaited session's own
+// others; all of them if there is no such one, as on an async session's own
 // goroutine.
 func (o *opening) stack() string {
 	var all, caller strings.Builder
