@@ -5,7 +5,7 @@ import "slices"
 import "context"
 
 // A Handler performs a call. The innermost handler of a chain, its core, talks
-// to the database; every other one is made by an [Interceptor] around the next.
+// to the database; each other one is made by an [Interceptor] around the next.
 //
 // A handler is safe for concurrent use: one handler serves every call of the
 // handle it was composed for.
@@ -21,14 +21,13 @@ type Handler func(ctx context.Context, call *Call) error
 //     ([Call.Fork]) at the same time;
 //   - passes on the context it was given or one derived from it, which has to
 //     live until the call is finished if it can be cancelled;
-//   - registers with [Call.OnFinish] what has to happen when the call's result
-//     is done with, which for a query is later than the handler's return;
+//   - registers with [Call.OnFinish] what has to happen when the call's result has been used, which for a query is after the handler has returned;
 //   - keeps no reference to the call after its finish hook has run, or after it
 //     returned if it registered none: calls are pooled;
 //   - is safe for concurrent use.
 //
-// An interceptor that can tell beforehand that it would refuse a call may
-// implement [Admitter] as well.
+// An interceptor that can tell in advance that it would refuse a call may
+// implement [Admitter] too.
 type Interceptor interface {
 	// Wrap returns a handler that adds the interceptor's behaviour to next.
 	// It must not call next.
@@ -41,9 +40,9 @@ type InterceptorFunc func(next Handler) Handler
 // Wrap returns f(next).
 func (f InterceptorFunc) Wrap(next Handler) Handler { return f(next) }
 
-// An Admitter is an [Interceptor] that can refuse a call before it is queued
-// or costs anything. Admit returns nil, or the error with which the call would
-// be refused. It changes nothing, does not block, and is safe for concurrent use.
+// An Admitter is an [Interceptor] that can refuse a call before it is queued or
+// costs anything. Admit returns nil, or the error with which the call would be
+// refused. It changes nothing, does not block, and is safe for concurrent use.
 type Admitter interface {
 	// Admit returns the error with which call would be refused now, or nil.
 	Admit(ctx context.Context, call *Call) error
@@ -62,8 +61,8 @@ func NewChain(interceptors ...Interceptor) Chain {
 	return Chain{}.Append(interceptors...)
 }
 
-// Append returns a chain with interceptors added inside those of c, which
-// stays as it is. Nil interceptors are skipped.
+// Append returns a chain with interceptors added inside those of c, which is
+// not changed. Nil interceptors are skipped.
 func (c Chain) Append(interceptors ...Interceptor) Chain {
 	out := Chain{
 		links:     append([]Interceptor(nil), c.links...),

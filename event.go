@@ -8,12 +8,12 @@ type EventKind string
 
 // The events of the shipped interceptors.
 const (
-	// EventRetry reports a failed attempt that another will follow: Attempt is
-	// the number of the failed one, Delay the wait before the next, Err the
-	// failure.
+	// EventRetry reports a failed attempt that will be followed by another:
+	// Attempt is the number of the failed one, Delay the pause before the next,
+	// Err the failure.
 	EventRetry EventKind = "retry"
-	// EventRetryExhausted reports a failure that could have been repeated, but
-	// attempts, time or budget are used up; Detail says which.
+	// EventRetryExhausted reports a failure that could have been retried, but
+	// attempts, time or budget are exhausted; Detail says which.
 	EventRetryExhausted EventKind = "retry.exhausted"
 	// EventBreaker reports a change of a breaker's state during the call;
 	// Detail is the new state.
@@ -26,8 +26,8 @@ const (
 	// EventStatementFailed reports the failure of one statement of a batch;
 	// Attempt is its number in the batch, from 1.
 	EventStatementFailed EventKind = "statement.failed"
-	// EventPipelined reports that the statement travelled with others in one
-	// round trip; Attempt is how many they were.
+	// EventPipelined reports that the statement was sent with others in one
+	// round trip; Attempt is their number.
 	EventPipelined EventKind = "pipelined"
 	// EventTimeout reports that a time limit of this library ended the call;
 	// Delay is the limit.
@@ -37,8 +37,9 @@ const (
 )
 
 // Event is something that happened to a call on its way. Interceptors report
-// events with [Call.Event], and whoever registered with [Call.OnEvent] sees
-// them: so a trace shows retries although tracing knows nothing of them.
+// events with [Call.Event], and listeners registered with [Call.OnEvent]
+// receive them: so a trace shows retries although tracing knows nothing about
+// retry.
 type Event struct {
 	// Kind says what happened.
 	Kind EventKind

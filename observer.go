@@ -1,18 +1,18 @@
 package sessionproxy
 
 // An Observer is an [Interceptor] that only observes: it calls next once, with
-// the call as it is, returns what next returns, and does what it has to do at the
-// end of a call in a finish hook. Tracing, metrics, logs and their like are
-// observers; what retries, refuses, limits or changes calls is none. Observers
-// can be used where a call can't be acted on, such as behind a driver's own hooks.
+// the unchanged call, returns what next returns, and does its work at the end
+// of a call in a finish hook. Tracing, metrics and logs are observers;
+// interceptors that retry, refuse, limit or change calls are not. Observers can
+// be used where a call can't be influenced, such as in a driver's own hooks.
 type Observer interface {
 	Interceptor
 	// OnlyObserves is never called: having it is the declaration.
 	OnlyObserves()
 }
 
-// Observing declares that an interceptor only observes, as [Observer] wants it.
-// A nil interceptor stays nil.
+// Observing declares that an interceptor only observes, as described by
+// [Observer]. A nil interceptor stays nil.
 func Observing(i Interceptor) Interceptor {
 	switch i.(type) {
 	case nil, Observer:
@@ -34,7 +34,7 @@ type observingBystander struct {
 	Bystander
 }
 
-// Observers returns the chain of those links that are [Observer]s, in their
+// Observers returns the chain of those interceptors that are [Observer]s, in
 // order.
 func (c Chain) Observers() Chain {
 	var links []Interceptor

@@ -40,10 +40,10 @@ func (s System) DefaultPort() int {
 	}
 }
 
-// Target is the database that calls go to, as far as it is known: a field
-// whose value nobody has told is empty, never a guess. It carries no secret.
-// Targets are compared with ==. A Target is shared by all calls of a handle
-// and must not be changed once in use.
+// Target is the database that calls go to, as far as it is known: unknown
+// fields are empty, never a guess. It contains no secrets. Targets are compared
+// with ==. A Target is shared by all calls of a handle and must not be changed
+// once in use.
 type Target struct {
 	// System is the database management system.
 	System System
@@ -61,9 +61,9 @@ type Target struct {
 	id string // see WithIdentity
 }
 
-// WithIdentity returns the target with an identity, which tells it from others
-// of the same name: the list of a cluster's hosts, the path of a file. It is
-// compared and never shown.
+// WithIdentity returns the target with an identity, which distinguishes it from
+// others with the same name: the list of a cluster's hosts, the path of a file.
+// It is compared and never shown.
 func (t Target) WithIdentity(id string) Target {
 	t.id = id
 	return t
@@ -73,9 +73,9 @@ func (t Target) WithIdentity(id string) Target {
 var handles atomic.Uint64
 
 // Apart returns the target itself if it says which database it is: by a host,
-// a namespace or an identity. Otherwise it returns one that equals no other,
-// so that handles of which nothing is known share no circuit, no budget and no
-// entry of a page.
+// a namespace or an identity. Otherwise it returns one that equals no other, so
+// that handles whose database is unknown share no circuit, budget or entry on a
+// live page.
 func (t Target) Apart() Target {
 	if t.Host == "" && t.Namespace == "" && t.id == "" {
 		t.id = "handle " + strconv.FormatUint(handles.Add(1), 10)
@@ -83,9 +83,9 @@ func (t Target) Apart() Target {
 	return t
 }
 
-// Key returns what circuits and the like are kept by: the target as it is
-// known before the first connection. The systems that share a protocol, of
-// which only the server can tell which it is, have the key of one.
+// Key returns the key for state that is kept per database, such as circuits:
+// the target as it is known before the first connection. Systems that share a
+// protocol, so that only the server can say which one it is, have the same key.
 func (t Target) Key() Target {
 	switch t.System {
 	case MariaDB:
@@ -96,14 +96,13 @@ func (t Target) Key() Target {
 	return t
 }
 
-// Anonymous returns the target without its user, for what is shared by roles.
+// Anonymous returns the target without its user, for state that roles share.
 func (t Target) Anonymous() Target {
 	t.User = ""
 	return t
 }
 
-// Named returns what telemetry tells of the target: without its user and its
-// identity.
+// Named returns the target for telemetry, without its user and its identity.
 func (t Target) Named() Target {
 	t.User, t.id = "", ""
 	return t

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// A Holding is something that a call holds while it is at work and that others
-// wait for, such as the permit of a limit. A call that has to wait for something
-// else gives it back meanwhile; see [Call.Wait].
+// A Holding is something that a running call holds and that others wait for,
+// such as the permit of a limit. A call that has to wait for something else
+// returns it meanwhile; see [Call.Wait].
 type Holding interface {
-	// Yield gives back what call holds. It does not block.
+	// Yield returns what call holds. It does not block.
 	Yield(call *Call)
 	// Resume takes it again, and waits for it as the first time. After an error
 	// the call holds nothing.

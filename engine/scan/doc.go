@@ -13,11 +13,10 @@
 //	}
 //
 // A [Plan] says which column goes into which field. It is made once per type
-// and list of columns and then found again, so that a row costs no reflection:
-// each field is a known distance from the start of the struct, and what is
-// handed to the driver is a plain pointer to it, *int64, *string, *time.Time,
-// as if it were written by hand. [database/sql.Rows] and pgx's Rows take it
-// alike, pgx on its binary path.
+// and list of columns and then cached, so that a row costs no reflection: each
+// field is at a known offset in the struct, and the driver gets a plain pointer
+// to it, *int64, *string, *time.Time, as in hand-written code. It works with
+// [database/sql.Rows] and pgx's Rows, pgx on its binary path.
 //
 // # Columns and fields
 //
@@ -29,15 +28,14 @@
 // that the one nearest to the surface wins; an embedded pointer is pointed to
 // a new struct. Fields that aren't exported are left alone.
 //
-// A column that no field takes is an error, unless [WithUnknownIgnored] is
-// given; one that comes twice always is. A field without a column keeps what
-// it has.
+// A column without a field is an error, unless [WithUnknownIgnored] is given; a
+// duplicate column always is. A field without a column keeps its value.
 //
 // # NULL
 //
-// NULL goes into a pointer, a [database/sql.Null], an any, a slice, a map, or
-// a Scanner that takes it. Anywhere else it is a [ColumnError] that matches
-// [ErrNull] and names column and field.
+// NULL can be read into a pointer, a [database/sql.Null], an any, a slice, a
+// map, or a Scanner that accepts it. Anywhere else it is a [ColumnError] that
+// matches [ErrNull] and names column and field.
 //
 // # Conversions
 //

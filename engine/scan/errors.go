@@ -10,18 +10,18 @@ import (
 
 // What a [ColumnError] may match.
 var (
-	// ErrNull says that a value is NULL and its field can't hold that.
+	// ErrNull means that a value is NULL and its field can't hold that.
 	ErrNull = errors.New("NULL, which it can't hold: use a pointer or a sql.Null")
-	// ErrUnknownColumn says that no field takes a column.
+	// ErrUnknownColumn means that a column has no field.
 	ErrUnknownColumn = errors.New("no field takes it")
-	// ErrDuplicateColumn says that a field would take two columns.
+	// ErrDuplicateColumn means that two columns have the same field.
 	ErrDuplicateColumn = errors.New("it comes twice: give one another name with AS")
-	// ErrAmbiguousColumn says that several fields could take a column.
+	// ErrAmbiguousColumn means that several fields match a column.
 	ErrAmbiguousColumn = errors.New("several fields could take it: name one of them with a tag")
 )
 
-// ColumnError says what is wrong with a column, or with its value in a row.
-// Its text never shows the value; that of the error it wraps may.
+// ColumnError describes what is wrong with a column, or with its value in a
+// row. Its message never shows the value; the wrapped error's may.
 type ColumnError struct {
 	// Column is the column's name.
 	Column string
@@ -46,9 +46,9 @@ func (e *ColumnError) Error() string {
 // Unwrap returns the cause.
 func (e *ColumnError) Unwrap() error { return e.Err }
 
-// AtColumn returns err as an error of the value in the column of that index,
+// AtColumn marks err as an error of the value in the column with that index,
 // counted from 0, for Rows that are neither database/sql's nor pgx's: a plan's
-// Explain, which Scan calls, knows it again.
+// Explain, which Scan calls, recognises it.
 func AtColumn(index int, err error) error {
 	if err == nil {
 		return nil

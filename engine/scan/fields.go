@@ -18,7 +18,7 @@ type Field struct {
 	Type reflect.Type
 	// Index leads to the field, as for [reflect.Value.FieldByIndex].
 	Index []int
-	// Options are the parts of the tag behind the name.
+	// Options are the parts of the tag after the name.
 	Options []string
 }
 
@@ -26,9 +26,9 @@ type Field struct {
 func (f Field) Has(option string) bool { return slices.Contains(f.Options, option) }
 
 // Fields returns the fields of a struct type, or of a pointer to one, that
-// take columns, in the order of their declaration. Where two have the same
-// column, the one nearest to the surface is listed; if both are equally near,
-// both are. It returns nothing for other types.
+// take columns, in the order of their declaration. If two have the same column,
+// the shallower one is listed; at the same depth, both are. It returns nothing
+// for other types.
 func Fields(t reflect.Type) []Field {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()

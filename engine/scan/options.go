@@ -27,15 +27,15 @@ func configOf(opts []Option) config {
 	return c
 }
 
-// WithUnknownIgnored leaves out columns that no field takes. The default is an
-// error, because a misspelt name would go unseen.
+// WithUnknownIgnored ignores columns without a field. The default is an error,
+// because a misspelt name would go unnoticed.
 func WithUnknownIgnored() Option {
 	return optionFunc(func(c config) config { c.unknown = true; return c })
 }
 
-// WithConversions adds conversions where [database/sql.Rows.Scan] has none.
-// They are meant for drivers of database/sql, above all those of SQLite and
-// MySQL; pgx has its own and is faster without them.
+// WithConversions adds conversions that [database/sql.Rows.Scan] lacks. They
+// are meant for database/sql drivers, especially those of SQLite and MySQL; pgx
+// has its own and is faster without these.
 //
 //   - [time.Time] takes text in the forms of ISO 8601 that databases write, of
 //     SQLite and of [time.Time.String]; whole numbers as seconds since 1970 and

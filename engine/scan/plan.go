@@ -22,12 +22,12 @@ type Rows interface {
 	Row
 	// Next moves to the next row and reports whether there is one.
 	Next() bool
-	// Err returns what ended the rows, if it was an error.
+	// Err returns the error that ended the rows, if any.
 	Err() error
 }
 
-// Plan says into which fields of a T the columns of an answer go. It is safe
-// for concurrent use.
+// Plan says into which fields of a T the columns of a result go. It is safe for
+// concurrent use.
 type Plan[T any] plan
 
 // Type is a [Plan] for a type that is known at run time only. It is safe for
@@ -53,7 +53,7 @@ type link struct {
 }
 
 // PlanFor returns the plan for reading columns of these names into values of
-// type T. It is made once and found again. T may be
+// type T. It is made once and cached. T may be
 //
 //   - a struct: see the package's documentation for its fields;
 //   - a pointer to such a struct: each row gets a new one;
@@ -61,9 +61,9 @@ type link struct {
 //     [time.Time], a Scanner, a pointer to one of them, or any. It takes one
 //     column, whatever its name.
 //
-// A map[string]any is not among them, since a row is read into it by the
-// names of its columns, without a plan. An error names the column, and is a
-// [ColumnError] if a column is at fault.
+// A map[string]any is not supported, since a row is read into it by column
+// name, without a plan. An error names the column, and is a [ColumnError] if a
+// column is at fault.
 func PlanFor[T any](columns []string, opts ...Option) (*Plan[T], error) {
 	p, err := planFor(reflect.TypeFor[T](), columns, configOf(opts))
 	return (*Plan[T])(p), err
@@ -79,11 +79,10 @@ func PlanOf(t reflect.Type, columns []string, opts ...Option) (*Type, error) {
 // caller.
 func (p *Plan[T]) Columns() []string { return slices.Clone(p.columns) }
 
-// Targets returns what to hand to Scan for one row, so that it ends up in dst:
-// pointers into dst, and between them adapters where a value has to be
-// converted. They are written into buf, which grows as needed; handing in the
-// last row's result saves making it and its adapters anew. Neither may be used
-// by two rows at a time.
+// Targets returns the arguments of Scan that read one row into dst: pointers
+// into dst, and adapters where a value has to be converted. They are written
+// into buf, which grows as needed; passing the previous row's result reuses it
+// and its adapters. Neither may be used for two rows at a time.
 func (p *Plan[T]) Targets(dst *T, buf []any) []any {
 	return (*plan)(p).targets(unsafe.Pointer(dst), buf) //nolint:gosec // the slots are those of a T
 }
@@ -93,9 +92,9 @@ func (p *Plan[T]) Scan(row Row, dst *T) error {
 	return (*plan)(p).scan(row, unsafe.Pointer(dst)) //nolint:gosec // the slots are those of a T
 }
 
-// Append reads the rows that are left and returns into with them behind. With
-// an error, which is one of Explain or what ended the rows, it returns those
-// read before. It does not close the rows.
+// Append reads the remaining rows and returns them appended to into. If an
+// error occurs, either one of Explain or the one that ended the rows, it also
+// returns the rows read before. It does not close the rows.
 func (p *Plan[T]) Append(rows Rows, into []T) ([]T, error) {
 	buf := (*plan)(p).buffer()
 	defer (*plan)(p).release(buf)

@@ -18,7 +18,7 @@ type Reader struct {
 	buf    []any
 }
 
-// Reader returns what reads the rows of an answer into values of the plan's
+// Reader returns a reader of the rows of a result into values of the plan's
 // type.
 func (p *Type) Reader(row Row) *Reader { return new((*plan)(p).reader(row)) }
 
