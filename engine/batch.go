@@ -6,20 +6,21 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// BatchFuncs calls functions in order, of which each runs one statement with the
-// connection, and sends the statements in one round trip where the database
-// can. Each has its own result and error, and passes through the chain as a
-// call of its own. After the first that fails, the others fail with a
-// [PipelineAbortedError], as in a transaction that is aborted.
+// BatchFuncs calls functions, each of which runs one statement with the
+// connection, and sends the statements in one round trip if the database
+// supports it. Each has its own result and error, and passes through the chain
+// as a call of its own. After the first that fails, the others fail with a
+// [PipelineAbortedError], as in an aborted transaction.
 //
-// The functions run on goroutines of their own, one at a time: the second
-// begins when the first waits for its answer; when the answers are there the
-// first goes on to its end before the second does. What can't be sent with
-// others, such as CREATE TABLE or a savepoint, is sent by itself, in its order.
-// Until there is a transaction, and where the database has no pipelines, the
+// The functions run on separate goroutines, one at a time: the second begins
+// when the first waits for its answer; once the answers have arrived the first
+// continues to its end before the second does. Statements that can't be sent
+// with others, such as CREATE TABLE or a savepoint, are sent separately, in
+// order. Without a transaction, and if the database has no pipelines, the
 // functions are simply called.
 //
-// It returns when all functions have. It does not recover their panics.
+// It returns when all functions have returned. It does not recover their
+// panics.
 func (c *Conn) BatchFuncs(fns ...func()) {
 	b, ok := c.conn.(backend.Batcher)
 	for len(fns) > 0 && (!ok || c.root == nil || len(fns) == 1) {

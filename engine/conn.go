@@ -10,9 +10,9 @@ import (
 )
 
 // A Conn is one connection of an [Engine], with at most one transaction at a
-// time. The first statement begins it, unless [Conn.Begin] did before or the
-// connection was made with [WithAutocommit]; [Conn.Commit] and [Conn.Rollback]
-// end it.
+// time. The first statement begins it, unless [Conn.Begin] did so before or the
+// connection was opened with [WithAutocommit]; [Conn.Commit] and
+// [Conn.Rollback] end it.
 //
 // A Conn has to be closed. It is used by one goroutine at a time.
 type Conn struct {
@@ -121,8 +121,8 @@ func (c *Conn) Rollback(ctx context.Context) error {
 	return c.root.Rollback(ctx)
 }
 
-// Close rolls back what was not committed and gives the connection back to the
-// pool. It does so also when ctx is over. Closing twice does nothing.
+// Close rolls back uncommitted work and returns the connection to the pool. It
+// does so even if ctx has ended. Closing twice does nothing.
 func (c *Conn) Close(ctx context.Context) error {
 	if c.closed {
 		return nil
@@ -144,11 +144,11 @@ func (c *Conn) release(ctx context.Context) error {
 	return errors.Join(err, describe("close", c.conn.Close(c.broken)))
 }
 
-// Raw calls fn with the driver's own connection, for what this package does
-// not offer: a *pgx.Conn on PostgreSQL, the connection of go-sql-driver/mysql
-// or of modernc.org/sqlite. fn must not keep it. What is done with it bypasses
-// the chain. In a unit of work, which is given the transaction alone, it is an
-// error.
+// Raw calls fn with the driver's own connection, for features that this package
+// does not offer: a *pgx.Conn on PostgreSQL, the connection of
+// go-sql-driver/mysql or of modernc.org/sqlite. fn must not keep it. What you
+// do with it bypasses the chain. In a unit of work, which gets only the
+// transaction, Raw returns an error.
 func (c *Conn) Raw(fn func(driverConn any) error) error {
 	if err := c.ready(); err != nil {
 		return err

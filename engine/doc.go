@@ -11,25 +11,25 @@
 //		return err
 //	})
 //
-// A database is named by a URL. Its scheme chooses a dialect, which a program
-// imports for its side effect, as it imports a driver of database/sql.
+// A URL names a database. Its scheme selects a dialect, which a program imports
+// for its side effect, like a database/sql driver.
 //
 // # Engine, connection, transaction
 //
-// An [Engine] is a pool of connections, made once and shared by all
-// goroutines. [Engine.Execute] runs one statement in a transaction of its own.
+// An [Engine] is a pool of connections, created once and shared by all
+// goroutines. [Engine.Execute] runs one statement in its own transaction.
 // [Engine.RunInTx] runs a unit of work, which a retry in the chain may replay
-// as a whole. [Engine.Connect] takes a connection out of the pool and
+// as a whole. [Engine.Connect] takes a connection from the pool and
 // [Engine.Begin] one with an open transaction.
 //
-// The first statement on a [Conn] begins a transaction by itself; Commit ends
-// it, and what was not committed when the connection is closed is rolled back.
-// [WithAutocommit] turns that off.
+// The first statement on a [Conn] begins a transaction automatically; Commit
+// ends it, and whatever is uncommitted when the connection is closed is rolled
+// back. [WithAutocommit] turns that off.
 //
 // # Results
 //
-// [Engine.Execute] and its like buffer the answer in a [Result]. A [Stream]
-// holds one window of rows in memory, whatever the size of the answer.
+// [Engine.Execute] and similar methods buffer the result in a [Result]. A
+// [Stream] holds one window of rows in memory, whatever the size of the result.
 //
 // # Errors
 //

@@ -12,31 +12,29 @@ import (
 
 // Sentinels that the errors of this package match by [errors.Is].
 var (
-	// ErrNoResult is matched when exactly one row was wanted and there is none.
-	// It matches [database/sql.ErrNoRows] as well, which nobody takes for a
-	// failure of the database.
+	// ErrNoResult means that exactly one row was required and there is none. It
+	// also matches [database/sql.ErrNoRows], which does not count as a database
+	// failure.
 	ErrNoResult error = noResultError{}
-	// ErrMultipleResults is matched when one row was wanted and there are more.
+	// ErrMultipleResults means that one row was required and there are more.
 	ErrMultipleResults = errors.New("engine: several rows were found where one is required")
-	// ErrUnknownColumn is matched by the name of a column that a result has not.
+	// ErrUnknownColumn means that the result has no column of that name.
 	ErrUnknownColumn = errors.New("engine: the result has no such column")
-	// ErrAmbiguousColumn is matched by the name of a column that a result has
-	// several times.
+	// ErrAmbiguousColumn means that the result has several columns of that
+	// name.
 	ErrAmbiguousColumn = errors.New("engine: the result has several columns of that name")
-	// ErrClosed is matched by the use of a result, stream, connection or
-	// engine after it was closed.
+	// ErrClosed means that a result, stream, connection or engine was used
+	// after it was closed.
 	ErrClosed = errors.New("it is closed")
-	// ErrTransactionBegun is matched by an attempt to begin a transaction on a
-	// connection that has one.
+	// ErrTransactionBegun means that the connection already has a transaction.
 	ErrTransactionBegun = errors.New("the connection has a transaction already")
-	// ErrTransactionClosed is matched by the use of a transaction that was
-	// committed or rolled back, or whose outer one was.
+	// ErrTransactionClosed means that the transaction, or the one around it,
+	// was committed or rolled back.
 	ErrTransactionClosed = errors.New("the transaction has ended")
-	// ErrTransactionManaged is matched by an attempt to commit or roll back
-	// the transaction of [Engine.RunInTx], which ends it by itself.
+	// ErrTransactionManaged means an attempt to commit or roll back the
+	// transaction of [Engine.RunInTx], which ends it itself.
 	ErrTransactionManaged = errors.New("RunInTx ends its transaction itself: return nil to commit it, an error to roll it back")
-	// ErrConnBusy is matched by a statement on a connection whose stream or
-	// cursor is still open.
+	// ErrConnBusy means that the connection's stream or cursor is still open.
 	ErrConnBusy = errors.New("the connection has an open stream, which has to be closed first")
 	// ErrTxAborted is matched by a statement, or COMMIT, that the database
 	// refuses because a statement before it failed in the same transaction. See
@@ -91,9 +89,9 @@ func (e *TxAbortedError) Unwrap() []error {
 // Is reports whether target is [ErrTxAborted].
 func (*TxAbortedError) Is(target error) bool { return target == ErrTxAborted }
 
-// DataError is a value that does not fit: out of range, too long, of the wrong
-// form. Its message shows the code alone, because the database's own may show
-// the value.
+// DataError is a value that does not fit: out of range, too long, malformed.
+// Its message shows only the code, because the database's own may show the
+// value.
 type DataError struct {
 	// Code is the database's code: SQLSTATE, or the number.
 	Code string
@@ -109,8 +107,8 @@ func (e *DataError) Error() string {
 // Unwrap returns the driver's error.
 func (e *DataError) Unwrap() error { return e.Err }
 
-// ProgrammingError is a statement that the database does not understand or
-// that names something that does not exist or may not be used.
+// ProgrammingError is a statement that the database does not understand, or
+// that uses something that does not exist or is not permitted.
 type ProgrammingError struct {
 	// Class tells which it is: [fault.ClassSyntax], [fault.ClassNotFound],
 	// [fault.ClassPermission] or [fault.ClassUnsupported].
@@ -128,10 +126,10 @@ func (e *ProgrammingError) Error() string { return e.Err.Error() }
 func (e *ProgrammingError) Unwrap() error { return e.Err }
 
 // OperationalError is a fault of the database's operation, not of the program:
-// a connection lost, a server that stops or is overloaded, a conflict with
+// a lost connection, a server that is stopping or overloaded, a conflict with
 // another transaction.
 type OperationalError struct {
-	// Class tells which it is.
+	// Class says which.
 	Class fault.Class
 	// Code is the database's code: SQLSTATE, or the number; empty if the
 	// database did not answer.

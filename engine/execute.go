@@ -64,9 +64,9 @@ func (c *Conn) batch(ctx context.Context, sts []Statement) ([]backend.Result, er
 	return outs, describe("execute", c.note(err))
 }
 
-// Query runs a statement and leaves its answer open. Until the cursor is
-// closed the connection can do nothing else: the next statement's error
-// matches [ErrConnBusy].
+// Query runs a statement and leaves its result open. Until the cursor is closed
+// the connection can do nothing else: the next statement's error matches
+// [ErrConnBusy].
 func (c *Conn) Query(ctx context.Context, st Statement) (Cursor, error) {
 	return c.openCursor(ctx, st, 0)
 }

@@ -101,9 +101,9 @@ func WithPoolTimeout(d time.Duration) Option {
 	})
 }
 
-// WithPoolRecycle sets the age at which a connection is replaced by a new one
-// instead of being used again. By default, and with 0, it is never; a negative
-// d is an error.
+// WithPoolRecycle sets the age at which a connection is replaced instead of
+// being reused. By default, and with 0, none is replaced; a negative d is an
+// error.
 func WithPoolRecycle(d time.Duration) Option {
 	return optionFunc(func(c *config) error {
 		if d < 0 {
@@ -116,7 +116,7 @@ func WithPoolRecycle(d time.Duration) Option {
 
 // WithPrePing verifies a connection by a round trip whenever it is taken from
 // the pool, and replaces it if it is dead. By default a connection is verified
-// as its driver does by itself, without a round trip.
+// only as its driver does, without a round trip.
 func WithPrePing() Option {
 	return optionFunc(func(c *config) error {
 		c.PrePing = true
@@ -124,9 +124,9 @@ func WithPrePing() Option {
 	})
 }
 
-// WithEcho writes every statement to logger at level info when it is done,
-// innermost in the chain: retried attempts are seen one by one. Literals in
-// the text are hidden, and so are arguments; see [WithEchoArguments].
+// WithEcho writes every statement to logger at level info when it has finished,
+// innermost in the chain: each attempt of a retry is shown. Literals in the SQL
+// text are hidden, and so are arguments; see [WithEchoArguments].
 func WithEcho(logger *slog.Logger) Option {
 	return optionFunc(func(c *config) error {
 		if logger == nil {
@@ -138,7 +138,7 @@ func WithEcho(logger *slog.Logger) Option {
 }
 
 // WithEchoArguments makes [WithEcho] show arguments and literals too. They may
-// hold personal data: this is for development.
+// contain personal data: use it for development only.
 func WithEchoArguments() Option {
 	return optionFunc(func(c *config) error {
 		c.echoArgs = true
@@ -146,9 +146,9 @@ func WithEchoArguments() Option {
 	})
 }
 
-// WithLazyConnect makes [Open] return without connecting. A database that
-// can't be reached is then found at its first use, and until then
-// [Engine.Dialect] tells what the URL tells.
+// WithLazyConnect makes [Open] return without connecting. An unreachable
+// database is then noticed at first use, and until then [Engine.Dialect] knows
+// only what the URL says.
 func WithLazyConnect() Option {
 	return optionFunc(func(c *config) error {
 		c.lazy = true

@@ -2,9 +2,8 @@ package engine
 
 import "github.com/sessionproxy/sessionproxy/engine/backend"
 
-// A Result is the answer to a statement, in memory. It has the methods of a
-// [Rows] of its rows. A result does not need to be closed, and keeps no
-// connection.
+// A Result is the result of a statement, in memory. It has the methods of
+// [Rows]. A result does not need to be closed, and keeps no connection.
 type Result struct {
 	Rows[Row]
 	outcome backend.Result
@@ -32,8 +31,8 @@ func (r *Result) RowsAffected() int64 { return r.outcome.Affected }
 // RETURNING clause the key is in the rows. See [backend.Features].
 func (r *Result) LastInsertID() (id int64, ok bool) { return r.outcome.LastID, r.outcome.HasLastID }
 
-// Freeze returns a copy of the whole result that gives new results from the
-// first row on, for a cache.
+// Freeze returns a copy of the whole result that yields new results starting at
+// the first row, for a cache.
 func (r *Result) Freeze() *FrozenResult {
 	return &FrozenResult{dialect: r.src.columns().dialect, outcome: r.outcome}
 }

@@ -22,19 +22,19 @@ type Executor interface {
 	// Execute runs a statement and buffers its answer.
 	Execute(ctx context.Context, st Statement) (*Result, error)
 	// ExecuteMany runs a statement once for each set of arguments, sent as one
-	// batch where the database can. The result counts all rows affected, and
-	// has the rows that all of them returned, in order. All of it or nothing
-	// is done, unless the connection is in autocommit mode.
+	// batch if the database supports it. The result counts all rows affected,
+	// and has the rows that all of them returned, in order. Either all of it is
+	// done or nothing, unless the connection is in autocommit mode.
 	ExecuteMany(ctx context.Context, st *TextStatement, sets ...[]any) (*Result, error)
-	// ExecuteBatch runs statements in order, sent as one batch where the
-	// database can, and returns a result for each. If one fails, the error
-	// holds a [BatchError], and the results of those before it are returned.
+	// ExecuteBatch runs statements in order, sent as one batch if the database
+	// supports it, and returns a result for each. If one fails, the error wraps
+	// a [BatchError], and the results of those before it are returned.
 	ExecuteBatch(ctx context.Context, sts ...Statement) ([]*Result, error)
 	// Stream runs a statement and holds one window of its rows in memory.
 	Stream(ctx context.Context, st Statement, opts ...StreamOption) (*Stream, error)
-	// Query runs a statement and leaves its answer open as the database's
-	// driver gives it. Closing the cursor early may mean reading the rest of
-	// the answer: see Stream.
+	// Query runs a statement and leaves its result open as the driver returns
+	// it. Closing the cursor early may mean reading the rest of the result: see
+	// Stream.
 	Query(ctx context.Context, st Statement) (Cursor, error)
 	// Dialect describes the database.
 	Dialect() *Dialect

@@ -11,7 +11,8 @@ import (
 
 // All runs a statement and returns its rows as values of T: a struct, whose
 // fields package scan finds by their columns' names, or a single value, for a
-// statement of one column. With an error it returns the rows before it.
+// statement of one column. In case of an error it also returns the rows before
+// it.
 func All[T any](ctx context.Context, ex Executor, st Statement) (rows []T, err error) {
 	cur, plan, err := query[T](ctx, ex, st)
 	if err != nil {
@@ -21,8 +22,8 @@ func All[T any](ctx context.Context, ex Executor, st Statement) (rows []T, err e
 	return plan.Append(cur, nil)
 }
 
-// One runs a statement and returns its only row as a value of T. The error of
-// no row matches [ErrNoResult], that of more than one [ErrMultipleResults].
+// One runs a statement and returns its only row as a value of T. Without a row
+// the error matches [ErrNoResult], with more than one [ErrMultipleResults].
 func One[T any](ctx context.Context, ex Executor, st Statement) (T, error) {
 	value, ok, err := OneOrNone[T](ctx, ex, st)
 	if err == nil && !ok {
@@ -129,8 +130,8 @@ func Scalar[T any](ctx context.Context, ex Executor, st Statement) (value T, ok 
 	return value, err == nil, err
 }
 
-// Scalars runs a statement and returns the first column of its rows. With an
-// error it returns the values before it.
+// Scalars runs a statement and returns the first column of its rows. In case of
+// an error it also returns the values before it.
 func Scalars[T any](ctx context.Context, ex Executor, st Statement) (values []T, err error) {
 	cur, err := ex.Query(ctx, st)
 	if err != nil {
@@ -152,9 +153,9 @@ func Scalars[T any](ctx context.Context, ex Executor, st Statement) (values []T,
 }
 
 // Each returns an iterator over a statement's rows as values of T. It runs the
-// statement, as a [Stream] with these options, each time it is ranged over,
-// and gives the connection back when the loop ends, early or not. An error is
-// its last value.
+// statement, as a [Stream] with these options, each time it is ranged over, and
+// returns the connection when the loop ends, early or not. An error is its last
+// value.
 func Each[T any](ctx context.Context, ex Executor, st Statement, opts ...StreamOption) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
