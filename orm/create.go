@@ -9,14 +9,15 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/internal/schema"
 )
 
-// CreateAll creates the tables of these objects' types, those that others refer
-// to first, and the tables between them, unless they are there: for tests and
-// examples. An object is a pointer to its type, such as (*User)(nil).
+// CreateAll creates the tables of these objects' types, and the association
+// tables between them, unless they exist; tables that others refer to come
+// first. It is for tests and examples. An object is a pointer to its type, such
+// as (*User)(nil).
 //
-// It knows types, keys, references, unique and NOT NULL, and indexes foreign keys; a default or generated
-// value has its expression in the tag, but for times, whose default is the
-// moment. It changes no table that exists: real migrations are for tools such
-// as goose or atlas.
+// It handles types, keys, references, unique and NOT NULL, and indexes foreign
+// keys; the expression of a default or generated value is in the tag, except
+// for times, whose default is the current time. It changes no existing table:
+// use a migration tool such as goose or atlas for that.
 func CreateAll(ctx context.Context, ex engine.Executor, objs ...any) error {
 	tables, err := schema.Sort(objs)
 	if err != nil {
@@ -34,8 +35,9 @@ func CreateAll(ctx context.Context, ex engine.Executor, objs ...any) error {
 	return nil
 }
 
-// DropAll drops the tables of these objects' types, with all their rows, if they
-// are there, and those between them; those that refer to others first.
+// DropAll drops the tables of these objects' types, with all their rows, and
+// the association tables between them, if they exist; tables that refer to
+// others go first.
 func DropAll(ctx context.Context, ex engine.Executor, objs ...any) error {
 	tables, err := schema.Sort(objs)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package orm keeps Go structs as rows of tables, in the manner of
-// SQLAlchemy's session: objects in, the right SQL out, in one transaction.
+// Package orm maps Go structs to rows of tables with a unit-of-work session
+// modelled on SQLAlchemy's: objects in, the right SQL out, in one transaction.
 //
 //	s := orm.NewSession(eng)
 //	defer s.Close(ctx)
@@ -9,30 +9,31 @@
 //	err = s.Add(&Order{Customer: user.ID})
 //	err = s.Commit(ctx)                        // one INSERT, one UPDATE of one column
 //
-// How a struct is kept is said by its tags: see package orm/mapping.
+// Struct tags define the mapping: see package orm/mapping.
 //
 // # Unit of work
 //
-// A session compares its objects with what was loaded and sends what has
-// changed, when it is flushed: before a query, with Commit, or by Flush. Rows
-// are inserted and updated before the rows that refer to them and deleted after
-// them. Where the database can, all of a flush travels in one batch.
+// A flush compares the session's objects with what was loaded and sends the
+// changes: before a query, on Commit, or when Flush is called. Rows are
+// inserted and updated before the rows that refer to them and deleted after
+// them. If the database supports it, a whole flush is sent as one batch.
 //
-// A transaction begins by itself with the first use; BEGIN reaches the database
-// when a statement has to. Commit and Rollback end it. After a commit objects
-// are expired, and read again when they are asked for. A flush that fails rolls
-// the transaction back at once, and the session says so until Rollback is
-// called: see [ErrPendingRollback].
+// A transaction begins automatically on first use; BEGIN is sent with the first
+// statement. Commit and Rollback end it. After a commit objects are expired,
+// and read again when next requested. A failed flush rolls the transaction back
+// at once, and the session returns errors until Rollback is called: see
+// [ErrPendingRollback].
 //
 // # States
 //
 // An object is transient until it is added, then pending until it is flushed,
-// then persistent. One that is deleted stays persistent until the flush, is
-// deleted until the transaction ends, and then detached, as are the objects of
-// a closed session.
+// then persistent. After Delete it stays persistent until the flush, is deleted
+// until the transaction ends, and then detached, as are the objects of a closed
+// session.
 //
-// A session holds its objects strongly: a change of an object that nobody else
-// holds must not be lost. Expunge and Close let them go.
+// A session holds strong references to its objects, because a change to an
+// object that nothing else holds must not be lost. Expunge and Close release
+// them.
 //
 // A session is used by one goroutine at a time.
 package orm

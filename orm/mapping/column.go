@@ -13,7 +13,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
-// Column is how a field is kept. It is immutable and safe for concurrent use.
+// Column maps a field to a column. It is immutable and safe for concurrent use.
 type Column struct {
 	// Name is the column's name.
 	Name string
@@ -21,7 +21,7 @@ type Column struct {
 	Field string
 	// Type is the field's type.
 	Type reflect.Type
-	// Index is the column's place among the table's.
+	// Index is the column's position in the table.
 	Index int
 	// PK says that the column is in the primary key.
 	PK bool
@@ -29,7 +29,7 @@ type Column struct {
 	Auto bool
 	// Version says that the column counts updates.
 	Version bool
-	// Default says that the server gives the value while the field is zero.
+	// Default says that the server sets the value while the field is zero.
 	Default bool
 	// Generated says that the database computes the value.
 	Generated bool
@@ -39,10 +39,10 @@ type Column struct {
 	Unique bool
 	// Nullable says that the field can hold NULL.
 	Nullable bool
-	// JSON says that the value is kept as JSON.
+	// JSON says that the value is stored as JSON.
 	JSON bool
-	// Array says that the field is a list that is kept as an array where the
-	// database has arrays, and as JSON where it has none.
+	// Array says that the field is a list that is stored as an array if the
+	// database has arrays, and otherwise as JSON.
 	Array bool
 	// References is what the column refers to, or nil.
 	References *Reference

@@ -1,4 +1,4 @@
-// Package mapping says how a struct is kept as a row of a table.
+// Package mapping maps structs to rows of tables.
 //
 //	type User struct {
 //		ID      int64                          // "id": the primary key
@@ -11,19 +11,16 @@
 //	}
 //
 // The table is named after the type in snake case, or by a method TableName of
-// it or of a pointer to it, which may put a schema and a dot in front. Columns
-// and embedded structs are those of package engine/scan, by the tag orm, or db
-// where there is no orm tag. The options behind the name are
+// the type or its pointer, whose result may start with a schema and a dot.
+// Columns and embedded structs are those of package engine/scan, by the tag
+// orm, or db if there is no orm tag. The options after the name are
 //
 //   - pk: the column is the primary key, or part of one in the order of the
 //     fields. Without any, the column "id" is.
-//   - auto: the database generates the key while it is zero. A single integer
-//     key that refers to no other table is so without being told.
-//   - noauto: the application gives the key, zero too.
-//   - version: the column counts the updates of the row, from 1, and guards
-//     against those that others made in between. An integer.
-//   - default: while the field is zero the server gives the value, which is
-//     read back. For a zero that is meant use a pointer or a sql.Null.
+//   - auto: the database generates the key while it is zero. This is the default for a single integer key that refers to no other table.
+//   - noauto: the application sets the key, which may be zero.
+//   - version: the column, an integer, counts the updates of the row from 1 and guards against concurrent ones.
+//   - default: while the field is zero the server sets the value, which is read back. To store an actual zero use a pointer or a sql.Null.
 //   - generated: the database computes the value, which is only read.
 //   - default:expression, generated:expression: the same, with the SQL for a
 //     table that is created by orm.CreateAll.
@@ -35,7 +32,7 @@
 //   - references:table.column: the column refers to another table, whose rows
 //     are written first and deleted last. The column may be left out if it is
 //     "id".
-//   - json: the value is kept as JSON.
+//   - json: the value is stored as JSON.
 //
 // # Relations
 //
@@ -50,7 +47,7 @@
 //
 //   - fk:column: the foreign key, in the order of the key joined by +. Without
 //     it, it is named after the field (belongs-to) or the type (others) and the
-//     key. ref:column is the other one of a table between two.
+//     key. ref:column is the other foreign key of an association table.
 //   - cascade:words joined by +: what goes on to the objects. save adds them
 //     with their owner, merge merges, delete deletes, expunge expunges and
 //     refresh expires them with it; all is these five. orphan deletes one that
@@ -59,6 +56,6 @@
 //     deletes it or lets go of it, by its own ON DELETE.
 //   - order:columns: the order of the objects; without it, that of their keys.
 //
-// A type is checked once, when it is first asked for; what is wrong with it is
-// an [*Error] that names type and field.
+// A type is checked once, on first use; a mistake is an [*Error] that names
+// type and field.
 package mapping

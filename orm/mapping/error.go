@@ -6,8 +6,8 @@ import (
 	"reflect"
 )
 
-// ErrUnknownField is matched by the name of a field, a column or a relation that a
-// type has not got.
+// ErrUnknownField means that a type has no field, column or relation of that
+// name.
 var ErrUnknownField = errors.New("there is no such field, column or relation")
 
 // Error says what is wrong with the mapping of a type.

@@ -28,7 +28,7 @@ var kinds = [...]string{"belongs-to", "has-one", "has-many", "many-to-many"}
 // String returns the word of the tag, such as "has-many".
 func (k Kind) String() string { return kinds[k] }
 
-// Cascade says which methods of a session go on to the objects of a relation.
+// Cascade says which methods of a session cascade to the objects of a relation.
 type Cascade uint8
 
 const (
@@ -38,7 +38,7 @@ const (
 	CascadeMerge
 	// CascadeDelete deletes them with the object.
 	CascadeDelete
-	// CascadeOrphan deletes one that is taken out of the relation.
+	// CascadeOrphan deletes an object that is removed from the relation.
 	CascadeOrphan
 	// CascadeExpunge expunges them with the object.
 	CascadeExpunge

@@ -11,10 +11,10 @@ import (
 	"unsafe"
 )
 
-// SetTemporary sets the column to a value that no row has, for the time until it
-// gets another one: NULL if it can be, otherwise one by chance. It reports false
-// if the column's type has none: a bool, a foreign key that can't be NULL, what
-// keeps itself in a way of its own.
+// SetTemporary sets the column to a value that no row has, until it gets its
+// final one: NULL if it is nullable, otherwise a random one. It reports false
+// if the column's type allows neither: a bool, a foreign key that can't be
+// NULL, a type with its own way of storing itself.
 func (c *Column) SetTemporary(obj unsafe.Pointer) bool {
 	switch {
 	case c.PK || c.Generated || c.ReadOnly || c.Version || c.JSON:

@@ -28,7 +28,7 @@ func equalUUID(t reflect.Type) func(a, b unsafe.Pointer) bool {
 }
 
 // CanonicalUUID returns a UUID as databases write it: in lower case, with four
-// hyphens and nothing around. Other text is returned in lower case.
+// hyphens and no braces. Other text is returned in lower case.
 func CanonicalUUID(s string) string {
 	const length = 36
 	if len(s) == length && strings.IndexFunc(s, isUpper) < 0 {
