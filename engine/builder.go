@@ -24,8 +24,8 @@ type (
 	}
 )
 
-// From makes a statement of what a query builder has built, or of a text: a
-// value with a method
+// From makes a statement from the output of a query builder, or from SQL text:
+// a value with a method
 //
 //	ToSql() (string, []any, error)                     // squirrel
 //	ToSQL() (string, []any, error)                     // goqu
@@ -34,8 +34,8 @@ type (
 //	Build(ctx context.Context) (string, []any, error)  // bob
 //
 // or a string, or a [Statement], which is returned as it is. Placeholders are
-// written anew for the database, as those of [Text] are. Of anything else From
-// makes a statement whose Render returns an error that names its type.
+// rewritten for the database, like those of [Text]. For anything else From
+// returns a statement whose Render returns an error that names the type.
 func From(builder any) Statement {
 	switch b := builder.(type) {
 	case Statement:

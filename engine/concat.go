@@ -8,10 +8,9 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
-// Concat returns a statement whose text is that of the parts one after the
-// other, separated by blanks, with the arguments of all. Each part may write its
-// parameters in a style of its own: they are brought together in the database's
-// form. Nil parts are left out.
+// Concat returns a statement that joins the SQL text of the parts, separated by
+// blanks, with the arguments of all. Each part may use its own style of
+// parameters: all are rewritten in the database's form. Nil parts are left out.
 func Concat(parts ...Statement) Statement { return concat(parts) }
 
 type concat []Statement

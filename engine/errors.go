@@ -60,16 +60,15 @@ type closedError struct{}
 func (closedError) Error() string        { return "closed" }
 func (closedError) Is(target error) bool { return target == ErrClosed }
 
-// TxAbortedError says that a statement was refused because an earlier one had
-// failed in the same transaction: by PostgreSQL, whatever the failure was; by
-// this package where the database may have ended the transaction because of it,
-// so that what comes after would be committed by itself. It matches
-// [ErrTxAborted].
+// TxAbortedError means that a statement was refused because an earlier one had
+// failed in the same transaction: by PostgreSQL, after any failure; by this
+// package if the database may have ended the transaction because of it, so that
+// later statements would be committed on their own. It matches [ErrTxAborted].
 type TxAbortedError struct {
 	// Cause is the error of the statement that failed first; nil if it is not
 	// known.
 	Cause error
-	// Err is what the database answered; nil if it was not asked.
+	// Err is the database's answer; nil if it was not asked.
 	Err error
 }
 

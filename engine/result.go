@@ -18,17 +18,18 @@ func newRows(src source) Rows[Row] {
 	return Rows[Row]{src: src, keep: true, read: func(s source) (Row, error) { return s.row(), nil }}
 }
 
-// ReturnsRows reports whether the statement returns rows, be it none. Reading
-// the rows of one that does not is an error that matches [ErrNoRows].
+// ReturnsRows reports whether the statement returns rows, possibly none.
+// Reading the rows of a statement that does not is an error that matches
+// [ErrNoRows].
 func (r *Result) ReturnsRows() bool { return r.outcome.Rows != nil }
 
-// RowsAffected returns the number of rows the statement changed, or returned
-// if it changed none; -1 if the database does not tell.
+// RowsAffected returns the number of rows the statement changed, or returned if
+// it changed none; -1 if the database does not report it.
 func (r *Result) RowsAffected() int64 { return r.outcome.Affected }
 
-// LastInsertID returns the key that the database generated for the row that
-// was inserted, for the first one of several. Not every database tells: with a
-// RETURNING clause the key is in the rows. See [backend.Features].
+// LastInsertID returns the key that the database generated for the inserted
+// row, the first one if there are several. Not every database reports it: with
+// a RETURNING clause the key is in the rows. See [backend.Features].
 func (r *Result) LastInsertID() (id int64, ok bool) { return r.outcome.LastID, r.outcome.HasLastID }
 
 // Freeze returns a copy of the whole result that yields new results starting at

@@ -51,7 +51,7 @@ func (c *columns) find(fits func(name string) bool) (at, found int) {
 	return at, found
 }
 
-// A Row is one row of an answer. The zero Row has no columns. A Row is
+// A Row is one row of a result. The zero Row has no columns. A Row is
 // immutable, outlives the result it came from, and is safe for concurrent use.
 type Row struct {
 	columns *columns
@@ -77,8 +77,8 @@ func (r Row) Keys() []string {
 
 // Scan copies the values into what dest points to, one per column, with the
 // conversions of [database/sql.Rows.Scan] and those of the database's driver.
-// NULL goes into a pointer, a [database/sql.Null] or another Scanner, or an
-// any; elsewhere it is an error.
+// NULL can be read into a pointer, a [database/sql.Null] or another Scanner, or
+// an any; elsewhere it is an error.
 func (r Row) Scan(dest ...any) error {
 	if len(dest) != r.Len() {
 		return fmt.Errorf("engine: scan: %d destinations for %d columns", len(dest), r.Len())
@@ -111,10 +111,9 @@ func (r Row) At(i int) (any, error) {
 	return values[i], nil
 }
 
-// Get returns the value of the column of that name: exactly that, or the only
-// one that differs by case alone. The error of a name that no column has
-// matches [ErrUnknownColumn], that of one that several have
-// [ErrAmbiguousColumn].
+// Get returns the value of the column of that name, or else of the only column
+// whose name differs just in case. If there is none, the error matches
+// [ErrUnknownColumn]; if there are several, [ErrAmbiguousColumn].
 func (r Row) Get(name string) (any, error) {
 	if r.columns == nil {
 		return nil, fmt.Errorf("%w: %q; the row is empty", ErrUnknownColumn, name)

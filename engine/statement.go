@@ -9,7 +9,7 @@ import (
 )
 
 // A Statement is anything that can be written in a database's SQL: a [Text], a
-// query of package orm, or a builder taken over by [From].
+// query of package orm, or a query builder's output, by [From].
 type Statement interface {
 	// Render returns the statement in the dialect's syntax, with its arguments
 	// in the order of its placeholders. It is safe for concurrent use.

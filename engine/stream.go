@@ -2,9 +2,9 @@ package engine
 
 import "fmt"
 
-// A Stream is the answer to a statement, of which one window of rows is in
-// memory. It has the methods of a [Rows] of its rows. It holds a connection
-// until its last row was read or it is closed, which it has to be:
+// A Stream is the result of a statement, with one window of rows in memory. It
+// has the methods of [Rows]. It holds a connection until its last row is read
+// or it is closed, which it has to be:
 //
 //	stream, err := eng.Stream(ctx, engine.Text("SELECT … FROM big"))
 //	…
@@ -21,7 +21,7 @@ func newStream(d *Dialect, c Cursor, window int) *Stream {
 	return &Stream{Rows: newRows(src)}
 }
 
-// A StreamOption changes how a [Stream] is read.
+// A StreamOption configures how a [Stream] is read.
 type StreamOption interface{ applyStream(c *streamConfig) error }
 
 type streamOptionFunc func(c *streamConfig) error
@@ -50,8 +50,8 @@ func newStreamConfig(opts []StreamOption) (streamConfig, error) {
 	return c, nil
 }
 
-// WithWindow sets how many rows a stream reads at a time: 1,000 by default,
-// from 1 to 16,777,216.
+// WithWindow sets how many rows a stream reads at once: 1,000 by default, from
+// 1 to 16,777,216.
 func WithWindow(rows int) StreamOption {
 	return streamOptionFunc(func(c *streamConfig) error {
 		if rows < 1 || rows > maxWindow {

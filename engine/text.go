@@ -10,8 +10,8 @@ import (
 // Params are the arguments of a [Text] by the names of its parameters.
 type Params map[string]any
 
-// TextStatement is a statement in SQL; see [Text]. It is immutable and safe
-// for concurrent use.
+// TextStatement is a statement given as SQL text; see [Text]. It is immutable
+// and safe for concurrent use.
 type TextStatement struct {
 	text string
 	args []any
@@ -26,13 +26,13 @@ type TextStatement struct {
 //
 // Named arguments are one [Params], any number of [sql.Named], or a struct,
 // whose fields have the names that package scan gives them. A list in IN
-// becomes as many parameters as it has elements; an empty one is an error. What
-// looks like a parameter in a string, a name in quotes, a comment or a cast is
-// none. On PostgreSQL the operators ?, ?| and ?& are told from a parameter: see
-// docs/engine.md.
+// becomes as many parameters as it has elements; an empty one is an error. Text
+// that looks like a parameter in a string, a quoted name, a comment or a cast
+// is not one. On PostgreSQL the operators ?, ?| and ?& are distinguished from
+// parameters: see docs/engine.md.
 //
-// A parameter without an argument, an argument without a parameter, and styles
-// that are mixed are errors of the statement's use; they name the parameter and
+// A parameter without an argument, an argument without a parameter, and mixed
+// styles are errors when the statement is used; they name the parameter and
 // show no argument.
 func Text(text string, args ...any) *TextStatement {
 	return &TextStatement{text: text, args: args}

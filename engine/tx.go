@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Tx is a transaction, or a savepoint inside of one, on a [Conn]. It ends
-// with Commit, Rollback or Close, or with the transaction around it. Then its
+// A Tx is a transaction, or a savepoint inside one, on a [Conn]. It ends with
+// Commit, Rollback or Close, or with the transaction around it. After that its
 // methods return an error that matches [ErrTransactionClosed].
 //
 // A Tx is used by one goroutine at a time, as its connection is.
@@ -61,12 +61,12 @@ func (c *Conn) nest(ctx context.Context) (*Tx, error) {
 	return inner, nil
 }
 
-// Commit commits the transaction, or keeps what was done since the savepoint.
-// Savepoints inside of it end with it. A transaction is over whatever is
-// returned; if its commit was sent and the answer lost, the error matches
+// Commit commits the transaction, or keeps the work since the savepoint.
+// Savepoints inside it end with it. A transaction ends whatever Commit returns;
+// if the commit was sent and its answer lost, the error matches
 // [fault.ErrCommitUnknown]; if the database has rolled it back, because a
-// statement in it had failed, [ErrTxAborted]. A savepoint whose commit fails can
-// still be rolled back.
+// statement in it had failed, [ErrTxAborted]. A savepoint whose commit fails
+// can still be rolled back.
 func (t *Tx) Commit(ctx context.Context) error {
 	if err := t.check("commit"); err != nil {
 		return err
@@ -106,8 +106,8 @@ func (t *Tx) release(ctx context.Context) error {
 // aborted is what a transaction answers that the database may have ended.
 func (t *Tx) aborted() error { return &TxAbortedError{Cause: t.failed} }
 
-// Rollback undoes the transaction, or what was done since the savepoint, and
-// ends it, whatever is returned.
+// Rollback undoes the transaction, or the work since the savepoint, and ends
+// it, whatever Rollback returns.
 func (t *Tx) Rollback(ctx context.Context) error {
 	if err := t.check("rollback"); err != nil {
 		return err
@@ -137,8 +137,8 @@ func (t *Tx) rollback(ctx context.Context) error {
 // rollbackTimeout bounds a rollback whose context is over.
 const rollbackTimeout = 5 * time.Second
 
-// Close rolls the transaction back if it has not ended, also when ctx is over.
-// It is meant to be deferred: after Commit it does nothing.
+// Close rolls the transaction back if it has not ended, even if ctx has ended.
+// Defer it: after Commit it does nothing.
 func (t *Tx) Close(ctx context.Context) error {
 	if t.ended || t.managed() {
 		return nil

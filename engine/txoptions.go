@@ -47,7 +47,7 @@ func WithIsolation(level sql.IsolationLevel) TxOption {
 }
 
 // WithReadOnly makes transactions read-only: the database refuses a write. On
-// SQLite they do not wait for the one transaction that writes.
+// SQLite they do not wait for the writing transaction.
 func WithReadOnly() TxOption {
 	return txOptionFunc(func(c *txConfig) error {
 		c.ReadOnly = true
@@ -55,9 +55,9 @@ func WithReadOnly() TxOption {
 	})
 }
 
-// WithAutocommit is an option of [Engine.Connect]: no transaction begins by
-// itself on the connection, and a statement outside of one is committed at
-// once. It is for statements that can't run in a transaction.
+// WithAutocommit is an option of [Engine.Connect]: no transaction begins
+// automatically on the connection, and a statement outside one is committed at
+// once. Use it for statements that can't run in a transaction.
 func WithAutocommit() TxOption {
 	return txOptionFunc(func(c *txConfig) error {
 		c.autocommit = true

@@ -113,7 +113,7 @@ func (t *Tx) join(ctx context.Context, o backend.TxOptions, fn func(context.Cont
 	return err
 }
 
-// RunNested performs fn in a savepoint, which is rolled back if fn returns an
+// RunNested runs fn in a savepoint, which is rolled back if fn returns an
 // error, panics, or ends its goroutine, and released otherwise.
 func (t *Tx) RunNested(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
 	inner, err := t.BeginNested(ctx)
