@@ -19,36 +19,35 @@ var ErrCommitUnknown = fault.ErrCommitUnknown
 // [runtime.Goexit] instead of a return.
 var ErrAborted = errors.New("sessionproxy: call ended by a panic or runtime.Goexit")
 
-// Call describes one operation on its way through a chain and, once
-// performed, what came of it.
+// Call describes one operation on its way through a chain and, once performed,
+// its outcome.
 //
 // A Call belongs to the goroutine that runs it: its methods and fields are not
 // safe for concurrent use, except where noted. Calls are pooled: no reference
-// may be kept after the call is finished.
+// may be kept after the call has ended.
 type Call struct {
 	// Op is the operation.
 	Op Op
 	// Level is the layer the call belongs to.
 	Level Level
-	// Scope says whether a repetition gets another connection.
+	// Scope says whether a retry gets another connection.
 	Scope Scope
 	// InTx says that the call runs inside an open transaction.
 	InTx bool
-	// Marks are what the caller declared through the context.
+	// Marks are the caller's declarations through the context.
 	Marks Marks
-	// Target is the database; nil if nothing is known of it. While the call is
-	// performed it may be replaced by what the connection says: what its server
-	// is, and which of several hosts it is.
+	// Target is the database; nil if nothing is known about it. While the call
+	// runs it may be replaced by what the connection reports: the kind of
+	// server, and which of several hosts.
 	Target *Target
-	// Parent is the call at work above this one: the unit of work it belongs
-	// to, or the call of a handle of which this one is a step; or nil.
+	// Parent is the enclosing call: the unit of work it belongs to, or the
+	// handle's call of which this one is a step; or nil.
 	Parent *Call
 	// Text is the SQL text; empty for operations without one. An interceptor
-	// may change it before it calls next, if the call is not of a prepared
-	// statement.
+	// may change it before it calls next, unless Prepared is set.
 	Text string
-	// Prepared says that the statement was prepared before, or that Text stands for
-	// another one: a change of Text has no effect, or does harm.
+	// Prepared says that the statement was prepared earlier, or that Text
+	// stands for another text: changing Text then has no effect, or does harm.
 	Prepared bool
 	// Sent is the SQL text that Text stood for when an attempt failed, where that is
 	// not Text itself: the name of a prepared statement, or what a [pgx.QueryRewriter]
@@ -58,11 +57,11 @@ type Call struct {
 	Sent string
 	// Args are the statement's arguments.
 	Args Args
-	// BatchSize is the number of statements of a batch, or of rows of a COPY
-	// where known before; 0 otherwise.
+	// BatchSize is the number of statements in a batch, or of rows of a COPY if
+	// known in advance; 0 otherwise.
 	BatchSize int
-	// Restartable says that the source of an [OpCopy] can be read from its
-	// start again; without it the call is never repeated.
+	// Restartable says that the source of an [OpCopy] can be read again from
+	// its start; without it the call is never retried.
 	Restartable bool
 
 	// RowsAffected is the number of rows a statement changed; -1 until known.
@@ -109,8 +108,8 @@ const (
 	handlersDone                    // the handlers are through, the result is with the caller
 )
 
-// Idempotent reports that repeating the call is harmless: by its operation or
-// by a mark of the caller.
+// Idempotent reports whether running the call again is harmless, by its
+// operation or by a mark of the caller.
 func (c *Call) Idempotent() bool {
 	return c.Marks.Idempotent || c.Marks.ReadOnly || c.Op.ReadsOnly()
 }
@@ -134,11 +133,11 @@ func (c *Call) Step() bool {
 	return c.Parent != nil && c.Parent.Op != OpTransaction && c.Parent.Level == c.Level
 }
 
-// IsEntry reports that the call comes from outside to work on the database, as
-// against one that is part of another call: a statement inside a unit of work
-// or a transaction, a step, a method of a session. Calls that open, take or
-// return a connection, or that end or divide a transaction, are not work by
-// themselves. Limits and hedges act on entries alone.
+// IsEntry reports whether the call enters from outside to do work on the
+// database, rather than as part of another call: a statement inside a unit of
+// work or a transaction, a step, a method of a session. Calls that open, take
+// or return a connection, or that end or divide a transaction, are not work in
+// themselves. Limits and hedges act only on entries.
 func (c *Call) IsEntry() bool {
 	if c.Level != LevelStatement || c.InTx {
 		return false
@@ -164,13 +163,13 @@ func (c *Call) Judge(ctx context.Context, err error, phase fault.Phase, progress
 	return c.verdict
 }
 
-// Fault returns the error that decided the verdict of the current attempt where
-// the error that the call returns does not hold it; otherwise nil: so it is of a
-// unit of work whose function returns an error of its own.
+// Fault returns the error that decided the verdict of the current attempt if
+// the call returns an error that does not wrap it, such as a unit of work whose
+// function returns its own error; otherwise nil.
 func (c *Call) Fault() error { return c.fault }
 
-// Final reports whether what the call has done may stand, whatever error it
-// returns: no verdict on it allows a retry, and it must not be performed again.
+// Final reports whether the call's work may be permanent, whatever error it
+// returns: then no verdict allows a retry, and it must not run again.
 func (c *Call) Final() bool { return c.final }
 
 // causeOf returns why ctx has ended, or nil. A driver hands the deadline to the
@@ -210,8 +209,8 @@ func (c *Call) Verdict(err error) fault.Verdict {
 	return c.verdict
 }
 
-// Event reports e to everyone who registered with [Call.OnEvent]. It costs
-// nothing when nobody did.
+// Event reports e to all listeners registered with [Call.OnEvent]. It costs
+// nothing if there are none.
 func (c *Call) Event(e Event) {
 	if heir := c.heir.Load(); heir != nil {
 		heir.Event(e) // an interceptor that ran in a fork knows the fork
@@ -227,11 +226,11 @@ func (c *Call) Event(e Event) {
 	}
 }
 
-// OnEvent registers a function for the events of interceptors further in. It
-// is called until the finish hook that was registered next, normally by the
-// same interceptor, has run, or the attempt in which it was registered has
-// failed. On forks of the call it is called from several goroutines, one at a
-// time. It must not block, least of all wait for the end of the call.
+// OnEvent registers a listener for the events of interceptors further in. It is
+// called until the finish hook registered next, normally by the same
+// interceptor, has run, or the attempt in which it was registered has failed.
+// For forks of the call it is called from several goroutines, one at a time. It
+// must not block, least of all wait for the end of the call.
 func (c *Call) OnEvent(listen func(Event)) { c.hooks = append(c.hooks, hook{listen: listen}) }
 
 // Watch is [Call.OnEvent] and [Call.OnFinish] in one, for less: listen is called
@@ -240,8 +239,8 @@ func (c *Call) Watch(listen func(Event), finish func(err error)) {
 	c.hooks = append(c.hooks, hook{finish: finish, listen: listen})
 }
 
-// Observed reports whether anyone listens to events, for those whose making
-// costs something.
+// Observed reports whether there are listeners, for events that are expensive
+// to create.
 func (c *Call) Observed() bool {
 	for i := range c.hooks {
 		if c.hooks[i].listen != nil {

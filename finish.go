@@ -2,14 +2,13 @@ package sessionproxy
 
 import "context"
 
-// OnFinish registers a function that runs exactly once when the call, or the
-// attempt it was registered in, is over: for a call without a result of its
-// own before the handler returns to the caller, for one that opened rows when
-// they are closed, for BEGIN when the transaction ends. It gets the error with
-// which the call or attempt ended, nil, or [ErrAborted]. Hooks run in reverse
-// order of their registration, also when the caller's context is cancelled and
-// when a handler panics; for rows, on the goroutine that closes them. A hook
-// must not panic or block.
+// OnFinish registers a function that runs exactly once, when the call, or the
+// attempt it was registered in, ends: for a call without an open result before
+// the handler returns to the caller, for one that opened rows when they are
+// closed, for BEGIN when the transaction ends. It gets the error with which the
+// call or attempt ended, nil, or [ErrAborted]. Hooks run in reverse order of
+// registration, even if the caller's context is cancelled or a handler panics;
+// for rows, on the goroutine that closes them. A hook must not panic or block.
 func (c *Call) OnFinish(finish func(err error)) { c.hooks = append(c.hooks, hook{finish: finish}) }
 
 // Open reports whether the operation left a result open that is finished
@@ -80,7 +79,7 @@ func (c *Call) Try(ctx context.Context, next Handler) error {
 	return err
 }
 
-// Attempt returns the number of the attempt at work, from 1.
+// Attempt returns the number of the current attempt, from 1.
 func (c *Call) Attempt() int { return max(c.attempt, 1) }
 
 // Retried reports whether the call runs under an interceptor that may repeat

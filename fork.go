@@ -1,13 +1,12 @@
 package sessionproxy
 
-// Fork returns a copy of the call for a concurrent attempt, with hooks and a
-// result of its own, or false if the operation can't be performed twice at
-// once. The copy is run on any one goroutine with [Call.Try]; then the
-// goroutine that runs the original passes it to [Call.Adopt] or [Call.Abandon],
-// one of which it must. Events of the copy reach the original's listeners, one
-// at a time.
+// Fork returns a copy of the call for a concurrent attempt, with its own hooks
+// and result, or false if the operation can't run twice at once. Run the copy
+// on any one goroutine with [Call.Try]; then the goroutine that runs the
+// original must pass it to either [Call.Adopt] or [Call.Abandon]. Events of the
+// copy reach the original's listeners, one at a time.
 //
-// The original must not be performed itself once it has been forked.
+// Once forked, the original must not run itself.
 func (c *Call) Fork() (*Call, bool) {
 	f, ok := c.performer.(forker)
 	if !ok {
@@ -38,9 +37,9 @@ func (c *Call) forkEvent(e Event) {
 	c.Event(e)
 }
 
-// Adopt makes the successful outcome of fork the call's own: its hooks, its
-// listeners, its result, its counts. An open result of the fork finishes the
-// call when it ends.
+// Adopt makes the successful outcome of fork the call's own: its hooks,
+// listeners, result and counts. An open result of the fork ends the call when
+// it ends.
 func (c *Call) Adopt(fork *Call) {
 	c.performer.(forker).Adopt(fork.performer)
 	c.RowsAffected, c.RowsReturned = fork.RowsAffected, fork.RowsReturned
@@ -55,8 +54,8 @@ func (c *Call) Adopt(fork *Call) {
 	}
 }
 
-// Abandon ends a fork that lost: its open result is thrown away and its hooks
-// run with err.
+// Abandon ends a fork that lost: its open result is discarded and its hooks run
+// with err.
 func (c *Call) Abandon(fork *Call, err error) {
 	fork.discard()
 	fork.unwind(0, err)

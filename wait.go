@@ -16,8 +16,8 @@ type Holding interface {
 	Resume(ctx context.Context, call *Call) error
 }
 
-// Hold is [Call.OnFinish] for what an interceptor holds for the call until it
-// ends: finish gives it back. It is not called if [Call.Wait] could not take it
+// Hold is [Call.OnFinish] for something an interceptor holds for the call until
+// it ends: finish returns it. It is not called if [Call.Wait] could not take it
 // again.
 func (c *Call) Hold(h Holding, finish func(err error)) {
 	c.hooks = append(c.hooks, hook{finish: finish, holding: h})
