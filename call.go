@@ -125,10 +125,10 @@ func (c *Call) Unit() *Call {
 	return nil
 }
 
-// Step reports that the call is a step of a call of the same chain above it,
-// such as the dialling of a connection that a statement waits for: what is
-// counted, limited or repeated for the call above must not be so for the step.
-// A call inside a unit of work is no step.
+// Step reports whether the call is a step of an enclosing call of the same
+// chain, such as dialling a connection that a statement waits for: whatever is
+// counted, limited or retried for the enclosing call must not be for the step.
+// A call inside a unit of work is not a step.
 func (c *Call) Step() bool {
 	return c.Parent != nil && c.Parent.Op != OpTransaction && c.Parent.Level == c.Level
 }
@@ -193,9 +193,9 @@ func causeOf(ctx context.Context) error {
 // timerLag is how late a timer may be on a machine that is very busy.
 const timerLag = 100 * time.Millisecond
 
-// Verdict returns what err, with which the call or its current attempt
-// failed, means. It is computed once per attempt, by the attachment where that
-// saw the error, and here for an error that never reached one.
+// Verdict returns the meaning of err, with which the call or its current
+// attempt failed. It is computed once per attempt: by the attachment if it saw
+// the error, otherwise here.
 func (c *Call) Verdict(err error) fault.Verdict {
 	if err == nil {
 		return fault.Of(nil, fault.Situation{})
@@ -233,8 +233,8 @@ func (c *Call) Event(e Event) {
 // must not block, least of all wait for the end of the call.
 func (c *Call) OnEvent(listen func(Event)) { c.hooks = append(c.hooks, hook{listen: listen}) }
 
-// Watch is [Call.OnEvent] and [Call.OnFinish] in one, for less: listen is called
-// until finish runs.
+// Watch registers listen and finish together, at lower cost than calling
+// [Call.OnEvent] and [Call.OnFinish]: listen is called until finish runs.
 func (c *Call) Watch(listen func(Event), finish func(err error)) {
 	c.hooks = append(c.hooks, hook{finish: finish, listen: listen})
 }

@@ -93,7 +93,7 @@ func (c Chain) Then(core Handler) Handler {
 	return core
 }
 
-// Admit asks every interceptor that is an [Admitter], outermost first, and
+// Admit calls every interceptor that is an [Admitter], outermost first, and
 // returns the first refusal, or nil.
 func (c Chain) Admit(ctx context.Context, call *Call) error {
 	for _, a := range c.admitters {

@@ -12,7 +12,7 @@ import "context"
 func (c *Call) OnFinish(finish func(err error)) { c.hooks = append(c.hooks, hook{finish: finish}) }
 
 // Open reports whether the operation left a result open that is finished
-// later. An interceptor may ask after next returned without an error.
+// later. An interceptor may call it after next has returned without an error.
 func (c *Call) Open() bool { return c.open }
 
 // hand gives the open result to the caller, unless it has ended meanwhile. A
@@ -64,9 +64,9 @@ func (c *Call) discard() {
 }
 
 // Try runs next as one attempt of the call. Hooks that handlers further in
-// register belong to the attempt: when it fails they run, with its error,
-// before Try returns; when it succeeds they stay with the call and run at its
-// end. An interceptor that may repeat a call makes every attempt through Try.
+// register belong to the attempt: if it fails they run, with its error, before
+// Try returns; if it succeeds they stay with the call and run at its end. An
+// interceptor that may retry a call makes every attempt through Try.
 func (c *Call) Try(ctx context.Context, next Handler) error {
 	c.attempt++
 	c.judged, c.fault = false, nil
@@ -82,6 +82,6 @@ func (c *Call) Try(ctx context.Context, next Handler) error {
 // Attempt returns the number of the current attempt, from 1.
 func (c *Call) Attempt() int { return max(c.attempt, 1) }
 
-// Retried reports whether the call runs under an interceptor that may repeat
-// it, even if this is the first attempt.
+// Retried reports whether the call runs under an interceptor that may retry it,
+// even if this is the first attempt.
 func (c *Call) Retried() bool { return c.attempt > 0 }

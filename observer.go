@@ -34,7 +34,7 @@ type observingBystander struct {
 	Bystander
 }
 
-// Observers returns the chain of those interceptors that are [Observer]s, in
+// Observers returns the chain of the interceptors that are an [Observer], in
 // order.
 func (c Chain) Observers() Chain {
 	var links []Interceptor
@@ -46,7 +46,8 @@ func (c Chain) Observers() Chain {
 	return NewChain(links...)
 }
 
-// Actors returns those links that are no [Observer]s: they may act on calls.
+// Actors returns the interceptors that are not an [Observer]: they may act on
+// calls.
 func (c Chain) Actors() []Interceptor {
 	var links []Interceptor
 	for _, link := range c.links {

@@ -23,12 +23,12 @@ func (c *Call) Hold(h Holding, finish func(err error)) {
 	c.hooks = append(c.hooks, hook{finish: finish, holding: h})
 }
 
-// Wait calls wait, which waits for something else than the database, such as the
-// outcome of a probe. What interceptors further out hold for the call is given
-// back meanwhile, so that a call that waits starves nobody, and is taken again
-// afterwards. Wait returns the error of wait, or the one with which something
-// could not be taken again. What is held for the unit of work around the call
-// stays held, and a fork gives back only what is its own.
+// Wait calls wait, which waits for something other than the database, such as
+// the outcome of a probe. Whatever interceptors further out hold for the call
+// is returned meanwhile, so that a waiting call starves nobody, and is taken
+// again afterwards. Wait returns the error of wait, or the error of taking
+// something again. Whatever is held for the unit of work around the call stays
+// held, and a fork returns only what is its own.
 //
 // A call that holds a connection must not wait: others may wait for the
 // connection.
