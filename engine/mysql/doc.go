@@ -1,5 +1,5 @@
-// Package mysql is the dialect of MySQL and MariaDB for package engine, on
-// github.com/go-sql-driver/mysql. It is imported for its side effect:
+// Package mysql is the MySQL and MariaDB dialect for package engine, on
+// github.com/go-sql-driver/mysql. Import it for its side effect:
 //
 //	import _ "github.com/sessionproxy/sessionproxy/engine/mysql"
 //
@@ -11,7 +11,7 @@
 //	mariadb://user:password@host/database
 //	mysql://user@%2Frun%2Fmysqld%2Fmysqld.sock/database
 //
-// The two schemes mean the same: the server tells which it is. Parameters, with
+// Both schemes mean the same: the server reports which it is. Parameters, with
 // their defaults:
 //
 //	tls=preferred            false, preferred, true or skip-verify
@@ -29,21 +29,21 @@
 //
 // An UPDATE counts the rows it matched (clientFoundRows), as on other
 // databases. Times are read and written as UTC, and the session's time zone is
-// UTC. A statement with arguments is prepared once per connection, so that it
-// costs one round trip when it comes again, and its arguments never become part
-// of the SQL text.
+// UTC. A statement with arguments is prepared once per connection, so that
+// running it again costs one round trip, and its arguments never become part of
+// the SQL text.
 //
 // # Giving up
 //
 // A statement whose context ends is ended on the server too, by KILL on another
-// connection. The driver alone would close the connection, and the server go on
-// to the end of a long write.
+// connection. The driver alone would close the connection, and the server would
+// carry on to the end of a long write.
 //
 // # Streams
 //
-// Rows are not buffered: they are read from the network as they are asked for.
-// A stream of the engine that is closed early costs its connection, because the
+// Rows are not buffered: they are read from the network as you ask for them.
+// Closing a stream of the engine early costs its connection, because the
 // protocol has no other way to stop the server. On a connection that the caller
-// holds, whose transaction would be lost with it, the query is killed by a
-// second connection, and what is on the way is read.
+// holds, whose transaction would be lost with it, a second connection kills the
+// query, and the rows already sent are read.
 package mysql

@@ -1,5 +1,5 @@
-// Package postgres is the dialect of PostgreSQL for package engine, on pgx
-// itself, not on database/sql. It is imported for its side effect:
+// Package postgres is the PostgreSQL dialect for package engine, on pgx itself,
+// not on database/sql. Import it for its side effect:
 //
 //	import _ "github.com/sessionproxy/sessionproxy/engine/postgres"
 //
@@ -32,32 +32,33 @@
 //
 // # Types
 //
-// Arguments and rows travel in PostgreSQL's binary formats as far as pgx knows
-// them. Read without a type, json and jsonb are texts, uuid and numeric are
-// strings, exact to the last digit, arrays are []any, and what has no Go type
-// of its own is the text that PostgreSQL would print.
+// Arguments and rows are sent in PostgreSQL's binary formats as far as pgx
+// knows them. Read without a type, json and jsonb are text, uuid and numeric
+// are exact strings, arrays are []any, and values without a Go type are the
+// text that PostgreSQL would print.
 //
 // # Streams
 //
-// A stream of a SELECT is a cursor, from which a window of rows is fetched at a
-// time, in the open transaction or in one of its own. Stopping it closes the
-// cursor. Other statements that return rows are read as they come.
+// A stream of a SELECT is a cursor, from which one window of rows is fetched at
+// a time, in the open transaction or its own. Stopping it closes the cursor.
+// Rows of other statements are read as they arrive.
 //
 // # Batches
 //
 // [engine.Executor].ExecuteBatch and ExecuteMany send all statements in one
 // round trip, and one more for those that a connection has not prepared yet.
 //
-// In a transaction, 256 or more rows of the same INSERT … VALUES ($1, $2, …), with
-// RETURNING or without, become one INSERT … SELECT … FROM unnest(…) ORDER BY the
-// arguments' place, if the columns are of PostgreSQL's common types: that takes
-// less than half of the time, and still gives one outcome for each. It is sent
-// within a savepoint. Should a row be refused, or skipped by a trigger, the
-// statements are sent again as they are. Triggers for each statement fire once.
+// In a transaction, 256 or more rows of the same INSERT … VALUES ($1, $2, …),
+// with or without RETURNING, become one INSERT … SELECT … FROM unnest(…) ORDER
+// BY the arguments' position, if the columns have PostgreSQL's common types:
+// that takes less than half the time, and still yields one outcome per row. It
+// is sent in a savepoint. If a row is refused, or skipped by a trigger, the
+// original statements are sent instead. Statement-level triggers fire once.
 //
-// So do 64 or more of the same UPDATE … SET a = $1, … WHERE id = $2 AND …, or
-// DELETE like it, without RETURNING, if no two of them have the same keys: those
-// columns behind WHERE, integers, texts or UUIDs, that are not assigned. Rows
-// are locked in the order of the statements before the first is changed. Should
-// a statement find no row, they are sent again as they are.
+// The same happens to 64 or more executions of the same UPDATE … SET a = $1, …
+// WHERE id = $2 AND …, or a similar DELETE, without RETURNING, if no two of
+// them have the same keys: the integer, text or UUID columns in WHERE that are
+// not assigned. Rows are locked in the order of the statements before the first
+// is changed. If a statement finds no row, the original statements are sent
+// instead.
 package postgres

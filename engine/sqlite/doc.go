@@ -1,6 +1,5 @@
-// Package sqlite is the dialect of SQLite for package engine, on
-// modernc.org/sqlite, which needs no C compiler. It is imported for its side
-// effect:
+// Package sqlite is the SQLite dialect for package engine, on
+// modernc.org/sqlite, which needs no C compiler. Import it for its side effect:
 //
 //	import _ "github.com/sessionproxy/sessionproxy/engine/sqlite"
 //
@@ -12,7 +11,8 @@
 //	sqlite:/absolute/path.db   or sqlite:////absolute/path.db
 //	sqlite::memory:
 //
-// Three slashes mean what they mean to SQLAlchemy. Parameters, with their defaults:
+// Three slashes mean the same as in SQLAlchemy. Parameters, with their
+// defaults:
 //
 //	busy_timeout=5s      how long to wait for a lock of another process
 //	journal_mode=wal     delete, truncate, persist, memory, wal or off
@@ -26,17 +26,17 @@
 //
 // SQLite lets one connection write at a time. So a database in a file has one
 // connection for writing, whose transactions begin IMMEDIATE and so never fail
-// halfway for a lock they can't get, and a pool of connections that only read,
-// which do not wait for it. A transaction that is not declared read-only uses
-// the writer; so does a statement of the engine that is not certain to read
-// only. Waiting for the writer counts as waiting for the pool.
+// halfway because they can't get a lock, and a pool of connections that only
+// read and do not wait for it. A transaction that is not declared read-only
+// uses the writer; so does a statement of the engine that is not certain to
+// only read. Waiting for the writer counts as waiting for the pool.
 //
-// A database in memory is one connection, which serves everyone in turn: a
-// statement of the engine waits for the transaction that is open.
+// A database in memory has one connection, which serves all callers in turn: a
+// statement of the engine waits for the open transaction.
 //
 // # Types
 //
 // Times are stored as text in UTC, with nanoseconds, so that they sort and
 // SQLite's own functions understand them. A column declared DATE, DATETIME or
-// TIMESTAMP gives a time.Time; one declared BOOL or BOOLEAN a bool.
+// TIMESTAMP yields a time.Time, one declared BOOL or BOOLEAN a bool.
 package sqlite
