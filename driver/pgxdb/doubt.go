@@ -62,7 +62,8 @@ func goesOn(in *unit.State, tag pgconn.CommandTag) bool {
 	if text == "COMMIT" {
 		in.MarkUnsure() // by a name that reads like another statement, perhaps
 	}
-	return text != "" && text != "RELEASE" && keepsTx(text) // by RELEASE CockroachDB may commit
+	// By RELEASE CockroachDB may commit.
+	return text != "RELEASE" && sqltext.TxEffectOf(sqltext.PostgreSQL, text) == sqltext.TxNeutral
 }
 
 // clear takes back the doubts.

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -110,9 +111,20 @@ func (w *world) perform(s *session, sql string) reply {
 		w.undo(s, t, f)
 		return reply{fault: f}
 	}
-	r := reply{fault: f, rows: t.rows, tag: strings.ToUpper(strings.Fields(sql)[0])}
+	r := reply{fault: f, rows: t.rows, tag: tagOf(t, sql)}
 	w.succeed(s, t, id, &r)
 	return r
+}
+
+// tagOf returns what PostgreSQL says it has done for a text.
+func tagOf(t text, sql string) string {
+	switch t.kind {
+	case commits, chains:
+		return "COMMIT"
+	case rollsBack:
+		return "ROLLBACK"
+	}
+	return strings.ToUpper(strings.Fields(cmp.Or(t.sql, sql))[0])
 }
 
 // undo is what a fault does to the transaction.
