@@ -64,7 +64,7 @@ func Describe(d sqltext.Dialect, u Use, text string) Description {
 		out.Summary = strings.TrimSpace("PREPARE " + a.Summary)
 	}
 	if u != UseAlone && a.HasParameters {
-		out.Text = text
+		out.Text = strings.ToValidUTF8(text, "\uFFFD") // attributes have to be UTF-8
 	}
 	return out
 }

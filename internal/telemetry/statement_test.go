@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/attach"
@@ -70,3 +71,17 @@ func TestUseOf(t *testing.T) {
 type nothing struct{}
 
 func (nothing) Do(context.Context, *sp.Call) error { return nil }
+
+// TestWhatIsToldIsUTF8 holds that a text in another encoding makes no attribute
+// that a collector has to refuse.
+func TestWhatIsToldIsUTF8(t *testing.T) {
+	t.Parallel()
+	for u := range telemetry.Uses {
+		got := telemetry.Describe(sqltext.SQLite, telemetry.Use(u), "SELECT * FROM \"caf\xe9\" WHERE id = ? AND name = 'caf\xe9'")
+		for _, text := range []string{got.Summary, got.Text, got.Sanitized} {
+			if !utf8.ValidString(text) {
+				t.Errorf("use %d: %q", u, text)
+			}
+		}
+	}
+}
