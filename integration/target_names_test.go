@@ -272,3 +272,20 @@ func TestTheTargetIsWhatBunsDriverDials(t *testing.T) {
 		})
 	}
 }
+
+// TestAValueThatTheDriverRefusesIsNotShown holds for what may be the rest of a
+// password with a blank in it.
+func TestAValueThatTheDriverRefusesIsNotShown(t *testing.T) {
+	setEnvironment(t, nil)
+	for _, key := range []string{"sslmode", "port", "hostaddr", "connect_timeout", "client_encoding", "datestyle", "target_session_attrs", "binary_parameters"} {
+		db := must(sqldb.Open("postgres", "host=127.0.0.1 port=1 user=app password=two "+key+"=w0rds dbname=shop", sp.Chain{}))
+		err := db.PingContext(t.Context())
+		if err == nil || strings.Contains(err.Error(), "w0rds") {
+			t.Errorf("%s: %v", key, err)
+		}
+		_ = db.Close()
+	}
+	if got := sqldb.ParseTarget("pg", "postgres://:pw@db/shop"); got.Named() != (sp.Target{System: sp.PostgreSQL}) {
+		t.Errorf("a name at which pgdriver panics has the target %+v", got)
+	}
+}

@@ -46,7 +46,7 @@ func Open(driverName, dsn string, chain sp.Chain, opts ...Option) (*sql.DB, erro
 func driverOf(driverName, dsn string) (driver.Driver, error) {
 	probe, err := sql.Open(driverName, "") // what every driver takes that is known
 	if err != nil {
-		probe, err = sql.Open(driverName, dsn)
+		probe, err = openUnopened(driverName, dsn)
 	}
 	if err == nil {
 		_ = probe.Close() // nothing was opened
@@ -57,6 +57,17 @@ func driverOf(driverName, dsn string) (driver.Driver, error) {
 		return nil, refused(driverName, name, ambiguous, true)
 	}
 	return nil, refused(driverName, name, err, false)
+}
+
+// openUnopened is [sql.Open] of a driver that may panic at a name, as pgdriver
+// does at a user without a name. What it says then may quote anything.
+func openUnopened(driverName, dsn string) (db *sql.DB, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("the driver panics at the data source name")
+		}
+	}()
+	return sql.Open(driverName, dsn)
 }
 
 // refused returns the error of a data source name that was not taken.

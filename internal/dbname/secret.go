@@ -17,6 +17,8 @@ var (
 		"if it belongs to the password, percent-encode the reserved characters of that, if to a parameter, the @ as %40")
 	errUnquoted = errors.New("the data source name does not parse; nothing of it is shown, as a part of the password may be in it: " +
 		"percent-encode or quote the password's reserved characters")
+	errValue = errors.New("the driver does not take the value of a setting, in the data source name or the environment; it is not shown, " +
+		"as it may be a part of the password: quote the password's blanks")
 )
 
 // ambiguous reports an error if one way to read a name makes a host, a database
@@ -154,10 +156,18 @@ func (n *Name) Hide(tried string, err error) error {
 		return n.mask(err)
 	case n.malformed, isParsers(err):
 		return fmt.Errorf("%s: %s", tried, refusal(err))
+	case n.kind == pq && quotesValue(err):
+		return fmt.Errorf("%s: %w", tried, errValue)
 	case n.guarded:
 		return fmt.Errorf("%s: %s", tried, told(err))
 	}
 	return err
+}
+
+// quotesValue reports whether an error is one of lib/pq's parser that quotes a
+// setting's value, which may be a piece of a password that was not quoted.
+func quotesValue(err error) bool {
+	return strings.HasPrefix(err.Error(), "pq: wrong value for ") || strings.HasPrefix(err.Error(), "pq: unsupported ")
 }
 
 // mask hides the secrets of an unknown driver's name.
