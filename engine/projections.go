@@ -22,9 +22,14 @@ func (v *Rows[T]) Mappings() *Rows[map[string]any] {
 	return derive(v, v.src, true, func(s source) (map[string]any, error) { return s.row().Mapping() })
 }
 
-// Scalars returns the values of the first column.
-func (v *Rows[T]) Scalars() *Rows[any] {
-	return derive(v, v.src, true, func(s source) (any, error) { return s.row().At(0) })
+// Scalars returns the values of a column, counted from 0: the first if none is
+// named.
+func (v *Rows[T]) Scalars(column ...int) *Rows[any] {
+	at := 0
+	if len(column) > 0 {
+		at = column[0]
+	}
+	return derive(v, v.src, true, func(s source) (any, error) { return s.row().At(at) })
 }
 
 // Scalar returns the first column of the next row, nil if it is NULL or there

@@ -16,6 +16,10 @@ var (
 	ErrAttemptTimeout = errors.New("fault: attempt timed out")
 	// ErrPoolTimeout means that no connection of a pool became free in time.
 	ErrPoolTimeout = errors.New("fault: no free connection in the pool in time")
+	// ErrStale means that a row had been changed by another transaction since it
+	// was read, such as by a version that has moved on: run the transaction again
+	// from its first read.
+	ErrStale = errors.New("fault: a row was changed by another transaction since it was read")
 	// ErrRejected is matched by the error of every call that this library
 	// refuses to run: nothing was sent.
 	ErrRejected = errors.New("fault: call rejected before it was sent")

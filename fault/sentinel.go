@@ -33,6 +33,10 @@ var (
 	rolledBack = rule{ClassState, stop, BreakerSuccess, answer | settled | undone}
 )
 
+// stale is a lost race that the program has found: the statement did its work, on
+// no row.
+var stale = rule{ClassSerialization, replay, BreakerSuccess, answer | done | contention}
+
 // marked are the errors that set a mark, matched by identity or Is method.
 var marked = [...]struct {
 	err  error
@@ -52,6 +56,7 @@ var sentinels = [...]struct {
 	rank rank
 }{
 	{ErrPoolTimeout, poolTimeout, rankDriver},
+	{ErrStale, stale, rankDriver},
 	{sql.ErrNoRows, noRows, rankDriver}, // pgx.ErrNoRows matches it too
 	{sql.ErrTxDone, txOver, rankDriver},
 	{sql.ErrConnDone, wrongState, rankDriver},

@@ -21,7 +21,7 @@ func BenchmarkGetHit(b *testing.B) {
 	if err := s.Commit(ctx); err != nil {
 		b.Fatal(err)
 	}
-	for name, get := range map[string]func(context.Context, *orm.Session, int64, ...orm.GetOption) (*Team, error){
+	for name, get := range map[string]func(context.Context, orm.Handle, int64, ...orm.GetOption) (*Team, error){
 		"get": orm.Get[Team, int64], "get one": orm.GetOne[Team, int64],
 	} {
 		b.Run(name, func(b *testing.B) {

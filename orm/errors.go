@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/orm/internal/flush"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -39,7 +40,8 @@ var (
 )
 
 // StaleDataError says that a row was not found as it was read: another
-// transaction has changed or deleted it in between.
+// transaction has changed or deleted it in between. It matches
+// [fault.ErrStale]: a unit of work that may be replayed is.
 type StaleDataError struct {
 	// Table is the row's table.
 	Table string
@@ -53,6 +55,9 @@ type StaleDataError struct {
 func (e *StaleDataError) Error() string {
 	return fmt.Sprintf("orm: flush: a row of %s: %d rows where 1 was expected: it was changed or deleted by others", e.Table, e.Rows)
 }
+
+// Is reports whether target is [fault.ErrStale].
+func (*StaleDataError) Is(target error) bool { return target == fault.ErrStale }
 
 // pendingRollbackError is what a session answers with after a flush has failed.
 type pendingRollbackError struct{ cause error }

@@ -68,7 +68,8 @@ func (t Tasks) UseConn(op sp.Op, use func(ctx context.Context, conn *engine.Conn
 // If V is a pointer to a struct that has a table, each row is an object of the
 // session, as of [Select.All]: the columns have the names of the table's, and
 // its key is among them. So any SQL text or builder's query can give objects.
-func Scalars[V any](ctx context.Context, s *Session, st engine.Statement) ([]V, error) {
+func Scalars[V any](ctx context.Context, h Handle, st engine.Statement) ([]V, error) {
+	s := h.blocking()
 	return do(ctx, ScalarsTask[V](s, st))
 }
 
@@ -92,7 +93,8 @@ func ScalarsTask[V any](s *Session, st engine.Statement) *Task[[]V] {
 // Scalar flushes, runs a statement and returns the first column of the first
 // row; false if there is no row. For a value that may be NULL use a pointer or
 // a sql.Null. An object is found as by [Scalars].
-func Scalar[V any](ctx context.Context, s *Session, st engine.Statement) (value V, ok bool, err error) {
+func Scalar[V any](ctx context.Context, h Handle, st engine.Statement) (value V, ok bool, err error) {
+	s := h.blocking()
 	found, err := do(ctx, ScalarTask[V](s, st))
 	return found.Value, found.OK, err
 }

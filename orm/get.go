@@ -46,7 +46,8 @@ func ForUpdate() GetOption {
 // Get returns the object of a primary key, or nil if there is no such row. If
 // the session has the object, that is returned, without a look at the database,
 // unless it is expired. A key of several columns is a [Key].
-func Get[T any, K any](ctx context.Context, s *Session, key K, opts ...GetOption) (*T, error) {
+func Get[T any, K any](ctx context.Context, h Handle, key K, opts ...GetOption) (*T, error) {
+	s := h.blocking()
 	if len(opts) == 0 {
 		if obj := cached[T](s, key); obj != nil {
 			return obj, nil
@@ -62,7 +63,8 @@ func GetTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
 
 // GetOne is [Get], and a row that does not exist is an error that matches
 // [engine.ErrNoResult].
-func GetOne[T any, K any](ctx context.Context, s *Session, key K, opts ...GetOption) (*T, error) {
+func GetOne[T any, K any](ctx context.Context, h Handle, key K, opts ...GetOption) (*T, error) {
+	s := h.blocking()
 	if len(opts) == 0 {
 		if obj := cached[T](s, key); obj != nil {
 			return obj, nil

@@ -16,7 +16,8 @@ import (
 //
 // The objects belong to the session. A path that does not exist, and an object
 // that is not persistent, are errors.
-func Load[T any](ctx context.Context, s *Session, objs []*T, paths ...string) error {
+func Load[T any](ctx context.Context, h Handle, objs []*T, paths ...string) error {
+	s := h.blocking()
 	_, err := do(ctx, LoadTask(s, objs, paths...))
 	return err
 }

@@ -43,7 +43,8 @@ func NoLoad() MergeOption { return mergeOption(func(m *merge.Options) { m.NoLoad
 // [*StaleDataError]. What relations with cascade:merge
 // hold is merged too, and replaces what they held; a relation that is nil is
 // left alone.
-func Merge[T any](ctx context.Context, s *Session, obj *T, opts ...MergeOption) (*T, error) {
+func Merge[T any](ctx context.Context, h Handle, obj *T, opts ...MergeOption) (*T, error) {
+	s := h.blocking()
 	return do(ctx, MergeTask(s, obj, opts...))
 }
 

@@ -16,7 +16,7 @@ type Query[T any] struct {
 }
 
 // NewQuery returns a query for all objects of type T.
-func NewQuery[T any](s *Session) Query[T] { return Query[T]{s, From[T]()} }
+func NewQuery[T any](h Handle) Query[T] { return Query[T]{h.blocking(), From[T]()} }
 
 // Filter is [Select.Where].
 func (q Query[T]) Filter(text string, args ...any) Query[T] {

@@ -104,6 +104,9 @@ func (q Select[T]) With(paths ...string) Select[T] {
 	return q
 }
 
+// Relations reports whether the query reads relations as well; see [Select.With].
+func (q Select[T]) Relations() bool { return len(q.with) > 0 }
+
 // NoTrack returns the query giving objects that are not the session's: they are
 // read, not compared and not kept. For large results, and for what is only
 // shown. Relations can't be read with it.

@@ -17,7 +17,9 @@ import (
 
 // All returns the objects. They are made in blocks of 8 at most: who keeps one,
 // when the session is gone, keeps its block in memory.
-func (q Select[T]) All(ctx context.Context, s *Session) ([]*T, error) { return do(ctx, q.AllTask(s)) }
+func (q Select[T]) All(ctx context.Context, h Handle) ([]*T, error) {
+	return do(ctx, q.AllTask(h.blocking()))
+}
 
 // AllTask is [Select.All] as a task.
 func (q Select[T]) AllTask(s *Session) *Task[[]*T] {
@@ -74,7 +76,8 @@ func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
 // Each returns the objects one after the other. Until the loop is left the
 // session can do nothing else that needs the database; with relations, all are
 // read before the first. An error ends it.
-func (q Select[T]) Each(ctx context.Context, s *Session) iter.Seq2[*T, error] {
+func (q Select[T]) Each(ctx context.Context, h Handle) iter.Seq2[*T, error] {
+	s := h.blocking()
 	return func(yield func(*T, error) bool) {
 		more := true
 		err := s.run(ctx, opScalars, func(ctx context.Context) error {
@@ -99,8 +102,8 @@ func (q Select[T]) Each(ctx context.Context, s *Session) iter.Seq2[*T, error] {
 }
 
 // First returns the first object, or nil if there is none.
-func (q Select[T]) First(ctx context.Context, s *Session) (*T, error) {
-	return do(ctx, q.FirstTask(s))
+func (q Select[T]) First(ctx context.Context, h Handle) (*T, error) {
+	return do(ctx, q.FirstTask(h.blocking()))
 }
 
 // FirstTask is [Select.First] as a task.
@@ -131,8 +134,8 @@ func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) 
 
 // OneOrNone returns the only object, or nil if there is none. Several are an
 // error that matches [engine.ErrMultipleResults].
-func (q Select[T]) OneOrNone(ctx context.Context, s *Session) (*T, error) {
-	return do(ctx, q.OneOrNoneTask(s))
+func (q Select[T]) OneOrNone(ctx context.Context, h Handle) (*T, error) {
+	return do(ctx, q.OneOrNoneTask(h.blocking()))
 }
 
 // OneOrNoneTask is [Select.OneOrNone] as a task.
@@ -151,7 +154,9 @@ func only[T any](objs []*T) (*T, error) {
 }
 
 // One is [Select.OneOrNone]; no object is an error that matches [engine.ErrNoResult].
-func (q Select[T]) One(ctx context.Context, s *Session) (*T, error) { return do(ctx, q.OneTask(s)) }
+func (q Select[T]) One(ctx context.Context, h Handle) (*T, error) {
+	return do(ctx, q.OneTask(h.blocking()))
+}
 
 // OneTask is [Select.One] as a task.
 func (q Select[T]) OneTask(s *Session) *Task[*T] {
@@ -165,8 +170,8 @@ func (q Select[T]) OneTask(s *Session) *Task[*T] {
 }
 
 // Count returns how many objects there are, whatever limit and offset say.
-func (q Select[T]) Count(ctx context.Context, s *Session) (int64, error) {
-	return do(ctx, q.CountTask(s))
+func (q Select[T]) Count(ctx context.Context, h Handle) (int64, error) {
+	return do(ctx, q.CountTask(h.blocking()))
 }
 
 // CountTask is [Select.Count] as a task.
@@ -177,8 +182,8 @@ func (q Select[T]) CountTask(s *Session) *Task[int64] {
 }
 
 // Exists reports whether there is any object.
-func (q Select[T]) Exists(ctx context.Context, s *Session) (bool, error) {
-	return do(ctx, q.ExistsTask(s))
+func (q Select[T]) Exists(ctx context.Context, h Handle) (bool, error) {
+	return do(ctx, q.ExistsTask(h.blocking()))
 }
 
 // ExistsTask is [Select.Exists] as a task.
@@ -211,16 +216,16 @@ func number[T any](ctx context.Context, ex engine.Executor, of func(*engine.Dial
 // returns how many rows that were. Objects of the type that the session has are
 // expired, and read again when they are asked for; versions are not counted.
 // Joins, order and bounds can't be had.
-func (q Select[T]) Update(ctx context.Context, s *Session, set string, args ...any) (int64, error) {
-	return q.bulk(ctx, s, "UPDATE ", dml.Raw("SET"), engine.Text(set, args...))
+func (q Select[T]) Update(ctx context.Context, h Handle, set string, args ...any) (int64, error) {
+	return q.bulk(ctx, h.blocking(), "UPDATE ", dml.Raw("SET"), engine.Text(set, args...))
 }
 
 // Delete flushes, and deletes the rows that the query's conditions find, in one
 // statement. It returns how many rows that were. Objects whose rows are gone
 // leave the session when they are asked for; relations do not cascade. Joins,
 // order and bounds can't be had.
-func (q Select[T]) Delete(ctx context.Context, s *Session) (int64, error) {
-	return q.bulk(ctx, s, "DELETE FROM ")
+func (q Select[T]) Delete(ctx context.Context, h Handle) (int64, error) {
+	return q.bulk(ctx, h.blocking(), "DELETE FROM ")
 }
 
 func (q Select[T]) bulk(ctx context.Context, s *Session, head string, parts ...engine.Statement) (n int64, err error) {

@@ -28,6 +28,12 @@ type Session struct {
 	ended    int   // how often a transaction or a savepoint has ended
 }
 
+// A Handle is a [*Session], or what embeds one, such as a blocking session of
+// package proxy. The functions of this package, such as [Get], take any of them.
+type Handle interface{ blocking() *Session }
+
+func (s *Session) blocking() *Session { return s }
+
 // An Option changes how a session behaves.
 type Option interface{ apply(c *config) }
 

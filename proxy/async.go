@@ -56,7 +56,13 @@ func NewAsyncSession(eng *engine.Engine, opts ...AsyncOption) (*AsyncSession, er
 }
 
 func newAsync(eng *engine.Engine, c asyncConfig) *AsyncSession {
-	a := &AsyncSession{core: orm.NewSession(eng, c.session...), queue: queue.NewQueue(c.waiting, failures), waiting: c.waiting}
+	return asyncOf(orm.NewSession(eng, c.session...), c)
+}
+
+// asyncOf returns the awaited form of a session.
+func asyncOf(core *orm.Session, c asyncConfig) *AsyncSession {
+	eng := core.Bind()
+	a := &AsyncSession{core: core, queue: queue.NewQueue(c.waiting, failures), waiting: c.waiting}
 	if c.pipelining && eng.Dialect().Features.Pipelining {
 		a.queue.Pipeline(func(fns []func()) { a.core.Tasks().BatchFuncs(fns...) })
 	}
@@ -192,6 +198,17 @@ func (a *AsyncSession) InNestedTransaction() bool { return a.local().InNestedTra
 
 // IsActive is [orm.Session.IsActive].
 func (a *AsyncSession) IsActive() bool { return a.local().IsActive() }
+
+// Transaction returns the session's transaction that is open, or nil.
+func (a *AsyncSession) Transaction() *Transaction { return New(a).Transaction() }
+
+// NestedTransaction returns the innermost savepoint that is open, or nil.
+func (a *AsyncSession) NestedTransaction() *AsyncNested {
+	if n := a.local().NestedTransaction(); n != nil {
+		return &AsyncNested{a, n}
+	}
+	return nil
+}
 
 // Bind returns the engine of the session.
 func (a *AsyncSession) Bind() *engine.Engine { return a.core.Bind() }

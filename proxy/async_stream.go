@@ -19,22 +19,25 @@ var (
 // or ctx ends, the operations after it wait, and methods that would have to
 // wait for it are refused; Commit, Rollback and Close end it.
 func (a *AsyncSession) Stream(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncResult] {
-	return openIn(ctx, a, opStream, func(conn *engine.Conn) opening[engine.Row] { return rowsOf(conn, st, opts) })
+	return openIn(ctx, a, opStream, st, func(conn *engine.Conn) opening[engine.Row] { return rowsOf(conn, st, opts) })
 }
 
 // StreamScalars is Stream for the values of the first column.
 func (a *AsyncSession) StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncScalarResult] {
-	return openIn(ctx, a, opStreamScalars, func(conn *engine.Conn) opening[any] { return scalarsOf(conn, st, opts) })
+	return openIn(ctx, a, opStreamScalars, st, func(conn *engine.Conn) opening[any] { return scalarsOf(conn, st, opts) })
 }
 
 // openIn opens a stream in a session.
-func openIn[T any](ctx context.Context, a *AsyncSession, op sp.Op, how func(conn *engine.Conn) opening[T]) Future[Stream[T]] {
+func openIn[T any](ctx context.Context, a *AsyncSession, op sp.Op, st engine.Statement, how func(conn *engine.Conn) opening[T]) Future[Stream[T]] {
 	s := stream.New(ctx, a.queue, a.waiting, failures, ctx)
 	var open Stream[T]
 	f := convert(submit(ctx, a, a.core.Tasks().UseConn(op, func(ctx context.Context, conn *engine.Conn) (err error) {
 		open, err = how(conn).perform(s)(ctx)
 		return err
-	})), func(struct{}) Stream[T] { return open })
+	})), func(struct{}) Stream[T] {
+		open.from.origin = origin{a.core, st}
+		return open
+	})
 	if f.from == nil {
 		return f // refused, or by an operation of the session
 	}

@@ -37,7 +37,9 @@ type AsyncConnection struct {
 	queue   *queue.Queue
 	due     queue.Unapplied
 	streams stream.List
-	state   atomic.Uint32 // of conn, after the last operation that has finished
+	state   atomic.Uint32             // of conn, after the last operation that is through
+	root    atomic.Pointer[engine.Tx] // its transaction, likewise
+	top     atomic.Pointer[engine.Tx] // the innermost savepoint, likewise
 
 	mu     sync.Mutex
 	active []*AsyncTransaction // those that have not ended, as far as is known
@@ -98,6 +100,8 @@ func (c *AsyncConnection) observe() {
 		state |= inNestedTransaction
 	}
 	c.state.Store(state)
+	c.root.Store(c.conn.Transaction())
+	c.top.Store(c.conn.NestedTransaction())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.active = slices.DeleteFunc(c.active, func(t *AsyncTransaction) bool {
@@ -119,6 +123,31 @@ func (c *AsyncConnection) InTransaction() bool { return c.state.Load()&inTransac
 // InNestedTransaction reports whether a savepoint is open after the operations
 // that have finished.
 func (c *AsyncConnection) InNestedTransaction() bool { return c.state.Load()&inNestedTransaction != 0 }
+
+// Transaction returns the transaction that the operations which are through have
+// left open, or nil.
+func (c *AsyncConnection) Transaction() *AsyncTransaction { return c.open(c.root.Load()) }
+
+// NestedTransaction returns the innermost savepoint that the operations which are
+// through have left open, or nil.
+func (c *AsyncConnection) NestedTransaction() *AsyncTransaction { return c.open(c.top.Load()) }
+
+// open returns the awaited flavour of a transaction that is open.
+func (c *AsyncConnection) open(tx *engine.Tx) *AsyncTransaction {
+	if tx == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.active {
+		if t.tx == tx {
+			return t
+		}
+	}
+	t := &AsyncTransaction{conn: c, tx: tx}
+	c.active = append(c.active, t)
+	return t
+}
 
 // RunSync runs fn, a blocking function, with exclusive use of the connection
 // until it returns:

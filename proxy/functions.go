@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"iter"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm"
@@ -141,22 +142,66 @@ func RunSync[R any](ctx context.Context, h Handle, fn func(ctx context.Context, 
 }
 
 // StreamOf returns a stream of a statement's rows as values of T, on an async
-// session; see [AsyncSession.Stream] and [engine.As]. A blocking session has
-// none: the error is an [*UnsupportedError].
+// session; see [AsyncSession.Stream] and [StreamAs]. If T is a pointer to a struct
+// with a table they are the session's objects. A blocking session has none: the
+// error is an [*UnsupportedError]. Nor can a query that reads relations be
+// streamed, see [Each].
 func StreamOf[T any](ctx context.Context, h Handle, st engine.Statement, opts ...engine.StreamOption) Future[Stream[T]] {
 	_, a := h.handle()
 	if a == nil {
 		return Settled(Stream[T]{}, error(errBlockingStream))
 	}
+	if _, err := orm.Adopt[T](a.core, st); err != nil {
+		return Settled(Stream[T]{}, err)
+	}
 	return convert(a.Stream(ctx, st, opts...), StreamAs[T])
 }
 
-// StreamScalarsOf returns a stream of the values of a statement's first column;
-// see [StreamOf].
+// Each returns an iterator over the objects of a query, on a session of any kind:
+// of an awaited one it awaits a window at a time. Until the loop is left the
+// session can do nothing else that needs the database; with relations, all are
+// read before the first. An error is its last value.
+func Each[T any](ctx context.Context, h Handle, q orm.Select[T], opts ...engine.StreamOption) iter.Seq2[*T, error] {
+	s, a := h.handle()
+	if a == nil {
+		return q.Each(ctx, s.Session)
+	}
+	return func(yield func(*T, error) bool) {
+		if q.Relations() {
+			objs, err := FindAll(ctx, h, q).Await(ctx)
+			for _, obj := range objs {
+				if !yield(obj, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(nil, err)
+			}
+			return
+		}
+		rows, err := StreamOf[*T](ctx, a, q, opts...).Await(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer rows.Close(ctx)
+		for obj, err := range rows.Iter(ctx) {
+			if !yield(obj, err) {
+				return
+			}
+		}
+	}
+}
+
+// StreamScalarsOf returns a stream of the values of a statement's first column,
+// or of objects; see [StreamOf].
 func StreamScalarsOf[V any](ctx context.Context, h Handle, st engine.Statement, opts ...engine.StreamOption) Future[Stream[V]] {
 	_, a := h.handle()
 	if a == nil {
 		return Settled(Stream[V]{}, error(errBlockingScalars))
+	}
+	if adopt, err := orm.Adopt[V](a.core, st); adopt != nil || err != nil {
+		return StreamOf[V](ctx, a, st, opts...)
 	}
 	return convert(a.Stream(ctx, st, opts...), func(r AsyncResult) Stream[V] { return StreamScalarsAs[V](r, 0) })
 }

@@ -15,6 +15,8 @@ type Maker struct {
 	eng     *engine.Engine
 	awaited asyncConfig
 	tx      []engine.TxOption
+
+	keepStale bool // a lost race is not replayed
 }
 
 // A MakerOption changes the sessions that a [Maker] makes. Every [AsyncOption]
@@ -32,6 +34,16 @@ func (f asyncOption) applyMaker(m *Maker) error { return f(&m.awaited) }
 func WithTransaction(opts ...engine.TxOption) MakerOption {
 	return makerOption(func(m *Maker) error {
 		m.tx = append(m.tx, opts...)
+		return nil
+	})
+}
+
+// WithoutStaleReplay makes a row that others have changed in between the error of
+// [Maker.Run], also with a retry in the chain: for units that show their caller
+// what has changed. By default such a unit is replayed.
+func WithoutStaleReplay() MakerOption {
+	return makerOption(func(m *Maker) error {
+		m.keepStale = true
 		return nil
 	})
 }
@@ -100,14 +112,19 @@ func (m *Maker) Begin(ctx context.Context, fn func(ctx context.Context, s *Sessi
 }
 
 // keeping calls fn with a session whose transaction it can't end.
-func keeping(ctx context.Context, s *Session, fn func(ctx context.Context, s *Session) error) (err error) {
+func keeping(ctx context.Context, s *Session, fn func(ctx context.Context, s *Session) error) error {
+	return guarded(s.Session, func() error { return fn(ctx, s) })
+}
+
+// guarded calls fn, which can't end the transaction of a session.
+func guarded(s *orm.Session, fn func() error) (err error) {
 	release := s.Tasks().Keep()
 	defer func() {
 		if broken := release(); broken && err == nil {
 			err = fmt.Errorf("proxy: run: the function has tried to end its transaction: return an error to roll back: %w", engine.ErrTransactionManaged)
 		}
 	}()
-	return fn(ctx, s)
+	return fn()
 }
 
 // Run calls fn with a new session in a transaction, as one unit of work: it
@@ -117,14 +134,16 @@ func keeping(ctx context.Context, s *Session, fn func(ctx context.Context, s *Se
 // failed with a fault that allows this and was certainly rolled back. It is
 // judged as [engine.Engine.RunInTx] says, also if fn returns an error of its
 // own. Anything else that fn does must tolerate that; objects of an earlier run
-// are detached. If COMMIT was sent and its answer lost, the error matches
+// are detached. A row that another transaction has changed in between
+// ([orm.StaleDataError]) is such a fault, unless [WithoutStaleReplay] says
+// otherwise. If COMMIT was sent and its answer lost, the error matches
 // [github.com/sessionproxy/sessionproxy/fault.ErrCommitUnknown].
 //
 // Only fn may use the session, and it must not end the transaction, as with
 // [Maker.Begin]. A Run with the context that fn got joins the transaction, with
 // its own session.
 func (m *Maker) Run(ctx context.Context, fn func(ctx context.Context, s *Session) error) error {
-	return m.eng.RunInTx(ctx, func(ctx context.Context, tx *engine.Tx) (err error) {
+	return m.unit(ctx, func(ctx context.Context, tx *engine.Tx) (err error) {
 		s := &Session{orm.NewSessionIn(tx, m.awaited.session...)}
 		defer func() {
 			if cerr := s.Close(ctx); err == nil {
@@ -140,5 +159,29 @@ func (m *Maker) Run(ctx context.Context, fn func(ctx context.Context, s *Session
 			return err
 		}
 		return s.Flush(ctx)
-	}, m.tx...)
+	})
 }
+
+// unit runs a unit of work as the options say.
+func (m *Maker) unit(ctx context.Context, fn func(ctx context.Context, tx *engine.Tx) error) error {
+	if !m.keepStale {
+		return m.eng.RunInTx(ctx, fn, m.tx...)
+	}
+	err := m.eng.RunInTx(ctx, func(ctx context.Context, tx *engine.Tx) error {
+		err := fn(ctx, tx)
+		if stale, ok := errors.AsType[*orm.StaleDataError](err); ok && stale != nil {
+			return &lostRaceError{err}
+		}
+		return err
+	}, m.tx...)
+	if lost, ok := errors.AsType[*lostRaceError](err); ok {
+		return lost.err
+	}
+	return err
+}
+
+// lostRaceError is the error of a unit that is not to be replayed: nobody sees what is
+// in it.
+type lostRaceError struct{ err error }
+
+func (e *lostRaceError) Error() string { return e.err.Error() }

@@ -32,8 +32,8 @@ func (p *Proxy) Transaction() *Transaction {
 // NestedTransaction returns the innermost savepoint that is open, or nil.
 func (p *Proxy) NestedTransaction() *Nested {
 	if p.awaited != nil {
-		if n := p.awaited.local().NestedTransaction(); n != nil {
-			return &Nested{awaited: &AsyncNested{p.awaited, n}}
+		if n := p.awaited.NestedTransaction(); n != nil {
+			return &Nested{awaited: n}
 		}
 		return nil
 	}

@@ -1,6 +1,9 @@
 package proxy
 
-import "github.com/sessionproxy/sessionproxy/engine"
+import (
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm"
+)
 
 // Optional is a value that may be missing: a row that is not there.
 type Optional[T any] struct {
@@ -18,10 +21,20 @@ type AsyncResult = Stream[engine.Row]
 // An AsyncScalarResult is a stream of the values of one column.
 type AsyncScalarResult = Stream[any]
 
-// StreamAs returns a stream of the rows as values of T: a struct, or a single
-// value for a statement of one column; see [engine.As].
+// StreamAs returns a stream of an answer's rows as values of T: a struct, or a
+// single value for a statement of one column; see [engine.As]. If T is a pointer
+// to a struct with a table, and the answer a session's, they are the session's
+// objects, one for each row, which it keeps until they are expunged; see
+// [orm.Select.NoTrack].
 func StreamAs[T any](rows AsyncResult) Stream[T] {
-	return derive(rows, func(v *engine.Rows[engine.Row]) *engine.Rows[T] { return engine.As[T](v) })
+	out := derive(rows, func(v *engine.Rows[engine.Row]) *engine.Rows[T] { return engine.As[T](v) })
+	if out.from == nil || rows.from.origin.session == nil {
+		return out
+	}
+	if out.from.adopt, out.from.wrong = orm.Adopt[T](rows.from.origin.session, rows.from.origin.statement); out.from.adopt != nil {
+		out.from.adopt.Opened()
+	}
+	return out
 }
 
 // StreamScalarsAs returns a stream of the values of one column, counted from 0,

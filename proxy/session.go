@@ -16,9 +16,9 @@ type Handle interface {
 }
 
 // Session is the blocking session: an [orm.Session] that can stand behind a
-// [Proxy]. The functions of package orm take its Session field:
+// [Proxy]. The functions of package orm take it:
 //
-//	user, err := orm.Get[User](ctx, s.Session, 7)
+//	user, err := orm.Get[User](ctx, s, 7)
 //
 // It is used by one goroutine at a time.
 type Session struct{ *orm.Session }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/proxy/internal/queue"
 	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
 )
@@ -40,9 +41,46 @@ type Stream[T any] struct{ from *streamReader[T] }
 type streamReader[T any] struct {
 	stream *stream.Stream
 	view   *engine.Rows[T]
+	origin origin
+	adopt  *orm.Adopter[T] // of a session's objects; nil: the rows are nobody's
+	wrong  error           // why the rows can't be read so
 
 	mu    sync.Mutex
 	ahead []T // of a window that is ranged over, those that are left
+}
+
+// origin is where a stream of a session comes from.
+type origin struct {
+	session   *orm.Session // nil: of no session
+	statement engine.Statement
+}
+
+// own returns the session's object of a row, if rows are objects.
+func (r *streamReader[T]) own(ctx context.Context, v T) (T, error) {
+	if r.adopt == nil {
+		return v, nil
+	}
+	return r.adopt.Object(ctx, r.view.Keys(), v)
+}
+
+func (r *streamReader[T]) ownAll(ctx context.Context, rows []T) ([]T, error) {
+	if r.adopt == nil {
+		return rows, nil
+	}
+	for i := range rows {
+		var err error
+		if rows[i], err = r.own(ctx, rows[i]); err != nil {
+			return rows[:i], err
+		}
+	}
+	return rows, nil
+}
+
+func (r *streamReader[T]) ownOptional(ctx context.Context, o Optional[T]) (_ Optional[T], err error) {
+	if o.OK {
+		o.Value, err = r.own(ctx, o.Value)
+	}
+	return o, err
 }
 
 // errNoStream is the answer to reading the zero Stream.
@@ -64,13 +102,24 @@ func (r *streamReader[T]) take(n int) []T {
 }
 
 // read queues a read of the stream. perform reports whether it has found the
-// end of the rows, where the connection is free.
-func read[T, U any](ctx context.Context, s Stream[T], perform func(r *streamReader[T]) (out U, end bool, err error)) Future[U] {
+// end of the rows, where the connection is free. own, if there is one, makes the
+// session's objects of the rows, on its owner's goroutine.
+func read[T, U any](
+	ctx context.Context, s Stream[T], perform func(r *streamReader[T]) (out U, end bool, err error), own func(r *streamReader[T], ctx context.Context, out U) (U, error),
+) Future[U] {
 	if s.from == nil {
 		var none U
 		return Settled(none, errNoStream)
 	}
+	if s.from.wrong != nil {
+		var none U
+		return Settled(none, s.from.wrong)
+	}
 	st := s.from.stream
+	var apply func(U) (U, error)
+	if own != nil && s.from.adopt != nil {
+		apply = func(out U) (U, error) { return own(s.from, ctx, out) }
+	}
 	return ask(ctx, st, func(ctx context.Context) (U, error) {
 		returned := false
 		defer func() {
@@ -84,17 +133,21 @@ func read[T, U any](ctx context.Context, s Stream[T], perform func(r *streamRead
 		returned = true
 		switch {
 		case err != nil:
-			_ = st.Close() // its error does not matter after another
+			_ = st.Close()    // its error does not matter after another
+			if apply != nil { // these are nobody's objects
+				var none U
+				out = none
+			}
 		case end:
 			st.Free()
 		}
 		return out, withCause(ctx, err)
-	})
+	}, apply)
 }
 
 // ask queues a read.
-func ask[T any](ctx context.Context, s *stream.Stream, perform func(ctx context.Context) (T, error)) Future[T] {
-	op := queue.New(ctx, failures, false, perform, nil)
+func ask[T any](ctx context.Context, s *stream.Stream, perform func(ctx context.Context) (T, error), apply func(T) (T, error)) Future[T] {
+	op := queue.New(ctx, failures, false, perform, apply)
 	return futureOf(op, s.Read(ctx, &op.Operation))
 }
 
@@ -114,7 +167,7 @@ func (s Stream[T]) FetchOne(ctx context.Context) Future[Optional[T]] {
 		}
 		value, ok, err := r.view.FetchOne()
 		return Optional[T]{value, ok}, !ok, err
-	})
+	}, (*streamReader[T]).ownOptional)
 }
 
 // FetchMany returns the next n rows, fewer at the end, none after it. An n
@@ -132,7 +185,7 @@ func (s Stream[T]) FetchMany(ctx context.Context, n int) Future[[]T] {
 		rows, err := r.view.FetchMany(n - len(head))
 		rows = append(head, rows...)
 		return rows, len(rows) < n, err
-	})
+	}, (*streamReader[T]).ownAll)
 }
 
 // All returns the remaining rows, which is none if it is called again. In case
@@ -142,7 +195,7 @@ func (s Stream[T]) All(ctx context.Context) Future[[]T] {
 		head := r.take(0)
 		rows, err := r.view.All()
 		return append(head, rows...), true, err
-	})
+	}, (*streamReader[T]).ownAll)
 }
 
 // First returns the next row, if there is one, and closes the stream without
@@ -154,7 +207,7 @@ func (s Stream[T]) First(ctx context.Context) Future[Optional[T]] {
 		}
 		value, ok, err := r.view.First()
 		return Optional[T]{value, ok}, true, err
-	})
+	}, (*streamReader[T]).ownOptional)
 }
 
 // One returns the only remaining row and closes the stream. Without a row the
@@ -167,7 +220,7 @@ func (s Stream[T]) One(ctx context.Context) Future[T] {
 			err = engine.ErrNoResult
 		}
 		return only.Value, true, err
-	})
+	}, (*streamReader[T]).own)
 }
 
 // OneOrNone returns the only remaining row, if there is one, and closes the
@@ -176,7 +229,7 @@ func (s Stream[T]) OneOrNone(ctx context.Context) Future[Optional[T]] {
 	return read(ctx, s, func(r *streamReader[T]) (Optional[T], bool, error) {
 		only, err := r.oneOrNone()
 		return only, true, err
-	})
+	}, (*streamReader[T]).ownOptional)
 }
 
 // oneOrNone is the view's, after rows that were read ahead.
@@ -214,7 +267,7 @@ func (s Stream[T]) Close(ctx context.Context) Completion {
 			err = errors.Join(st.Unseen(), err)
 		}
 		return err
-	}))
+	}), nil)
 	st.WillEnd()
 	return complete(f)
 }

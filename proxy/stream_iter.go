@@ -18,7 +18,8 @@ func (s Stream[T]) Iter(ctx context.Context) iter.Seq2[T, error] {
 				return
 			}
 			for rows := s.take(1); len(rows) > 0; rows = s.take(1) {
-				if !yield(rows[0], nil) {
+				row, wrong := s.from.own(ctx, rows[0])
+				if !yield(row, wrong) || wrong != nil {
 					return
 				}
 			}
@@ -54,7 +55,11 @@ func (s Stream[T]) partition(ctx context.Context, n int) ([]T, error) {
 		return s.FetchMany(ctx, n).Await(ctx)
 	}
 	_, err := s.window(ctx)
-	return s.take(0), err
+	rows := s.take(0)
+	if err == nil && len(rows) > 0 {
+		rows, err = s.from.ownAll(ctx, rows)
+	}
+	return rows, err
 }
 
 // window awaits that there are rows ahead: those that a loop has left, or else
@@ -71,7 +76,7 @@ func (s Stream[T]) window(ctx context.Context) (bool, error) {
 			return len(rows) > 0, false, err
 		}
 		return false, true, nil
-	}).Await(ctx)
+	}, nil).Await(ctx)
 }
 
 // take is the reading's.
@@ -90,8 +95,27 @@ func (s Stream[T]) Keys() []string {
 	return s.from.view.Keys()
 }
 
-// Scalars returns a stream of the values of the first column.
-func (s Stream[T]) Scalars() AsyncScalarResult { return derive(s, (*engine.Rows[T]).Scalars) }
+// Scalars returns a stream of the values of a column, counted from 0: the first
+// if none is named.
+func (s Stream[T]) Scalars(column ...int) AsyncScalarResult {
+	return derive(s, func(v *engine.Rows[T]) *engine.Rows[any] { return v.Scalars(column...) })
+}
+
+// Scalar returns the first column of the next row, nil if it is NULL or there is
+// no row, and closes the stream.
+func (s Stream[T]) Scalar(ctx context.Context) Future[any] {
+	return convert(s.Scalars().First(ctx), func(o Optional[any]) any { return o.Value })
+}
+
+// ScalarOne returns the first column of the only row, nil if it is NULL, and
+// closes the stream; see [Stream.One].
+func (s Stream[T]) ScalarOne(ctx context.Context) Future[any] { return s.Scalars().One(ctx) }
+
+// ScalarOneOrNone returns the first column of the only row, nil if it is NULL or
+// there is no row, and closes the stream; see [Stream.OneOrNone].
+func (s Stream[T]) ScalarOneOrNone(ctx context.Context) Future[any] {
+	return convert(s.Scalars().OneOrNone(ctx), func(o Optional[any]) any { return o.Value })
+}
 
 // Mappings returns a stream of the rows as maps from the columns' names to
 // their values. A name that several columns have is an error.
@@ -105,13 +129,19 @@ func (s Stream[T]) Columns(names ...string) AsyncResult {
 }
 
 // Unique returns a stream without the rows that equal one before; see
-// [engine.Rows.Unique]. It keeps the rows it has seen in memory.
-func (s Stream[T]) Unique() Stream[T] { return derive(s, (*engine.Rows[T]).Unique) }
+// [engine.Rows.Unique]. It keeps what it has seen in memory.
+func (s Stream[T]) Unique() Stream[T] {
+	out := derive(s, (*engine.Rows[T]).Unique)
+	if s.from != nil {
+		out.from.adopt = s.from.adopt
+	}
+	return out
+}
 
 // derive returns a stream of what another reads, by a view of its view.
 func derive[T, U any](s Stream[T], view func(v *engine.Rows[T]) *engine.Rows[U]) Stream[U] {
 	if s.from == nil {
 		return Stream[U]{}
 	}
-	return Stream[U]{&streamReader[U]{stream: s.from.stream, view: view(s.from.view)}}
+	return Stream[U]{&streamReader[U]{stream: s.from.stream, view: view(s.from.view), origin: s.from.origin}}
 }

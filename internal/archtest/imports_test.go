@@ -59,7 +59,7 @@ var floors = map[string]rule{
 	"proxy":                      {own: []string{"", "engine", "orm", "proxy/internal/queue", "proxy/internal/stream"}, foreign: []string{otel}},
 	"proxy/internal/queue":       {},
 	"proxy/internal/stream":      {own: []string{"engine", "proxy/internal/queue"}},
-	"proxy/httpscope":            {own: []string{"", "proxy"}},
+	"proxy/httpscope":            {own: []string{"", "engine", "orm", "proxy"}},
 	"engine":                     {own: []string{"", "attach", "fault", "internal/sqltext", "engine/backend", "engine/internal/raw", "engine/scan"}},
 	"engine/backend":             {own: []string{"", "fault"}},
 	"engine/scan":                {own: []string{"engine/internal/raw"}},

@@ -9,6 +9,8 @@ import (
 	"net/http"
 
 	"github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/proxy"
 )
 
@@ -111,7 +113,8 @@ func CommitError(ctx context.Context) error {
 // each request, where [proxy.FromContext] finds it. The session is created on
 // first use. If the status is below 500, it is committed before the response
 // begins; otherwise, or if the handler panics, it is rolled back. At the end it
-// is closed. If the commit fails, the handler's response is discarded and
+// is closed. A response of 400 or above, such as 409, is sent as it is after a
+// failed flush. If the commit fails otherwise, the handler's response is discarded and
 // [WithErrorHandler]'s sent instead.
 //
 // Work that the handler does with the session after its response has begun is
@@ -185,12 +188,15 @@ func (a *answer) begin(status int) {
 	}
 	ctx := a.request.Context()
 	if status >= http.StatusInternalServerError {
-		if err := p.Rollback(ctx).Await(ctx); err != nil {
-			a.handler.report(a.request, fmt.Errorf("httpscope: roll back: %w", err))
-		}
+		a.rollback(p)
 		return
 	}
-	if err := p.Commit(ctx).Await(ctx); err != nil {
+	err := p.Commit(ctx).Await(ctx)
+	if status >= http.StatusBadRequest && undone(err) {
+		a.rollback(p)
+		return
+	}
+	if err != nil {
 		a.refused = true
 		a.handler.report(a.request, fmt.Errorf("httpscope: commit: %w", err))
 		header := a.Header()
@@ -198,6 +204,19 @@ func (a *answer) begin(status int) {
 			header.Del(name)
 		}
 		a.handler.refuse.ServeHTTP(a.ResponseWriter, a.request.WithContext(context.WithValue(ctx, commitErrorKey{}, err)))
+	}
+}
+
+// undone reports whether a commit has failed because something had failed before,
+// of which the handler's answer tells.
+func undone(err error) bool {
+	return errors.Is(err, orm.ErrPendingRollback) || errors.Is(err, engine.ErrTxAborted)
+}
+
+func (a *answer) rollback(p *proxy.Proxy) {
+	ctx := a.request.Context()
+	if err := p.Rollback(ctx).Await(ctx); err != nil {
+		a.handler.report(a.request, fmt.Errorf("httpscope: roll back: %w", err))
 	}
 }
 

@@ -269,3 +269,46 @@ func TestPriorityAndShareOfARequest(t *testing.T) {
 		}
 	}
 }
+
+// What a handler answers to a flush that failed stands; an answer that says all
+// is well does not.
+func TestTheAnswerToAFailureStands(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]httpscope.Option{"blocking": nil, "awaited": {httpscope.WithAsync()}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eng, m := open(t)
+			if res := serve(t, m, func(_ http.ResponseWriter, r *http.Request) {
+				if err := visit(r); err != nil {
+					t.Error(err)
+				}
+			}, "/twice", opts...); res.Code != http.StatusOK {
+				t.Fatal(res.Code)
+			}
+			for given, want := range map[int]int{http.StatusConflict: http.StatusConflict, http.StatusOK: http.StatusInternalServerError} {
+				var reported error
+				res := serve(t, m, func(w http.ResponseWriter, r *http.Request) {
+					p, err := proxy.FromContext(r.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := visit(r); err != nil {
+						t.Fatal(err)
+					}
+					if p.Flush(r.Context()).Await(r.Context()) == nil {
+						t.Error("two of a path")
+					}
+					w.Header().Set("X-Why", "twice")
+					w.WriteHeader(given)
+					fmt.Fprint(w, "taken")
+				}, "/twice", append(opts, httpscope.WithReport(func(_ *http.Request, err error) { reported = err }))...)
+				if res.Code != want || (want == http.StatusConflict) != (res.Body.String() == "taken" && res.Header().Get("X-Why") == "twice" && reported == nil) {
+					t.Errorf("%d became %d %q, reported: %v", given, res.Code, res.Body, reported)
+				}
+			}
+			if n := visits(t, eng); n != 1 {
+				t.Errorf("%d visits", n)
+			}
+		})
+	}
+}

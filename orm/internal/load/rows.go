@@ -160,16 +160,25 @@ func (b *blocks) snapshot(t *mapping.Table, row unsafe.Pointer) unsafe.Pointer {
 }
 
 // scanOf returns how rows with columns of these names are read, and which
-// columns they are. The key has to be among them.
+// columns they are.
 func scanOf(d *engine.Dialect, t *mapping.Table, names []string) (*scan.Type, []*mapping.Column, error) {
+	cols, err := columnsOf(t, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := dml.ScanPlan(d, t, dml.IndicesOf(cols))
+	return plan, cols, err
+}
+
+// columnsOf returns the columns of these names. The key has to be among them.
+func columnsOf(t *mapping.Table, names []string) ([]*mapping.Column, error) {
 	cols := make([]*mapping.Column, len(names))
-	indices := make([]int, len(names))
 	for i, name := range names {
 		c := t.Column(name)
 		if c == nil {
-			return nil, nil, fmt.Errorf("orm: select: %s, column %q: %w", t.FullName(), name, mapping.ErrUnknownField)
+			return nil, fmt.Errorf("orm: select: %s, column %q: %w", t.FullName(), name, mapping.ErrUnknownField)
 		}
-		cols[i], indices[i] = c, c.Index
+		cols[i] = c
 	}
 	for _, k := range t.Key {
 		found := false
@@ -177,11 +186,10 @@ func scanOf(d *engine.Dialect, t *mapping.Table, names []string) (*scan.Type, []
 			found = found || c == k
 		}
 		if !found {
-			return nil, nil, fmt.Errorf("orm: select: the rows lack %q, which is in the key of %s", k.Name, t.FullName())
+			return nil, fmt.Errorf("orm: select: the rows lack %q, which is in the key of %s", k.Name, t.FullName())
 		}
 	}
-	plan, err := dml.ScanPlan(d, t, indices)
-	return plan, cols, err
+	return cols, nil
 }
 
 // instance returns the session's object of a row that was read, making it if there

@@ -1,0 +1,75 @@
+package orm
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
+	"github.com/sessionproxy/sessionproxy/orm/internal/load"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+// Adopter makes the session's objects of what a stream reads for it, in the
+// session's transaction. It is used on the goroutine that owns the session.
+type Adopter[V any] struct {
+	s       *Session
+	rows    load.Rows
+	journal *identity.Journal // of the transaction that reads
+}
+
+// Adopt returns what makes a session's objects of the rows of a statement, which
+// are read as values of V elsewhere, in the transaction that the session has by
+// then; nil if V is no pointer to a struct with a table. A query that is not to
+// be tracked has objects of its own. One that reads relations can't be streamed:
+// the connection is the stream's meanwhile.
+func Adopt[V any](s *Session, st engine.Statement) (*Adopter[V], error) {
+	typ := entityType[V]()
+	if typ == nil {
+		return nil, nil //nolint:nilnil // there is nothing to do, which is no error
+	}
+	t, err := mapping.Of(typ)
+	if err != nil {
+		return nil, err
+	}
+	a := &Adopter[V]{s: s, rows: load.Rows{Statement: st, Table: t}}
+	if q, ok := st.(streamed); ok {
+		var with bool
+		if a.rows.Populate, a.rows.Loose, with = q.streaming(); with {
+			return nil, fmt.Errorf("orm: stream %s: relations can't be read while the stream has the connection: use Each, or Load afterwards", t.FullName())
+		}
+	}
+	return a, nil
+}
+
+// Opened tells the adopter that the statement runs.
+func (a *Adopter[V]) Opened() {
+	if a.s.tx.begun() {
+		a.journal = a.s.tx.levels[0].journal
+	}
+}
+
+// Object returns the session's object for a row with columns of these names: the
+// one that it has, or v. After the end of the transaction that has read it the
+// object is expired. The rows have to have the key.
+func (a *Adopter[V]) Object(ctx context.Context, names []string, v V) (V, error) {
+	l := a.s.loader(a.rows.Table)
+	st, err := l.Adopt(ctx, &a.rows, names, reflect.ValueOf(v).UnsafePointer())
+	if err != nil {
+		return v, err
+	}
+	if now := a.s.tx; !a.rows.Loose && (!now.begun() || now.levels[0].journal != a.journal) {
+		st.Expire()
+	}
+	return asEntity[V](st.Object), nil
+}
+
+// streamed is a query that says how its rows become objects.
+type streamed interface {
+	streaming() (populate, loose, with bool)
+}
+
+func (q Select[T]) streaming() (populate, loose, with bool) {
+	return q.populate, q.loose, q.Relations()
+}
