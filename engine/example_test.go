@@ -32,7 +32,7 @@ func ExampleOpen() {
 		fmt.Println(err)
 		return
 	}
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 
 	res, err := eng.Execute(ctx, engine.Text("SELECT ? + ?", 20, 22))
 	if err != nil {
@@ -52,7 +52,7 @@ func ExampleOpen() {
 func ExampleEngine_RunInTx() {
 	ctx := context.Background()
 	eng := stock(ctx)
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 
 	take := func(name string, n int) error {
 		return eng.RunInTx(ctx, func(ctx context.Context, tx *engine.Tx) error {
@@ -76,7 +76,7 @@ func ExampleEngine_RunInTx() {
 func ExampleAll() {
 	ctx := context.Background()
 	eng := stock(ctx)
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 
 	type Item struct {
 		ID    int64
@@ -92,14 +92,14 @@ func ExampleAll() {
 func ExampleEngine_Connect() {
 	ctx := context.Background()
 	eng := stock(ctx)
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 
 	conn, err := eng.Connect(ctx)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer conn.Close(ctx) //nolint:errcheck // an example
+	defer conn.Close(ctx)
 
 	_, _ = conn.Execute(ctx, engine.Text("DELETE FROM item")) // begins a transaction
 	fmt.Println(conn.InTransaction())
@@ -115,14 +115,14 @@ func ExampleEngine_Connect() {
 func ExampleEngine_Stream() {
 	ctx := context.Background()
 	eng := stock(ctx)
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 
 	stream, err := eng.Stream(ctx, engine.Text("SELECT name, n FROM item ORDER BY name"), engine.WithWindow(2))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer stream.Close() //nolint:errcheck // an example
+	defer stream.Close()
 	for part, err := range stream.Partitions(0) {
 		if err != nil {
 			fmt.Println(err)
@@ -138,7 +138,7 @@ func ExampleEngine_Stream() {
 func ExampleEach() {
 	ctx := context.Background()
 	eng := stock(ctx)
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 
 	for name, err := range engine.Each[string](ctx, eng, engine.Text("SELECT name FROM item ORDER BY name")) {
 		if err != nil {
@@ -156,7 +156,7 @@ func ExampleEach() {
 func ExampleTx_RunNested() {
 	ctx := context.Background()
 	eng := stock(ctx)
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 
 	err := eng.RunInTx(ctx, func(ctx context.Context, tx *engine.Tx) error {
 		for _, name := range []string{"screw", "bolt", "nail"} {
@@ -183,7 +183,7 @@ func ExampleTx_RunNested() {
 func ExampleResult_Mappings() {
 	ctx := context.Background()
 	eng := stock(ctx)
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 
 	res, err := eng.Execute(ctx, engine.Text("SELECT name, n FROM item WHERE n > ?", 90))
 	if err != nil {
@@ -198,7 +198,7 @@ func ExampleResult_Mappings() {
 func ExampleFrom() {
 	ctx := context.Background()
 	eng := stock(ctx)
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 
 	n, _, err := engine.Scalar[int](ctx, eng, engine.From(countWhere{column: "n", value: 0}))
 	fmt.Println(n, err)

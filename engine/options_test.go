@@ -50,7 +50,7 @@ func TestOptionsReachTheDialect(t *testing.T) {
 	s := &stub{}
 	backend.Register("stub", s)
 	_, err := engine.Open(t.Context(), "stub:x")
-	if err != errStub { //nolint:errorlint // it is passed on as it is
+	if err != errStub {
 		t.Fatalf("the dialect's error: %v", err)
 	}
 	if c := s.cfg; c.PoolSize != 5 || c.MaxOverflow != 10 || c.PoolTimeout != 30*time.Second || c.PoolRecycle != 0 || c.PrePing || c.Chain.Len() != 0 {

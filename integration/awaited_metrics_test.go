@@ -28,7 +28,7 @@ func TestWaitingAndTravellingAreTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer eng.Dispose() //nolint:errcheck // the test is over
+	defer eng.Dispose()
 	a, err := proxy.NewAsyncSession(eng, proxy.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(reader))))
 	if err != nil {
 		t.Fatal(err)

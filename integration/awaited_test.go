@@ -73,7 +73,7 @@ func TestManyAwaitedSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer eng.Dispose() //nolint:errcheck // looked at below
+	defer eng.Dispose()
 	if err := orm.CreateAll(t.Context(), eng, (*Purse)(nil), (*Payment)(nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestManyAwaitedSessions(t *testing.T) {
 		return !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("/proxy.(*queue).run"))
 	})
 	s := m.Session()
-	defer s.Close(context.Background()) //nolint:errcheck // nothing was begun that counts
+	defer s.Close(context.Background())
 	total, _, err := orm.Scalar[int64](t.Context(), s.Session, engine.Text("SELECT sum(balance)::bigint FROM purse"))
 	if err != nil || total != purses*1000 {
 		t.Errorf("the total is %d, error %v", total, err)

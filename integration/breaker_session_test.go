@@ -25,7 +25,7 @@ func TestAnOpenCircuitRefusesASessionsMethods(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			brk, w := must(breaker.New()), &watch{}
 			eng := must(engine.Open(t.Context(), url, engine.WithChain(sp.NewChain(brk, w))))
-			defer eng.Dispose() //nolint:errcheck // it goes with the test
+			defer eng.Dispose()
 			if err := orm.CreateAll(t.Context(), eng, (*Purse)(nil)); err != nil {
 				t.Fatal(err)
 			}

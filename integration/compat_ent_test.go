@@ -80,7 +80,7 @@ func entTransfer(ctx context.Context, client *ent.Client, from, to int) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to undo
+	defer tx.Rollback()
 	if err := tx.Item.UpdateOneID(from).AddStock(-1).Exec(ctx); err != nil {
 		return err
 	}

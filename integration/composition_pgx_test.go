@@ -76,7 +76,7 @@ var pgxDeeds = []deed[*pgxdb.Pool]{
 		if err != nil {
 			return "", err
 		}
-		defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // it is the point
+		defer tx.Rollback(context.WithoutCancel(ctx))
 		_, err = tx.Exec(ctx, "DELETE FROM goods")
 		return "nothing", err
 	}},

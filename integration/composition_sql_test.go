@@ -51,7 +51,7 @@ var sqlDeeds = []deed[*sqldb.DB]{
 		if err != nil {
 			return "", err
 		}
-		defer tx.Rollback() //nolint:errcheck // it is the point
+		defer tx.Rollback()
 		_, err = tx.ExecContext(ctx, "DELETE FROM goods")
 		return "nothing", err
 	}},
@@ -60,7 +60,7 @@ var sqlDeeds = []deed[*sqldb.DB]{
 		if err != nil {
 			return "", err
 		}
-		defer st.Close() //nolint:errcheck // it is read through
+		defer st.Close()
 		var name string
 		err = st.QueryRowContext(ctx, 1).Scan(&name)
 		return name, err
@@ -73,7 +73,7 @@ func read(ctx context.Context, db *sqldb.DB, most int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer rows.Close() //nolint:errcheck // Err tells
+	defer rows.Close()
 	var got []string
 	for len(got) < most && rows.Next() {
 		var name string

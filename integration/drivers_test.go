@@ -24,14 +24,14 @@ func TestRealDriversLoseNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)
 		plain := must(sql.Open(d.driver, dsn))
-		defer plain.Close() //nolint:errcheck // nothing depends on it
+		defer plain.Close()
 		mustExec(t, plain, "CREATE TABLE things (id INTEGER PRIMARY KEY, name VARCHAR(20), price DECIMAL(10,2) NOT NULL, born TIMESTAMP)",
 			"INSERT INTO things VALUES (1, 'one', 1.50, '2026-01-02 03:04:05'), (2, NULL, 2, '2026-01-02 03:04:05')")
 		bare := must(sqldb.Open(d.driver, dsn, sp.Chain{}))
-		defer bare.Close() //nolint:errcheck // nothing depends on it
+		defer bare.Close()
 		w := &watch{}
 		ours := must(sqldb.Open(d.driver, dsn, sp.NewChain(w)))
-		defer ours.Close() //nolint:errcheck // nothing depends on it
+		defer ours.Close()
 
 		want := describe(t, d, plain)
 		for name, db := range map[string]*sql.DB{"empty chain": bare, "chain": ours} {
@@ -77,9 +77,9 @@ func describe(t *testing.T, d database, db *sql.DB) (out []any) {
 	}
 	const text = "SELECT id, name, price, born FROM things WHERE id > ? ORDER BY id"
 	stmt := must(db.PrepareContext(ctx, d.bind(text)))
-	defer stmt.Close() //nolint:errcheck // nothing depends on it
+	defer stmt.Close()
 	tx := must(db.BeginTx(ctx, nil))
-	defer tx.Rollback() //nolint:errcheck // it is over by then
+	defer tx.Rollback()
 	for _, query := range []func() (*sql.Rows, error){
 		func() (*sql.Rows, error) { return db.QueryContext(ctx, d.bind(text), 0) },
 		func() (*sql.Rows, error) { return stmt.QueryContext(ctx, int8(0)) },
@@ -118,7 +118,7 @@ func TestRawGivesTheDriversConnection(t *testing.T) {
 			t.Parallel()
 			db := d.open(t, &watch{})
 			conn := must(db.Conn(t.Context()))
-			defer conn.Close() //nolint:errcheck // nothing depends on it
+			defer conn.Close()
 			err := conn.Raw(func(c any) error {
 				switch raw := sqldb.Raw(c).(type) {
 				case *stdlib.Conn:
@@ -152,7 +152,7 @@ func TestIsolationLevelsReachTheServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer tx.Rollback() //nolint:errcheck // nothing depends on it
+		defer tx.Rollback()
 		var level string
 		switch d.system {
 		case sp.PostgreSQL:
@@ -233,7 +233,7 @@ func TestConnectErrorsTellNoPassword(t *testing.T) {
 			t.Parallel()
 			db, err := sqldb.Open(test.driver, test.dsn, sp.NewChain(&watch{}))
 			if err == nil {
-				defer db.Close() //nolint:errcheck // nothing depends on it
+				defer db.Close()
 				err = db.PingContext(t.Context())
 			}
 			if err == nil {

@@ -22,7 +22,7 @@ func TestASlowStatementIsLoggedWithItsPlan(t *testing.T) {
 	plans := openPGX(t, server.URL(), nil)
 	pgxExec(t, plans, "CREATE TABLE guests (id int PRIMARY KEY, name text)", "INSERT INTO guests SELECT n, 'guest ' || n FROM generate_series(1, 100) n")
 	asking := stdlib.OpenDBFromPool(plans.Unwrap())
-	defer asking.Close() //nolint:errcheck // the pool is closed too
+	defer asking.Close()
 	var out bytes.Buffer
 	slow := must(slowquery.New(slog.New(slog.NewTextHandler(&out, nil)), time.Nanosecond,
 		slowquery.WithPostgresExplain(asking)))

@@ -90,7 +90,7 @@ func TestRowsAndTransactionsOutliveTheTimeout(t *testing.T) {
 			db := openDSN(t, d.driver, dsn, must(timeout.New(limit)))
 			var err error
 			if tx, err = db.BeginTx(t.Context(), nil); err == nil {
-				defer tx.Rollback() //nolint:errcheck // a precaution
+				defer tx.Rollback()
 				rows, err = tx.QueryContext(t.Context(), many)
 			}
 			if err == nil {

@@ -196,7 +196,7 @@ func TestANameIsRepeatedAsItsStatementIs(t *testing.T) {
 				if err := c.prepare(t.Context(), conn, text); err != nil {
 					t.Fatal(err)
 				}
-				defer conn.Deallocate(t.Context(), "p") //nolint:errcheck // of a test
+				defer conn.Deallocate(t.Context(), "p")
 				_, err := conn.Exec(t.Context(), "p")
 				return err
 			})
@@ -208,7 +208,7 @@ func TestANameIsRepeatedAsItsStatementIs(t *testing.T) {
 				if err := c.prepare(t.Context(), conn, text); err != nil {
 					t.Fatal(err)
 				}
-				defer conn.Deallocate(t.Context(), "p") //nolint:errcheck // of a test
+				defer conn.Deallocate(t.Context(), "p")
 				b := &pgx.Batch{}
 				b.Queue("p")
 				b.Queue("SELECT 1")

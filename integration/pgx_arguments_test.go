@@ -27,7 +27,7 @@ func TestArgumentsThatPGXCantSend(t *testing.T) {
 		}
 	})
 	db := must(sqldb.Open("pgx", dbtest.Postgres(t).Database(t).DSN(), sp.NewChain(watch)))
-	defer db.Close() //nolint:errcheck // nothing depends on it
+	defer db.Close()
 	for _, args := range [][]any{{struct{ A int }{1}}, {"7", "8"}, {}} {
 		verdicts = nil
 		for range 2 { // not prepared yet, and prepared

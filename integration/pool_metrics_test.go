@@ -49,7 +49,7 @@ func poolSums(t *testing.T, reader *sdkmetric.ManualReader) map[string]int64 {
 func TestThePoolOfDatabaseSQLIsWatched(t *testing.T) {
 	t.Parallel()
 	db := must(sqldb.Open("sqlite", filepath.Join(t.TempDir(), "shop.db"), sp.NewChain()))
-	defer db.Close() //nolint:errcheck // its file goes with the test
+	defer db.Close()
 	db.SetMaxOpenConns(3)
 	reader := sdkmetric.NewManualReader()
 	stop := must(tracing.WatchPool(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)), "orders",
@@ -86,7 +86,7 @@ func TestThePoolOfPGXIsWatched(t *testing.T) {
 	pool := must(pgxdb.NewPool(t.Context(), dbtest.Postgres(t).Database(t).URL("pool_max_conns=2"), sp.NewChain(tr), pgxdb.WithAcquireCalls()))
 	defer pool.Close()
 	stop := must(tracing.WatchPool(provider, "orders", pool.PoolStats))
-	defer stop() //nolint:errcheck // the provider goes with the test
+	defer stop()
 
 	first, second := must(pool.Acquire(t.Context())), must(pool.Acquire(t.Context()))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)

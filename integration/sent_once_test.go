@@ -92,7 +92,7 @@ func TestWithoutUsTheHazardIsReal(t *testing.T) {
 	t.Parallel()
 	s := pgscript.Start(t)
 	db := must(sql.Open("pgx", s.URL()))
-	defer db.Close() //nolint:errcheck // nothing depends on it
+	defer db.Close()
 	if err := db.PingContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -181,7 +181,7 @@ func checkSnippet(snippet, declared string, importing types.Importer) (problems 
 	}
 	config := types.Config{Importer: importing, Error: func(err error) {
 		text := err.Error()
-		if e, ok := err.(types.Error); ok { //nolint:errorlint // as go/types hands it over
+		if e, ok := err.(types.Error); ok {
 			text = e.Msg
 		}
 		// A fragment need not use what it shows.

@@ -77,12 +77,12 @@ func opens(t *testing.T, driver, dsn string) (file string, joint, ok bool) {
 	var conns [2]*sql.Conn
 	for i := range conns {
 		db := must(sql.Open(driver, dsn))
-		defer db.Close() //nolint:errcheck // nothing depends on it
+		defer db.Close()
 		conn, err := db.Conn(context.Background())
 		if err != nil {
 			return "", false, false
 		}
-		defer conn.Close() //nolint:errcheck // nothing depends on it
+		defer conn.Close()
 		conns[i] = conn
 	}
 	if _, err := conns[0].ExecContext(t.Context(), "CREATE TABLE seen (id INT)"); err != nil {

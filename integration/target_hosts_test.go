@@ -45,7 +45,7 @@ func TestTheTargetIsTheHostThatWasReached(t *testing.T) {
 		return func(t *testing.T, db dbtest.Database, chain sp.Chain) {
 			t.Helper()
 			h := must(open(db, chain))
-			defer h.Close() //nolint:errcheck // its work is done
+			defer h.Close()
 			mustExec(t, h, "CREATE TABLE reached (id INT)")
 		}
 	}
@@ -62,7 +62,7 @@ func TestTheTargetIsTheHostThatWasReached(t *testing.T) {
 			t.Helper()
 			url := fmt.Sprintf("%s://%s:%s@127.0.0.1:%d,127.0.0.1:%d/%s", scheme, db.User, db.Password, down, db.Port, db.Name)
 			eng := must(engine.Open(t.Context(), url, engine.WithChain(chain)))
-			defer eng.Dispose() //nolint:errcheck // its work is done
+			defer eng.Dispose()
 			must(eng.Execute(t.Context(), engine.Text("CREATE TABLE reached (id INT)")))
 		}
 	}
@@ -137,7 +137,7 @@ func TestTheCircuitIsThatOfTheHostThatWasReached(t *testing.T) {
 				}
 			})
 			plain := must(sqldb.Open(driver, dsn, sp.NewChain(brk, lost)))
-			defer plain.Close() //nolint:errcheck // its work is done
+			defer plain.Close()
 			for range 2 {
 				if _, err := plain.ExecContext(t.Context(), "SELECT 1"); err == nil {
 					t.Fatal("the statement went through")
@@ -165,9 +165,9 @@ func TestAKillGoesToTheServerOfTheConnection(t *testing.T) {
 	first := closedPort(t)
 	url := fmt.Sprintf("mysql://%s:%s@127.0.0.1:%d,127.0.0.1:%d/%s", db.User, db.Password, first, db.Port, db.Name)
 	eng := must(engine.Open(t.Context(), url))
-	defer eng.Dispose() //nolint:errcheck // its work is done
+	defer eng.Dispose()
 	conn := must(eng.Connect(t.Context()))
-	defer conn.Close(context.Background()) //nolint:errcheck // it was cancelled
+	defer conn.Close(context.Background())
 
 	back := must(net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(first))) //nolint:noctx // closed below
 	var asked atomic.Int32
@@ -181,7 +181,7 @@ func TestAKillGoesToTheServerOfTheConnection(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
-	defer back.Close() //nolint:errcheck // that is the purpose
+	defer back.Close()
 	sleeping := func() bool {
 		return strings.TrimSpace(must(db.Query(t.Context(), "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'"))) != "0"
 	}

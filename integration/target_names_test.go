@@ -154,7 +154,7 @@ func TestTheTargetIsWhatPQDials(t *testing.T) {
 // TestTheTargetOfAnyNameIsWhatPQDials makes names of what they are made of.
 func TestTheTargetOfAnyNameIsWhatPQDials(t *testing.T) {
 	const names = 5_000
-	r := rand.New(rand.NewPCG(13, 2)) //nolint:gosec // a test's choice
+	r := rand.New(rand.NewPCG(13, 2))
 	values := []string{
 		"db", "a,b", "a,b,c", ",b", "a,", "", "10.0.0.1", "10.0.0.1,10.0.0.2", "::1", "5432", "1,2", "1,2,3", "1,,3", "/run/pg", "'it\\'s'", "a\\ b", "'a b'", "é", "\xff",
 		"localhost", "x=y", "%", "%41", "'", "\\", "shop", "none", "pair",
@@ -212,7 +212,7 @@ func holdsForPQ(t *testing.T, dsn string) (taken bool) {
 func targetOfConnector(t *testing.T, c driver.Connector) sp.Target {
 	t.Helper()
 	db := sqldb.OpenDB(c, sp.NewChain(sp.InterceptorFunc(func(next sp.Handler) sp.Handler { return next })))
-	defer db.Close() //nolint:errcheck // nothing was opened
+	defer db.Close()
 	return must(sqldb.Wrap(db)).Target()
 }
 

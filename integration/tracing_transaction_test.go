@@ -160,7 +160,7 @@ func TestATransactionOfASessionHasASpan(t *testing.T) {
 			t.Parallel()
 			c, ctx := transactionSpans(t)
 			eng := must(engine.Open(t.Context(), url(t), engine.WithChain(sp.NewChain(c.tracing))))
-			defer eng.Dispose() //nolint:errcheck // of no concern here
+			defer eng.Dispose()
 			if err := orm.CreateAll(t.Context(), eng, (*Parcel)(nil)); err != nil {
 				t.Fatal(err)
 			}

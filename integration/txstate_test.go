@@ -125,13 +125,13 @@ func TestNoHalfOfATransactionWithoutBegin(t *testing.T) {
 			db := openDSN(t, "mysql", dsn, must(retry.New())).DB
 			mustExec(t, plain, "CREATE TABLE d (id INT PRIMARY KEY, n INT NOT NULL)", "INSERT INTO d VALUES (1, 0), (2, 0), (3, 0), (4, 0)")
 			conn := must(db.Conn(t.Context()))
-			defer conn.Close() //nolint:errcheck // nothing depends on it
+			defer conn.Close()
 			if begin != nil {
 				begin(t, conn)
 			} else {
 				must(server.Admin().Query(t.Context(), "SET GLOBAL autocommit=0"))
 				conn = must(db.Conn(t.Context()))
-				defer conn.Close() //nolint:errcheck // nothing depends on it
+				defer conn.Close()
 			}
 			other := must(plain.BeginTx(t.Context(), nil))
 			for id := 2; id <= 4; id++ { // it is the heavier one, and spared
@@ -166,7 +166,7 @@ func TestALockTimeoutLeavesTheTransaction(t *testing.T) {
 	db := openDSN(t, "mysql", dbtest.MariaDB(t).Database(t).DSN(), &watch{}).DB
 	mustExec(t, db, "CREATE TABLE d (id INT PRIMARY KEY, n INT NOT NULL)", "INSERT INTO d VALUES (1, 0), (2, 0)")
 	other := must(db.BeginTx(t.Context(), nil))
-	defer other.Rollback() //nolint:errcheck // its work is done
+	defer other.Rollback()
 	must(other.ExecContext(t.Context(), "UPDATE d SET n = 1 WHERE id = 2"))
 	tx := must(db.BeginTx(t.Context(), nil))
 	must(tx.ExecContext(t.Context(), "SET innodb_lock_wait_timeout = 1"))
@@ -215,7 +215,7 @@ func TestALimitThatAStatementSetsEndsTheUnit(t *testing.T) {
 					err = errors.Join(rows.Err(), rows.Close())
 				}
 				if flat {
-					return fmt.Errorf("flattened: %v", err) //nolint:errorlint // that is the point
+					return fmt.Errorf("flattened: %v", err)
 				}
 				return err
 			})
@@ -283,7 +283,7 @@ func TestTextsDoToTransactionsWhatIsSaidOfThem(t *testing.T) {
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
 		conn := must(pgx.Connect(t.Context(), dbtest.Postgres(t).Database(t).DSN()))
-		defer conn.Close(context.Background()) //nolint:errcheck // nothing depends on it
+		defer conn.Close(context.Background())
 		run := func(text string) (bool, error) {
 			_, err := conn.Exec(context.Background(), text, pgx.QueryExecModeSimpleProtocol)
 			return conn.PgConn().TxStatus() != 'I', err
@@ -295,9 +295,9 @@ func TestTextsDoToTransactionsWhatIsSaidOfThem(t *testing.T) {
 	t.Run("MariaDB", func(t *testing.T) {
 		t.Parallel()
 		db := must(sql.Open("mysql", dbtest.MariaDB(t).Database(t).DSN("multiStatements=true")))
-		defer db.Close() //nolint:errcheck // nothing depends on it
+		defer db.Close()
 		conn := must(db.Conn(t.Context()))
-		defer conn.Close() //nolint:errcheck // nothing depends on it
+		defer conn.Close()
 		run := func(text string) (bool, error) {
 			_, err := conn.ExecContext(context.Background(), text)
 			var auto, in int
@@ -312,9 +312,9 @@ func TestTextsDoToTransactionsWhatIsSaidOfThem(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
 		db := must(sql.Open("sqlite", ":memory:"))
-		defer db.Close() //nolint:errcheck // nothing depends on it
+		defer db.Close()
 		conn := must(db.Conn(t.Context()))
-		defer conn.Close() //nolint:errcheck // nothing depends on it
+		defer conn.Close()
 		run := func(text string) (bool, error) {
 			_, err := conn.ExecContext(context.Background(), text)
 			if _, berr := conn.ExecContext(context.Background(), "BEGIN"); berr != nil {

@@ -150,7 +150,7 @@ var (
 )
 
 // flat is an error whose text is all that is left of err.
-func flat(err error) error { return fmt.Errorf("write: %v", err) } //nolint:errorlint // that is the point
+func flat(err error) error { return fmt.Errorf("write: %v", err) }
 
 // unitCase is a function of a unit and what is to become of it. The function is
 // told which run it is.
@@ -178,7 +178,7 @@ func (c unitCase) test(t *testing.T, w *unitWorld, r unitRunner) {
 	if runs != c.runs || committed != c.committed || (err != nil) != c.fails {
 		t.Errorf("%s: %s: %d runs have committed %d rows: %v; want %d and %d", r.name, c.name, runs, committed, err, c.runs, c.committed)
 	}
-	if c.fails && last != nil && err != last { //nolint:errorlint // unchanged means the same
+	if c.fails && last != nil && err != last {
 		t.Errorf("%s: %s: %v, which is not what the function returned: %v", r.name, c.name, err, last)
 	}
 }

@@ -187,7 +187,7 @@ func TestABusyDatabaseBehindAnErrorOfTheDomain(t *testing.T) {
 	err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx *sql.Tx) error {
 		if runs++; runs == 1 {
 			hold := must(other.DB.Conn(ctx))
-			defer hold.Close() //nolint:errcheck // of a test
+			defer hold.Close()
 			mustExec(t, hold, "BEGIN IMMEDIATE")
 			defer mustExec(t, hold, "ROLLBACK")
 		}

@@ -12,7 +12,7 @@ import (
 func BenchmarkGetHit(b *testing.B) {
 	ctx := context.Background()
 	eng := must(engine.Open(ctx, "sqlite::memory:"))
-	defer eng.Dispose() //nolint:errcheck // it is gone with the benchmark
+	defer eng.Dispose()
 	must(eng.Execute(ctx, engine.Text(schema[eng.Dialect().System][0])))
 	s := orm.NewSession(eng, orm.WithoutExpireOnCommit())
 	if err := s.Add(&Team{ID: 4711, Name: "red"}); err != nil {

@@ -22,13 +22,13 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 	if _, err := eng.Execute(ctx, engine.Text("CREATE TABLE account (id INTEGER PRIMARY KEY, owner TEXT, balance INTEGER)")); err != nil {
 		log.Fatal(err)
 	}
 
 	s := orm.NewSession(eng)
-	defer s.Close(ctx) //nolint:errcheck // an example
+	defer s.Close(ctx)
 	ann, bob := &Account{Owner: "ann", Balance: 40}, &Account{Owner: "bob", Balance: 2}
 	if err := s.AddAll(ann, bob); err != nil {
 		log.Fatal(err)

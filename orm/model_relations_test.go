@@ -48,7 +48,7 @@ func TestRandomGraphsAgreeWithAModel(t *testing.T) {
 			opts = append(opts, orm.WithoutExpireOnCommit())
 		}
 		w.s = orm.NewSession(db.Engine, opts...)
-		defer w.s.Close(w.ctx) //nolint:errcheck // a second time, unless the test has failed
+		defer w.s.Close(w.ctx)
 		t.Repeat(map[string]func(*rapid.T){
 			"add a shelf": w.addShelf, "add an item": w.addItem, "add a mark": w.addMark,
 			"rename": w.rename, "move": w.move, "take out": w.takeOut, "link": w.link, "unlink": w.unlink,

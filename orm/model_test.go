@@ -32,7 +32,7 @@ func TestRandomUnitsAgreeWithAModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := orm.NewSession(db.Engine)
-		defer s.Close(ctx) //nolint:errcheck // a second time, unless the test has failed
+		defer s.Close(ctx)
 		m := &model{committed: map[int64]int64{}, now: map[int64]int64{}}
 		held := map[int64]*Node{} // the objects of m.now
 		for step := range rapid.IntRange(1, 25).Draw(t, "steps") {

@@ -519,7 +519,7 @@ func TestEveryMethodIsACall(t *testing.T) {
 
 func TestAHitAllocatesNothing(t *testing.T) { //nolint:paralleltest // it counts allocations
 	eng := must(engine.Open(t.Context(), "sqlite::memory:"))
-	defer eng.Dispose() //nolint:errcheck // it is gone with the test
+	defer eng.Dispose()
 	check(t, second(eng.Execute(t.Context(), engine.Text(schema[eng.Dialect().System][0]))))
 	s := orm.NewSession(eng, orm.WithoutExpireOnCommit())
 	team := &Team{ID: 4711, Name: "red"}

@@ -31,7 +31,7 @@ func shop(ctx context.Context) *proxy.AsyncEngine {
 func ExampleNewAsyncEngine() {
 	ctx := context.Background()
 	eng := shop(ctx)
-	defer eng.Sync().Dispose() //nolint:errcheck // an example
+	defer eng.Sync().Dispose()
 
 	names := eng.Execute(ctx, engine.Text("SELECT name FROM item ORDER BY name"))
 	total := eng.Scalar(ctx, engine.Text("SELECT sum(n) FROM item")) // both are under way
@@ -52,7 +52,7 @@ func ExampleNewAsyncEngine() {
 func ExampleAsyncEngine_Begin() {
 	ctx := context.Background()
 	eng := shop(ctx)
-	defer eng.Sync().Dispose() //nolint:errcheck // an example
+	defer eng.Sync().Dispose()
 
 	tx, err := eng.Begin(ctx).Await(ctx)
 	if err != nil {
@@ -76,7 +76,7 @@ func ExampleAsyncEngine_Begin() {
 func ExampleAsyncConnection_Commit() {
 	ctx := context.Background()
 	eng := shop(ctx)
-	defer eng.Sync().Dispose() //nolint:errcheck // an example
+	defer eng.Sync().Dispose()
 
 	conn, err := eng.Connect(ctx).Await(ctx)
 	if err != nil {
@@ -97,7 +97,7 @@ func ExampleAsyncConnection_Commit() {
 func ExampleAsyncConnection_RunSync() {
 	ctx := context.Background()
 	eng := shop(ctx)
-	defer eng.Sync().Dispose() //nolint:errcheck // an example
+	defer eng.Sync().Dispose()
 
 	// createAll is written for a blocking connection.
 	createAll := func(ctx context.Context, conn *engine.Conn) error {
@@ -122,7 +122,7 @@ func ExampleAsyncConnection_RunSync() {
 func ExampleAsyncConnection_Stream() {
 	ctx := context.Background()
 	eng := shop(ctx)
-	defer eng.Sync().Dispose() //nolint:errcheck // an example
+	defer eng.Sync().Dispose()
 
 	conn, err := eng.Connect(ctx).Await(ctx)
 	if err != nil {
@@ -165,7 +165,7 @@ func ExampleAsyncConnection_Stream() {
 func ExampleStream_Partitions() {
 	ctx := context.Background()
 	eng := shop(ctx)
-	defer eng.Sync().Dispose() //nolint:errcheck // an example
+	defer eng.Sync().Dispose()
 
 	names, err := eng.StreamScalars(ctx, engine.Text("SELECT name FROM item ORDER BY name")).Await(ctx)
 	if err != nil {

@@ -26,8 +26,8 @@ func TestNothingIsLeftOfManyThatGiveUp(t *testing.T) {
 			users.Go(func() {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				rnd := rand.New(rand.NewPCG(uint64(i), 7)) //nolint:gosec // a program drawn at random
-				if rnd.IntN(3) > 0 {                       // while something else takes its time
+				rnd := rand.New(rand.NewPCG(uint64(i), 7))
+				if rnd.IntN(3) > 0 { // while something else takes its time
 					users.Go(func() {
 						defer cancel()
 						_ = eng.Ping(t.Context()).Await(t.Context())

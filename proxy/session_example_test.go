@@ -102,7 +102,7 @@ func ExampleMaker_Scope() {
 	maker, done := library(context.Background())
 	defer done()
 	ctx := maker.Scope(context.Background())
-	defer proxy.Remove(ctx) //nolint:errcheck // it was committed
+	defer proxy.Remove(ctx)
 	add := func(ctx context.Context, name string) error {
 		p, err := proxy.FromContext(ctx)
 		if err != nil {

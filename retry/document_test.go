@@ -40,7 +40,7 @@ func TestTheTableOfTheDocumentation(t *testing.T) {
 	if !*update {
 		t.Fatalf("a table is not what the package does; want\n%s", want)
 	}
-	if err := os.WriteFile(file, []byte(want), 0o644); err != nil { //nolint:gosec // a page
+	if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

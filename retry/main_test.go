@@ -154,5 +154,5 @@ func performs(ctx context.Context, r sp.Interceptor, s *script, shape func(*sp.C
 
 // unchanged reports whether err is want itself, not something around it.
 func unchanged(err, want error) bool {
-	return err == want //nolint:errorlint // that is the question
+	return err == want
 }

@@ -231,7 +231,7 @@ func TestABatchWhoseFunctionDoesNotReturnIsFinished(t *testing.T) {
 				go func() {
 					defer func() { done <- recover() }()
 					r := pool.SendBatch(t.Context(), b)
-					defer r.Close() //nolint:errcheck // a second time, as many do
+					defer r.Close()
 					_ = r.Close()
 				}()
 				if v := <-done; (v != nil) != (name == "panic") {

@@ -25,7 +25,7 @@ func serverURL(ctx context.Context) (url string, giveBack func() error) {
 func Example() {
 	ctx := context.Background()
 	url, giveBack := serverURL(ctx)
-	defer giveBack() //nolint:errcheck // an example
+	defer giveBack()
 
 	again, err := retry.New()
 	if err != nil {
@@ -50,7 +50,7 @@ func Example() {
 func ExamplePool_RunInTx() {
 	ctx := context.Background()
 	url, giveBack := serverURL(ctx)
-	defer giveBack() //nolint:errcheck // an example
+	defer giveBack()
 
 	again, err := retry.New()
 	if err != nil {

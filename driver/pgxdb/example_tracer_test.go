@@ -17,7 +17,7 @@ import (
 func ExampleNewTracer() {
 	ctx := context.Background()
 	url, giveBack := serverURL(ctx)
-	defer giveBack() //nolint:errcheck // an example
+	defer giveBack()
 
 	counted := sp.Observing(sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
 		return func(ctx context.Context, call *sp.Call) error {

@@ -224,7 +224,7 @@ func TestATracerBelowDatabaseSQL(t *testing.T) {
 	rec := &recorder{}
 	pool := traced(t, dbtest.Postgres(t).Database(t).URL(), sp.NewChain(sp.Observing(rec)))
 	db := stdlib.OpenDBFromPool(pool)
-	defer db.Close() //nolint:errcheck // nothing depends on it
+	defer db.Close()
 	var n int
 	if err := db.QueryRowContext(t.Context(), "SELECT $1::int", 7).Scan(&n); err != nil || n != 7 {
 		t.Fatal(n, err)

@@ -65,7 +65,7 @@ func TestADoubtfulErrBadConnIsNotSentAgain(t *testing.T) {
 			if err == nil || errors.Is(err, driver.ErrBadConn) {
 				t.Errorf("error %v; want one that database/sql does not act on", err)
 			}
-			if _, err := db.QueryContext(t.Context(), "insert returning"); err == nil { //nolint:sqlclosecheck // there are no rows
+			if _, err := db.QueryContext(t.Context(), "insert returning"); err == nil {
 				t.Error("no error")
 			}
 			if n := log.count("sent"); n != 2 {
@@ -122,7 +122,7 @@ func TestErrBadConnIsBelievedOfAConnectionThatWasGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // it is gone
+	defer conn.Close()
 	if _, err := conn.ExecContext(t.Context(), "update"); errors.Is(err, driver.ErrBadConn) {
 		t.Errorf("the first error %v is believed", err)
 	}
@@ -158,7 +158,7 @@ func TestAnIdleConnectionIsPingedBeforeUse(t *testing.T) {
 		log.add("open")
 		return pingedConn{&minimalConn{log: log}}, nil
 	}}, sp.Chain{}, sqldb.WithIdlePing(1))
-	defer db.Close() //nolint:errcheck // nothing depends on it
+	defer db.Close()
 	for range 3 {
 		if _, err := db.ExecContext(t.Context(), "insert"); err != nil {
 			t.Fatal(err)

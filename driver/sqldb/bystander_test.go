@@ -77,7 +77,7 @@ func TestATransactionBegunUnseenIsStillOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // the database is closed after it
+	defer c.Close()
 	for _, step := range []struct {
 		ctx  context.Context //nolint:containedctx // a row of a table
 		text string

@@ -44,7 +44,7 @@ func wrap(t *testing.T, db *sql.DB) *sqldb.DB {
 func TestWrapTakesOnlyADatabaseOfThisPackage(t *testing.T) {
 	t.Parallel()
 	foreign := sql.OpenDB(connectorFor{func() (driver.Conn, error) { return nil, errRefused }})
-	defer foreign.Close() //nolint:errcheck // nothing depends on it
+	defer foreign.Close()
 	if _, err := sqldb.Wrap(foreign); err == nil {
 		t.Error("a foreign database was wrapped")
 	}
@@ -162,7 +162,7 @@ func TestAnEmptyChainNeedsNoCalls(t *testing.T) {
 	t.Parallel()
 	log := &journal{}
 	db := sqldb.OpenDB(connectorFor{func() (driver.Conn, error) { return &minimalConn{log: log}, nil }}, sp.Chain{})
-	defer db.Close() //nolint:errcheck // nothing depends on it
+	defer db.Close()
 	h := wrap(t, db)
 	var n int64
 	if err := h.QueryRow("select").Scan(&n); err != nil || n != 1 {

@@ -15,12 +15,12 @@ func TestWithDriverConnsRawIsTheDriversOwn(t *testing.T) {
 	rec := &recorder{}
 	db := sqldb.OpenDB(connectorFor{func() (driver.Conn, error) { return plain(&journal{}), nil }},
 		sp.NewChain(rec), sqldb.WithDriverConns())
-	defer db.Close() //nolint:errcheck // nothing depends on it
+	defer db.Close()
 	conn, err := db.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // nothing depends on it
+	defer conn.Close()
 	if err := conn.Raw(func(c any) error {
 		if _, ok := c.(*minimalConn); !ok || sqldb.Raw(c) != c {
 			return fmt.Errorf("Raw gives %T", c)

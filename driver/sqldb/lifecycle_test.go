@@ -115,7 +115,7 @@ func TestARefusedResultIsClosed(t *testing.T) {
 	t.Run("rows", func(t *testing.T) {
 		t.Parallel()
 		db, _, log := openWith(t, plain, refuse(sp.OpQuery, true))
-		if _, err := db.QueryContext(t.Context(), "select"); !errors.Is(err, errRefused) { //nolint:sqlclosecheck // there are no rows
+		if _, err := db.QueryContext(t.Context(), "select"); !errors.Is(err, errRefused) {
 			t.Fatal(err)
 		}
 		if log.count("close rows") != 1 {
@@ -191,7 +191,7 @@ func TestAPanicInTheChainLeavesTheConnectionUsable(t *testing.T) {
 				t.Error("the panic did not pass")
 			}
 		}()
-		_, _ = db.QueryContext(t.Context(), "select") //nolint:sqlclosecheck,rowserrcheck // it panics
+		_, _ = db.QueryContext(t.Context(), "select")
 	}()
 	if log.count("close rows") != 1 {
 		t.Errorf("rows stay open: %v", log.all())
@@ -236,9 +236,9 @@ func TestACallThatNobodyPerformedIsAnError(t *testing.T) {
 				}))
 			h := wrap(t, db)
 			_, exec := db.ExecContext(t.Context(), "insert")
-			_, query := db.QueryContext(t.Context(), "select") //nolint:sqlclosecheck,rowserrcheck // there are none
+			_, query := db.QueryContext(t.Context(), "select")
 			_, begin := db.BeginTx(t.Context(), nil)
-			_, prepare := db.PrepareContext(t.Context(), "insert") //nolint:sqlclosecheck // there is none
+			_, prepare := db.PrepareContext(t.Context(), "insert")
 			unit := h.RunInTx(t.Context(), nil, func(context.Context, *sql.Tx) error { return nil })
 			_, handle := h.ExecContext(t.Context(), "insert")
 			got := map[sp.Op]error{

@@ -217,7 +217,7 @@ func through(t *testing.T, conn func(log *journal) driver.Conn, test func(t *tes
 		t.Run(name, func(t *testing.T) {
 			log := &journal{}
 			db := open(connectorFor{func() (driver.Conn, error) { return conn(log), nil }})
-			defer db.Close() //nolint:errcheck // nothing depends on it
+			defer db.Close()
 			test(t, db, log)
 		})
 	}

@@ -46,7 +46,7 @@ func TestHowSessionsBeginIsAsked(t *testing.T) {
 					return nil, nil
 				}}, nil
 			}}}, sp.NewChain(rec), sqldb.WithTarget(sp.Target{System: sp.MySQL}))
-			defer db.Close() //nolint:errcheck // nothing depends on it
+			defer db.Close()
 			db.SetMaxIdleConns(-1)
 			for range 3 {
 				if _, err := db.ExecContext(t.Context(), "UPDATE t"); err != nil {
@@ -92,9 +92,9 @@ func TestAConnectionLostWhileItsSettingsAreAskedIsNotUsed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer db.Close() //nolint:errcheck // nothing depends on it
+			defer db.Close()
 			_, err = db.ExecContext(ctx, "UPDATE t")
-			if givesUp && err != context.Canceled { //nolint:errorlint // it is database/sql's own
+			if givesUp && err != context.Canceled {
 				t.Errorf("%T %v", err, err)
 			}
 			if !givesUp && err != nil {

@@ -95,7 +95,7 @@ func TestADeadConnectionLeavesThePool(t *testing.T) {
 					dead = append(dead, new(bool))
 					return mortalConn{&minimalConn{log: log}, dead[len(dead)-1]}, nil
 				}}, chain)
-				defer db.Close() //nolint:errcheck // nothing depends on it
+				defer db.Close()
 				db.SetMaxOpenConns(1)
 				if err := do(t.Context(), db); err != nil {
 					t.Fatal(err)
@@ -201,7 +201,7 @@ func TestAPanicInTheRowsFinishesTheCall(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer rows.Close() //nolint:errcheck // it is about the panic
+				defer rows.Close()
 				for rows.Next() {
 				}
 				if err := rows.Err(); err != nil {
@@ -238,7 +238,7 @@ func TestADriverIsAskedWhetherItIsValidAsDatabaseSQLAsks(t *testing.T) {
 	count := func(open func(driver.Connector) *sql.DB) []int {
 		asked := 0
 		db := open(connectorFor{func() (driver.Conn, error) { return askedConn{&minimalConn{log: &journal{}}, &asked}, nil }})
-		defer db.Close() //nolint:errcheck // nothing depends on it
+		defer db.Close()
 		ctx := context.Background()
 		var counts []int
 		for _, use := range []func() error{
@@ -305,7 +305,7 @@ func TestNothingIsSentBeforeASkippedStatementIsPrepared(t *testing.T) {
 				opened++
 				return unpreparableConn{skippingConn{&minimalConn{log: log}}, opened < 3}, nil
 			}}, chain)
-			defer db.Close() //nolint:errcheck // nothing depends on it
+			defer db.Close()
 			if _, err := db.ExecContext(t.Context(), "insert", 1); err != nil {
 				t.Errorf("exec: %v", err)
 			}
@@ -339,7 +339,7 @@ func TestALostConnectionOfACallerThatGaveUpIsItsContextsError(t *testing.T) {
 			db := sqldb.OpenDB(connectorFor{func() (driver.Conn, error) {
 				return hangingUpConn{&minimalConn{log: &journal{}}, cancel}, nil
 			}}, chain)
-			defer db.Close() //nolint:errcheck // nothing depends on it
+			defer db.Close()
 			err := db.QueryRowContext(ctx, "insert returning").Scan(new(int))
 			if !errors.Is(err, context.Canceled) || errors.Is(err, driver.ErrBadConn) {
 				t.Errorf("error %v; want the context's, and not driver.ErrBadConn", err)
@@ -358,7 +358,7 @@ func TestAConnectErrorIsTheDriversOwn(t *testing.T) {
 	for name, chain := range chains() {
 		want := &dialError{"no such database"}
 		db := sqldb.OpenDB(connectorFor{func() (driver.Conn, error) { return nil, want }}, chain)
-		if err := db.PingContext(t.Context()); err != error(want) { //nolint:errorlint // it is about identity
+		if err := db.PingContext(t.Context()); err != error(want) {
 			t.Errorf("%s: %#v, want the driver's own error", name, err)
 		}
 		if err := db.Close(); err != nil {
@@ -379,7 +379,7 @@ func TestAConnectErrorWithAPasswordIsReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // nothing depends on it
+	defer db.Close()
 	err = db.PingContext(t.Context())
 	if _, ok := errors.AsType[*dialError](err); ok || err == nil || err.Error() != "can't reach user:xxxxx@db" {
 		t.Errorf("error %#v", err)

@@ -32,7 +32,7 @@ func TestADriverWithoutExecerKeepsWorking(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer rows.Close() //nolint:errcheck // checked by Err
+		defer rows.Close()
 		var got []int64
 		for rows.Next() {
 			var n int64
@@ -242,7 +242,7 @@ func TestAnAttemptConvertsArgumentsAnew(t *testing.T) {
 	conn.stmt = func(string) driver.Stmt { return &wrappingStmt{minimalStmt{log: log}, &failed} }
 	db := sqldb.OpenDB(connectorFor{func() (driver.Conn, error) { return skippingConn{conn}, nil }}, sp.NewChain(retrier(t)),
 		sqldb.WithTarget(sp.Target{System: sp.MySQL}))
-	defer db.Close() //nolint:errcheck // nothing depends on it
+	defer db.Close()
 	if _, err := db.ExecContext(t.Context(), "INSERT INTO t VALUES (?)", "a"); err != nil || log.count("exec [<a>]") != 2 {
 		t.Errorf("%v; driver saw %v", err, log.all())
 	}
@@ -323,7 +323,7 @@ func TestColumnTypesAndResultSetsSurvive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer rows.Close() //nolint:errcheck // checked by Err
+		defer rows.Close()
 		types, err := rows.ColumnTypes()
 		if err != nil {
 			t.Fatal(err)
@@ -358,7 +358,7 @@ func TestRowsWithoutColumnTypesPretendNone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer rows.Close() //nolint:errcheck // checked by Err
+		defer rows.Close()
 		types, err := rows.ColumnTypes()
 		if err != nil || rows.Err() != nil {
 			t.Fatal(err, rows.Err())
@@ -376,7 +376,7 @@ func TestRawReachesTheDriversConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // nothing depends on it
+	defer conn.Close()
 	if err := conn.Raw(func(c any) error {
 		if _, ok := sqldb.Raw(c).(*minimalConn); !ok {
 			return fmt.Errorf("Raw gives %T", sqldb.Raw(c))

@@ -109,7 +109,7 @@ func ofPGX(c *pgx.ConnConfig) sp.Target {
 func openedBy(t *testing.T, c driver.Connector) sp.Target {
 	t.Helper()
 	db := sqldb.OpenDB(c, sp.NewChain(&recorder{}))
-	defer db.Close() //nolint:errcheck // nothing was opened
+	defer db.Close()
 	h, err := sqldb.Wrap(db)
 	if err != nil {
 		t.Fatal(err)
@@ -257,7 +257,7 @@ func TestAConnectionTellsWhichHostItReached(t *testing.T) {
 	})
 	conn := connectorFor{func() (driver.Conn, error) { return &minimalConn{log: &journal{}}, nil }}
 	db := sqldb.OpenDB(clusterConnector{conn}, sp.NewChain(link))
-	defer db.Close() //nolint:errcheck // its work is done
+	defer db.Close()
 	h, err := sqldb.Wrap(db)
 	if err != nil {
 		t.Fatal(err)

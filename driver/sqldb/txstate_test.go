@@ -27,12 +27,12 @@ func TestASavepointEndsWithItsTransaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // nothing is kept
+	defer db.Close()
 	c, err := db.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // the database is closed after it
+	defer c.Close()
 	tx, err := c.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func TestTransactionsBegunByTextAreKnown(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.Close() //nolint:errcheck // nothing depends on it
+			defer conn.Close()
 			for i, q := range script {
 				text, isSelect := "SELECT 1", strings.HasPrefix(q, "select")
 				if !isSelect {
@@ -220,7 +220,7 @@ func TestNothingIsRetriedWhereATransactionMayBeOpen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.Close() //nolint:errcheck // nothing depends on it
+			defer conn.Close()
 			if err := begin(t.Context(), conn); err != nil {
 				t.Fatal(err)
 			}
@@ -253,7 +253,7 @@ func TestWhatIsNeutralLeavesRetriesAsTheyWere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // nothing depends on it
+	defer conn.Close()
 	for i := range 1000 {
 		for _, q := range []string{
 			fmt.Sprintf("CREATE TABLE t%d (n INT)", i), "SET ROLE app", fmt.Sprintf("ALTER TABLE t%d ADD m INT;", i), "USE shop",
@@ -346,7 +346,7 @@ func TestErrBadConnIsNotBelievedWhereATransactionMayBeOpen(t *testing.T) {
 					return nil, nil
 				}}, nil
 			}}, chain, sqldb.WithTrustedBadConn(), sqldb.WithTarget(sp.Target{System: sp.MySQL}))
-			defer db.Close() //nolint:errcheck // nothing depends on it
+			defer db.Close()
 			db.SetMaxOpenConns(1)
 			for _, q := range []string{"BEGIN", "INSERT INTO t VALUES (1)"} {
 				if _, err := db.ExecContext(t.Context(), q); err != nil {
@@ -368,7 +368,7 @@ func TestSQLiteTellsWhetherATransactionIsOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // nothing is kept
+	defer db.Close()
 	db.SetMaxOpenConns(1)
 	for _, c := range []struct {
 		text string
@@ -407,7 +407,7 @@ func TestADriverThatKnowsIsAsked(t *testing.T) {
 	db := sqldb.OpenDB(connectorFor{func() (driver.Conn, error) {
 		return reportingConn{scriptedConn{&minimalConn{log: log}, silent}, &auto}, nil
 	}}, sp.NewChain(rec), sqldb.WithTarget(sp.Target{System: sp.SQLite}))
-	defer db.Close() //nolint:errcheck // nothing depends on it
+	defer db.Close()
 	for _, state := range []bool{false, true, false, true} {
 		auto = state
 		for _, q := range []string{"SELECT f(); SELECT g()", "SELECT 1"} {

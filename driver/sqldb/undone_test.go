@@ -47,7 +47,7 @@ func failIn(t *testing.T, tx *sql.Tx, rows bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // checked by Err
+	defer r.Close()
 	for r.Next() {
 	}
 	if r.Err() == nil {
@@ -89,7 +89,7 @@ func TestATransactionThatIsGoneIsNotGoneOnWith(t *testing.T) {
 						answer := func(q string) ([]driver.Value, error) { return c.answers[q], nil }
 						return failingRowsConn{scriptedConn{&minimalConn{log: log}, answer}, c.err}, nil
 					}}, chain, sqldb.WithTarget(sp.Target{System: c.system}))
-					defer db.Close() //nolint:errcheck // nothing depends on it
+					defer db.Close()
 					tx, err := db.BeginTx(t.Context(), nil)
 					if err != nil {
 						t.Fatal(err)

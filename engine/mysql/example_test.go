@@ -16,12 +16,12 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer giveBack() //nolint:errcheck // an example
+	defer giveBack()
 	eng, err := engine.Open(ctx, server.URL())
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 
 	err = eng.RunInTx(ctx, func(ctx context.Context, tx *engine.Tx) error {
 		if _, err := tx.Execute(ctx, engine.Text("CREATE TABLE goods (id INTEGER PRIMARY KEY, name VARCHAR(20))")); err != nil {

@@ -24,7 +24,7 @@ func TestAStoppedStreamLeavesItsTransactionAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Close(t.Context()) //nolint:errcheck // the test is over
+	defer tx.Close(t.Context())
 	before := scalar(t, tx, "SELECT CONNECTION_ID()")
 	if _, err := tx.Execute(t.Context(), engine.Text("INSERT INTO t VALUES (1)")); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestPlainCursorsAreNotKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close(t.Context()) //nolint:errcheck // the test is over
+	defer c.Close(t.Context())
 	before := scalar(t, c, "SELECT CONNECTION_ID()")
 	cur, err := c.Query(t.Context(), engine.Text("SELECT seq FROM seq_1_to_5000"))
 	if err != nil || !cur.Next() {

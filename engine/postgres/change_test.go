@@ -149,7 +149,7 @@ func TestFoldedChangesLockInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer holder.Close(context.Background()) //nolint:errcheck // its transaction is over
+	defer holder.Close(context.Background())
 	exec(t, holder, "UPDATE t SET n = -1 WHERE id = 400")
 	done := make(chan error, 1)
 	go func() {

@@ -16,12 +16,12 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer giveBack() //nolint:errcheck // an example
+	defer giveBack()
 	eng, err := engine.Open(ctx, server.URL())
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 
 	type order struct {
 		ID    int64

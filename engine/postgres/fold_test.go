@@ -164,9 +164,9 @@ func pointers(values, types []any) []any {
 		case int64:
 			out[i] = pointer[int64](v)
 			if n, ok := v.(int64); ok && i == 1 {
-				out[i] = new(int16(n)) //nolint:gosec // it is small
+				out[i] = new(int16(n))
 			} else if ok && i == 2 {
-				out[i] = new(int32(n)) //nolint:gosec // it is small
+				out[i] = new(int32(n))
 			}
 		case float64:
 			out[i] = pointer[float64](v)
@@ -246,7 +246,7 @@ func TestARefusedRowIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context()) //nolint:errcheck // the test is over
+	defer conn.Close(t.Context())
 	sts := []engine.Statement{engine.Text("SELECT 1"), engine.Text("DELETE FROM t")}
 	for i := range 280 {
 		sts = append(sts, text.With(int64(i)))

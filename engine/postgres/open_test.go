@@ -284,7 +284,7 @@ func TestAStoppedStreamLeavesNoCursor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Close(t.Context()) //nolint:errcheck // the test is over
+	defer tx.Close(t.Context())
 	for range 3 {
 		s, err := tx.Stream(t.Context(), engine.Text("SELECT generate_series(1, 100000000)"), engine.WithWindow(10))
 		if err != nil {

@@ -20,7 +20,7 @@ func binaryValues() map[uint32][][]byte {
 		pgtype.Int4OID:      {number(4, 7), number(4, -7), number(4, math.MinInt32)},
 		pgtype.Int8OID:      {number(8, 7), number(8, -7), number(8, math.MinInt32)},
 		pgtype.Float4OID:    {number(4, int64(math.Float32bits(1.1))), number(4, int64(math.Float32bits(float32(math.Inf(-1)))))},
-		pgtype.Float8OID:    {number(8, int64(math.Float64bits(1.1))), number(8, 0)}, //nolint:gosec // by its bits
+		pgtype.Float8OID:    {number(8, int64(math.Float64bits(1.1))), number(8, 0)},
 		pgtype.TextOID:      texts,
 		pgtype.VarcharOID:   texts,
 		pgtype.BPCharOID:    texts,
@@ -31,7 +31,7 @@ func binaryValues() map[uint32][][]byte {
 }
 
 func number(size int, n int64) []byte {
-	b := binary.BigEndian.AppendUint64(nil, uint64(n)) //nolint:gosec // by its bits
+	b := binary.BigEndian.AppendUint64(nil, uint64(n))
 	return b[8-size:]
 }
 

@@ -56,7 +56,7 @@ func TestAReaderReadsWhatScanDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cur.Close() //nolint:errcheck // the rows are read to their end
+	defer cur.Close()
 	plan, err := scan.PlanFor[sample](cur.Names())
 	if err != nil {
 		t.Fatal(err)

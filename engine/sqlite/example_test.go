@@ -15,7 +15,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer eng.Dispose() //nolint:errcheck // an example
+	defer eng.Dispose()
 
 	err = eng.RunInTx(ctx, func(ctx context.Context, tx *engine.Tx) error {
 		if _, err := tx.Execute(ctx, engine.Text("CREATE TABLE goods (id INTEGER PRIMARY KEY, name TEXT)")); err != nil {

@@ -111,7 +111,7 @@ func TestReadersDoNotWaitForTheWriter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer writer.Close(t.Context()) //nolint:errcheck // the test is over
+	defer writer.Close(t.Context())
 	exec(t, writer, "INSERT INTO item (name) VALUES ('a')")
 	if n := count(t, e); n != 0 {
 		t.Errorf("a reader sees %d rows that are not committed", n)
@@ -120,7 +120,7 @@ func TestReadersDoNotWaitForTheWriter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reader.Close(t.Context()) //nolint:errcheck // the test is over
+	defer reader.Close(t.Context())
 	count(t, reader)
 	// A second writer waits, and not for ever.
 	var timeout *engine.PoolTimeoutError
@@ -276,7 +276,7 @@ func TestFilesOfOneNameAreTwoDatabases(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer eng.Dispose() //nolint:errcheck // its work is done
+		defer eng.Dispose()
 		return *eng.Target()
 	}
 	a, b := t.TempDir(), t.TempDir()

@@ -22,7 +22,7 @@ func TestVisitsAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.db.Close() //nolint:errcheck // the test is over
+	defer s.db.Close()
 	routes := s.routes()
 	send := func(method, path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()

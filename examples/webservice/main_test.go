@@ -86,7 +86,7 @@ func started(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go io.Copy(io.Discard, out) //nolint:errcheck // it ends with the service
+	go io.Copy(io.Discard, out)
 	return strings.TrimSpace(strings.TrimPrefix(line, "serving on "))
 }
 
@@ -139,7 +139,7 @@ func fetch(t *testing.T, url string) (status int, body string) {
 		t.Fatal(err)
 	}
 	defer http.DefaultClient.CloseIdleConnections()
-	defer answer.Body.Close() //nolint:errcheck // read to its end
+	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		t.Fatal(err)

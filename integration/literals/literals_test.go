@@ -33,7 +33,7 @@ func texts() int {
 // seed is that of the environment, or a new one.
 func seed(t *testing.T) uint64 {
 	t.Helper()
-	n := uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
+	n := uint64(time.Now().UnixNano())
 	if given := os.Getenv(envSeed); given != "" {
 		var err error
 		if n, err = strconv.ParseUint(given, 10, 64); err != nil {
@@ -54,7 +54,7 @@ type judge interface {
 // hold tries random texts in a mode.
 func hold(t *testing.T, j judge, d sqltext.Dialect, from language, seed uint64) {
 	t.Helper()
-	r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // not for secrets
+	r := rand.New(rand.NewPCG(seed, 0))
 	judged, data, failures := 0, 0, 0
 	for range texts() {
 		text := from.make(r)

@@ -44,7 +44,7 @@ func TestMariaDB(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer db.Close() //nolint:errcheck // the test is over
+			defer db.Close()
 			db.SetMaxOpenConns(1)
 			j := mariadbJudge{db: db}
 			for _, text := range []string{"CREATE TABLE t (a varchar(100), b varchar(100)) ENGINE=InnoDB", settings} {
@@ -87,7 +87,7 @@ func (j mariadbJudge) data(ctx context.Context, text string, markers []string) (
 	if err != nil {
 		return nil, false, err
 	}
-	defer rows.Close() //nolint:errcheck // its errors are those of Err
+	defer rows.Close()
 	normal, n, understood := "", 0, true
 	for ; rows.Next(); n++ {
 		var digest sql.NullString
@@ -118,7 +118,7 @@ func rowsOf(ctx context.Context, db *sql.DB, text string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // its errors are those of Err
+	defer rows.Close()
 	var values []string
 	for more := true; more; more = rows.NextResultSet() {
 		columns, err := rows.Columns()

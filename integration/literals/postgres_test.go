@@ -36,7 +36,7 @@ func TestPostgreSQL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.Close(context.Background()) //nolint:errcheck // the test is over
+			defer conn.Close(context.Background())
 			j := postgresJudge{conn: conn.PgConn()}
 			if err := j.exec(t.Context(), "CREATE EXTENSION pg_stat_statements; CREATE TABLE t (a text UNIQUE, b text); SET escape_string_warning = off;"+settings); err != nil {
 				t.Fatal(err)

@@ -20,7 +20,7 @@ func TestSQLite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // the test is over
+	defer db.Close()
 	db.SetMaxOpenConns(1)
 	for _, text := range []string{
 		"CREATE TABLE t (a TEXT UNIQUE, b TEXT, view, trigger, key, column, rename, temp, recursive, cast, match, row)", "CREATE TABLE u (a TEXT, b TEXT UNIQUE)", "CREATE INDEX i ON t (a)", "INSERT INTO t (a, b) VALUES ('1', '2')", "INSERT INTO u VALUES ('1', '2')",
@@ -94,7 +94,7 @@ func (j sqliteJudge) program(ctx context.Context, text string) ([]string, error)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // its errors are those of Err
+	defer rows.Close()
 	var out []string
 	for rows.Next() {
 		var opcode string

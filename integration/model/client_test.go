@@ -79,7 +79,7 @@ func (r sqlOn) prepared(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // nothing depends on it
+	defer st.Close()
 	_, err = st.ExecContext(ctx)
 	return err
 }

@@ -95,7 +95,7 @@ func writable(t *testing.T, dir string) {
 			return err
 		}
 		if e.IsDir() {
-			return os.Chmod(path, 0o755) //nolint:gosec // a temporary folder
+			return os.Chmod(path, 0o755)
 		}
 		info, err := e.Info()
 		if err != nil {

@@ -84,7 +84,7 @@ func TestNewestServerIsFound(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, program := range []string{"dbtest-server", "dbtest-client"} {
-			if err := os.WriteFile(filepath.Join(folder, program), nil, 0o700); err != nil { //nolint:gosec // A program.
+			if err := os.WriteFile(filepath.Join(folder, program), nil, 0o700); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -114,7 +114,7 @@ func child(t *testing.T, run string, env ...string) (string, error) {
 	t.Helper()
 	self, err := os.Executable()
 	must(t, err)
-	cmd := exec.CommandContext(t.Context(), self, "-test.run="+run, "-test.v") //nolint:gosec // Our own path.
+	cmd := exec.CommandContext(t.Context(), self, "-test.run="+run, "-test.v")
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -23,7 +23,7 @@ func TestPostgreSQLAgreesOnWhatIsAParameter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // the test is over
+	defer conn.Close(context.Background())
 	for _, test := range []struct {
 		text string
 		args any

@@ -34,7 +34,7 @@ type job struct {
 const thrash = 0.05
 
 func newServer(cores float64, seed uint64) *server {
-	return &server{random: rand.New(rand.NewPCG(seed, 2)), cores: cores, speed: 1, jobs: map[*job]struct{}{}, moved: time.Now()} //nolint:gosec // repeatable
+	return &server{random: rand.New(rand.NewPCG(seed, 2)), cores: cores, speed: 1, jobs: map[*job]struct{}{}, moved: time.Now()}
 }
 
 // rate is how fast each job goes.

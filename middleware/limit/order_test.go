@@ -128,7 +128,7 @@ func mix(t *testing.T, pool, n int, kinds []string) (wrong []string) {
 	}
 	var working atomic.Int64
 	db := sqldb.OpenDB(workConnector{&working}, sp.NewChain(l))
-	defer db.Close() //nolint:errcheck // of a test
+	defer db.Close()
 	db.SetMaxOpenConns(pool)
 	db.SetMaxIdleConns(pool)
 	h, err := sqldb.Wrap(db)

@@ -44,7 +44,7 @@ var workingBrowser = sync.OnceValues(func() (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // the system's to clear
+	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, path, withoutWindow(dir, "--dump-dom", "about:blank")...).CombinedOutput()

@@ -171,12 +171,12 @@ func TestADefiniteAnswerIsNoTimeout(t *testing.T) {
 func TestErrorsOfOthersPassUnchanged(t *testing.T) {
 	linktest.Bubble(t, func(t *testing.T) {
 		limited := linktest.Must(t)(timeout.New(time.Second))
-		if _, err := linktest.Run(t.Context(), sp.OpExec, linktest.Returns(linktest.ErrDriver), limited); err != linktest.ErrDriver { //nolint:errorlint // unchanged
+		if _, err := linktest.Run(t.Context(), sp.OpExec, linktest.Returns(linktest.ErrDriver), limited); err != linktest.ErrDriver {
 			t.Errorf("in time: %v, want %v", err, linktest.ErrDriver)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second/2, cancel)
-		if _, err := linktest.Run(ctx, sp.OpExec, linktest.Hangs(linktest.CtxErr), limited); err != context.Canceled { //nolint:errorlint // unchanged
+		if _, err := linktest.Run(ctx, sp.OpExec, linktest.Hangs(linktest.CtxErr), limited); err != context.Canceled {
 			t.Errorf("cancelled by the caller: %v, want %v", err, context.Canceled)
 		}
 	})

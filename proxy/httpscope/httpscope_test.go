@@ -206,7 +206,7 @@ func ExampleMiddleware() {
 		fmt.Println(err)
 		return
 	}
-	defer eng.Dispose() //nolint:errcheck // it is gone with the example
+	defer eng.Dispose()
 	maker, err := proxy.NewMaker(eng)
 	if err != nil {
 		fmt.Println(err)
