@@ -65,7 +65,7 @@ func (a *Attached) Context(ctx context.Context) context.Context {
 	below := &scoped{Context: ctx, scope: scope{upper: (*Call)(a)}}
 	if s := scopeOf(ctx); s != nil {
 		below.marks = s.marks
-		below.marks.Operation, below.marks.VerifyCommit = "", nil
+		below.marks.Name, below.marks.VerifyCommit = "", nil
 	}
 	return below
 }

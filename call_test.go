@@ -18,15 +18,15 @@ import (
 
 func TestMarksTravelInTheContext(t *testing.T) {
 	t.Parallel()
-	if m := sp.MarksFrom(t.Context()); m.Idempotent || m.ReadOnly || m.NoRetry || m.Operation != "" || m.VerifyCommit != nil {
+	if m := sp.MarksFrom(t.Context()); m.Idempotent || m.ReadOnly || m.NoRetry || m.Name != "" || m.VerifyCommit != nil {
 		t.Errorf("a bare context carries %+v", m)
 	}
 	verify := func(context.Context) (bool, error) { return true, nil }
-	ctx := sp.WithVerifyCommit(sp.WithOperation(sp.WithNoRetry(sp.WithReadOnly(sp.WithIdempotent(t.Context()))), "orders.pay"), verify)
+	ctx := sp.WithVerifyCommit(sp.WithCallName(sp.WithNoRetry(sp.WithReadOnly(sp.WithIdempotent(t.Context()))), "orders.pay"), verify)
 	call, _ := newCall(nil)
 	attach.Bind(ctx, call)
 	m := call.Marks
-	if !m.Idempotent || !m.ReadOnly || !m.NoRetry || m.Operation != "orders.pay" || m.VerifyCommit == nil {
+	if !m.Idempotent || !m.ReadOnly || !m.NoRetry || m.Name != "orders.pay" || m.VerifyCommit == nil {
 		t.Errorf("marks %+v, want all of them", m)
 	}
 
@@ -34,7 +34,7 @@ func TestMarksTravelInTheContext(t *testing.T) {
 	unit.Op = sp.OpTransaction
 	inner, _ := newCall(nil)
 	attach.Bind(attach.Context(ctx, unit), inner)
-	if inner.Marks.Operation != "" || inner.Marks.VerifyCommit != nil || !inner.Marks.Idempotent {
+	if inner.Marks.Name != "" || inner.Marks.VerifyCommit != nil || !inner.Marks.Idempotent {
 		t.Errorf("a call inside the unit has marks %+v; name and verifier are the unit's own", inner.Marks)
 	}
 	if inner.Parent != unit || inner.Unit() != unit || inner.Step() {

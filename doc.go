@@ -36,7 +36,7 @@
 //
 // # What a caller declares
 //
-// [WithIdempotent], [WithReadOnly], [WithNoRetry], [WithOperation] and
+// [WithIdempotent], [WithReadOnly], [WithNoRetry], [WithCallName] and
 // [WithVerifyCommit] mark the calls made with a context.
 //
 // # What an error means

@@ -106,8 +106,8 @@ func ExampleCall_Try() {
 
 // Marks declare what only the caller knows.
 func ExampleWithIdempotent() {
-	ctx := sp.WithOperation(sp.WithIdempotent(context.Background()), "stock.set")
+	ctx := sp.WithCallName(sp.WithIdempotent(context.Background()), "stock.set")
 	marks := sp.MarksFrom(ctx)
-	fmt.Println(marks.Operation, marks.Idempotent, marks.NoRetry)
+	fmt.Println(marks.Name, marks.Idempotent, marks.NoRetry)
 	// Output: stock.set true false
 }

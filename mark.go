@@ -11,9 +11,9 @@ type Marks struct {
 	ReadOnly bool
 	// NoRetry forbids any repetition by this library.
 	NoRetry bool
-	// Operation is the caller's name for the call, used as the name of its
+	// Name is the caller's name for the call, used as the name of its
 	// span. It is a name of low cardinality, never a text with values in it.
-	Operation string
+	Name string
 	// VerifyCommit tells, after a commit with an unknown outcome, whether the
 	// unit of work was committed.
 	VerifyCommit func(ctx context.Context) (committed bool, err error)
@@ -92,12 +92,12 @@ func WithNoRetry(ctx context.Context) context.Context {
 	return withMarks(ctx, func(m *Marks) { m.NoRetry = true })
 }
 
-// WithOperation returns a context whose calls carry name, which becomes the
+// WithCallName returns a context whose calls carry name, which becomes the
 // name of their spans. Use a name of low cardinality, such as
 // "orders.reserve_stock"; it is recorded as it is. A unit of work takes the
 // name for itself: calls inside it do not inherit it.
-func WithOperation(ctx context.Context, name string) context.Context {
-	return withMarks(ctx, func(m *Marks) { m.Operation = name })
+func WithCallName(ctx context.Context, name string) context.Context {
+	return withMarks(ctx, func(m *Marks) { m.Name = name })
 }
 
 // WithVerifying returns a context whose calls find out what became of a COMMIT

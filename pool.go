@@ -1,11 +1,11 @@
 package sessionproxy
 
-// Unknown is the value of a count that a pool does not tell.
-const Unknown int64 = -1
+// UnknownCount is the value of a count that a pool does not tell.
+const UnknownCount int64 = -1
 
 // PoolStats is the state of a pool of connections at one moment, in the terms
 // of OpenTelemetry's metrics of connection pools. A count that the pool does
-// not tell, or a bound that it does not have, is [Unknown].
+// not tell, or a bound that it does not have, is [UnknownCount].
 type PoolStats struct {
 	// Idle is the number of open connections that nobody uses.
 	Idle int64

@@ -95,7 +95,7 @@ func (e *Engine) Stats() backend.PoolStats { return e.backend.Stats() }
 func (e *Engine) PoolStats() sp.PoolStats {
 	s := e.Stats()
 	return sp.PoolStats{
-		Idle: int64(s.Idle), Used: int64(s.InUse), Max: int64(s.Max), IdleMax: sp.Unknown, IdleMin: sp.Unknown,
+		Idle: int64(s.Idle), Used: int64(s.InUse), Max: int64(s.Max), IdleMax: sp.UnknownCount, IdleMin: sp.UnknownCount,
 		Pending: int64(s.Waiting), Timeouts: s.Timeouts,
 	}
 }

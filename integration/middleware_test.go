@@ -131,7 +131,7 @@ func TestAPanicBelowIsRecovered(t *testing.T) {
 				if err := next(ctx, call); err != nil {
 					return err
 				}
-				if call.Marks.Operation == "break" {
+				if call.Marks.Name == "break" {
 					panic("an interceptor's mistake")
 				}
 				return nil
@@ -139,7 +139,7 @@ func TestAPanicBelowIsRecovered(t *testing.T) {
 		})
 		db := d.open(t, must(recovery.New()), broken)
 		db.SetMaxOpenConns(1)
-		ctx := sp.WithOperation(t.Context(), "break")
+		ctx := sp.WithCallName(t.Context(), "break")
 		for name, run := range map[string]func() error{
 			"ping":  func() error { return db.PingContext(ctx) },
 			"exec":  func() error { _, err := db.ExecContext(ctx, "SELECT 1"); return err },

@@ -175,7 +175,7 @@ func TestAUnitOfPGXIsTheParentOfItsStatements(t *testing.T) {
 	t.Parallel()
 	pool, c, server := tracedPGX(t)
 	c.take()
-	ctx := sp.WithOperation(t.Context(), "users.rename")
+	ctx := sp.WithCallName(t.Context(), "users.rename")
 	err := pool.RunInTx(ctx, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "UPDATE users SET email = $1", "s3cr3t"); err != nil {
 			return err

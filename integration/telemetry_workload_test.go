@@ -27,7 +27,7 @@ func (e *emitter) statements(t *testing.T) {
 	key := map[sp.System]string{sp.PostgreSQL: "SERIAL PRIMARY KEY", sp.MariaDB: "INTEGER PRIMARY KEY AUTO_INCREMENT", sp.SQLite: "INTEGER PRIMARY KEY"}
 	mustExec(t, db, "CREATE TABLE notes (id "+key[e.system]+", name VARCHAR(80) UNIQUE)", secretText)
 	insert := e.bind("INSERT INTO notes (name) VALUES (?)")
-	if _, err := db.ExecContext(sp.WithOperation(ctx, "notes.add"), insert, canary+"2"); err != nil {
+	if _, err := db.ExecContext(sp.WithCallName(ctx, "notes.add"), insert, canary+"2"); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.PingContext(ctx); err != nil {

@@ -136,7 +136,7 @@ func TestOneSpanPerStatement(t *testing.T) {
 		noSecrets(t, failed)
 
 		// A unit is the parent of its statements.
-		err = db.RunInTx(sp.WithOperation(ctx, "users.rename"), nil, func(ctx context.Context, tx *sql.Tx) error {
+		err = db.RunInTx(sp.WithCallName(ctx, "users.rename"), nil, func(ctx context.Context, tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, d.bind("UPDATE users SET email = ? WHERE id = ?"), "x", 1)
 			return err
 		})

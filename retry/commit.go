@@ -84,7 +84,7 @@ func (s *series) verifier(ctx context.Context) VerifyFunc {
 func (s *series) verify(ctx context.Context, verify VerifyFunc) (bool, error) {
 	ctx, cancel := patient(ctx, s.retry.verifyTimeout)
 	defer cancel()
-	ctx = sessionproxy.WithOperation(sessionproxy.WithVerifyCommit(ctx, nil), "")
+	ctx = sessionproxy.WithCallName(sessionproxy.WithVerifyCommit(ctx, nil), "")
 	ctx = context.WithValue(sessionproxy.WithVerifying(ctx), verifyingKey{}, true)
 	return verify(ctx)
 }

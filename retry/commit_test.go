@@ -137,10 +137,10 @@ func TestAVerifierRunsInTheCallersContextWithoutTheUnitsMarks(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "value"), time.Hour)
 	defer cancel()
 	calls := 0
-	ctx = sp.WithOperation(sp.WithVerifyCommit(ctx, func(got context.Context) (bool, error) {
+	ctx = sp.WithCallName(sp.WithVerifyCommit(ctx, func(got context.Context) (bool, error) {
 		calls++
 		m := sp.MarksFrom(got)
-		if m.VerifyCommit != nil || m.Operation != "" || sp.CallFrom(got) != nil {
+		if m.VerifyCommit != nil || m.Name != "" || sp.CallFrom(got) != nil {
 			t.Errorf("marks %+v, call above %v", m, sp.CallFrom(got))
 		}
 		want, _ := ctx.Deadline()

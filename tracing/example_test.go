@@ -93,7 +93,7 @@ func ExampleWithSpanNameFunc() {
 	ctx := context.Background()
 	perform(ctx, chain, sp.OpPing, "")
 	perform(ctx, chain, sp.OpExec, "DELETE FROM jobs WHERE id = $1")
-	perform(sp.WithOperation(ctx, "jobs.purge"), chain, sp.OpExec, "DELETE FROM jobs WHERE id = $1")
+	perform(sp.WithCallName(ctx, "jobs.purge"), chain, sp.OpExec, "DELETE FROM jobs WHERE id = $1")
 
 	for _, s := range provider.all() {
 		fmt.Println(s.name)

@@ -108,7 +108,7 @@ func (w *poolWatch) all() []metric.Observable {
 // observe reports what the pool tells.
 func (w *poolWatch) observe(o metric.Observer, s sp.PoolStats) {
 	known := func(instrument metric.Int64Observable, value int64, with metric.MeasurementOption) {
-		if value != sp.Unknown {
+		if value != sp.UnknownCount {
 			o.ObserveInt64(instrument, value, with)
 		}
 	}

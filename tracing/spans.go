@@ -18,8 +18,8 @@ func (t *Tracing) spanName(ctx context.Context, call *sp.Call, r *record) string
 			return name
 		}
 	}
-	if call.Marks.Operation != "" && t.named[call.Op] {
-		return call.Marks.Operation
+	if call.Marks.Name != "" && t.named[call.Op] {
+		return call.Marks.Name
 	}
 	return r.name
 }

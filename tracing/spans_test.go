@@ -154,7 +154,7 @@ func TestUnitOfWorkIsAnInternalSpanWithItsRetries(t *testing.T) {
 		}
 		return nil
 	})
-	unit.Marks.Operation = "orders.reserve"
+	unit.Marks.Name = "orders.reserve"
 	if _, err := attach.Run(t.Context(), unit, h); err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestStepsOfACallMakeNoSpansButTheOpeningOfAConnection(t *testing.T) {
 		}
 		return nil
 	})
-	query.Marks.Operation = "orders.list"
+	query.Marks.Name = "orders.list"
 	if _, err := attach.Run(t.Context(), query, h); err != nil {
 		t.Fatal(err)
 	}
@@ -304,13 +304,13 @@ func TestLocalOperationsAndClosePassThrough(t *testing.T) {
 func TestNamesOfSpans(t *testing.T) {
 	t.Parallel()
 	c := call(sp.OpExec, "DELETE FROM t")
-	c.Marks.Operation = "orders.clear"
+	c.Marks.Name = "orders.clear"
 	if s := observed(t, c); s.name != "orders.clear" || s.attr("db.query.summary") != "DELETE t" {
 		t.Errorf("got\n%s", s.dump())
 	}
 	// A connection is opened for whatever call happens to need one.
 	connect := call(sp.OpConnect, "")
-	connect.Marks.Operation = "orders.clear"
+	connect.Marks.Name = "orders.clear"
 	if s := observed(t, connect); s.name != "connect shop|public" {
 		t.Errorf("a connection's span is named %q", s.name)
 	}

@@ -113,7 +113,7 @@ func TestTransactionSpanLastsFromBeginToEnd(t *testing.T) {
 func TestTransactionSpanTakesTheOperationsName(t *testing.T) {
 	t.Parallel()
 	x := newTxHandle(t)
-	ctx := sp.WithOperation(t.Context(), "orders.ship")
+	ctx := sp.WithCallName(t.Context(), "orders.ship")
 	attach.Finish(x.begin(t, ctx), nil)
 	if tx := x.of(t, "orders.ship"); tx.kind != trace.SpanKindInternal {
 		t.Errorf("got\n%s", tx.dump())
@@ -262,7 +262,7 @@ func TestTransactionSpansAreMadeOnRequestOnly(t *testing.T) {
 		}
 	}
 	c := begin()
-	c.Marks.Operation = "orders.ship"
+	c.Marks.Name = "orders.ship"
 	if s := observed(t, c, tracing.WithTransactionSpans(), tracing.WithoutOperations(sp.OpTransaction)); s.name != "orders.ship" {
 		t.Errorf("nothing but BEGIN can have the name, and its span is called %q", s.name)
 	}

@@ -70,7 +70,7 @@ func NewPoolWithConfig(ctx context.Context, config *pgxpool.Config, chain sp.Cha
 
 func newPool(p *pipeline, pool *pgxpool.Pool, config *pgxpool.Config) *Pool {
 	p.traced = config.ConnConfig.Tracer != nil
-	out := &Pool{lane: lane{pipeline: p, raw: pool, pool: pool}, config: config, idleMin: sp.Unknown}
+	out := &Pool{lane: lane{pipeline: p, raw: pool, pool: pool}, config: config, idleMin: sp.UnknownCount}
 	if config.MinIdleConns > 0 {
 		out.idleMin = int64(config.MinIdleConns)
 	}
@@ -159,7 +159,7 @@ func (p *Pool) PoolStats() sp.PoolStats {
 	s := p.pool.Stat()
 	return sp.PoolStats{
 		Idle: int64(s.IdleConns()), Used: int64(s.AcquiredConns()), Max: int64(s.MaxConns()),
-		IdleMax: sp.Unknown, IdleMin: p.idleMin, Pending: sp.Unknown, Timeouts: s.CanceledAcquireCount(),
+		IdleMax: sp.UnknownCount, IdleMin: p.idleMin, Pending: sp.UnknownCount, Timeouts: s.CanceledAcquireCount(),
 	}
 }
 

@@ -14,10 +14,10 @@ func PoolStats(db *sql.DB) sp.PoolStats {
 	s := db.Stats()
 	out := sp.PoolStats{
 		Idle: int64(s.Idle), Used: int64(s.InUse), Max: int64(s.MaxOpenConnections),
-		IdleMax: sp.Unknown, IdleMin: sp.Unknown, Pending: sp.Unknown, Timeouts: sp.Unknown,
+		IdleMax: sp.UnknownCount, IdleMin: sp.UnknownCount, Pending: sp.UnknownCount, Timeouts: sp.UnknownCount,
 	}
 	if s.MaxOpenConnections <= 0 { // as many as are asked for
-		out.Max = sp.Unknown
+		out.Max = sp.UnknownCount
 	}
 	return out
 }

@@ -123,7 +123,7 @@ func (t *target) learn(k *kind, began time.Time, o outcome) {
 func (t *target) kindOf(call *sp.Call) *kind {
 	text := call.Text
 	if text == "" {
-		if text = call.Marks.Operation; text == "" {
+		if text = call.Marks.Name; text == "" {
 			text = call.Op.String()
 		}
 		return t.kindNamed(text)

@@ -86,7 +86,7 @@ func TestTheRecordsAttributes(t *testing.T) {
 	linktest.Bubble(t, func(t *testing.T) {
 		logs, r := logTo(t, slog.LevelDebug)
 		sc := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
-		ctx := sp.WithOperation(trace.ContextWithSpanContext(t.Context(), sc), "orders.close")
+		ctx := sp.WithCallName(trace.ContextWithSpanContext(t.Context(), sc), "orders.close")
 		op := &linktest.Script{Act: func(_ context.Context, call *sp.Call) error {
 			time.Sleep(time.Second / 4)
 			call.RowsAffected = 3

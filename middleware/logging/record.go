@@ -50,8 +50,8 @@ func (e *entry) describe(f failure, took time.Duration, dropped int64) {
 // describeStatement adds what was to be done.
 func (e *entry) describeStatement() {
 	call := e.call
-	if call.Marks.Operation != "" {
-		e.attrs = append(e.attrs, slog.String(telemetry.OperationKey, call.Marks.Operation))
+	if call.Marks.Name != "" {
+		e.attrs = append(e.attrs, slog.String(telemetry.OperationKey, call.Marks.Name))
 	}
 	if name := operationName(call.Op); name != "" {
 		e.attrs = append(e.attrs, slog.String(string(semconv.DBOperationNameKey), name))

@@ -158,8 +158,8 @@ func (h *handler) report(ctx context.Context, call *sp.Call, took time.Duration)
 		return
 	}
 	attrs := h.statements.Append(telemetry.LogTarget(call.Target), call)
-	if call.Marks.Operation != "" {
-		attrs = append(attrs, slog.String(telemetry.OperationKey, call.Marks.Operation))
+	if call.Marks.Name != "" {
+		attrs = append(attrs, slog.String(telemetry.OperationKey, call.Marks.Name))
 	}
 	attrs = append(attrs, slog.Float64(telemetry.DurationKey, took.Seconds()))
 	if call.BatchSize > 1 {

@@ -80,7 +80,7 @@ func TestOnPostgreSQL(t *testing.T) {
 	// Another unit of work waits for the row.
 	through := make(chan error, 1)
 	go func() {
-		ctx := sp.WithOperation(ctx, "stock.reserve")
+		ctx := sp.WithCallName(ctx, "stock.reserve")
 		through <- pool.RunInTx(ctx, pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
 			_, err := tx.Exec(ctx, "UPDATE stock SET n = n + 1 WHERE id = 1")
 			return err
@@ -165,7 +165,7 @@ func TestOnDatabaseSQL(t *testing.T) {
 	}
 	wantFlying(t, p)
 
-	err = db.RunInTx(sp.WithOperation(ctx, "stock.count"), nil, func(ctx context.Context, tx *sql.Tx) error {
+	err = db.RunInTx(sp.WithCallName(ctx, "stock.count"), nil, func(ctx context.Context, tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, "SELECT n FROM stock")
 		if err != nil {
 			return err

@@ -48,7 +48,7 @@ type account struct {
 // describe notes what a call is. Every field is set or was cleared.
 func (f *flight) describe(d *database, call *sp.Call, now time.Duration) {
 	f.call, f.parent, f.database, f.op, f.text = call, call.Parent, d, call.Op, call.Text
-	f.operation, f.inTx, f.inUnit = call.Marks.Operation, call.InTx, call.Unit() != nil
+	f.operation, f.inTx, f.inUnit = call.Marks.Name, call.InTx, call.Unit() != nil
 	f.began, f.since = now, now
 }
 

@@ -246,7 +246,7 @@ func TestInFlightTellsOfTheCall(t *testing.T) {
 		p := newPage(t)
 		c := newCall(busy, sp.OpQuery, "SELECT name FROM users WHERE id = 7")
 		c.InTx = true
-		c.Marks.Operation = "users.find"
+		c.Marks.Name = "users.find"
 		f := after(t, p, time.Second, c, p,
 			event(sp.Event{Kind: sp.EventQueued, Delay: 250 * time.Millisecond, Detail: "limit"}, 0),
 			event(sp.Event{Kind: sp.EventRetry, Attempt: 1, Err: serialization}, 0))

@@ -157,7 +157,7 @@ func TestNamesAreEscaped(t *testing.T) {
 	t.Parallel()
 	p := newPage(t, statusz.WithTitle(`<script>alert(1)</script>`))
 	c := newCall(returns(unique), sp.OpTransaction, "")
-	c.Marks.Operation = `<img src=x onerror=alert(2)>`
+	c.Marks.Name = `<img src=x onerror=alert(2)>`
 	_, _ = attach.Run(t.Context(), c, sp.NewChain(p).Then(attach.Perform))
 	run(t, returns(unique), sp.OpQuery, `SELECT * FROM "<b>users</b>"`, p)
 	body := get(p, http.MethodGet, "/").Body.String()

@@ -55,7 +55,7 @@ func newService(t *testing.T) *service {
 		statusz.WithLimit(func() statusz.Limit { return statusz.Limit(s.limit.Stats()) }),
 		statusz.WithPool("shop", s.pool),
 		statusz.WithPool("reports", func() sp.PoolStats {
-			return sp.PoolStats{Idle: 1, Max: 4, Pending: sp.Unknown, Timeouts: sp.Unknown}
+			return sp.PoolStats{Idle: 1, Max: 4, Pending: sp.UnknownCount, Timeouts: sp.UnknownCount}
 		}))
 	s.handler = sp.NewChain(s.page, begins(7), s.limit, retrier, brk, s.page.Innermost()).Then(attach.Perform)
 	return s
@@ -150,7 +150,7 @@ func (s *service) make(ctx context.Context, d *deal) *sp.Call {
 	}))
 	c.Op, c.Scope, c.Text, c.Target = d.op, sp.ScopePool, d.text, d.target
 	attach.Bind(ctx, c)
-	c.Marks.Operation = d.operation
+	c.Marks.Name = d.operation
 	if c.Parent != nil {
 		c.InTx, c.Scope = true, sp.ScopeConn
 	}

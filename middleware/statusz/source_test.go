@@ -49,7 +49,7 @@ func TestPoolsShowWhatTheyTell(t *testing.T) {
 	p := newPage(t,
 		statusz.WithPool("orders", func() sp.PoolStats { return sp.PoolStats{Used: 3, Idle: 1, Max: 4, Pending: 2, Timeouts: 7} }),
 		statusz.WithPool("open", func() sp.PoolStats {
-			return sp.PoolStats{Used: 3, Max: sp.Unknown, Pending: sp.Unknown, Timeouts: sp.Unknown}
+			return sp.PoolStats{Used: 3, Max: sp.UnknownCount, Pending: sp.UnknownCount, Timeouts: sp.UnknownCount}
 		}))
 	s := look(t, p)
 	if len(s.Pools) != 2 || s.Pools[0]["pending"] != 2.0 || s.Pools[0]["timeouts"] != 7.0 || s.Pools[0]["max"] != 4.0 {

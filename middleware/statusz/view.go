@@ -195,7 +195,7 @@ type poolView struct {
 func (p *Page) poolViews() []poolView {
 	out := []poolView{}
 	told := func(n int64) *int64 {
-		if n == sp.Unknown {
+		if n == sp.UnknownCount {
 			return nil
 		}
 		return &n
