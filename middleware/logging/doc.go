@@ -20,7 +20,7 @@
 //	error.type                   that code, else the class of fault, else a Go type
 //	exception.message            only WithErrorMessages
 //	exception.stacktrace         of a panic that middleware/recovery turned into an error
-//	sessionproxy.operation       the caller's name for it, from WithName
+//	sessionproxy.operation       the caller's name for it, from WithCallName
 //	sessionproxy.attempts        from 2
 //	sessionproxy.rows_affected   of statements that change rows
 //	sessionproxy.fault.class     what the error means, as "serialization"
