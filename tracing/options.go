@@ -188,7 +188,7 @@ func WithFilter(f func(ctx context.Context, call *sp.Call) bool) Option {
 // WithSpanNameFunc names spans by what f returns; an empty string means the
 // default name. Return few different names, without values. f must be safe for
 // concurrent use, and must not change or keep the call. The default name is the
-// one given by [sp.WithOperation], else the summary of the query, else the
+// one given by [sp.WithCallName], else the summary of the query, else the
 // operation and its target. Nil is an error.
 func WithSpanNameFunc(f func(ctx context.Context, call *sp.Call) string) Option {
 	return optionFunc(func(c *config) error {

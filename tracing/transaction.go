@@ -13,7 +13,7 @@ import (
 // WithTransactionSpans makes an INTERNAL span for each transaction that its
 // caller begins and ends itself, from BEGIN until it has ended, like the one
 // that a unit of work always has. It is called "transaction", or as
-// [sp.WithOperation] says at BEGIN, and has no measurement of its own. The
+// [sp.WithCallName] says at BEGIN, and has no measurement of its own. The
 // default is to make none. A call of BEGIN that is not observed makes none
 // either, nor does [WithoutOperations] of [sp.OpTransaction].
 //
@@ -88,8 +88,8 @@ func (h *handler) beginTransaction(ctx context.Context, call *sp.Call) context.C
 	under := trace.SpanContextFromContext(ctx).SpanID()
 	r := h.records.destination(call.Target).byOp(h.Tracing, sp.OpTransaction)
 	name := r.name
-	if call.Marks.Operation != "" {
-		name = call.Marks.Operation
+	if call.Marks.Name != "" {
+		name = call.Marks.Name
 	}
 	ctx, span := h.tracer.Start(ctx, name, r.start...) //nolint:spancheck // ended by the finish hook
 	if !isRecording(span) {
