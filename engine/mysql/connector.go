@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"sync/atomic"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine/internal/stmtcache"
@@ -13,8 +14,9 @@ import (
 // can be stopped.
 type connector struct {
 	base   driver.Connector
-	target sp.Target // without a host if there are several
-	cached int       // how many statements a connection keeps
+	target sp.Target                 // without a host if there are several
+	found  atomic.Pointer[sp.System] // what the server is, once it was asked
+	cached int                       // how many statements a connection keeps
 }
 
 // Connect implements [driver.Connector].

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/engine/internal/sqlbackend"
 )
@@ -14,8 +13,8 @@ import (
 // database is a database on a server.
 type database struct {
 	*sqlbackend.Pool
-	system  sp.System // as the URL has it
-	dialect atomic.Pointer[backend.Dialect]
+	connector *connector
+	dialect   atomic.Pointer[backend.Dialect]
 
 	mu    sync.Mutex
 	known atomic.Bool // the server has told what it is
@@ -24,13 +23,13 @@ type database struct {
 var _ backend.DB = (*database)(nil)
 
 func newDatabase(c *connector, cfg backend.Config) *database {
-	b := &database{system: c.target.System}
+	b := &database{connector: c}
 	b.Pool = sqlbackend.New(sqlbackend.Config{
 		Connector: c, Chain: cfg.Chain,
 		Size: cfg.PoolSize, Overflow: cfg.MaxOverflow, Timeout: cfg.PoolTimeout, Recycle: cfg.PoolRecycle,
 		PrePing: cfg.PrePing, Normalize: normalize, Streaming: streaming,
 	})
-	b.dialect.Store(dialect(b.system, ""))
+	b.dialect.Store(dialect(c.target.System, ""))
 	return b
 }
 
@@ -68,7 +67,9 @@ func (b *database) ask(ctx context.Context) error {
 	if b.known.Load() {
 		return nil
 	}
-	b.dialect.Store(dialect(b.system, version))
+	d := dialect(b.connector.target.System, version)
+	b.dialect.Store(d)
+	b.connector.found.Store(&d.System)
 	b.known.Store(true)
 	return nil
 }

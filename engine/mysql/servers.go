@@ -54,14 +54,20 @@ func (c *connector) reach(ctx context.Context, address string) (driver.Conn, str
 
 // Target names the database, for package sqldb. Of several servers it names
 // none: a connection does.
-func (c *connector) Target() sp.Target { return c.target }
+func (c *connector) Target() sp.Target {
+	t := c.target
+	if found := c.found.Load(); found != nil {
+		t.System = *found
+	}
+	return t
+}
 
 // Target names the database and the server that the connection leads to.
 func (c *conn) Target() sp.Target {
 	if c.server == "" {
-		return c.connector.target
+		return c.connector.Target()
 	}
-	t := c.connector.target.WithIdentity("")
+	t := c.connector.Target().WithIdentity("")
 	t.Host, t.Port = splitAddress(c.server)
 	return t
 }
