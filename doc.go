@@ -49,7 +49,11 @@
 // repeated past the context's deadline or after the caller cancelled; the
 // database's error stays first in whatever is returned.
 //
-// # Attachments
+// # Ways in
 //
-// Package driver/sqldb attaches the pipeline to database/sql.
+// Package driver/sqldb puts the pipeline in front of database/sql, and
+// driver/pgxdb in front of pgx. Package engine is one API over PostgreSQL, MySQL,
+// MariaDB and SQLite, orm a unit-of-work session on it, and proxy both for async
+// callers. Package preset makes the recommended chain in one call. Package attach
+// is for those who write a driver integration of their own.
 package sessionproxy

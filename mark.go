@@ -5,11 +5,11 @@ import "context"
 // Marks are what a caller declares of its calls through the context.
 type Marks struct {
 	// Idempotent declares that performing the call twice does no harm, so
-	// that it may be repeated even when it may have taken effect.
+	// that it may be retried even when it may have taken effect.
 	Idempotent bool
 	// ReadOnly declares that the call only reads. It implies Idempotent.
 	ReadOnly bool
-	// NoRetry forbids any repetition by this library.
+	// NoRetry forbids this library to retry the call.
 	NoRetry bool
 	// Name is the caller's name for the call, used as the name of its
 	// span. It is a name of low cardinality, never a text with values in it.
@@ -87,7 +87,7 @@ func WithReadOnly(ctx context.Context) context.Context {
 	return withMarks(ctx, func(m *Marks) { m.ReadOnly = true })
 }
 
-// WithNoRetry returns a context whose calls are never repeated.
+// WithNoRetry returns a context whose calls are never retried.
 func WithNoRetry(ctx context.Context) context.Context {
 	return withMarks(ctx, func(m *Marks) { m.NoRetry = true })
 }

@@ -2,7 +2,7 @@ package sessionproxy
 
 import "github.com/sessionproxy/sessionproxy/fault"
 
-// Level tells which layer a [Call] belongs to.
+// Level says which layer a [Call] belongs to.
 type Level uint8
 
 const (
@@ -22,13 +22,13 @@ func (l Level) String() string {
 	return "statement"
 }
 
-// Scope tells what a handler has at hand to perform a [Call], and so what
-// repeating it can achieve.
+// Scope says what a [Call] is performed on, and so what a retry of it can
+// achieve.
 type Scope uint8
 
 const (
-	// ScopeConn is the scope of a call bound to one connection: repeated, it
-	// runs on the same connection.
+	// ScopeConn is the scope of a call bound to one connection: a retry runs on
+	// the same connection.
 	ScopeConn Scope = iota
 	// ScopePool is the scope of a call that takes a connection from a pool
 	// each time it is performed.
@@ -54,7 +54,7 @@ const (
 	OpConnect
 	// OpPing verifies a connection.
 	OpPing
-	// OpAcquire takes a connection from a pool that lets us see it. The call is
+	// OpAcquire takes a connection from a pool, where the pool lets us observe it. The call is
 	// finished when the connection is given back.
 	OpAcquire
 	// OpPrepare prepares a statement.

@@ -15,8 +15,8 @@ var (
 	// ErrPendingRollback is matched by the use of a session whose flush has
 	// failed, until Rollback is called. The error holds that of the flush.
 	ErrPendingRollback = errors.New("orm: the transaction was rolled back by a flush that failed: call Rollback")
-	// ErrInvalidState is matched by what an object's state does not allow, such
-	// as the deletion of an object that was never added.
+	// ErrInvalidState is matched by the error of an operation that the object's
+	// state does not allow, such as deleting an object that was never added.
 	ErrInvalidState = identity.ErrInvalidState
 	// ErrNoTransaction is matched by the use of a session that is not to begin
 	// a transaction by itself, and has none.
@@ -31,8 +31,8 @@ var (
 
 // The errors of what was given.
 var (
-	// ErrNotEntity is matched by what is no pointer to a struct with a table. If
-	// its mapping is wrong, the error holds a [*mapping.Error].
+	// ErrNotEntity is matched by the error for a value that is not a pointer to a
+	// mapped struct. If its mapping is wrong, the error holds a [*mapping.Error].
 	ErrNotEntity = errors.New("orm: no entity")
 	// ErrUnknownField is matched by the name of a field, a column or a relation
 	// that a type does not have.

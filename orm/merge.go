@@ -17,8 +17,8 @@ type mergeOption func(m *merge.Options)
 func (f mergeOption) apply(m *merge.Options) { f(m) }
 
 // MergeFields copies these fields only, by their names or those of their
-// columns. It is about the object that is merged, not about those its relations
-// hold.
+// columns. It applies to the object that is merged, not to those that its
+// relations hold.
 func MergeFields(fields ...string) MergeOption {
 	return mergeOption(func(m *merge.Options) { m.Fields = append(m.Fields, fields...) })
 }
@@ -26,23 +26,23 @@ func MergeFields(fields ...string) MergeOption {
 // MergeNonZero leaves out fields that are zero.
 func MergeNonZero() MergeOption { return mergeOption(func(m *merge.Options) { m.NonZero = true }) }
 
-// NoLoad reads nothing: what is merged is taken for what the database has. Its
-// key must be set.
+// NoLoad reads nothing: the merged object is taken to be what the database has.
+// Its key must be set.
 func NoLoad() MergeOption { return mergeOption(func(m *merge.Options) { m.NoLoad = true }) }
 
-// Merge copies an object of elsewhere, such as one that came over the network,
-// onto the session's object of the same key, and returns that. If the session
-// has none, the row is read; if there is no row, or obj has no key, the result
-// is a new object, to be inserted. obj itself stays outside of the session. What
-// is pending is flushed first, unless nothing is to be read or autoflush is off.
+// Merge copies the state of obj, typically a detached or deserialized object,
+// onto the session's object with the same primary key, and returns the session's
+// object. If the session has none, the row is read; if there is no row, or obj
+// has no key, the result is a new object, to be inserted. obj itself stays
+// outside the session. Pending changes are flushed first, unless nothing is to
+// be read or autoflush is off.
 //
-// All columns are copied that the database does not fill in. One that it fills
-// in if it is left out counts as not set while it is zero, and so do a version
-// and the foreign key of a relation that is merged. A version that is set and is
-// not that of the row, or for which there is no row any more, is a
-// [*StaleDataError]. What relations with cascade:merge
-// hold is merged too, and replaces what they held; a relation that is nil is
-// left alone.
+// Every column is copied that the database does not compute. A column with a
+// database default counts as not set while it is zero, and so do a version and
+// the foreign key of a relation that is merged. A version that differs from the
+// row's, or that has no row any more, is a [*StaleDataError]. Objects held by
+// relations with cascade:merge are merged too and replace those held before; a
+// relation that is nil is left alone.
 func Merge[T any](ctx context.Context, h Handle, obj *T, opts ...MergeOption) (*T, error) {
 	s := h.blocking()
 	return do(ctx, MergeTask(s, obj, opts...))

@@ -171,9 +171,8 @@ func (s *Session) ExpungeAll() {
 // those that cascade:refresh goes to. Changes made to the object until now are
 // not sent; those made from now on are. The fields keep their values, but for a
 // key or a version that was changed: it is that of the row again. If fields are
-// named, only changes of these are forgotten. An object that is not
-// persistent, and a field that it has not, are errors that match
-// [ErrInvalidState].
+// named, only changes of these are forgotten. Expire returns an error matching
+// [ErrInvalidState] if the object is not persistent or has no such field.
 func (s *Session) Expire(obj any, fields ...string) error {
 	return s.run(context.Background(), opExpire, func(context.Context) error {
 		st, err := s.lookup(obj)

@@ -15,8 +15,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// All returns the objects. They are made in blocks of 8 at most: who keeps one,
-// when the session is gone, keeps its block in memory.
+// All returns the objects. They are allocated in blocks of up to 8: keeping a
+// single object alive keeps its whole block in memory.
 func (q Select[T]) All(ctx context.Context, h Handle) ([]*T, error) {
 	return do(ctx, q.AllTask(h.blocking()))
 }
@@ -212,18 +212,18 @@ func number[T any](ctx context.Context, ex engine.Executor, of func(*engine.Dial
 }
 
 // Update flushes, and updates the rows that the query's conditions find, in one
-// statement: set is what stands behind SET, such as "score = score + ?". It
-// returns how many rows that were. Objects of the type that the session has are
-// expired, and read again when they are asked for; versions are not counted.
-// Joins, order and bounds can't be had.
+// statement: set is the text after SET, such as "score = score + ?". It
+// returns the number of rows. The session's objects of the type are expired, and
+// read again when they are asked for; versions are not counted up. Queries with
+// Join, OrderBy, Limit or Offset are rejected.
 func (q Select[T]) Update(ctx context.Context, h Handle, set string, args ...any) (int64, error) {
 	return q.bulk(ctx, h.blocking(), "UPDATE ", dml.Raw("SET"), engine.Text(set, args...))
 }
 
 // Delete flushes, and deletes the rows that the query's conditions find, in one
-// statement. It returns how many rows that were. Objects whose rows are gone
-// leave the session when they are asked for; relations do not cascade. Joins,
-// order and bounds can't be had.
+// statement, and returns the number of rows. Objects whose rows are gone leave
+// the session when they are asked for; relations do not cascade. Queries with
+// Join, OrderBy, Limit or Offset are rejected.
 func (q Select[T]) Delete(ctx context.Context, h Handle) (int64, error) {
 	return q.bulk(ctx, h.blocking(), "DELETE FROM ")
 }

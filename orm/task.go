@@ -8,7 +8,7 @@ import (
 )
 
 // A Task is a method of a session that has not run yet, in three parts, for a
-// dispatcher that performs the middle one elsewhere, as package proxy's awaited
+// dispatcher that performs the middle one elsewhere, as package proxy's async
 // session does. The session's own methods do all three at once.
 //
 // Plan and Apply touch objects: they run on the goroutine that owns the

@@ -82,7 +82,7 @@ func read(u *backend.URL) (settings, error) {
 	s.cached = p.Int("statement_cache", defaultCached, 0, maxCached)
 	s.readTLS(p, u.Host)
 	if len(u.More) > 0 && p.Has("tls") {
-		p.Fail("tls", "can't be had with several hosts: the certificate is that of one")
+		p.Fail("tls", "is not supported with several hosts: a certificate names one")
 	}
 	if err := p.Err(); err != nil {
 		return s, err
