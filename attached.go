@@ -7,12 +7,13 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
-// Attached is a [Call] as the attachment sees that performs it. Package attach
-// has its methods as functions, and their documentation; interceptors and users
-// have no use for it. A *Call is converted to an *Attached and back at no cost.
+// Attached is a [Call] as seen by the driver integration that performs it.
+// Package attach offers and documents its methods as functions; interceptors
+// and applications do not need them. Converting a *Call to an *Attached and
+// back is free.
 type Attached Call
 
-// The sides of what performs a call; see package attach.
+// The interfaces of a performer; see package attach.
 type (
 	performer = interface {
 		Do(ctx context.Context, call *Call) error

@@ -11,12 +11,12 @@ import (
 )
 
 // ErrCommitUnknown is matched by the error of a COMMIT that was sent and whose
-// answer was lost: the transaction may or may not have been committed. Such a
-// commit is never repeated by this library; see [WithVerifyCommit].
+// answer was lost: the transaction may or may not have been committed. This
+// library never retries such a COMMIT; see [WithVerifyCommit].
 var ErrCommitUnknown = fault.ErrCommitUnknown
 
-// ErrAborted is what finish hooks get when a call ended by a panic or by
-// [runtime.Goexit] instead of a return.
+// ErrAborted is the error that finish hooks receive if a call ended by a panic
+// or by [runtime.Goexit] instead of a return.
 var ErrAborted = errors.New("sessionproxy: call ended by a panic or runtime.Goexit")
 
 // Call describes one operation on its way through a chain and, once performed,
@@ -46,12 +46,14 @@ type Call struct {
 	// Text is the SQL text; empty for operations without one. An interceptor
 	// may change it before it calls next, unless Prepared is set.
 	Text string
-	// Prepared says that the statement was prepared earlier, or that Text
-	// stands for another text: changing Text then has no effect, or does harm.
+	// Prepared says that the statement was prepared earlier, or that another
+	// SQL text is sent in place of Text. Do not change Text then: it has no
+	// effect, or does harm.
 	Prepared bool
-	// Sent is the SQL text that Text stood for when an attempt failed, where that is
-	// not Text itself: the name of a prepared statement, or what a [pgx.QueryRewriter]
-	// made another text of. Empty otherwise, or if nobody knows.
+	// Sent is the SQL text that Text stood for in a failed attempt, if it is
+	// not Text itself: Text may be the name of a prepared statement, or have
+	// been rewritten by a [pgx.QueryRewriter]. Otherwise, or if it is not
+	// known, Sent is empty.
 	//
 	// [pgx.QueryRewriter]: https://pkg.go.dev/github.com/jackc/pgx/v5#QueryRewriter
 	Sent string
@@ -73,9 +75,9 @@ type Call struct {
 	attempt   int
 	verdict   fault.Verdict
 	judged    bool
-	fault     error // what the verdict is on, if the call's error does not hold it
+	fault     error // decided the verdict, if the call's error does not wrap it
 	final     bool  // see attach.MakeFinal
-	origin    *Call // whose listeners hear of the events of this fork, if it has any
+	origin    *Call // of a fork: the call whose listeners receive its events, if it has any
 	lifecycle
 }
 
@@ -91,31 +93,31 @@ type lifecycle struct {
 	mu      sync.Mutex           // one event of a fork at a time
 }
 
-// hook is what was registered to hear of the end of a call, of its events, or
-// of both, and what is held for the call until then.
+// hook holds the functions registered for the events and the end of a call, and
+// what is held for the call until it ends.
 type hook struct {
 	finish  func(error)
 	listen  func(Event)
 	holding Holding
 }
 
-// A call whose result is open has two owners, the handlers and the result, which
-// may be done on different goroutines. Each leaves a mark when it is, and whoever
-// finds the other's runs the finish hooks.
+// A call with an open result has two owners, its handlers and its result, which
+// may end on different goroutines. Each sets its mark when it ends; the one
+// that finds the other's mark set runs the finish hooks.
 const (
 	finishing    uint32 = 1 << iota // Finish was called: only the first time counts
 	resultDone                      // the result has ended
-	handlersDone                    // the handlers are through, the result is with the caller
+	handlersDone                    // the handlers have returned, the caller has the result
 )
 
-// Idempotent reports whether running the call again is harmless, by its
-// operation or by a mark of the caller.
+// Idempotent reports whether running the call again is harmless, because of its
+// operation or a mark of the caller.
 func (c *Call) Idempotent() bool {
 	return c.Marks.Idempotent || c.Marks.ReadOnly || c.Op.ReadsOnly()
 }
 
-// Unit returns the unit of work the call runs in, or nil. For a unit itself
-// it is the one around it, if any.
+// Unit returns the unit of work that the call runs in, or nil. For a unit of
+// work itself it returns the enclosing one, if any.
 func (c *Call) Unit() *Call {
 	for p := c.Parent; p != nil; p = p.Parent {
 		if p.Op == OpTransaction {
@@ -126,9 +128,9 @@ func (c *Call) Unit() *Call {
 }
 
 // Step reports whether the call is a step of an enclosing call of the same
-// chain, such as dialling a connection that a statement waits for: whatever is
-// counted, limited or retried for the enclosing call must not be for the step.
-// A call inside a unit of work is not a step.
+// chain, such as dialling a connection that a statement waits for. What is
+// counted, limited or retried for the enclosing call must not be counted,
+// limited or retried for its steps. A call inside a unit of work is not a step.
 func (c *Call) Step() bool {
 	return c.Parent != nil && c.Parent.Op != OpTransaction && c.Parent.Level == c.Level
 }
@@ -149,9 +151,10 @@ func (c *Call) IsEntry() bool {
 	return c.Parent == nil || !c.Step() && c.Unit() == nil
 }
 
-// Judge computes and keeps the verdict on err, with what only the one knows in
-// whom it arose: an attachment, or an interceptor that refuses calls. The caller's
-// context tells who ended the call, if anyone did.
+// Judge computes and stores the verdict on err. It is called where err arose,
+// by a driver integration or by an interceptor that refuses calls, because only
+// that code knows the phase and the progress. ctx is the caller's context; if
+// it has ended, its cause is part of the verdict.
 func (c *Call) Judge(ctx context.Context, err error, phase fault.Phase, progress fault.Progress) fault.Verdict {
 	c.verdict, c.judged = fault.Of(err, fault.Situation{
 		Phase: phase, Progress: progress, Idempotent: c.Idempotent(), InTx: c.InTx, Cause: causeOf(ctx),
@@ -172,9 +175,10 @@ func (c *Call) Fault() error { return c.fault }
 // returns: then no verdict allows a retry, and it must not run again.
 func (c *Call) Final() bool { return c.final }
 
-// causeOf returns why ctx has ended, or nil. A driver hands the deadline to the
-// network, which may tell of it a moment before the context's own timer does:
-// then that is waited for, since only the context knows whose deadline it was.
+// causeOf returns why ctx has ended, or nil. A driver passes the deadline on to
+// the network, which may report it a moment before the context's own timer
+// does: causeOf then waits for the timer, since only the context knows whose
+// deadline it was.
 func causeOf(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -194,8 +198,8 @@ func causeOf(ctx context.Context) error {
 const timerLag = 100 * time.Millisecond
 
 // Verdict returns the meaning of err, with which the call or its current
-// attempt failed. It is computed once per attempt: by the attachment if it saw
-// the error, otherwise here.
+// attempt failed. It is computed once per attempt: by the driver integration if
+// it saw the error, otherwise here.
 func (c *Call) Verdict(err error) fault.Verdict {
 	if err == nil {
 		return fault.Of(nil, fault.Situation{})

@@ -18,7 +18,7 @@ const (
 	// EventBreaker reports a change of a breaker's state during the call;
 	// Detail is the new state.
 	EventBreaker EventKind = "breaker.state"
-	// EventRejected reports that the call was refused; Err is the refusal.
+	// EventRejected reports that the call was refused; Err is the reason.
 	EventRejected EventKind = "rejected"
 	// EventQueued reports a wait in a queue of this library; Delay is how long
 	// it took, Detail which queue.
@@ -32,13 +32,14 @@ const (
 	// EventTimeout reports that a time limit of this library ended the call;
 	// Delay is the limit.
 	EventTimeout EventKind = "timeout"
-	// EventPanic reports a recovered panic; Detail is its type, never its text.
+	// EventPanic reports a recovered panic; Detail is the type of its value,
+	// never the message.
 	EventPanic EventKind = "panic"
 )
 
 // Event is something that happened to a call on its way. Interceptors report
-// events with [Call.Event], and listeners registered with [Call.OnEvent]
-// receive them: so a trace shows retries although tracing knows nothing about
+// events with [Call.Event]; listeners registered with [Call.OnEvent] receive
+// them. This is how a trace shows retries although tracing knows nothing about
 // retry.
 type Event struct {
 	// Kind says what happened.

@@ -1,13 +1,13 @@
 package sessionproxy
 
 // An Observer is an [Interceptor] that only observes: it calls next once, with
-// the unchanged call, returns what next returns, and does its work at the end
-// of a call in a finish hook. Tracing, metrics and logs are observers;
-// interceptors that retry, refuse, limit or change calls are not. Observers can
-// be used where a call can't be influenced, such as in a driver's own hooks.
+// the unchanged call, returns what next returns, and handles the end of the
+// call in a finish hook. Tracing, metrics and logs are observers; interceptors
+// that retry, refuse, limit or change calls are not. Observers also work where
+// calls can't be influenced, such as in a driver's own hooks.
 type Observer interface {
 	Interceptor
-	// OnlyObserves is never called: having it is the declaration.
+	// OnlyObserves is never called: implementing it is the declaration.
 	OnlyObserves()
 }
 
@@ -26,7 +26,7 @@ func Observing(i Interceptor) Interceptor {
 
 type observing struct{ Interceptor }
 
-// OnlyObserves declares it.
+// OnlyObserves implements [Observer].
 func (observing) OnlyObserves() {}
 
 type observingBystander struct {
@@ -34,7 +34,7 @@ type observingBystander struct {
 	Bystander
 }
 
-// Observers returns the chain of the interceptors that are an [Observer], in
+// Observers returns a chain of those interceptors that are an [Observer], in
 // order.
 func (c Chain) Observers() Chain {
 	var links []Interceptor
@@ -46,8 +46,8 @@ func (c Chain) Observers() Chain {
 	return NewChain(links...)
 }
 
-// Actors returns the interceptors that are not an [Observer]: they may act on
-// calls.
+// Actors returns the interceptors that are not an [Observer]: they may retry,
+// refuse or change calls.
 func (c Chain) Actors() []Interceptor {
 	var links []Interceptor
 	for _, link := range c.links {

@@ -6,11 +6,11 @@ import "github.com/sessionproxy/sessionproxy/fault"
 type Level uint8
 
 const (
-	// LevelStatement is the level of what is sent to the database: statements,
+	// LevelStatement is the level of operations on the database: statements,
 	// transaction control, connections.
 	LevelStatement Level = iota
-	// LevelSession is the level of the methods of a unit-of-work session,
-	// which emit calls of [LevelStatement] or none.
+	// LevelSession is the level of the methods of a unit-of-work session, each
+	// of which makes any number of calls of [LevelStatement].
 	LevelSession
 )
 
@@ -48,14 +48,14 @@ type Op uint8
 
 // The operations of [LevelStatement].
 const (
-	// OpUnknown is the zero Op; no attachment makes a call with it.
+	// OpUnknown is the zero Op; no driver integration makes a call with it.
 	OpUnknown Op = iota
 	// OpConnect opens a connection to the server.
 	OpConnect
 	// OpPing verifies a connection.
 	OpPing
-	// OpAcquire takes a connection from a pool, where the pool lets us observe it. The call is
-	// finished when the connection is given back.
+	// OpAcquire takes a connection from a pool that can be observed. The call
+	// is finished when the connection is given back.
 	OpAcquire
 	// OpPrepare prepares a statement.
 	OpPrepare
@@ -87,9 +87,9 @@ const (
 // firstSessionOp is the first operation of [LevelSession]: a method of a session.
 const firstSessionOp Op = 64
 
-// SessionOp returns the operation of a session's method, by the method's name as
-// telemetry has it: "commit", "add_all". It returns [OpUnknown] if there is no
-// such method.
+// SessionOp returns the operation of a session's method, given the method's
+// name in telemetry, such as "commit" or "add_all". It returns [OpUnknown] if
+// there is no such method.
 func SessionOp(method string) Op {
 	for op := firstSessionOp; int(op) < len(opTable); op++ {
 		if opTable[op].name == "session."+method {
@@ -99,7 +99,7 @@ func SessionOp(method string) Op {
 	return OpUnknown
 }
 
-// opInfo is what is known of an operation.
+// opInfo holds the properties of an operation.
 type opInfo struct {
 	name          string
 	phase         fault.Phase
@@ -165,35 +165,36 @@ func (o Op) info() *opInfo {
 	return &opTable[OpUnknown]
 }
 
-// String returns the operation's name in the field's own words: the SQL
-// statement for transaction control and COPY, the pool's or driver's term for
-// the others, "session." and the method for those of a session.
+// String returns the operation's usual name: the SQL statement for transaction
+// control and COPY, the pool's or driver's term for the others, and "session."
+// with the method's name for a session's method.
 func (o Op) String() string { return o.info().name }
 
-// ReadsOnly reports that the operation changes no data by itself, whatever
-// its text, so that repeating it is harmless.
+// ReadsOnly reports whether the operation itself changes no data, whatever its
+// SQL text, so that a retry is harmless.
 func (o Op) ReadsOnly() bool { return o.info().readsOnly }
 
-// Transactional reports that the operation begins, ends or divides a transaction.
+// Transactional reports whether the operation begins, ends or divides a
+// transaction.
 func (o Op) Transactional() bool { return o.info().transactional }
 
-// Local reports that the operation does no I/O.
+// Local reports whether the operation does no I/O.
 func (o Op) Local() bool { return o.info().local }
 
-// Cleanup reports that the operation gives up what others began: a rollback, or
-// closing. It is wanted most when something is wrong, and is not to be refused or
-// cut short.
+// Cleanup reports whether the operation releases something, as a rollback or a
+// close does. It matters most after a failure: interceptors must not refuse it
+// or cut it short.
 func (o Op) Cleanup() bool { return o.info().cleanup }
 
-// Lasting reports that a call of the operation stays open for as long as its
-// result is used, long after the operation itself is over: a transaction that
-// was begun, a connection that was taken. An interceptor that is interested in
-// the operation ends its work when next returns, one that is interested in the
-// use at the finish of the call.
+// Lasting reports whether a call of the operation stays open while its result
+// is in use, long after the operation itself has ended: an open transaction, an
+// acquired connection. An interceptor that measures the operation stops when
+// next returns; one that measures the use stops in a finish hook.
 func (o Op) Lasting() bool { return o == OpBegin || o == OpAcquire }
 
-// Session reports that the operation is a session's method, of [LevelSession].
+// Session reports whether the operation is a session's method, of
+// [LevelSession].
 func (o Op) Session() bool { return o >= firstSessionOp }
 
-// Phase returns the phase in which an error of the operation arises.
+// Phase returns the phase of errors that the operation returns.
 func (o Op) Phase() fault.Phase { return o.info().phase }
