@@ -1,6 +1,7 @@
-// Package attach is for those who bring the pipeline to a driver or to a layer
-// of their own, as driver/sqldb does for database/sql and driver/pgxdb for pgx.
-// Who writes an interceptor, or uses the library, needs nothing of it.
+// Package attach is for driver integrations (attachments): code that puts the
+// pipeline into the API of a driver or of another layer, as driver/sqldb does
+// for database/sql and driver/pgxdb for pgx. Applications and interceptors do
+// not need it.
 //
 // An attachment composes a chain once, around [Perform]:
 //
@@ -14,11 +15,12 @@
 //	call.Op, call.Text, call.Args = sessionproxy.OpExec, text, attach.PlainArgs(args)
 //	open, err := attach.Run(ctx, call, handler)
 //
-// The [Performer] talks to the driver. It may be asked to perform again, so an
-// attempt leaves nothing behind that the next one would find. Of an error it
-// says what only it knows, with [sessionproxy.Call.Judge]: in which phase it arose, and whether
-// the statement may have reached the server. If its result lives on (rows, a
-// transaction), it calls [KeepOpen], and [Finish] when the result ends.
+// The [Performer] talks to the driver. It may be asked to perform again, so a
+// failed attempt must leave nothing behind that affects the next one. It judges
+// errors with [sessionproxy.Call.Judge], because only it knows in which phase
+// an error arose and whether the statement may have reached the server. If its
+// result outlives Do (rows, a transaction), it calls [KeepOpen], and [Finish]
+// when the result ends.
 //
-// With an empty chain an attachment goes straight to the driver.
+// With an empty chain an attachment calls the driver directly.
 package attach
