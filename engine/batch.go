@@ -32,7 +32,7 @@ func (c *Conn) BatchFuncs(fns ...func()) {
 	}
 }
 
-// join makes one outcome of those of a batch.
+// join merges the results of a batch into one.
 func join(outs []backend.Result) backend.Result {
 	if len(outs) == 1 {
 		return outs[0]
@@ -59,7 +59,7 @@ func join(outs []backend.Result) backend.Result {
 	return all
 }
 
-// joined are several blocks, one behind the other.
+// joined concatenates several blocks.
 type joined struct {
 	blocks []backend.Block
 	ends   []int // how many rows there are up to the end of each block

@@ -14,14 +14,14 @@ import (
 // connection was opened with [WithAutocommit]; [Conn.Commit] and
 // [Conn.Rollback] end it.
 //
-// A Conn has to be closed. It is used by one goroutine at a time.
+// A Conn must be closed. It is used by one goroutine at a time.
 type Conn struct {
 	engine   *Engine
 	conn     backend.Conn
 	txConfig txConfig
 	root     *Tx     // the transaction, or nil
 	top      *Tx     // its innermost savepoint, or root
-	open     *cursor // an answer that is still open, or nil
+	open     *cursor // the open result, or nil
 	broken   bool    // the connection must not be used again
 	closed   bool
 }
@@ -51,9 +51,9 @@ func (c *Conn) NestedTransaction() *Tx {
 	return c.top
 }
 
-// Begin begins a transaction, with the connection's options and those given.
-// If there is one already, the error matches [ErrTransactionBegun]. The
-// transaction does not end with ctx.
+// Begin begins a transaction, with the connection's options and those given. If
+// one is open already, the error matches [ErrTransactionBegun]. The end of ctx
+// does not end the transaction.
 func (c *Conn) Begin(ctx context.Context, opts ...TxOption) (*Tx, error) {
 	o, err := newTxConfig(opts)
 	if err != nil {
@@ -103,7 +103,7 @@ func (c *Conn) BeginNested(ctx context.Context) (*Tx, error) {
 }
 
 // Commit commits the open transaction with all its savepoints; without one it
-// does nothing. The transaction is over, whatever is returned. If the commit
+// does nothing. The transaction is over, whatever Commit returns. If the COMMIT
 // was sent and its answer lost, the error matches [fault.ErrCommitUnknown].
 func (c *Conn) Commit(ctx context.Context) error {
 	if c.root == nil {
@@ -112,8 +112,8 @@ func (c *Conn) Commit(ctx context.Context) error {
 	return c.root.Commit(ctx)
 }
 
-// Rollback rolls back the open transaction with all its savepoints; without
-// one it does nothing. The transaction is over, whatever is returned.
+// Rollback rolls back the open transaction with all its savepoints; without one
+// it does nothing. The transaction is over, whatever Rollback returns.
 func (c *Conn) Rollback(ctx context.Context) error {
 	if c.root == nil {
 		return nil
@@ -133,7 +133,7 @@ func (c *Conn) Close(ctx context.Context) error {
 	return c.release(ctx)
 }
 
-// release is Close, for a transaction that RunInTx manages too.
+// release is Close, also for a transaction that RunInTx manages.
 func (c *Conn) release(ctx context.Context) error {
 	var err error
 	if c.root != nil {
@@ -160,7 +160,7 @@ func (c *Conn) Raw(fn func(driverConn any) error) error {
 // will close it for good.
 func (c *Conn) Invalidate() { c.broken = true }
 
-// ready reports whether a statement can be sent.
+// ready returns an error if no statement can be sent.
 func (c *Conn) ready() error {
 	switch {
 	case c.closed:
@@ -188,9 +188,10 @@ func (c *Conn) prepare(ctx context.Context) error {
 	return c.begin(ctx, c.txConfig.TxOptions)
 }
 
-// allows refuses a statement whose text would end the transaction of a unit of
-// work: the unit would be committed by half, and its COMMIT would be of nothing.
-// What only may end it is let through, and the unit is not retried.
+// allows refuses a statement that would end the transaction of a unit of work:
+// half of the unit would be committed, and its own COMMIT would commit nothing.
+// A statement that only may end it is allowed, and the unit is then not
+// retried.
 func (c *Conn) allows(qs ...backend.BoundStatement) error {
 	if c.root == nil || !c.root.managed() {
 		return nil
@@ -203,8 +204,8 @@ func (c *Conn) allows(qs ...backend.BoundStatement) error {
 	return nil
 }
 
-// note remembers what the failure of a statement means for what comes after
-// it, and returns the error.
+// note records what the failure of a statement means for later statements, and
+// returns the error.
 func (c *Conn) note(err error) error {
 	tx := c.root
 	if tx == nil || err == nil {
@@ -229,7 +230,7 @@ func undone(err error) bool {
 	return v.Tx == fault.TxUndone || v.Tx == fault.TxUnknown && v.Outcome == fault.OutcomeUnknown
 }
 
-// closeCursor ends an answer that is still open.
+// closeCursor closes the open cursor, if any.
 func (c *Conn) closeCursor() {
 	if c.open != nil {
 		_ = c.open.Close() // its owner learns of it when it reads on

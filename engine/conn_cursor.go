@@ -9,8 +9,8 @@ import (
 
 var _ raw.Rows = (*cursor)(nil)
 
-// cursor is a backend's cursor with this package's errors. On a connection, it
-// tells the connection when it is done.
+// cursor is a backend's cursor with this package's errors. If it is on a Conn,
+// it notifies the Conn when it is closed.
 type cursor struct {
 	Cursor
 	raw    raw.Rows // the same, once it was asked for a decoder

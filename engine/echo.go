@@ -11,7 +11,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
-// withEcho returns the chain with the echo innermost, if one is wanted.
+// withEcho returns the chain with the echo innermost, if echo is on.
 func (c *config) withEcho() sp.Chain {
 	if c.echo == nil {
 		return c.Chain

@@ -23,10 +23,10 @@ type Engine struct {
 
 var _ Executor = (*Engine)(nil)
 
-// Open opens the database that url names; see [backend.ParseURL]. The dialect of its
-// scheme has to be imported. Open connects once, to find what is wrong with
-// the URL or the database and to learn which server it is; ctx bounds that.
-// See [WithLazyConnect].
+// Open opens the database that url names; see [backend.ParseURL]. The dialect
+// of its scheme must be imported. Open connects once, to report mistakes in the
+// URL and faults of the database, and to learn which server it is; ctx bounds
+// that. See [WithLazyConnect].
 //
 // A mistake in the URL or in an option is an error that names it. No error
 // holds a password.
@@ -68,8 +68,9 @@ func (e *Engine) Handler() sp.Handler {
 	return e.handler
 }
 
-// Target names the database, for calls that are not statements. It is another
-// one once the server has told what it is; what is returned never changes.
+// Target names the database, for calls that are not statements. It returns a
+// different target once the server has reported what it is; a returned target
+// never changes.
 func (e *Engine) Target() *sp.Target {
 	last, now := e.target.Load(), e.backend.Target()
 	if last != nil && *last == now {
@@ -81,7 +82,7 @@ func (e *Engine) Target() *sp.Target {
 	return next
 }
 
-// URL returns the name of the database. It prints without the password.
+// URL returns the database's URL. It prints without the password.
 func (e *Engine) URL() *backend.URL { return e.url }
 
 // Dialect describes the database.
@@ -90,8 +91,7 @@ func (e *Engine) Dialect() *Dialect { return e.backend.Dialect() }
 // Stats describes the pool.
 func (e *Engine) Stats() backend.PoolStats { return e.backend.Stats() }
 
-// PoolStats describes the pool in the terms of OpenTelemetry, for
-// tracing.WatchPool.
+// PoolStats describes the pool in OpenTelemetry's terms, for tracing.WatchPool.
 func (e *Engine) PoolStats() sp.PoolStats {
 	s := e.Stats()
 	return sp.PoolStats{
@@ -100,12 +100,12 @@ func (e *Engine) PoolStats() sp.PoolStats {
 	}
 }
 
-// Ping makes sure that the database can be reached.
+// Ping verifies that the database can be reached.
 func (e *Engine) Ping(ctx context.Context) error { return describe("ping", e.backend.Ping(ctx)) }
 
 // Dispose closes idle connections now, and those in use when they are given
-// back. The engine may be used again, with new connections. A database in
-// memory is gone.
+// back. The engine can be used again, with new connections. A database in
+// memory is lost.
 func (e *Engine) Dispose() error {
 	if err := e.backend.Dispose(); err != nil {
 		return fmt.Errorf("engine: dispose: %w", err)
@@ -114,7 +114,7 @@ func (e *Engine) Dispose() error {
 }
 
 // Execute runs one statement in a transaction of its own and buffers its
-// answer. It is one call of the chain, which a retry may repeat on another
+// result. It is one call of the chain, and a retry may run on another
 // connection.
 func (e *Engine) Execute(ctx context.Context, st Statement) (*Result, error) {
 	q, err := bind(e.Dialect(), st)
@@ -148,15 +148,15 @@ func (e *Engine) ExecuteBatch(ctx context.Context, sts ...Statement) (res []*Res
 	return res, err
 }
 
-// Query runs one statement in a transaction of its own and leaves its answer
+// Query runs one statement in a transaction of its own and leaves its result
 // open, with a connection that the cursor's Close gives back.
 func (e *Engine) Query(ctx context.Context, st Statement) (Cursor, error) {
 	return e.open(ctx, st, 0)
 }
 
-// Stream runs one statement in a transaction of its own and holds one window
-// of its rows in memory. The stream has a connection until it is closed or
-// read to its end.
+// Stream runs one statement in a transaction of its own and holds one window of
+// its rows in memory. The stream holds a connection until it is closed or read
+// to its end.
 func (e *Engine) Stream(ctx context.Context, st Statement, opts ...StreamOption) (*Stream, error) {
 	o, err := newStreamConfig(opts)
 	if err != nil {
@@ -181,9 +181,10 @@ func (e *Engine) open(ctx context.Context, st Statement, window int) (Cursor, er
 	return &cursor{Cursor: c}, nil
 }
 
-// Connect takes a connection from the pool; it has to be closed. The options
-// are those of the transactions that begin on it by themselves. A pool in full
-// use for longer than the pool timeout is a [PoolTimeoutError].
+// Connect takes a connection from the pool; you must close it. The options
+// apply to the transactions that begin on it automatically. If the pool stays
+// in full use for longer than the pool timeout, the error is a
+// [PoolTimeoutError].
 func (e *Engine) Connect(ctx context.Context, opts ...TxOption) (*Conn, error) {
 	o, err := newTxConfig(opts)
 	if err != nil {
@@ -205,7 +206,7 @@ func (e *Engine) Connect(ctx context.Context, opts ...TxOption) (*Conn, error) {
 //	…
 //	return tx.Commit(ctx)
 //
-// Nothing repeats such a transaction: see [Engine.RunInTx].
+// Such a transaction is never retried: see [Engine.RunInTx].
 func (e *Engine) Begin(ctx context.Context, opts ...TxOption) (*Tx, error) {
 	c, err := e.Connect(ctx)
 	if err != nil {

@@ -48,13 +48,13 @@ var (
 	ErrNoRows = fmt.Errorf("engine: the statement returns no rows: the result is %w", closedError{})
 )
 
-// noResultError lets ErrNoResult match sql.ErrNoRows with a text of its own.
+// noResultError lets ErrNoResult match sql.ErrNoRows with a message of its own.
 type noResultError struct{}
 
 func (noResultError) Error() string        { return "engine: no row was found where one is required" }
 func (noResultError) Is(target error) bool { return target == sql.ErrNoRows }
 
-// closedError lets ErrNoRows match ErrClosed with a text of its own.
+// closedError lets ErrNoRows match ErrClosed with a message of its own.
 type closedError struct{}
 
 func (closedError) Error() string        { return "closed" }
@@ -68,7 +68,7 @@ type TxAbortedError struct {
 	// Cause is the error of the statement that failed first; nil if it is not
 	// known.
 	Cause error
-	// Err is the database's answer; nil if it was not asked.
+	// Err is the database's refusal; nil if the statement was not sent to it.
 	Err error
 }
 
@@ -80,7 +80,7 @@ func (e *TxAbortedError) Error() string {
 	return ErrTxAborted.Error() + ": " + e.Cause.Error()
 }
 
-// Unwrap returns the first failure and the answer.
+// Unwrap returns the first failure and the refusal.
 func (e *TxAbortedError) Unwrap() []error {
 	return slices.DeleteFunc([]error{e.Cause, e.Err}, func(err error) bool { return err == nil })
 }
@@ -128,7 +128,7 @@ func (e *ProgrammingError) Unwrap() error { return e.Err }
 // a lost connection, a server that is stopping or overloaded, a conflict with
 // another transaction.
 type OperationalError struct {
-	// Class says which.
+	// Class is the class of the fault.
 	Class fault.Class
 	// Code is the database's code: SQLSTATE, or the number; empty if the
 	// database did not answer.
@@ -147,7 +147,8 @@ func (e *OperationalError) Unwrap() error { return e.Err }
 // (in_failed_sql_transaction).
 const abortedState = "25P02"
 
-// describe says what was tried and gives an error of the database its type.
+// describe adds what was tried, and turns an error of the database into its
+// type.
 func describe(tried string, err error) error {
 	if err == nil {
 		return nil
@@ -155,8 +156,8 @@ func describe(tried string, err error) error {
 	return fmt.Errorf("engine: %s: %w", tried, typed(err))
 }
 
-// typed returns err as the typed error that says what it is, if it comes from
-// the database.
+// typed returns err as the error type for its class, if it comes from the
+// database.
 func typed(err error) error {
 	if violated, ok := fault.Integrity(err); ok {
 		return violated

@@ -6,7 +6,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// Execute runs a statement and buffers its answer.
+// Execute runs a statement and buffers its result.
 func (c *Conn) Execute(ctx context.Context, st Statement) (*Result, error) {
 	q, err := bind(c.Dialect(), st)
 	if err != nil {

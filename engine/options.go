@@ -23,7 +23,7 @@ type config struct {
 	lazy     bool
 }
 
-// Bounds of a pool for which none are given; they are SQLAlchemy's.
+// Default bounds of a pool; they are SQLAlchemy's.
 const (
 	defaultPoolSize    = 5
 	defaultMaxOverflow = 10

@@ -9,7 +9,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
-// fieldIndexes keeps where the fields of a struct are, by their columns' names.
+// fieldIndexes caches the index of each field of a struct, by its column's
+// name.
 var fieldIndexes sync.Map // reflect.Type → map[string][]int
 
 // fieldsOf returns a look-up of the fields of a struct, or of a pointer to

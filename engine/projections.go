@@ -7,7 +7,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// derive returns rows made from those that another reads, unique if that one is.
+// derive returns rows derived from those that v reads, unique if v is.
 func derive[T, U any](v *Rows[T], src source, keep bool, read func(source) (U, error)) *Rows[U] {
 	out := &Rows[U]{src: src, keep: keep, read: read}
 	if v.distinct {
@@ -50,9 +50,9 @@ func (v *Rows[T]) ScalarOneOrNone() (any, error) {
 	return value, err
 }
 
-// Columns returns the rows with the named columns only, in that
-// order. A name that no column has, or several have, is an error of the first
-// read; see [Row.Get].
+// Columns returns the rows with the named columns only, in that order. If no
+// column, or more than one, has a name, the first read returns an error; see
+// [Row.Get].
 func (v *Rows[T]) Columns(names ...string) *Rows[Row] {
 	all := v.src.columns()
 	p := &projection{source: v.src, picked: make([]int, len(names)), cols: &columns{make([]backend.Column, len(names)), all.dialect}}
@@ -121,17 +121,17 @@ func (p projected) Values(row int) ([]any, error) {
 	return out, nil
 }
 
-// Unique returns the rows without those that equal one before, in all their
-// values. What is made from it is unique in its own values. It keeps what
-// it has seen in memory.
+// Unique returns the rows without those that equal an earlier one in all their
+// values. Rows derived from it are unique in their own values. All distinct
+// rows seen so far are kept in memory.
 func (v *Rows[T]) Unique() *Rows[T] {
 	out := v.unique(func(value T) (any, error) { return identity(value) })
 	out.distinct = true
 	return out
 }
 
-// UniqueBy returns the rows without those whose key, a comparable value,
-// equals that of one before.
+// UniqueBy returns the rows without those whose key, a comparable value, equals
+// that of an earlier one.
 func (v *Rows[T]) UniqueBy(key func(value T) any) *Rows[T] {
 	return v.unique(func(value T) (any, error) { return key(value), nil })
 }

@@ -50,7 +50,7 @@ func (f *FrozenResult) Result() *Result { return newResult(f.dialect, f.outcome)
 
 // An Answer is a [Result] or a [Stream].
 type Answer interface {
-	// rows returns what all other rows of the answer are made from.
+	// rows returns the rows from which all others of the answer are derived.
 	rows() *Rows[Row]
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// columns are the columns of an answer.
+// columns are the columns of a result.
 type columns struct {
 	list    []backend.Column
 	dialect *Dialect

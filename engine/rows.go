@@ -6,9 +6,9 @@ import (
 	"iter"
 )
 
-// Rows reads the rows of an answer as values of type T. Several on one answer
-// share its position: do not mix them. A Rows is used by one goroutine at a
-// time.
+// Rows reads the rows of a [Result] or [Stream] as values of type T. Several
+// Rows on one result share its position: do not mix them. A Rows is used by one
+// goroutine at a time.
 type Rows[T any] struct {
 	src  source
 	read func(src source) (T, error)
@@ -19,7 +19,8 @@ type Rows[T any] struct {
 	distinct bool // what is made from this one is unique as well
 }
 
-// next returns the next row that was not seen before, if that is asked for.
+// next returns the next row; if the rows are unique, the next that was not seen
+// before.
 func (v *Rows[T]) next() (value T, ok bool, err error) {
 	for {
 		ok, err = v.src.advance(v.keep)
@@ -59,8 +60,8 @@ func (v *Rows[T]) fresh(value T) (bool, error) {
 func (v *Rows[T]) FetchOne() (value T, ok bool, err error) { return v.next() }
 
 // FetchMany returns the next n rows, fewer at the end, none after it. An n
-// below 1 is an error. If an error comes up, the rows before it are returned
-// with it.
+// below 1 is an error. If reading fails, the rows read so far are returned with
+// the error.
 func (v *Rows[T]) FetchMany(n int) ([]T, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("engine: fetch many: %d is no number of rows", n)
@@ -84,8 +85,8 @@ func (v *Rows[T]) fetch(n int) ([]T, error) {
 // FetchAll is All.
 func (v *Rows[T]) FetchAll() ([]T, error) { return v.fetch(0) }
 
-// All returns the rows that are left, which is none if it is called again. If
-// an error comes up, the rows before it are returned with it.
+// All returns the remaining rows; a second call returns none. If reading fails,
+// the rows read so far are returned with the error.
 func (v *Rows[T]) All() ([]T, error) { return v.fetch(0) }
 
 // First returns the next row, or false if there is none, and closes the result
@@ -95,8 +96,8 @@ func (v *Rows[T]) First() (value T, ok bool, err error) {
 	return value, ok, errors.Join(err, v.closeAfter(err))
 }
 
-// One returns the only row and closes the result. The error of no row matches
-// [ErrNoResult], that of more than one [ErrMultipleResults].
+// One returns the only row and closes the result. If there is no row the error
+// matches [ErrNoResult], if there is more than one [ErrMultipleResults].
 func (v *Rows[T]) One() (T, error) {
 	value, ok, err := v.OneOrNone()
 	if err == nil && !ok {
@@ -106,7 +107,7 @@ func (v *Rows[T]) One() (T, error) {
 }
 
 // OneOrNone returns the only row, or false if there is none, and closes the
-// result. The error of more than one row matches [ErrMultipleResults].
+// result. If there is more than one row the error matches [ErrMultipleResults].
 func (v *Rows[T]) OneOrNone() (value T, ok bool, err error) {
 	value, ok, err = v.next()
 	if ok {
@@ -131,8 +132,8 @@ func (v *Rows[T]) closeAfter(err error) error {
 	return nil
 }
 
-// Iter returns an iterator over the rows that are left. An error is its last
-// value. Leaving the loop early leaves the result as it is.
+// Iter returns an iterator over the remaining rows. An error is its last value.
+// Leaving the loop early does not close the result.
 func (v *Rows[T]) Iter() iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -167,9 +168,9 @@ func (v *Rows[T]) Partitions(n int) iter.Seq2[[]T, error] {
 	}
 }
 
-// Close ends the result without reading the rest: reading on is an error that
-// matches [ErrClosed]. Closing twice does nothing.
+// Close ends the result without reading the rest: later reads return an error
+// that matches [ErrClosed]. Closing twice does nothing.
 func (v *Rows[T]) Close() error { return v.src.close() }
 
-// Keys returns the names of the answer's columns.
+// Keys returns the names of the result's columns.
 func (v *Rows[T]) Keys() []string { return v.src.columns().keys() }

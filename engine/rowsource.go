@@ -6,10 +6,10 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// source gives the rows of an answer one after the other. All [Rows] on one
-// answer share it.
+// source yields the rows of a result one after the other. All [Rows] on one
+// result share it.
 type source interface {
-	// columns returns the columns of the answer.
+	// columns returns the columns of the result.
 	columns() *columns
 	// advance moves to the next row. If keep is set, row can be called for it.
 	// At the end it returns false, also when it is called again.
@@ -18,18 +18,17 @@ type source interface {
 	scan(dest ...any) error
 	// row returns the current row.
 	row() Row
-	// batch is how many rows make a partition if nothing else is said; 0 for
-	// all there are.
+	// batch is the default number of rows in a partition; 0 for all rows.
 	batch() int
-	// close ends the answer: what is read after it is an error.
+	// close ends the result: later reads return an error.
 	close() error
 }
 
-// errResultClosed is the answer to reading a result that was closed.
+// errResultClosed is the error of reading a closed result.
 var errResultClosed = fmt.Errorf("engine: fetch: the result is %w", closedError{})
 
-// errCursorClosed is the answer to reading a cursor that was closed, or that
-// the end of its transaction closed.
+// errCursorClosed is the error of reading a cursor that was closed, by a caller
+// or by the end of its transaction.
 var errCursorClosed = fmt.Errorf("engine: fetch: the cursor is %w", closedError{})
 
 // buffered are the rows of a block.

@@ -19,16 +19,17 @@ type Statement interface {
 // An Executor runs statements: an [Engine], each in a transaction of its own;
 // a [Conn] or a [Tx], in the transaction that is open on the connection.
 type Executor interface {
-	// Execute runs a statement and buffers its answer.
+	// Execute runs a statement and buffers its result.
 	Execute(ctx context.Context, st Statement) (*Result, error)
 	// ExecuteMany runs a statement once for each set of arguments, sent as one
-	// batch if the database supports it. The result counts all rows affected,
-	// and has the rows that all of them returned, in order. Either all of it is
-	// done or nothing, unless the connection is in autocommit mode.
+	// batch if the database supports it. The result counts the rows affected by
+	// all of them, and has the rows that all of them returned, in order. Either
+	// all of it is done or nothing, unless the connection is in autocommit
+	// mode.
 	ExecuteMany(ctx context.Context, st *TextStatement, sets ...[]any) (*Result, error)
 	// ExecuteBatch runs statements in order, sent as one batch if the database
 	// supports it, and returns a result for each. If one fails, the error wraps
-	// a [BatchError], and the results of those before it are returned.
+	// a [BatchError], and the results of the statements before it are returned.
 	ExecuteBatch(ctx context.Context, sts ...Statement) ([]*Result, error)
 	// Stream runs a statement and holds one window of its rows in memory.
 	Stream(ctx context.Context, st Statement, opts ...StreamOption) (*Stream, error)
@@ -40,10 +41,11 @@ type Executor interface {
 	Dialect() *Dialect
 }
 
-// bind renders a statement and reads what it does.
+// bind renders a statement and finds out what it does.
 func bind(d *Dialect, st Statement) (backend.BoundStatement, error) { return bindAfter(d, st, nil) }
 
-// bindAll binds statements. One that can't be rendered is a [BatchError].
+// bindAll binds statements. If one can't be rendered, the error is a
+// [BatchError].
 func bindAll(d *Dialect, sts []Statement) ([]backend.BoundStatement, error) {
 	qs := make([]backend.BoundStatement, len(sts))
 	var before *backend.BoundStatement
@@ -58,9 +60,9 @@ func bindAll(d *Dialect, sts []Statement) ([]backend.BoundStatement, error) {
 	return qs, nil
 }
 
-// bindAfter is bind for a statement behind another one, or nil. If they have the
-// same text they do the same: those that are too long to be kept, such as an
-// INSERT of many rows, come one after the other.
+// bindAfter is bind for a statement that follows another one, or nil.
+// Statements with the same SQL text do the same: this saves reading again a
+// text too long to be cached, such as an INSERT of many rows.
 func bindAfter(d *Dialect, st Statement, before *backend.BoundStatement) (backend.BoundStatement, error) {
 	if st == nil {
 		return backend.BoundStatement{}, fmt.Errorf("engine: render: the statement is nil")

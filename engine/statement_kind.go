@@ -6,7 +6,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
-// verb is what the text of a statement tells of what it does.
+// verb is what the SQL text of a statement shows about what it does.
 type verb struct {
 	rows     bool // it returns rows
 	readOnly bool // it changes nothing, for certain
@@ -16,10 +16,10 @@ type verb struct {
 	endsTx   bool // it commits or rolls back, for certain
 }
 
-// verbs keeps the verbs of texts.
+// verbs caches the verbs of SQL texts.
 var verbs = sqltext.NewCache[verb](0, 0)
 
-// verbOf reads the verb of a text.
+// verbOf returns the verb of a SQL text.
 func verbOf(d sqltext.Dialect, text string) verb {
 	if v, ok := verbs.Get(d, text); ok {
 		return v
@@ -30,9 +30,9 @@ func verbOf(d sqltext.Dialect, text string) verb {
 	return v
 }
 
-// readVerb finds the statement's main word: its first, or what comes after the
-// common table expressions of WITH. A text of several statements is taken for
-// one that returns rows if any of them does.
+// readVerb finds the statement's main word: its first, or the one after the
+// common table expressions of WITH. If the text holds several statements, it
+// returns rows if any of them does.
 func readVerb(d sqltext.Dialect, text string) verb {
 	out := verb{readOnly: true, cursor: true}
 	several := sqltext.Split(d, text)
@@ -69,8 +69,8 @@ func readOne(d sqltext.Dialect, text string) verb {
 	}
 }
 
-// calls reports whether a bracket follows, which makes a function of the word
-// before it: REPLACE and INSERT are functions too.
+// calls reports whether a bracket follows, which means that the word before it
+// is a function: REPLACE and INSERT are functions too.
 func calls(rest string) bool { return strings.HasPrefix(rest, "(") }
 
 // verbReader reads the words of one statement.
@@ -112,8 +112,8 @@ func (r *verbReader) verb() verb {
 	return verb{}
 }
 
-// changes reports whether a word stands for a change: as the verb of a
-// statement, or in a locking clause, or as the target of SELECT INTO.
+// changes reports whether a word implies a change: as the verb of a statement,
+// in a locking clause, or as the target of SELECT INTO.
 func changes(word string) bool {
 	switch word {
 	case "insert", "update", "delete", "replace", "merge", "into", "share":

@@ -4,7 +4,7 @@ import "fmt"
 
 // A Stream is the result of a statement, with one window of rows in memory. It
 // has the methods of [Rows]. It holds a connection until its last row is read
-// or it is closed, which it has to be:
+// or it is closed. You must close it:
 //
 //	stream, err := eng.Stream(ctx, engine.Text("SELECT … FROM big"))
 //	…

@@ -46,7 +46,7 @@ func (t *TextStatement) With(args ...any) *TextStatement {
 // String returns the text, without arguments.
 func (t *TextStatement) String() string { return t.text }
 
-// templates are the parameters of texts, by dialect.
+// templates caches the parameters of SQL texts, by dialect.
 var templates = [...]*sqltext.Templates{
 	sqltext.Generic:    sqltext.NewTemplates(sqltext.Generic, 0, 0),
 	sqltext.PostgreSQL: sqltext.NewTemplates(sqltext.PostgreSQL, 0, 0),
@@ -85,7 +85,7 @@ func (t *TextStatement) Render(d *Dialect) (text string, args []any, err error) 
 	return template.Bind(t.args)
 }
 
-// namedArgs returns arguments that have names; nil if they have none.
+// namedArgs returns the arguments by name; nil if they have no names.
 func namedArgs(args []any) (named map[string]any, err error) {
 	for i, a := range args {
 		arg, has := a.(sql.NamedArg)

@@ -62,11 +62,11 @@ func (c *Conn) nest(ctx context.Context) (*Tx, error) {
 }
 
 // Commit commits the transaction, or keeps the work since the savepoint.
-// Savepoints inside it end with it. A transaction ends whatever Commit returns;
-// if the commit was sent and its answer lost, the error matches
-// [fault.ErrCommitUnknown]; if the database has rolled it back, because a
-// statement in it had failed, [ErrTxAborted]. A savepoint whose commit fails
-// can still be rolled back.
+// Savepoints inside it end with it. A transaction ends whatever Commit returns.
+// The error matches [fault.ErrCommitUnknown] if the COMMIT was sent and its
+// answer lost, and [ErrTxAborted] if the database rolled the transaction back
+// because a statement in it had failed. A savepoint whose commit fails can
+// still be rolled back.
 func (t *Tx) Commit(ctx context.Context) error {
 	if err := t.check("commit"); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (t *Tx) release(ctx context.Context) error {
 	return nil
 }
 
-// aborted is what a transaction answers that the database may have ended.
+// aborted returns the error of a transaction that the database may have ended.
 func (t *Tx) aborted() error { return &TxAbortedError{Cause: t.failed} }
 
 // Rollback undoes the transaction, or the work since the savepoint, and ends
@@ -154,7 +154,7 @@ func (t *Tx) Close(ctx context.Context) error {
 // managed reports whether RunInTx ends the transaction.
 func (t *Tx) managed() bool { return t.unit != nil }
 
-// check reports why the transaction can't be used.
+// check returns an error if the transaction can't be used.
 func (t *Tx) check(tried string) error {
 	if t.ended {
 		return fmt.Errorf("engine: %s: %w", tried, ErrTransactionClosed)
@@ -184,7 +184,7 @@ func (t *Tx) closeConn(ctx context.Context) error {
 	return t.conn.Close(ctx)
 }
 
-// Execute runs a statement in the transaction and buffers its answer.
+// Execute runs a statement in the transaction and buffers its result.
 func (t *Tx) Execute(ctx context.Context, st Statement) (*Result, error) {
 	if err := t.check("execute"); err != nil {
 		return nil, err
@@ -209,7 +209,7 @@ func (t *Tx) ExecuteBatch(ctx context.Context, sts ...Statement) ([]*Result, err
 	return t.conn.ExecuteBatch(ctx, sts...)
 }
 
-// Query runs a statement in the transaction and leaves its answer open; see
+// Query runs a statement in the transaction and leaves its result open; see
 // [Conn.Query].
 func (t *Tx) Query(ctx context.Context, st Statement) (Cursor, error) {
 	if err := t.check("execute"); err != nil {

@@ -65,5 +65,5 @@ func WithAutocommit() TxOption {
 	})
 }
 
-// errAutocommit is the answer to WithAutocommit where a transaction begins.
+// errAutocommit is the error of WithAutocommit where a transaction begins.
 var errAutocommit = errors.New("engine: WithAutocommit: is an option of Connect: a transaction commits when it is told to")

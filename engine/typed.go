@@ -10,9 +10,9 @@ import (
 )
 
 // All runs a statement and returns its rows as values of T: a struct, whose
-// fields package scan finds by their columns' names, or a single value, for a
-// statement of one column. In case of an error it also returns the rows before
-// it.
+// fields package scan matches with column names, or a single value, for a
+// statement of one column. If reading fails, the rows read so far are returned
+// with the error.
 func All[T any](ctx context.Context, ex Executor, st Statement) (rows []T, err error) {
 	cur, plan, err := query[T](ctx, ex, st)
 	if err != nil {
@@ -22,8 +22,9 @@ func All[T any](ctx context.Context, ex Executor, st Statement) (rows []T, err e
 	return plan.Append(cur, nil)
 }
 
-// One runs a statement and returns its only row as a value of T. Without a row
-// the error matches [ErrNoResult], with more than one [ErrMultipleResults].
+// One runs a statement and returns its only row as a value of T. If there is no
+// row the error matches [ErrNoResult], if there is more than one
+// [ErrMultipleResults].
 func One[T any](ctx context.Context, ex Executor, st Statement) (T, error) {
 	value, ok, err := OneOrNone[T](ctx, ex, st)
 	if err == nil && !ok {
@@ -32,8 +33,8 @@ func One[T any](ctx context.Context, ex Executor, st Statement) (T, error) {
 	return value, err
 }
 
-// OneOrNone runs a statement and returns its only row as a value of T, or
-// false if there is none. The error of more than one row matches
+// OneOrNone runs a statement and returns its only row as a value of T, or false
+// if there is none. If there is more than one row the error matches
 // [ErrMultipleResults].
 func OneOrNone[T any](ctx context.Context, ex Executor, st Statement) (value T, ok bool, err error) {
 	return first[T](ctx, ex, st, true)
@@ -68,7 +69,7 @@ func first[T any](ctx context.Context, ex Executor, st Statement, only bool) (va
 	return value, true, cur.Err()
 }
 
-// query runs a statement and finds how its rows are read into a T.
+// query runs a statement and plans how its rows are read into a T.
 func query[T any](ctx context.Context, ex Executor, st Statement) (Cursor, *scan.Plan[T], error) {
 	cur, err := ex.Query(ctx, st)
 	if err != nil {
@@ -92,7 +93,7 @@ func planFor[T any](d *Dialect, cur Cursor) (*scan.Plan[T], error) {
 	return scan.PlanFor[T](names, scanOptions(d)...)
 }
 
-// scanOptions returns what a plan for reading rows of a dialect needs.
+// scanOptions returns the options of a plan that reads rows of a dialect.
 func scanOptions(d *Dialect) []scan.Option {
 	if d.NativeScan {
 		return nil
@@ -102,7 +103,7 @@ func scanOptions(d *Dialect) []scan.Option {
 
 var converting = []scan.Option{scan.WithConversions()}
 
-// closeCursor closes a cursor, whose error does not matter after another.
+// closeCursor closes a cursor. If err is set, the error of closing is dropped.
 func closeCursor(cur Cursor, err error) error {
 	if cerr := cur.Close(); err == nil {
 		return cerr
@@ -130,8 +131,8 @@ func Scalar[T any](ctx context.Context, ex Executor, st Statement) (value T, ok 
 	return value, err == nil, err
 }
 
-// Scalars runs a statement and returns the first column of its rows. In case of
-// an error it also returns the values before it.
+// Scalars runs a statement and returns the first column of its rows. If reading
+// fails, the values read so far are returned with the error.
 func Scalars[T any](ctx context.Context, ex Executor, st Statement) (values []T, err error) {
 	cur, err := ex.Query(ctx, st)
 	if err != nil {
@@ -179,7 +180,7 @@ func Each[T any](ctx context.Context, ex Executor, st Statement, opts ...StreamO
 	}
 }
 
-// As returns an answer's rows as values of T; see [All].
+// As returns the rows of a result as values of T; see [All].
 func As[T any](r Answer) *Rows[T] {
 	base := r.rows()
 	row := &scanned{base.src}
@@ -219,7 +220,7 @@ type scanned struct{ src source }
 // Scan implements [scan.Row].
 func (s *scanned) Scan(dest ...any) error { return s.src.scan(dest...) }
 
-// columnReader returns what reads one column of a row.
+// columnReader returns a function that reads one column of a row.
 func columnReader[T any](d *Dialect, names []string, column int) (func(row scan.Row) (T, error), error) {
 	switch {
 	case len(names) == 0:
@@ -252,8 +253,8 @@ func columnReader[T any](d *Dialect, names []string, column int) (func(row scan.
 	}, nil
 }
 
-// onlyColumn makes of an error of one column of a row one of the plan's only
-// column.
+// onlyColumn turns an error about one column of a row into one about the plan's
+// only column.
 func onlyColumn(err error) error {
 	cause := err
 	for inner := errors.Unwrap(cause); inner != nil; inner = errors.Unwrap(cause) {

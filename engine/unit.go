@@ -9,34 +9,34 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// unitKey finds the transaction of an engine's unit of work in a context.
+// unitKey is the context key of the transaction of an engine's unit of work.
 type unitKey struct{ engine *Engine }
 
 // RunInTx performs fn in a transaction: BEGIN, fn, COMMIT. The transaction is
 // rolled back if fn returns an error, panics, or ends its goroutine.
 //
-// The unit of work is one call of the chain: with a retry in it, fn may run
-// several times, each in a new transaction, when it failed by a fault that
-// allows it and was rolled back for certain. What fn does outside of tx should
-// bear that. If COMMIT was sent and its answer lost, the error matches
+// The unit of work is one call of the chain. A retry in the chain may replay
+// fn, each time in a new transaction, if it failed by a fault that allows a
+// retry and was rolled back for certain. What fn does outside of tx must
+// tolerate that. If COMMIT was sent and its answer lost, the error matches
 // [fault.ErrCommitUnknown].
 //
-// The unit is judged by fn's error. If that says nothing of the database, as an
-// error of fn's own or one that was flattened with %v, the unit is judged by the
-// fault of the statement that failed last, provided that nothing in tx has
-// succeeded after it: a fault that fn undid by a savepoint, or went on after,
-// does not count.
+// The verdict on the unit is that on the error that fn returns. If this does
+// not wrap an error of the database (an error of fn's own, or one formatted
+// with %v), the verdict is that on the fault of the last failed statement,
+// provided that no statement in tx has succeeded after it: a fault that fn
+// undid by a savepoint, or continued after, does not count.
 //
-// fn can't end the transaction: Commit, Rollback and a text that is one of these
-// fail with an error that matches [ErrTransactionManaged], and the transaction
-// goes on. A statement that may have ended it (CALL and implicit commits on
-// MySQL) keeps the unit from being retried.
+// fn can't end the transaction: Commit, Rollback and SQL text that is one of
+// these fail with an error that matches [ErrTransactionManaged], and the
+// transaction goes on. After a statement that may have ended it (CALL, and
+// implicit commits on MySQL) the unit is not retried.
 //
-// RunInTx with the context that fn got joins the transaction at work: there is
-// one transaction, and replaying it is the outermost's business. If a joined
-// function fails or panics, the whole transaction fails, also if the function
+// RunInTx with the context that fn received joins the open transaction: there
+// is one transaction, and only the outermost RunInTx replays it. If a joined
+// function fails or panics, the whole transaction fails, even if the function
 // around it ignores that. To undo a part alone use [Tx.RunNested]. After the
-// unit its context can't be used for another: the error matches
+// unit has ended, its context can't be used for another: the error matches
 // [ErrTransactionClosed].
 func (e *Engine) RunInTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, opts ...TxOption) error {
 	o, err := newTxConfig(opts)
@@ -61,7 +61,8 @@ func (e *Engine) RunInTx(ctx context.Context, fn func(ctx context.Context, tx *T
 	return describe("run in transaction", err)
 }
 
-// unit is what functions that join a unit of work share, on any goroutine.
+// unit is the state shared by the functions that join a unit of work, on any
+// goroutine.
 type unit struct {
 	options backend.TxOptions
 	over    atomic.Bool
@@ -92,8 +93,8 @@ func (e *Engine) performUnit(ctx context.Context, bc backend.Conn, o backend.TxO
 	return nil
 }
 
-// join runs fn in the transaction of the unit at work. Half of a unit is never
-// committed: if fn fails the whole unit does, also if the function around it
+// join runs fn in the transaction of the open unit. Half of a unit is never
+// committed: if fn fails the whole unit does, even if the function around it
 // ignores the error.
 func (t *Tx) join(ctx context.Context, o backend.TxOptions, fn func(context.Context, *Tx) error) error {
 	if t.unit.over.Load() {
@@ -132,8 +133,8 @@ func (t *Tx) RunNested(ctx context.Context, fn func(ctx context.Context, tx *Tx)
 		err = inner.Commit(ctx)
 	}
 	if err != nil && !inner.ended {
-		// If that fails too, the connection is gone and takes the transaction
-		// with it: fn's error is the one to act on.
+		// If that fails too, the connection is lost, and the transaction with
+		// it: fn's error is the one to act on.
 		_ = inner.Close(ctx)
 	}
 	return err
