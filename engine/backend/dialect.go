@@ -17,11 +17,11 @@ const (
 	Dollar
 )
 
-// Upsert is the form of an INSERT that updates a row that is there already.
+// Upsert is the form of an INSERT that updates the row if it exists already.
 type Upsert uint8
 
 const (
-	// UpsertNone says that there is none.
+	// UpsertNone means that the database does not support it.
 	UpsertNone Upsert = iota
 	// UpsertOnConflict is ON CONFLICT (…) DO UPDATE.
 	UpsertOnConflict
@@ -29,8 +29,7 @@ const (
 	UpsertOnDuplicateKey
 )
 
-// Features is what a database can do. The zero value is a database without
-// any of it.
+// Features are the capabilities of a database. The zero value has none of them.
 type Features struct {
 	// InsertReturning says that INSERT can have a RETURNING clause.
 	InsertReturning bool
@@ -46,12 +45,13 @@ type Features struct {
 	SkipLocked bool
 	// DefaultKeyword says that DEFAULT stands for a value in INSERT.
 	DefaultKeyword bool
-	// Upsert is the form of an INSERT that updates what is there already.
+	// Upsert is the form of an INSERT that updates the row if it exists
+	// already.
 	Upsert Upsert
 	// Pipelining says that a batch is sent in one round trip.
 	Pipelining bool
-	// MatchedRows says that an UPDATE reports the rows it matched, also those
-	// whose values were equal before.
+	// MatchedRows says that an UPDATE reports the rows it matched, including
+	// those whose values did not change.
 	MatchedRows bool
 	// LastInsertID says that the key an INSERT generated is reported without
 	// a RETURNING clause.
@@ -63,25 +63,25 @@ type Features struct {
 type Dialect struct {
 	// System is the database management system.
 	System sp.System
-	// Version is what the server says of itself; empty if not known.
+	// Version is the version that the server reports; empty if not known.
 	Version string
 	// Placeholder is the form of parameters.
 	Placeholder Placeholder
 	// Quote is the character around quoted names: '"' or '`'.
 	Quote byte
-	// Features is what the database can do.
+	// Features are the database's capabilities.
 	Features Features
-	// AbortsTx says that the server itself refuses every statement of a
-	// transaction in which one has failed, until it is rolled back.
+	// AbortsTx says that once a statement has failed in a transaction, the
+	// server itself refuses all later ones until the transaction is rolled
+	// back.
 	AbortsTx bool
-	// NativeScan says that the driver's Scan knows the types of the database,
-	// as pgx's does, so that no conversion has to be added to it.
+	// NativeScan says that the driver's Scan knows the database's types, as
+	// pgx's does, so that package engine adds no conversions.
 	NativeScan bool
 }
 
-// QuoteName returns a name in quotes, so that it is taken as it is written
-// whatever is in it. A name with a NUL byte can't be written in SQL: the byte
-// is left out.
+// QuoteName returns a name in quotes, so that it is taken literally. SQL can't
+// express a NUL byte in a name: it is left out.
 func (d *Dialect) QuoteName(name string) string {
 	q := string(d.Quote)
 	name = strings.ReplaceAll(name, "\x00", "")

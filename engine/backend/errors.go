@@ -10,19 +10,19 @@ import (
 
 // Sentinels that the errors of this package match by [errors.Is].
 var (
-	// ErrTxAborted is matched by a statement that the database refuses because
-	// one before it failed in the same transaction.
+	// ErrTxAborted is matched by the error of a statement that the database
+	// refuses because an earlier one failed in the same transaction.
 	ErrTxAborted = errors.New("the transaction is aborted by an earlier error: roll it back")
-	// ErrPipelineAborted is matched by a statement that was sent together with
-	// one before it that failed. See [PipelineAbortedError].
+	// ErrPipelineAborted is matched by the error of a statement that was sent
+	// together with an earlier one that failed. See [PipelineAbortedError].
 	ErrPipelineAborted = errors.New("a statement before it in the same round trip failed")
 )
 
-// PipelineAbortedError is the error of a statement that travelled with others
-// in one round trip, after one of them that failed: the server has not run it.
-// It matches [ErrTxAborted], [ErrPipelineAborted] and [fault.ErrRejected].
+// PipelineAbortedError is the error of a statement that was sent in one round
+// trip with an earlier one that failed: the server has not run it. It matches
+// [ErrTxAborted], [ErrPipelineAborted] and [fault.ErrRejected].
 type PipelineAbortedError struct {
-	// Cause is the error of the first that failed.
+	// Cause is the error of the statement that failed first.
 	Cause error
 }
 
@@ -34,21 +34,21 @@ func (e *PipelineAbortedError) Error() string {
 // Unwrap returns the cause.
 func (e *PipelineAbortedError) Unwrap() error { return e.Cause }
 
-// Is reports whether target is one of those named above.
+// Is reports whether target is one of the errors named above.
 func (*PipelineAbortedError) Is(target error) bool {
 	return target == ErrTxAborted || target == ErrPipelineAborted || target == fault.ErrRejected
 }
 
-// PoolTimeoutError says that no connection of the pool became free in time. It
-// matches [fault.ErrPoolTimeout].
+// PoolTimeoutError reports that no connection of the pool became free in time.
+// It matches [fault.ErrPoolTimeout].
 type PoolTimeoutError struct {
-	// Max is how many connections the pool may have.
+	// Max is the number of connections that the pool may have.
 	Max int
 	// Timeout is how long the caller waited.
 	Timeout time.Duration
 }
 
-// Error returns what was waited for and what may be the reason.
+// Error says how long the caller waited and what the reason may be.
 func (e *PoolTimeoutError) Error() string {
 	return fmt.Sprintf("none of %d connections became free within %s: close connections and streams when done, or set a larger pool", e.Max, e.Timeout)
 }
@@ -58,11 +58,11 @@ func (*PoolTimeoutError) Is(target error) bool { return target == fault.ErrPoolT
 
 // BatchError says which statement of a batch failed.
 type BatchError struct {
-	// Index is the number of the statement in the batch, from 0. Of several
-	// with one text, whose arguments PostgreSQL could not be sent, it is the
-	// first.
+	// Index is the statement's position in the batch, from 0. If PostgreSQL
+	// could not be sent the arguments of one of several statements with the
+	// same SQL text, it is the position of the first of them.
 	Index int
-	// Err is why it failed.
+	// Err is the error of the statement.
 	Err error
 }
 

@@ -12,9 +12,9 @@ import (
 // Params returns the names of the URL's parameters, sorted.
 func (u *URL) Params() []string { return slices.Sorted(maps.Keys(u.params)) }
 
-// ParamReader reads the parameters of a [URL] for a dialect. It keeps the
-// first error, which names the parameter and, unless it is a secret, the
-// value, and knows which parameters nobody asked for.
+// ParamReader reads the parameters of a [URL] for a dialect. It keeps the first
+// error, which names the parameter and, unless it is a secret, the value, and
+// notes which parameters were read.
 type ParamReader struct {
 	url   *URL
 	asked []string
@@ -47,8 +47,8 @@ func (r *ParamReader) String(name, fallback string) string {
 	}
 }
 
-// OneOf returns a parameter's value, in lower case, which has to be one of
-// those allowed, or fallback if the URL does not have it.
+// OneOf returns a parameter's value, in lower case, or fallback if the URL does
+// not have it. A value that is not one of those allowed is an error.
 func (r *ParamReader) OneOf(name, fallback string, allowed ...string) string {
 	if !r.Has(name) {
 		return fallback
@@ -60,8 +60,8 @@ func (r *ParamReader) OneOf(name, fallback string, allowed ...string) string {
 	return value
 }
 
-// Bool returns a parameter that is true, yes, on or 1, or false, no, off or 0;
-// fallback if the URL does not have it.
+// Bool returns a parameter's value: true, yes, on and 1 are true; false, no,
+// off and 0 are false. It returns fallback if the URL does not have it.
 func (r *ParamReader) Bool(name string, fallback bool) bool {
 	if !r.Has(name) {
 		return fallback
@@ -77,7 +77,7 @@ func (r *ParamReader) Bool(name string, fallback bool) bool {
 	}
 }
 
-// Int returns a parameter that is a whole number between low and high, or
+// Int returns a parameter's value, a whole number between low and high, or
 // fallback if the URL does not have it.
 func (r *ParamReader) Int(name string, fallback, low, high int) int {
 	if !r.Has(name) {
@@ -92,8 +92,8 @@ func (r *ParamReader) Int(name string, fallback, low, high int) int {
 	return n
 }
 
-// Duration returns a parameter that is a duration in Go's form, such as 1m30s,
-// or a whole number of seconds; fallback if the URL does not have it. A
+// Duration returns a parameter's value, a duration in Go's form, such as 1m30s,
+// or a whole number of seconds, or fallback if the URL does not have it. A
 // negative one is an error.
 func (r *ParamReader) Duration(name string, fallback time.Duration) time.Duration {
 	if !r.Has(name) {
@@ -111,7 +111,7 @@ func (r *ParamReader) Duration(name string, fallback time.Duration) time.Duratio
 	return d
 }
 
-// Fail notes an error about a parameter, unless there is one already.
+// Fail records an error about a parameter, unless there is one already.
 func (r *ParamReader) Fail(name, what string) { r.fail(name, what) }
 
 func (r *ParamReader) fail(name, what string) {
@@ -127,8 +127,8 @@ func (r *ParamReader) refuse(name, value, why string) {
 	r.fail(name, strconv.Quote(clip(value))+" "+why)
 }
 
-// Err returns the first error, or one that names a parameter that nobody asked
-// for. It is called after everything was read.
+// Err returns the first error, or one that names a parameter that was never
+// read. Call it after reading all parameters.
 func (r *ParamReader) Err() error {
 	if r.err != nil {
 		return r.err

@@ -1,27 +1,27 @@
 package backend
 
-// Result is what came of a statement.
+// Result is the result of a statement, in memory.
 type Result struct {
-	// Columns are the columns of the rows; nil if it returned none.
+	// Columns are the columns of the rows; nil if the statement returns none.
 	Columns []Column
 	// Rows are the rows; nil if the statement returns none.
 	Rows Block
-	// Affected is the number of rows the statement changed or, where it changed
-	// none, returned; -1 if the database does not tell.
+	// Affected is the number of rows the statement changed or, if it changed
+	// none, returned; -1 if the database does not report it.
 	Affected int64
-	// LastID is the key that was generated for the row inserted, the first one
+	// LastID is the key that was generated for the inserted row, the first one
 	// of several; see HasLastID.
 	LastID int64
 	// HasLastID says that LastID is set.
 	HasLastID bool
 }
 
-// Column describes a column of an answer.
+// Column describes a column of a result.
 type Column struct {
-	// Name is its name; not necessarily unique in the answer.
+	// Name is the column's name; not necessarily unique in the result.
 	Name string
-	// Type is the database's name of its type, in upper case; empty if the
-	// database does not tell.
+	// Type is the database's name of the column's type, in upper case; empty if
+	// the database does not report it.
 	Type string
 }
 
@@ -35,27 +35,27 @@ type Block interface {
 	Scan(row int, dest ...any) error
 	// Values returns a row's values: nil, int64, uint64 above its range,
 	// float64, bool, string, []byte, [time.Time], or a type of the dialect's
-	// own. The slice is the caller's, what its values point to is not.
+	// own. The caller may change the slice, but not what its values point to.
 	Values(row int) ([]any, error)
 }
 
-// A Cursor is the open answer to a statement, before its first row. It is used
+// A Cursor is the open result of a statement, before its first row. It is used
 // by one goroutine at a time.
 type Cursor interface {
-	// Names returns the names of the answer's columns; none for a statement
-	// that returns no rows. The result must not be changed.
+	// Names returns the names of the result's columns; none for a statement
+	// that returns no rows. The returned slice must not be changed.
 	Names() []string
-	// Columns describes the columns. The result must not be changed.
+	// Columns describes the columns. The returned slice must not be changed.
 	Columns() []Column
 	// Next moves to the next row. It returns false at the end and on an error.
 	Next() bool
 	// Scan copies the current row into what dest points to, one per column.
 	Scan(dest ...any) error
-	// Fetch reads n rows more, or all if n is below 1, into a block that
+	// Fetch reads the next n rows, or all if n is below 1, into a block that
 	// outlives the cursor. A block shorter than n is the last one.
 	Fetch(n int) (Block, error)
 	// Err returns the error that ended the rows, or nil.
 	Err() error
-	// Close ends the answer without reading the rest. It is idempotent.
+	// Close ends the result without reading the rest. It is idempotent.
 	Close() error
 }

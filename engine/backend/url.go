@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// URL is the parsed name of a database. Its String, and every way of fmt to
-// print it, hides the password.
+// URL is the parsed URL of a database. Its String, and every verb of fmt, hides
+// the password.
 type URL struct {
 	// Scheme chooses the dialect; in lower case.
 	Scheme string
@@ -20,7 +20,7 @@ type URL struct {
 	Host string
 	// Port is the server's port; 0 if not given.
 	Port int
-	// More are the servers after the first, of a URL that names several.
+	// More are the servers after the first, if the URL names several.
 	More []Address
 	// Database is the database's name, or a path for one in a file.
 	Database string
@@ -52,7 +52,7 @@ func (a Address) String() string {
 	return host
 }
 
-// ParseURL parses the name of a database:
+// ParseURL parses the URL of a database:
 //
 //	postgres://user:password@host:5432/database?sslmode=require
 //	postgres://user@one:5432,two:5433/database?target_session_attrs=read-write
@@ -61,13 +61,12 @@ func (a Address) String() string {
 //	sqlite:/absolute/path.db, sqlite:////absolute/path.db
 //	sqlite::memory:
 //
-// A path of SQLite is what is behind three slashes, as in SQLAlchemy, or behind
-// the colon. A driver after the dialect, as SQLAlchemy has it (postgresql+asyncpg,
-// mysql+aiomysql, sqlite+aiosqlite), is left out: a dialect has one driver here.
-// What parameters there are is the dialect's business. Reserved characters in
-// user, password, database and parameters are percent-encoded; an @ behind the
-// host is an error, as it may be the password's. No error holds a part of the
-// password, whatever it is.
+// A path of SQLite follows three slashes, as in SQLAlchemy, or the colon. A
+// driver named after the dialect, as in SQLAlchemy's URLs (postgresql+asyncpg,
+// mysql+aiomysql, sqlite+aiosqlite), is ignored: a dialect has one driver here.
+// Each dialect defines its parameters. Reserved characters in user, password,
+// database and parameters are percent-encoded; an @ after the host is an error,
+// since it may be the password's. No error contains any part of the password.
 func ParseURL(s string) (*URL, error) {
 	scheme, rest, found := strings.Cut(s, ":")
 	if !found || scheme == "" {
@@ -105,7 +104,7 @@ func ParseURL(s string) (*URL, error) {
 }
 
 // withoutDriver returns a scheme without the driver that SQLAlchemy's URLs name
-// behind the dialect.
+// after the dialect.
 func withoutDriver(scheme string) string {
 	switch dialect, _, _ := strings.Cut(scheme, "+"); dialect {
 	case "postgres", "postgresql", "mysql", "mariadb", "sqlite":
@@ -239,8 +238,8 @@ func (u *URL) parseHost(host string) (err error) {
 	return nil
 }
 
-// quoted returns a parameter's name for an error, with a blank before it; "" if
-// it may be a part of a secret, which & divides.
+// quoted returns a parameter's name for an error, after a blank; "" if it may
+// be a part of a secret, since & divides parameters.
 func (u *URL) quoted(name string) string {
 	if u.secretive && name != "password" {
 		return ""
@@ -259,8 +258,8 @@ func clip(s string) string {
 // Password returns the password, and whether there is one.
 func (u *URL) Password() (password string, ok bool) { return u.password, u.hasPassword }
 
-// String returns the URL with the password and the values of parameters whose
-// names speak of secrets replaced by "xxxxx".
+// String returns the URL with the password, and the values of parameters whose
+// names suggest a secret, replaced by "xxxxx".
 func (u *URL) String() string {
 	var b strings.Builder
 	b.WriteString(u.Scheme)
@@ -319,7 +318,7 @@ func (u *URL) writeAuthority(b *strings.Builder) {
 	}
 }
 
-// escape percent-encodes whatever is no letter, digit or one of -._~
+// escape percent-encodes everything except letters, digits and -._~
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
 // escapePath percent-encodes what would end the database's name.
