@@ -10,8 +10,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/internal/stmtcache"
 )
 
-// connector opens connections that keep prepared statements and whose streams
-// can be stopped.
+// connector opens connections that cache prepared statements and can stop
+// streams.
 type connector struct {
 	base   driver.Connector
 	target sp.Target                 // without a host if there are several
@@ -41,8 +41,8 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return made, nil
 }
 
-// Driver implements [driver.Connector]. It is go-sql-driver's, by which its
-// habits are known.
+// Driver implements [driver.Connector]. It returns go-sql-driver's, so that the
+// driver is recognised.
 func (c *connector) Driver() driver.Driver { return c.base.Driver() }
 
 // rawConn is what go-sql-driver's connection implements.

@@ -10,7 +10,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/internal/sqlbackend"
 )
 
-// database is a database on a server.
+// database is a MySQL or MariaDB database.
 type database struct {
 	*sqlbackend.Pool
 	connector *connector
@@ -37,7 +37,7 @@ func newDatabase(c *connector, cfg backend.Config) *database {
 func (b *database) Dialect() *backend.Dialect { return b.dialect.Load() }
 
 // Ping implements [backend.DB]. The first time it asks the server for its
-// version, since MySQL and MariaDB differ in what they can do.
+// version, since MySQL and MariaDB have different capabilities.
 func (b *database) Ping(ctx context.Context) error {
 	if b.known.Load() {
 		return b.Pool.Ping(ctx)
@@ -45,7 +45,7 @@ func (b *database) Ping(ctx context.Context) error {
 	return b.ask(ctx)
 }
 
-// ready asks the server what it is, before its first use.
+// ready asks the server for its version, before its first use.
 func (b *database) ready(ctx context.Context) error {
 	if b.known.Load() {
 		return nil

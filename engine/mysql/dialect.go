@@ -8,8 +8,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// dialect describes a server by what VERSION() says; if that is empty, it
-// promises only what every server of the system can do.
+// dialect describes a server by its VERSION(); if that is empty, only by what
+// every server of the system supports.
 func dialect(system sp.System, version string) *backend.Dialect {
 	d := &backend.Dialect{
 		System: system, Version: version, Placeholder: backend.Question, Quote: '`',
@@ -35,8 +35,8 @@ func dialect(system sp.System, version string) *backend.Dialect {
 	return d
 }
 
-// parseVersion reads the first two numbers of a version. MariaDB puts 5.5.5-
-// before its own where old clients would not understand it.
+// parseVersion reads the first two numbers of a version. MariaDB may prefix its
+// own with 5.5.5-, for old clients.
 func parseVersion(s string) (major, minor int) {
 	s = strings.TrimPrefix(s, "5.5.5-")
 	first, rest, _ := strings.Cut(s, ".")
@@ -46,8 +46,8 @@ func parseVersion(s string) (major, minor int) {
 	return major, minor
 }
 
-// normalize makes strings of the text that the driver gives as bytes, and
-// float64 of float32.
+// normalize turns text that the driver returns as bytes into strings, and
+// float32 into float64.
 func normalize(columnType string, value any) any {
 	switch v := value.(type) {
 	case []byte:
@@ -57,7 +57,7 @@ func normalize(columnType string, value any) any {
 		}
 		return string(v)
 	case float32:
-		// By way of the shortest decimal that means it, as it was written.
+		// By way of the shortest decimal that denotes it, as it was written.
 		f, _ := strconv.ParseFloat(strconv.FormatFloat(float64(v), 'g', -1, 32), 64)
 		return f
 	}

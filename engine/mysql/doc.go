@@ -35,9 +35,9 @@
 //
 // # Giving up
 //
-// A statement whose context ends is ended on the server too, by KILL on another
-// connection. The driver alone would close the connection, and the server would
-// carry on to the end of a long write.
+// A statement whose context ends is stopped on the server too, by KILL on
+// another connection. The driver alone would only close the connection, and the
+// server would finish a long write.
 //
 // # Streams
 //

@@ -8,8 +8,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/internal/stmtcache"
 )
 
-// The server's errors that this package acts on: MariaDB Server error codes,
-// MySQL 8.0 Server Error Message Reference.
+// Server errors that this package acts on: MariaDB Server error codes, MySQL
+// 8.0 Server Error Message Reference.
 const (
 	unknownStatement = 1243 // ER_UNKNOWN_STMT_HANDLER
 	interrupted      = 1317 // ER_QUERY_INTERRUPTED

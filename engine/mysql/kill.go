@@ -13,8 +13,9 @@ import (
 // killTimeout bounds the killing of a query.
 const killTimeout = 5 * time.Second
 
-// kill ends the query at work, or the whole connection, by way of another one
-// to the same server: the number means another's connection on any other.
+// kill ends the running query, or the whole connection, from another connection
+// to the same server: on any other server the number belongs to someone else's
+// connection.
 func (c *conn) kill(what string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
 	defer cancel()
@@ -31,8 +32,8 @@ func (c *conn) kill(what string) bool {
 	return err == nil
 }
 
-// stopServer ends a statement on the server that its caller has given up. The
-// driver closes the connection then, which a server that has nothing to send
+// stopServer stops a statement on the server after its caller has given up. The
+// driver only closes the connection, which a server that has nothing to send
 // does not notice: the statement would go on, and keep its locks.
 func (c *conn) stopServer(ctx context.Context, err error) {
 	if err != nil && ctx.Err() != nil && !c.rawConn.IsValid() {
@@ -40,8 +41,8 @@ func (c *conn) stopServer(ctx context.Context, err error) {
 	}
 }
 
-// settle takes the blow of a KILL that came after the query had ended, which
-// would hit the next statement.
+// settle sends a statement that does nothing, to absorb a KILL that arrives
+// after the query has ended and would hit the next statement.
 func (c *conn) settle() error {
 	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
 	defer cancel()
@@ -52,7 +53,7 @@ func (c *conn) settle() error {
 	return err
 }
 
-// learnID asks for the server's number of the connection.
+// learnID asks the server for the connection's number.
 func (c *conn) learnID(ctx context.Context) error {
 	rows, err := c.rawConn.QueryContext(ctx, "SELECT CONNECTION_ID()", nil)
 	if err != nil {

@@ -20,7 +20,7 @@ func init() {
 	backend.Register("mariadb", opener{})
 }
 
-// opener opens databases of MySQL and MariaDB.
+// opener opens MySQL and MariaDB databases.
 type opener struct{}
 
 // Open implements [backend.Opener].
@@ -36,14 +36,14 @@ func (opener) Open(u *backend.URL, cfg backend.Config) (backend.DB, error) {
 	return newDatabase(&connector{base: base, target: s.target, cached: s.cached}, cfg), nil
 }
 
-// settings are what the URL says.
+// settings are the parsed parameters of the URL.
 type settings struct {
 	config *driver.Config
 	target sp.Target
 	cached int
 }
 
-// Defaults of parameters.
+// Default values of parameters.
 const (
 	defaultConnectTimeout = 10 * time.Second
 	defaultCached         = 64
@@ -93,7 +93,7 @@ func read(u *backend.URL) (settings, error) {
 	return s, nil
 }
 
-// address sets where the server is: a host, or the path of a socket.
+// address sets the server's address: a host, or the path of a socket.
 func (s *settings) address(u *backend.URL) {
 	if strings.HasPrefix(u.Host, "/") {
 		s.config.Net, s.config.Addr, s.target.Host = "unix", u.Host, u.Host
@@ -119,8 +119,7 @@ func (s *settings) address(u *backend.URL) {
 	s.target = s.target.WithIdentity(strings.Join(servers, ","))
 }
 
-// splitAddress returns the host and the port of an address that was joined of
-// them.
+// splitAddress splits an address into host and port.
 func splitAddress(address string) (host string, port int) {
 	host, digits, _ := net.SplitHostPort(address)
 	port, _ = strconv.Atoi(digits)

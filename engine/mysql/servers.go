@@ -9,15 +9,15 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 )
 
-// serverKey is the key under which a context has the server to dial.
+// serverKey is the context key of the server to dial.
 type serverKey struct{}
 
 // choice is a server among several: the one to dial, or, once a connection is
 // open, the one that it reached.
 type choice struct{ address string }
 
-// dialFirst returns a function that dials the servers in their order and takes
-// the first that answers, or the one that the context asks for.
+// dialFirst returns a function that dials the servers in order and takes the
+// first that answers, or the one that the context asks for.
 func dialFirst(servers []string) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, network, _ string) (net.Conn, error) {
 		chosen, _ := ctx.Value(serverKey{}).(*choice)
@@ -40,8 +40,9 @@ func dialFirst(servers []string) func(ctx context.Context, network, addr string)
 	}
 }
 
-// reach opens a connection to the server at an address, or to any if address
-// is empty, and returns which one it is: "" if there is only one.
+// reach opens a connection to the server at address, or to any if address is
+// empty. It returns the address that it reached, "" if there is only one
+// server.
 func (c *connector) reach(ctx context.Context, address string) (driver.Conn, string, error) {
 	if c.target.Host != "" {
 		conn, err := c.base.Connect(ctx)
@@ -52,8 +53,8 @@ func (c *connector) reach(ctx context.Context, address string) (driver.Conn, str
 	return conn, chosen.address, err
 }
 
-// Target names the database, for package sqldb. Of several servers it names
-// none: a connection does.
+// Target names the database, for package sqldb. If there are several servers it
+// names no host; each connection names its own.
 func (c *connector) Target() sp.Target {
 	t := c.target
 	if found := c.found.Load(); found != nil {
@@ -62,7 +63,7 @@ func (c *connector) Target() sp.Target {
 	return t
 }
 
-// Target names the database and the server that the connection leads to.
+// Target names the database and the server that the connection reached.
 func (c *conn) Target() sp.Target {
 	if c.server == "" {
 		return c.connector.Target()

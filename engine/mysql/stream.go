@@ -5,7 +5,7 @@ import (
 	"database/sql/driver"
 )
 
-// stopping is how a stream is stopped before its end.
+// stopping says how a stream is stopped early.
 type stopping uint8
 
 const (
@@ -16,8 +16,8 @@ const (
 // streamKey marks the context of a stream's query.
 type streamKey struct{}
 
-// streaming returns the context of a stream's query. A connection that is held
-// by the caller outlives the stream.
+// streaming returns the context of a stream's query. A connection held by the
+// caller outlives the stream.
 func streaming(ctx context.Context, held bool) context.Context {
 	how := stopByDiscard
 	if held {
@@ -36,8 +36,7 @@ type rawRows interface {
 	driver.RowsColumnTypeScanType
 }
 
-// stream are rows that can be stopped. The driver's own read the rest when they
-// are closed.
+// stream is rows that can be stopped: closing the driver's own reads the rest.
 type stream struct {
 	rawRows
 	conn  *conn
@@ -59,8 +58,8 @@ func (s *stream) Close() error {
 	}
 	s.ended = true
 	if s.how == stopByKill && s.conn.kill("QUERY") {
-		// Reads what is on the way, up to the server's word that the query was
-		// interrupted.
+		// Reads the rows in transit, until the server reports that the query
+		// was interrupted.
 		if err := s.rawRows.Close(); err != nil && numberOf(err) != interrupted {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// readTLS reads how the connection is encrypted.
+// readTLS reads the parameters for the connection's encryption.
 func (s *settings) readTLS(p *backend.ParamReader, host string) {
 	mode := p.OneOf("tls", "", "false", "preferred", "true", "skip-verify")
 	ca, cert, key := p.String("tls_ca", ""), p.String("tls_cert", ""), p.String("tls_key", "")

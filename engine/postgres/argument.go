@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// argumentError is an argument that could not be written as what the statement
-// takes. pgx's own message quotes the value.
+// argumentError reports an argument that could not be encoded as the type that
+// the statement expects. pgx's own message quotes the value.
 type argumentError struct {
 	number int    // from 1
 	typ    string // of PostgreSQL; "" if pgx does not say it
@@ -30,15 +30,15 @@ func (e *argumentError) Error() string {
 // Unwrap returns pgx's error, whose text may hold the value.
 func (e *argumentError) Unwrap() error { return e.err }
 
-// What pgx 5 says, in ExtendedQueryBuilder.Build and pgtype.Map.Encode.
+// pgx 5's messages, in ExtendedQueryBuilder.Build and pgtype.Map.Encode.
 const (
 	encodePrefix = "failed to encode args["
 	encodeFormat = " format for "
 	encodeNoPlan = "cannot find encode plan"
 )
 
-// hideArgument gives an error of encoding an argument its number and its type
-// in place of the value. Other errors are left alone.
+// hideArgument replaces the value in an encoding error by the argument's number
+// and type. Other errors are left alone.
 func hideArgument(err error) error {
 	if number, encoding := unencoded(err); number > 0 {
 		typ, why := encodingOf(encoding)
@@ -48,7 +48,7 @@ func hideArgument(err error) error {
 }
 
 // unencoded returns the number of the argument that err, or an error in it, is
-// about, and what became of it; 0 if it is about none.
+// about, and the encoding error; 0 if it is about none.
 func unencoded(err error) (number int, encoding error) {
 	switch e := err.(type) { //nolint:errorlint // it is taken apart
 	case nil:
@@ -71,9 +71,9 @@ func unencoded(err error) (number int, encoding error) {
 	return unencoded(inner)
 }
 
-// encodingOf returns the type that pgx could not write a value as, and why, if
-// that is no part of the value. The type stands behind the value, which may
-// look like anything.
+// encodingOf returns the type that pgx could not encode a value as, and the
+// reason, unless that is part of the value. The type follows the value, which
+// can contain anything.
 func encodingOf(err error) (typ, why string) {
 	if err == nil {
 		return "", ""

@@ -28,9 +28,9 @@ func (c *conn) BatchFuncs(fns []func()) {
 	c.gather = nil
 }
 
-// gathering returns where a statement waits for others, or nil if it can't. pgx
-// prepares all that travels together before it runs the first; so one that may
-// change what others mean goes alone.
+// gathering returns where a statement waits to be sent with others, or nil if
+// it can't be. pgx prepares all statements of a batch before it runs the first,
+// so a statement that may change the meaning of others goes alone.
 func (c *conn) gathering(q backend.BoundStatement) *pgxdb.Gathering {
 	g := c.gather
 	if g == nil || !g.Open() {
@@ -43,7 +43,8 @@ func (c *conn) gathering(q backend.BoundStatement) *pgxdb.Gathering {
 	return g
 }
 
-// alone sends what was gathered, before something that can't be sent with it.
+// alone sends the gathered statements, before something that can't be sent with
+// them.
 func (c *conn) alone() {
 	if g := c.gather; g != nil && g.Open() {
 		g.Alone()

@@ -10,8 +10,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
-// block are rows in memory as they came from the server, so that they can be
-// read into any type the way pgx does.
+// block holds rows in memory as received from the server, so that they can be
+// read into any type as pgx does.
 type block struct {
 	fields []pgconn.FieldDescription
 	data   []byte
@@ -23,7 +23,7 @@ func newBlock(fields []pgconn.FieldDescription) *block {
 	return &block{fields: slices.Clone(fields)}
 }
 
-// add takes a row over.
+// add appends a row.
 func (b *block) add(values [][]byte) {
 	for _, v := range values {
 		if v == nil {
@@ -39,7 +39,7 @@ func (b *block) add(values [][]byte) {
 // Len implements [backend.Block].
 func (b *block) Len() int { return b.rows }
 
-// value returns a value as it came; nil for NULL.
+// value returns a value as received; nil for NULL.
 func (b *block) value(i int) []byte {
 	end := b.ends[i]
 	if end < 0 {

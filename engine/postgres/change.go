@@ -14,13 +14,14 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// changing is an UPDATE or DELETE of the rows that columns find, taken apart.
+// changing is a parsed UPDATE or DELETE whose rows are found by comparing
+// columns with parameters.
 type changing struct {
 	table string
 	sets  []string // the columns that are assigned; none of a DELETE
 	where []string // those that find the rows
-	// keys are the places of the arguments for those of them that are not
-	// assigned: if no two statements have the same there, none sees what another
+	// keys are the argument positions of those of them that are not assigned:
+	// if no two statements have equal arguments there, none sees what another
 	// has done.
 	keys []int
 }
@@ -34,8 +35,8 @@ var (
 	equalsPattern = regexp.MustCompile(`(` + namePattern + `)\s*=\s*\$([0-9]+)`)
 )
 
-// takeChangeApart takes an UPDATE or DELETE apart that compares and assigns
-// columns with parameters, in their order; nil if the text is none.
+// takeChangeApart parses an UPDATE or DELETE that compares and assigns columns
+// with parameters, in their order; nil for any other text.
 func takeChangeApart(text string) *folded {
 	c := &changing{}
 	head := updatePattern.FindStringSubmatch(text)
@@ -77,7 +78,7 @@ func takeChangeApart(text string) *folded {
 	return &folded{values: values, rows: 1, change: c}
 }
 
-// bareName returns a name as the server keeps it, so that it can be compared.
+// bareName returns a name as the server stores it, for comparisons.
 func bareName(name string) string {
 	if inner, quoted := strings.CutPrefix(name, `"`); quoted {
 		return strings.ReplaceAll(strings.TrimSuffix(inner, `"`), `""`, `"`)
@@ -86,8 +87,8 @@ func bareName(name string) string {
 }
 
 // typed returns the statement for arrays of these types. It locks the rows in
-// the order of the arguments, as the statements do one by one, and tells which
-// of them have found a row.
+// the order of the arguments, as the single statements would, and reports which
+// of them found a row.
 func (c *changing) typed(arrays, names []string) string {
 	verb, lock, sets := "DELETE FROM "+c.table+" AS t USING ", "UPDATE", make([]string, len(c.sets))
 	for i, column := range c.sets {
@@ -107,12 +108,12 @@ func (c *changing) typed(arrays, names []string) string {
 		verb, strings.Join(arrays, ", "), strings.Join(names, ", "), c.table, found("l"), lock, found("t"))
 }
 
-// keyTypes are the types of which values are the same if Go says so.
+// keyTypes are the types whose values are equal if Go says so.
 var keyTypes = map[uint32]bool{
 	pgtype.Int2OID: true, pgtype.Int4OID: true, pgtype.Int8OID: true, pgtype.TextOID: true, pgtype.VarcharOID: true, pgtype.UUIDOID: true,
 }
 
-// keyed reports whether the keys are of such types.
+// keyed reports whether the keys have such types.
 func (c *changing) keyed(types []uint32) bool {
 	return !slices.ContainsFunc(c.keys, func(i int) bool { return !keyTypes[types[i]] })
 }
@@ -163,12 +164,12 @@ func ascending(qs []backend.BoundStatement, arg int) bool {
 	return true
 }
 
-// errMissed is what becomes of folded changes one of which has found no row: by
-// themselves they say how many they find.
+// errMissed is the error of folded changes one of which found no row: the
+// original statements then report how many rows each finds.
 var errMissed = errors.New("the statement has not found all rows")
 
-// changesOf returns the outcomes of n statements for which a folded one stands,
-// which returns their places, counted from 1.
+// changesOf returns the results of the n statements that a folded one replaces.
+// The folded one returns the positions, from 1, of those that found a row.
 func changesOf(results pgx.BatchResults, n int) ([]backend.Result, error) {
 	rows, err := results.Query()
 	if err != nil {

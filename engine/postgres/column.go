@@ -8,15 +8,15 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// column is a column of the rows of several statements, as an array. It
+// column is one column of the rows of several statements, as an array. It
 // implements [pgtype.ArrayGetter], for one encoding at a time.
 type column struct {
 	qs []backend.BoundStatement
 	fd *folded
 	i  int
 
-	// An element that a pointer points to is handed over in one of these, which
-	// pgx writes without a look at its type, and which take no memory anew.
+	// An element given by pointer is passed on in one of these, which pgx
+	// encodes without looking at its type and without a new allocation.
 	text  pgtype.Text
 	int   pgtype.Int8
 	float pgtype.Float8
@@ -32,8 +32,8 @@ func (c *column) Dimensions() []pgtype.ArrayDimension {
 // IndexType implements [pgtype.ArrayGetter]: elements are of any type.
 func (c *column) IndexType() any { return nil }
 
-// Index implements [pgtype.ArrayGetter]. What it returns is good until it is
-// called again.
+// Index implements [pgtype.ArrayGetter]. Its result is valid until the next
+// call.
 func (c *column) Index(row int) any {
 	arg := c.qs[row/c.fd.rows].Args[row%c.fd.rows*c.fd.values+c.i]
 	switch v := arg.(type) {
@@ -68,7 +68,7 @@ func (c *column) Index(row int) any {
 	return arg
 }
 
-// ofText returns a text. pgx writes JSON of a string alone.
+// ofText returns a text element. pgx encodes JSON only from a string.
 func (c *column) ofText(v *string) any {
 	oid := c.fd.types[c.i]
 	switch {
@@ -81,8 +81,8 @@ func (c *column) ofText(v *string) any {
 	return &c.text
 }
 
-// integer returns what a pointer to an integer points to, or that it is nil; ok
-// is false for any other value.
+// integer returns the integer that a pointer points to, or that the pointer is
+// nil; ok is false for any other value.
 func integer(v any) (n int64, null, ok bool) {
 	switch v := v.(type) {
 	case *int64:
@@ -104,7 +104,7 @@ func integerAt[T int | int16 | int32 | int64](p *T) (n int64, null, ok bool) {
 	return int64(*p), false, true
 }
 
-// instant is a time as pgx takes it for every type of times.
+// instant is a time in the form that pgx takes for every type of date and time.
 type instant struct{ t time.Time }
 
 // DateValue implements [pgtype.DateValuer].
@@ -120,9 +120,9 @@ func (i *instant) TimestamptzValue() (pgtype.Timestamptz, error) {
 	return pgtype.Timestamptz{Time: i.t, Valid: true}, nil
 }
 
-// fits reports whether pgx writes a value, or what a pointer points to, as an
-// element of an array, and as what it is by itself: it takes more for a
-// parameter than for an element.
+// fits reports whether pgx encodes a value, or the value a pointer points to,
+// as an element of an array with the same result as by itself: it accepts more
+// for a parameter than for an element.
 func fits(oid uint32, v any) bool {
 	switch v := v.(type) {
 	case nil:

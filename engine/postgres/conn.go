@@ -13,13 +13,13 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// speaker is what runs single statements.
+// speaker runs single statements.
 type speaker interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// runner is what runs statements: a pool, a connection or a transaction.
+// runner runs statements: a pool, a connection or a transaction.
 type runner interface {
 	speaker
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
@@ -102,8 +102,8 @@ func (c *conn) Begin(ctx context.Context, opts backend.TxOptions) error {
 	return err
 }
 
-// Commit implements [backend.Conn]. A COMMIT that can't be sent because
-// ctx is over rolls back: pgx would close the connection.
+// Commit implements [backend.Conn]. If ctx has ended, COMMIT can't be sent, and
+// Commit rolls back: pgx would close the connection.
 func (c *conn) Commit(ctx context.Context) error {
 	c.alone()
 	if err := ctx.Err(); err != nil {
@@ -128,7 +128,7 @@ func (c *conn) Rollback(ctx context.Context) error {
 // cleanup bounds a ROLLBACK that has no context of its own.
 const cleanup = 5 * time.Second
 
-// undo rolls back whatever ctx says.
+// undo rolls back, even if ctx has ended.
 func (c *conn) undo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()

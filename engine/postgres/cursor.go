@@ -15,11 +15,11 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
-// typeMaps lends out maps of PostgreSQL's types, of which one can't be used by
-// several goroutines at once.
+// typeMaps pools maps of PostgreSQL's types, each of which is used by one
+// goroutine at a time.
 var typeMaps = sync.Pool{New: func() any { return pgtype.NewMap() }}
 
-// cursor is an answer of pgx.
+// cursor is the open result of a pgx query.
 type cursor struct {
 	rows     pgx.Rows
 	names    []string
@@ -42,11 +42,12 @@ func open(ctx context.Context, r speaker, q backend.BoundStatement) (*cursor, er
 	return newCursor(rows)
 }
 
-// newCursor reads up to the first row, with which PostgreSQL reports many an
-// error, and with which it is certain what the columns are.
+// newCursor reads up to the first row, because PostgreSQL reports many errors
+// only with it, and the columns are certain only then.
 func newCursor(rows pgx.Rows) (*cursor, error) {
 	c := &cursor{rows: rows, peeked: true}
-	// They lie in the connection, which goes back to the pool with the last row.
+	// The fields belong to the connection, which goes back to the pool with the
+	// last row.
 	if fields := rows.FieldDescriptions(); len(fields) > 0 {
 		c.columns = columnsOf(fields)
 	}
@@ -114,7 +115,7 @@ func (c *cursor) Next() bool {
 	return true
 }
 
-// fields describes the columns, as long as the connection is the cursor's.
+// fields describes the columns, while the cursor has the connection.
 func (c *cursor) fields() []pgconn.FieldDescription {
 	if c.ended {
 		return nil
@@ -136,7 +137,7 @@ func (c *cursor) Scan(dest ...any) error {
 	return nil
 }
 
-// hideValue gives an error of Rows.Scan its column in place of the value.
+// hideValue replaces the value in an error of Rows.Scan by its column.
 func hideValue(err error, names []string) error {
 	if arg, ok := errors.AsType[pgx.ScanArgError](err); ok && arg.ColumnIndex < len(names) {
 		return assign.Failed(arg.ColumnIndex, names[arg.ColumnIndex], arg.Err)

@@ -16,13 +16,13 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/internal/gate"
 )
 
-// database is a database on a server. It opens its pool when it is first used,
-// and again after Dispose.
+// database is a PostgreSQL database. It opens its pool on first use, and again
+// after Dispose.
 type database struct {
 	config *pgxpool.Config
 	chain  sp.Chain
 	gate   *gate.Gate
-	// outside says that the gate stands around calls, because an empty chain is
+	// outside says that the gate is around calls, because an empty chain is
 	// bypassed and has no place for it.
 	outside bool
 	size    int32 // how many idle connections are kept
@@ -158,8 +158,8 @@ func (b *database) RunInTx(ctx context.Context, opts backend.TxOptions, fn func(
 	return rolledBack(err)
 }
 
-// rolledBack names the error of a COMMIT that the server has answered with
-// ROLLBACK.
+// rolledBack makes the error of a COMMIT that the server answered with ROLLBACK
+// match [backend.ErrTxAborted].
 func rolledBack(err error) error {
 	if errors.Is(err, pgx.ErrTxCommitRollback) {
 		return fmt.Errorf("%w: %w", backend.ErrTxAborted, err)
@@ -167,7 +167,7 @@ func rolledBack(err error) error {
 	return err
 }
 
-// txOptions writes a transaction's properties in pgx's way.
+// txOptions converts a transaction's properties to pgx's.
 func txOptions(opts backend.TxOptions) (o pgx.TxOptions, err error) {
 	switch opts.Isolation {
 	case sql.LevelDefault:

@@ -5,8 +5,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// dialect describes a server. What it promises is there from PostgreSQL 9.5 on
-// (SKIP LOCKED and ON CONFLICT are of that release).
+// dialect describes a server. The features it promises exist since PostgreSQL
+// 9.5, which introduced SKIP LOCKED and ON CONFLICT.
 func dialect(system sp.System, version string) *backend.Dialect {
 	return &backend.Dialect{
 		System: system, Version: version, Placeholder: backend.Dollar, Quote: '"', NativeScan: true, AbortsTx: true,

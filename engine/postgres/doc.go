@@ -27,15 +27,15 @@
 //	                         descriptions of as many are kept. The parameters of the
 //	                         session are refused, but for timezone and application_name.
 //
-// What the URL leaves out is taken from libpq's environment variables and
-// password file.
+// Settings that the URL leaves out are taken from libpq's environment variables
+// and password file.
 //
 // # Types
 //
-// Arguments and rows are sent in PostgreSQL's binary formats as far as pgx
-// knows them. Read without a type, json and jsonb are text, uuid and numeric
-// are exact strings, arrays are []any, and values without a Go type are the
-// text that PostgreSQL would print.
+// Arguments and rows are sent in PostgreSQL's binary formats where pgx supports
+// them. Read without a type, json and jsonb are text, uuid and numeric are
+// exact strings, arrays are []any, and values without a Go type are the text
+// that PostgreSQL would print.
 //
 // # Streams
 //
@@ -51,7 +51,7 @@
 // In a transaction, 256 or more rows of the same INSERT … VALUES ($1, $2, …),
 // with or without RETURNING, become one INSERT … SELECT … FROM unnest(…) ORDER
 // BY the arguments' position, if the columns have PostgreSQL's common types:
-// that takes less than half the time, and still yields one outcome per row. It
+// that takes less than half the time, and still yields one result per row. It
 // is sent in a savepoint. If a row is refused, or skipped by a trigger, the
 // original statements are sent instead. Statement-level triggers fire once.
 //

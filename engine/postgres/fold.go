@@ -10,7 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// folded is an INSERT, UPDATE or DELETE, rewritten for many rows.
+// folded is a parsed INSERT, UPDATE or DELETE, which can be rewritten for many
+// rows.
 type folded struct {
 	change     *changing // nil of an INSERT
 	head, tail string    // of an INSERT: what stands before and behind VALUES
@@ -20,8 +21,8 @@ type folded struct {
 	text       string // with arrays; empty until the types are known
 }
 
-// folds keeps what became of texts: nil for one that can't be folded. It is
-// safe for concurrent use.
+// folds caches the parsed statement of each SQL text: nil for one that can't be
+// folded. It is safe for concurrent use.
 type folds struct {
 	mu    sync.Mutex
 	known map[string]*folded
@@ -29,7 +30,7 @@ type folds struct {
 
 const maxFolds = 1024
 
-// get returns a text taken apart.
+// get returns the parsed statement of a SQL text.
 func (f *folds) get(text string) *folded {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -66,8 +67,8 @@ var (
 	verbPattern = regexp.MustCompile(`(?i)VALUES\s*$`)
 )
 
-// takeApart takes an INSERT apart whose values are all parameters, in their
-// order, or an UPDATE or DELETE like it; nil if the text is none.
+// takeApart parses an INSERT whose values are all parameters, in their order,
+// or a similar UPDATE or DELETE; nil for any other text.
 func takeApart(text string) *folded {
 	head := headPattern.FindString(text)
 	if head == "" {
@@ -90,8 +91,8 @@ func takeApart(text string) *folded {
 	return fd
 }
 
-// tuple reads "($3, $4)" behind two parameters, and returns how many there are
-// and what stands behind.
+// tuple reads "($3, $4)" if two parameters came before, and returns how many
+// there are and what follows.
 func tuple(text string, before int) (n int, behind string, ok bool) {
 	rest, ok := strings.CutPrefix(strings.TrimLeft(text, " "), "(")
 	for ok {
@@ -108,9 +109,10 @@ func tuple(text string, before int) (n int, behind string, ok bool) {
 	return 0, "", false
 }
 
-// typed returns the statement for arrays of these types; nil if it can't be had.
-// The rows of an INSERT are sorted before keys and defaults are made, so that
-// these follow the order of the arrays, and so do the rows that come back.
+// typed returns the statement for arrays of these types; nil if one of them
+// can't be folded. The rows of an INSERT are sorted before keys and defaults
+// are generated, so that these follow the order of the arrays, and so do the
+// returned rows.
 func (f *folded) typed(types []uint32) *folded {
 	arrays, names := make([]string, len(types)), make([]string, len(types))
 	for i, oid := range types {
@@ -134,8 +136,8 @@ func (f *folded) typed(types []uint32) *folded {
 	return &out
 }
 
-// arrayTypes are the types of columns whose values are folded. Those of a domain
-// or an enumeration are not among them, nor arrays, which unnest would flatten.
+// arrayTypes are the types of columns that can be folded. Domains and
+// enumerations are not among them, nor arrays, which unnest would flatten.
 var arrayTypes = map[uint32]string{
 	pgtype.BoolOID: "bool", pgtype.Int2OID: "int2", pgtype.Int4OID: "int4", pgtype.Int8OID: "int8",
 	pgtype.Float4OID: "float4", pgtype.Float8OID: "float8",

@@ -20,11 +20,11 @@ const (
 	maxFold    = 16_384 // rows on the way at once
 )
 
-// savepoint is what a folded statement that fails goes back to.
+// savepoint is the savepoint to which a failed folded statement rolls back.
 const savepoint = "engine_fold"
 
-// alike returns how many of the first statements are the same one, if together
-// they have enough rows to be folded, else 0.
+// alike returns how many of the leading statements are the same one, if
+// together they have enough rows to be folded, else 0.
 func (c *conn) alike(qs []backend.BoundStatement) int {
 	first := &qs[0]
 	if c.tx == nil || c.database.config.ConnConfig.StatementCacheCapacity == 0 || !first.Data || !first.Inserts && first.Rows {
@@ -48,8 +48,8 @@ func (c *conn) alike(qs []backend.BoundStatement) int {
 	return min(n, max(1, maxFold/fd.rows))
 }
 
-// foldedOf returns a statement that was taken apart for arrays; nil if it can't be
-// had. The server is asked for the types of its columns the first time.
+// foldedOf returns the folded statement for a SQL text; nil if it can't be
+// folded. The first time, it asks the server for the types of the columns.
 func (c *conn) foldedOf(ctx context.Context, text string) (*folded, error) {
 	fd := c.database.folds.get(text)
 	if fd == nil || fd.text != "" {
@@ -68,9 +68,9 @@ func (c *conn) foldedOf(ctx context.Context, text string) (*folded, error) {
 	return fd, nil
 }
 
-// fold does what statements that are the same do with one of them. If that
-// can't be done, or the server refuses a row, they are sent as they are: then it
-// tells which.
+// fold replaces statements that are the same by one. If that is not possible,
+// or the server refuses a row, they are sent one by one, which shows the row
+// that is at fault.
 func (c *conn) fold(ctx context.Context, qs []backend.BoundStatement, outs []backend.Result) ([]backend.Result, error) {
 	first := len(outs)
 	fd, err := c.foldedOf(ctx, qs[0].Text)
@@ -100,8 +100,8 @@ func (c *conn) fold(ctx context.Context, qs []backend.BoundStatement, outs []bac
 	return outs, nil
 }
 
-// takes reports whether all values can be elements of arrays, and the statements
-// do not meddle with each other.
+// takes reports whether all values can be elements of arrays, and no statement
+// depends on another.
 func (f *folded) takes(qs []backend.BoundStatement) bool {
 	for _, q := range qs {
 		if len(q.Args) != f.values*f.rows {
@@ -116,12 +116,12 @@ func (f *folded) takes(qs []backend.BoundStatement) bool {
 	return f.change == nil || f.change.distinct(qs)
 }
 
-// errRows is what becomes of a folded statement that a trigger or a rule has
-// kept from inserting every row: nothing tells which ones are missing.
+// errRows is the error of a folded statement if a trigger or a rule kept it
+// from inserting every row: which rows are missing is not known.
 var errRows = errors.New("the statement has not inserted all rows")
 
-// sendFolded sends what stands for statements, within a savepoint that it leaves
-// open if it fails.
+// sendFolded sends the folded statements in place of qs, within a savepoint
+// that it leaves open if it fails.
 func (c *conn) sendFolded(ctx context.Context, fd *folded, qs []backend.BoundStatement) ([]backend.Result, error) {
 	batch := &pgx.Batch{}
 	batch.Queue("SAVEPOINT " + savepoint)
@@ -150,7 +150,7 @@ func (f *folded) columns(qs []backend.BoundStatement) []any {
 }
 
 // outcomes reads the answers to a savepoint and to folded statements, and
-// returns the outcomes of what these stand for.
+// returns the results of the statements that these replace.
 func (f *folded) outcomes(results pgx.BatchResults, parts [][]backend.BoundStatement) (outs []backend.Result, err error) {
 	if _, err := results.Exec(); err != nil {
 		return nil, explain(err)
@@ -183,9 +183,9 @@ func (f *folded) outcomes(results pgx.BatchResults, parts [][]backend.BoundState
 }
 
 // refused reports whether an error is the server's about the statement or its
-// values, within the savepoint: the rows by themselves may fare better, or fail
-// in a way that says more. An error of preparing comes before the savepoint: the
-// columns are no longer what they were, and the transaction can't go on.
+// values, within the savepoint: the original statements may succeed, or fail
+// with an error that says more. An error of preparing comes before the
+// savepoint: the columns have changed, and the transaction can't go on.
 func refused(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {

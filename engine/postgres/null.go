@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// holdsNull reports whether NULL fits into what dest points to, as far as that
-// can be told from its type. For a type that does not fit the column pgx tries
-// NULL with all the types it knows, in the order of a map, and one of them may
-// take it for an empty value (pgtype.scanPlanFail in pgx 5.12).
+// holdsNull reports whether the destination dest can hold NULL, as far as its
+// type shows. If a type does not fit the column, pgx tries NULL with all the
+// types it knows, in the order of a map, and one of them may take it for an
+// empty value (pgtype.scanPlanFail in pgx 5.12).
 func holdsNull(dest any) bool {
 	switch dest.(type) {
 	case nil, *any, *[]byte, sql.Scanner:

@@ -23,7 +23,7 @@ func init() {
 	backend.Register("postgresql", opener{})
 }
 
-// opener opens databases of PostgreSQL.
+// opener opens PostgreSQL databases.
 type opener struct{}
 
 // Open implements [backend.Opener].
@@ -42,7 +42,7 @@ const (
 	maxCached             = 1 << 16
 )
 
-// read makes a configuration of pgx from the URL.
+// read converts the URL into a configuration of pgx.
 func read(u *backend.URL) (*pgxpool.Config, error) {
 	p := u.Read()
 	q := url.Values{}
@@ -86,7 +86,7 @@ func read(u *backend.URL) (*pgxpool.Config, error) {
 	return c, nil
 }
 
-// readHost returns where the server is: a host, or a folder with its socket.
+// readHost returns the server's address: a host, or a folder with its socket.
 func readHost(p *backend.ParamReader, u *backend.URL) string {
 	folder := p.String("host", "")
 	switch {
@@ -100,7 +100,8 @@ func readHost(p *backend.ParamReader, u *backend.URL) string {
 	return folder
 }
 
-// connString writes what pgx parses, which knows more than its Config shows.
+// connString writes a connection string for pgx to parse, since that supports
+// more than its Config.
 func connString(u *backend.URL, host string, q url.Values) string {
 	var words []string
 	word := func(key, value string) {
@@ -134,9 +135,9 @@ func connString(u *backend.URL, host string, q url.Values) string {
 	return strings.Join(words, " ")
 }
 
-// severalHosts returns the hosts and ports of a URL that names several, as lists.
-// pgx tries them in their order, and takes the first that is what
-// target_session_attrs wants.
+// severalHosts returns the hosts and ports of a URL that names several, as
+// lists. pgx tries them in order, and takes the first that meets
+// target_session_attrs.
 func severalHosts(u *backend.URL) (hosts, ports string) {
 	port := func(n int) string { return strconv.Itoa(cmp.Or(n, sp.PostgreSQL.DefaultPort())) }
 	hosts, ports = u.Host, port(u.Port)
@@ -147,8 +148,9 @@ func severalHosts(u *backend.URL) (hosts, ports string) {
 	return hosts, ports
 }
 
-// badConfig returns the error of pgx's parser without what it quotes. What it
-// wraps, of a certificate's file say, was parsed out of its own quotes.
+// badConfig returns the error of pgx's parser without what it quotes from the
+// connection string. The error that it wraps, such as one about a certificate
+// file, is kept.
 func badConfig(u *backend.URL, err error) error {
 	name, _ := dbname.Check("") // of a connection string that is not ambiguous
 	plain := name.Refused("engine: open: "+u.Scheme, err)

@@ -6,17 +6,17 @@ import (
 	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
 )
 
-// pool is a pool of pgx and how many there are who use it. It is closed when it
-// was disposed of and the last of them is done: closing it earlier would cancel
-// the connections that are being opened. Its fields are guarded by the
-// database's lock.
+// pool is a pool of pgx and the number of its users. After Dispose it is closed
+// when the last of them is done: closing it earlier would cancel the
+// connections that are being opened. Its fields are guarded by the database's
+// lock.
 type pool struct {
 	*pgxdb.Pool
 	users    int
 	disposed bool
 }
 
-// use returns the pool, which it opens if need be, for a user who calls done.
+// use returns the pool, opening it if necessary. The caller must call done.
 func (b *database) use() (*pool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -31,7 +31,7 @@ func (b *database) use() (*pool, error) {
 	return b.pool, nil
 }
 
-// done ends a use. The user has given its connection back.
+// done ends a use. The caller has given its connection back.
 func (b *database) done(p *pool) {
 	b.mu.Lock()
 	p.users--
@@ -61,9 +61,9 @@ func (b *database) Dispose() error {
 	return nil
 }
 
-// enter waits at the gate and returns the pool of a server that is known. For a
-// statement or unit of the pool the gate may be an interceptor, and is passed
-// by here; not for a connection that is held.
+// enter waits at the gate and returns the pool, once the server is known. For a
+// statement or a unit of work on the pool, the gate may be an interceptor, and
+// enter skips it; for a held connection it does not.
 func (b *database) enter(ctx context.Context, held bool) (*pool, error) {
 	p, err := b.use()
 	if err != nil {
@@ -82,7 +82,7 @@ func (b *database) enter(ctx context.Context, held bool) (*pool, error) {
 	return p, nil
 }
 
-// leave ends what enter began.
+// leave undoes enter.
 func (b *database) leave(p *pool, held bool) {
 	if held || b.outside {
 		b.gate.Leave()
@@ -91,7 +91,7 @@ func (b *database) leave(p *pool, held bool) {
 	b.trim()
 }
 
-// ask takes a connection, whose handshake tells what the server is.
+// ask takes a connection, whose handshake identifies the server.
 func (b *database) ask(ctx context.Context, p *pool) error {
 	if _, err := b.gate.Enter(ctx); err != nil {
 		return err
@@ -109,7 +109,7 @@ func (b *database) ask(ctx context.Context, p *pool) error {
 }
 
 // trim closes idle connections beyond the pool's size, after a burst. pgx's own
-// hook for that makes a goroutine of every release.
+// hook for that would start a goroutine at every release.
 func (b *database) trim() {
 	if !b.gate.Burst() {
 		return

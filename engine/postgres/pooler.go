@@ -11,14 +11,14 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// ofSession are the parameters that a server keeps for a session, which a pooler
-// by transaction gives to nobody.
+// ofSession are the parameters that a server keeps for a session, and that
+// therefore have no effect behind a transaction pooler.
 var ofSession = []string{
 	"search_path", "options", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout",
 }
 
-// readPooler reads whether a pooler stands between that gives each transaction
-// the connection that is free.
+// readPooler reads whether a pooler in between gives each transaction any free
+// connection.
 func readPooler(p *backend.ParamReader) bool {
 	if p.OneOf("pooler", "none", "none", "transaction") != "transaction" {
 		return false
@@ -31,30 +31,30 @@ func readPooler(p *backend.ParamReader) bool {
 	return true
 }
 
-// pooled has no statement prepared under a name, which is known to one connection
-// of the pooler. What pgx learns of a text instead, the types of its arguments
-// and columns, holds on all of them; each run is a round trip that is complete in
-// itself.
+// pooled turns off named prepared statements, since only one connection of the
+// pooler knows them. pgx instead caches the types of a statement's arguments
+// and columns, which are valid on all connections; each execution is one
+// complete round trip.
 func pooled(c *pgx.ConnConfig) {
 	c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	c.DescriptionCacheCapacity = c.StatementCacheCapacity
 	c.StatementCacheCapacity = 0
 }
 
-// poolerError is an error that a pooler in between explains.
+// poolerError is an error for which a pooler in between is the reason.
 type poolerError struct {
 	err    error
 	advice string
 }
 
-// Error says what the server said, and what to do.
+// Error returns the server's message and what to do.
 func (e *poolerError) Error() string { return e.err.Error() + ": " + e.advice }
 
 // Unwrap returns the server's error.
 func (e *poolerError) Unwrap() error { return e.err }
 
-// explain makes an error of pgx fit to be shown: it hides the values of
-// arguments, and says what to do about what only happens behind a pooler.
+// explain makes an error of pgx presentable: it hides the values of arguments,
+// and adds what to do about errors that only occur behind a pooler.
 func explain(err error) error {
 	if err == nil {
 		return nil

@@ -31,8 +31,8 @@ func (c *cursor) RawValues() [][]byte {
 	return c.rows.RawValues()
 }
 
-// decoders decode the types that are frequent, in binary form, each into types
-// of Go that take all values. pgx knows the others.
+// decoders decode the common types, in binary form, each into the Go types that
+// can hold all its values. pgx handles the others.
 var decoders = map[uint32]map[reflect.Type]raw.Decode{
 	pgtype.BoolOID:    {reflect.TypeFor[bool](): decodeBool},
 	pgtype.Int2OID:    {reflect.TypeFor[int16](): decodeInt2[int16], reflect.TypeFor[int32](): decodeInt2[int32], reflect.TypeFor[int64](): decodeInt2[int64], reflect.TypeFor[int](): decodeInt2[int]},
@@ -50,11 +50,12 @@ var decoders = map[uint32]map[reflect.Type]raw.Decode{
 	pgtype.TimestamptzOID: {reflect.TypeFor[time.Time](): decodeTimestamptz},
 }
 
-// texts decode what is the same in text and in binary form. pgx asks for text.
+// texts decode types whose text and binary form are the same. pgx asks for
+// text.
 var texts = map[reflect.Type]raw.Decode{reflect.TypeFor[string](): decodeText}
 
-// decoderOf returns how values of a type and form get into fields of type t, or
-// into what such fields point to.
+// decoderOf returns the decoder of values of a type and format into fields of
+// type t, or into what such fields point to.
 func decoderOf(oid uint32, format int16, t reflect.Type) raw.Decode {
 	known := decoders[oid]
 	if format != pgtype.BinaryFormatCode {
@@ -89,7 +90,7 @@ func decoderOf(oid uint32, format int16, t reflect.Type) raw.Decode {
 	return nil
 }
 
-// pointed decodes into a new T, to which the field points; NULL is nil.
+// pointed decodes into a new T, to which the field then points; NULL is nil.
 func pointed[T any](decode raw.Decode) raw.Decode {
 	return func(p unsafe.Pointer, value []byte) bool {
 		if value == nil {
@@ -182,11 +183,11 @@ func decodeUUID(p unsafe.Pointer, value []byte) bool {
 	return true
 }
 
-// y2k is what PostgreSQL counts microseconds from, in seconds since 1970.
+// y2k is the origin of PostgreSQL's microseconds, in seconds since 1970.
 const y2k = 946_684_800
 
-// Times are decoded from 1900 to 2200. What lies beyond, infinities among it, is
-// for pgx.
+// Times from 1900 to 2200 are decoded here. Others, including infinities, are
+// left to pgx.
 const (
 	minMicros = -100 * 366 * 86_400 * 1_000_000
 	maxMicros = 200 * 365 * 86_400 * 1_000_000

@@ -10,7 +10,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 )
 
-// run runs a statement and buffers its answer.
+// run runs a statement and buffers its result.
 func run(ctx context.Context, r speaker, q backend.BoundStatement) (backend.Result, error) {
 	if !q.Rows {
 		tag, err := r.Exec(ctx, q.Text, q.Args...)
@@ -47,12 +47,12 @@ func buffer(rows pgx.Rows) (backend.Result, error) {
 	return out, nil
 }
 
-// maxBatch bounds how many statements are on the way at once.
+// maxBatch bounds how many statements are in transit at once.
 const maxBatch = 1000
 
 // Batch implements [backend.Conn]. pgx prepares all statements of a batch
-// before it runs the first; so one that may change what others mean, such as
-// CREATE TABLE, goes alone.
+// before it runs the first, so a statement that may change the meaning of
+// others, such as CREATE TABLE, goes alone.
 func (c *conn) Batch(ctx context.Context, qs []backend.BoundStatement) ([]backend.Result, error) {
 	c.alone()
 	outs := make([]backend.Result, 0, len(qs))
@@ -73,8 +73,8 @@ func (c *conn) Batch(ctx context.Context, qs []backend.BoundStatement) ([]backen
 	return outs, nil
 }
 
-// together returns the first statement, and those behind it that can be sent
-// with it and are not better folded.
+// together returns the first statement and those after it that can be sent with
+// it and are not better folded.
 func (c *conn) together(qs []backend.BoundStatement) []backend.BoundStatement {
 	n := 0
 	for n < min(len(qs), maxBatch) && qs[n].Data && (n == 0 || qs[n].Text == qs[n-1].Text || c.alike(qs[n:]) == 0) {
@@ -83,7 +83,7 @@ func (c *conn) together(qs []backend.BoundStatement) []backend.BoundStatement {
 	return qs[:max(n, 1)]
 }
 
-// sendOne runs a statement and appends its outcome to outs.
+// sendOne runs a statement and appends its result to outs.
 func (c *conn) sendOne(ctx context.Context, q backend.BoundStatement, outs []backend.Result) ([]backend.Result, error) {
 	out, err := run(ctx, c.runner(), q)
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *conn) sendOne(ctx context.Context, q backend.BoundStatement, outs []bac
 	return append(outs, out), nil
 }
 
-// send sends a batch and appends its outcomes to outs.
+// send sends a batch and appends its results to outs.
 func (c *conn) send(ctx context.Context, qs []backend.BoundStatement, outs []backend.Result) ([]backend.Result, error) {
 	batch := &pgx.Batch{}
 	for _, q := range qs {
@@ -111,8 +111,8 @@ func (c *conn) send(ctx context.Context, qs []backend.BoundStatement, outs []bac
 	return outs, results.Close()
 }
 
-// failed returns which statement of a batch an error is about: the one whose
-// answer it is, or the first of the text that could not be prepared.
+// failed returns the index of the statement of a batch that an error is about:
+// the one being answered, or the first whose text could not be prepared.
 func failed(qs []backend.BoundStatement, answered int, err error) int {
 	if early, ok := errors.AsType[pgx.ErrPreprocessingBatch](err); ok {
 		return max(0, slices.IndexFunc(qs, func(q backend.BoundStatement) bool { return q.Text == early.SQL() }))

@@ -17,7 +17,7 @@ import (
 // cursorName is the name of a stream's cursor. A connection has one at a time.
 const cursorName = "engine_stream"
 
-// signature tells answers with different columns apart.
+// signature distinguishes results with different columns.
 func signature(fields []pgconn.FieldDescription) string {
 	h := fnv.New64a()
 	for i := range fields {
@@ -26,8 +26,8 @@ func signature(fields []pgconn.FieldDescription) string {
 	return strconv.FormatUint(h.Sum64(), 36)
 }
 
-// stream is a cursor of the server, from which a window of rows is fetched at a
-// time.
+// stream is a cursor of the server, from which one window of rows is fetched at
+// a time.
 type stream struct {
 	ctx    context.Context //nolint:containedctx // the one it was opened with
 	conn   *conn
@@ -50,8 +50,8 @@ func (c *conn) declare(ctx context.Context, q backend.BoundStatement, window int
 		return nil, explain(err)
 	}
 	s := &stream{ctx: ctx, conn: c, window: window, fetch: "FETCH FORWARD " + strconv.Itoa(window) + " FROM " + cursorName}
-	// The server is asked what the columns are. From then on pgx knows it, by a
-	// text that stands for just these columns, and a window is one round trip.
+	// The first fetch asks the server for the columns. pgx then knows them by a
+	// text that is unique to these columns, and each window is one round trip.
 	if err := s.more(pgx.QueryExecModeDescribeExec); err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (s *stream) Fetch(n int) (backend.Block, error) {
 // Err implements [backend.Cursor].
 func (s *stream) Err() error { return s.err }
 
-// Close implements [backend.Cursor]. At most a window of rows is on the way.
+// Close implements [backend.Cursor]. At most one window of rows is in transit.
 func (s *stream) Close() error {
 	if s.closed {
 		return nil
@@ -137,8 +137,7 @@ func (s *stream) Close() error {
 	return err
 }
 
-// end ends the transaction that the stream has for itself, and with it the
-// cursor.
+// end ends the stream's own transaction, and with it the cursor.
 func (s *stream) end(ctx context.Context, c *conn) error {
 	if s.err != nil {
 		_ = c.undo(ctx) // the stream's error is the one to act on

@@ -11,7 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// decode returns a value that came from the server as [backend.Block] promises.
+// decode returns a value received from the server in the form that
+// [backend.Block] promises.
 func decode(m *pgtype.Map, oid uint32, format int16, raw []byte) (any, error) {
 	if raw == nil {
 		return nil, nil
@@ -42,7 +43,7 @@ func decode(m *pgtype.Map, oid uint32, format int16, raw []byte) (any, error) {
 	}
 }
 
-// normalize makes of a value of pgx's one that means the same on every
+// normalize turns a value of a pgx type into one that means the same on every
 // database, if there is one.
 func normalize(v any) (any, error) {
 	switch x := v.(type) {
@@ -53,7 +54,7 @@ func normalize(v any) (any, error) {
 	case uint32: // oid
 		return int64(x), nil
 	case float32:
-		// By way of the shortest decimal that means it, as it was written.
+		// By way of the shortest decimal that denotes it, as it was written.
 		f, err := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
 		return f, err
 	case time.Time:

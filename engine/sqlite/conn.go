@@ -7,8 +7,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/internal/sqlbackend"
 )
 
-// conn is a connection that reads, and for as long as it has a transaction that
-// may write, the one that writes.
+// conn is a reading connection; during a transaction that may write, it is the
+// writing one.
 type conn struct {
 	*sqlbackend.Conn                  // the one at work
 	reader           *sqlbackend.Conn // nil in memory, where there is only one
@@ -31,7 +31,8 @@ func (c *conn) Begin(ctx context.Context, opts backend.TxOptions) error {
 	return nil
 }
 
-// use takes the writer, if that is the pool and nobody here has it.
+// use takes the writer if pool is the writer's. In memory there is only one
+// connection, and use does nothing.
 func (c *conn) use(ctx context.Context, pool *sqlbackend.Pool) error {
 	if c.reader == nil || pool == c.database.readers {
 		return nil
@@ -64,8 +65,8 @@ func (c *conn) Rollback(ctx context.Context) error {
 	return c.Conn.Rollback(ctx)
 }
 
-// outside reports whether a statement is one that writes outside of a
-// transaction, which is for the writer to run.
+// outside reports whether a statement is a write outside of a transaction,
+// which the writer must run.
 func (c *conn) outside(q backend.BoundStatement) bool {
 	return c.Conn == c.reader && !c.InTx() && !q.ReadOnly
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/internal/stmtcache"
 )
 
-// connector opens connections that keep prepared statements.
+// connector opens connections that cache prepared statements.
 type connector struct {
 	dsn    string
 	target sp.Target
@@ -30,9 +30,9 @@ func (c *connector) Target() sp.Target { return c.target }
 // Driver implements [driver.Connector].
 func (c *connector) Driver() driver.Driver { return registered() }
 
-// registered returns the driver that functions, collations and hooks of modernc's
-// package are registered with. Its NewConnector, which came with 1.57, is not
-// needed for that.
+// registered returns the driver that is registered with database/sql, to which
+// functions, collations and hooks of modernc's package apply. Its NewConnector,
+// added in 1.57, is not needed for that.
 var registered = sync.OnceValue(func() driver.Driver {
 	db, err := sql.Open("sqlite", "")
 	if err != nil {
@@ -42,8 +42,8 @@ var registered = sync.OnceValue(func() driver.Driver {
 	return db.Driver()
 })
 
-// Connect implements [driver.Connector]. The driver opens a file at once, or not
-// at all: a context that is over is all that can be heeded.
+// Connect implements [driver.Connector]. The driver opens a file at once or not
+// at all, so ctx is only checked beforehand.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -66,8 +66,8 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 // cantOpen is SQLITE_CANTOPEN.
 const cantOpen = 14
 
-// lookedFor adds to the error of a file that can't be opened where a relative
-// path led: it is easily written for an absolute one.
+// lookedFor adds to the error of a file that can't be opened the place that a
+// relative path led to: such a path is easily mistaken for an absolute one.
 func (c *connector) lookedFor(err error) error {
 	refused, ok := errors.AsType[*sqlite.Error](err)
 	if !ok || refused.Code() != cantOpen || filepath.IsAbs(c.path) || c.path == memory {
@@ -101,8 +101,8 @@ type sqliteConn struct {
 // Raw returns the driver's connection.
 func (c *sqliteConn) Raw() driver.Conn { return c.rawConn }
 
-// Close implements [driver.Conn]. SQLite keeps a file open as long as there is
-// a statement.
+// Close implements [driver.Conn]. SQLite keeps a file open as long as a
+// statement is open.
 func (c *sqliteConn) Close() error {
 	c.stmts.Close()
 	return c.rawConn.Close()
@@ -124,8 +124,8 @@ func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driv
 	return c.stmts.Query(ctx, c.rawConn, query, args)
 }
 
-// keepable reports whether a statement may be prepared now and run later. A
-// PRAGMA may do its work when it is prepared.
+// keepable reports whether a statement can be prepared now and run later. A
+// PRAGMA may take effect when it is prepared.
 func keepable(query string) bool {
 	for _, verb := range [...]string{"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "REPLACE", "VALUES"} {
 		if len(query) > len(verb) && strings.EqualFold(query[:len(verb)], verb) {

@@ -10,8 +10,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/internal/sqlbackend"
 )
 
-// database is a database: one connection that writes and a pool of those that
-// read. In memory, they are the same.
+// database is a SQLite database: one connection that writes and a pool of
+// connections that read. In memory, they are the same.
 type database struct {
 	dialect *backend.Dialect
 	writer  *sqlbackend.Pool
@@ -43,7 +43,7 @@ func (b *database) forTx(opts backend.TxOptions) (*sqlbackend.Pool, backend.TxOp
 // Dialect implements [backend.DB].
 func (b *database) Dialect() *backend.Dialect { return b.dialect }
 
-// Ping implements [backend.DB]. It asks the writer, which makes the file.
+// Ping implements [backend.DB]. It uses the writer, which creates the file.
 func (b *database) Ping(ctx context.Context) error { return b.writer.Ping(ctx) }
 
 // Execute implements [backend.DB].

@@ -24,12 +24,12 @@
 //
 // # Readers and the writer
 //
-// SQLite lets one connection write at a time. So a database in a file has one
-// connection for writing, whose transactions begin IMMEDIATE and so never fail
-// halfway because they can't get a lock, and a pool of connections that only
-// read and do not wait for it. A transaction that is not declared read-only
-// uses the writer; so does a statement of the engine that is not certain to
-// only read. Waiting for the writer counts as waiting for the pool.
+// SQLite allows one writing connection at a time. So a database in a file has
+// one connection for writing, whose transactions begin IMMEDIATE and so never
+// fail halfway for lack of a lock, and a pool of connections that only read and
+// do not wait for it. A transaction that is not declared read-only uses the
+// writer; so does a statement of the engine that is not certain to only read.
+// Waiting for the writer counts as waiting for the pool.
 //
 // A database in memory has one connection, which serves all callers in turn: a
 // statement of the engine waits for the open transaction.

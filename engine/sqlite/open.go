@@ -15,13 +15,13 @@ import (
 
 func init() { backend.Register("sqlite", opener{}) }
 
-// opener opens databases of SQLite.
+// opener opens SQLite databases.
 type opener struct{}
 
 // memory is the name of a database in memory.
 const memory = ":memory:"
 
-// settings are what the URL says.
+// settings are the parsed parameters of the URL.
 type settings struct {
 	busyTimeout time.Duration
 	journal     string
@@ -35,7 +35,7 @@ type settings struct {
 // maxCache bounds cache_size, in either unit.
 const maxCache = 1 << 30
 
-// How many prepared statements a connection keeps.
+// Bounds of statement_cache.
 const (
 	defaultCached = 64
 	maxCached     = 1 << 14
@@ -64,8 +64,8 @@ func read(u *backend.URL) (settings, error) {
 	return s, p.Err()
 }
 
-// dsn returns the driver's name of the database, for a connection that reads
-// only or that writes.
+// dsn returns the driver's data source name, for a connection that only reads
+// or that writes.
 func (s settings) dsn(path string, readOnly bool) string {
 	v := url.Values{"_time_format": {"sqlite"}, "_timezone": {"UTC"}, "_txlock": {"immediate"}}
 	pragma := func(name, value string) { v.Add("_pragma", name+"("+value+")") }
@@ -88,7 +88,7 @@ func (s settings) dsn(path string, readOnly bool) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode()
 }
 
-// connector returns what opens connections that read only or that write.
+// connector returns the connector for connections that only read or that write.
 func (s settings) connector(path string, readOnly bool) (*connector, error) {
 	dsn := s.dsn(path, readOnly)
 	name, err := dbname.Parse("sqlite", nil, dsn)
@@ -136,7 +136,7 @@ func dialect() *backend.Dialect {
 	}
 }
 
-// normalize makes bools of what columns declared so hold.
+// normalize turns values of columns declared BOOL or BOOLEAN into bools.
 func normalize(columnType string, value any) any {
 	if n, ok := value.(int64); ok && (columnType == "BOOLEAN" || columnType == "BOOL") {
 		return n != 0
@@ -144,7 +144,8 @@ func normalize(columnType string, value any) any {
 	return value
 }
 
-// unsupported is the answer to an isolation level that SQLite does not have.
+// unsupported returns the error for an isolation level that SQLite does not
+// have.
 func unsupported(what fmt.Stringer) error {
 	return fmt.Errorf("engine: begin: sqlite has no isolation level %s, only Serializable: %w", what, errors.ErrUnsupported)
 }
