@@ -17,7 +17,8 @@ import (
 type Column struct {
 	// Name is the column's name.
 	Name string
-	// Field is the field's name, with those of embedded structs it is in.
+	// Field is the field's name, prefixed with those of the embedded structs
+	// that contain it.
 	Field string
 	// Type is the field's type.
 	Type reflect.Type
@@ -25,7 +26,7 @@ type Column struct {
 	Index int
 	// PK says that the column is in the primary key.
 	PK bool
-	// Auto says that the database generates the key while it is zero.
+	// Auto says that the database generates the key if the field is zero.
 	Auto bool
 	// Version says that the column counts updates.
 	Version bool
@@ -42,15 +43,15 @@ type Column struct {
 	// JSON says that the value is stored as JSON.
 	JSON bool
 	// Array says that the field is a list that is stored as an array if the
-	// database has arrays, and otherwise as JSON.
+	// database supports arrays, and otherwise as JSON.
 	Array bool
-	// References is what the column refers to, or nil.
+	// References is the column that this one refers to, or nil.
 	References *Reference
-	// SQLType is the column's type in SQL, for a table that is created; empty
-	// for what the dialect keeps the field's type in.
+	// SQLType is the column's SQL type in a created table; empty for the
+	// dialect's default for the field's type.
 	SQLType string
-	// Expression is the SQL of a default or generated value, for a table that
-	// is created; empty if it was not given.
+	// Expression is the SQL of a default or generated value, for a created
+	// table; empty if none was given.
 	Expression string
 
 	groups     []string    // of columns that are unique together
@@ -58,7 +59,7 @@ type Column struct {
 	refers     atomic.Bool // a relation refers by it
 	integer    bool
 	comparable bool
-	octets     int // how long an array of bytes is that says nothing itself of how it is kept; 0: it is none
+	octets     int // length of an array of bytes that is no Valuer; 0 for other types
 	noAuto     bool
 	offset     uintptr
 	load       func(p unsafe.Pointer) any
@@ -67,15 +68,15 @@ type Column struct {
 	clone      func(dst, src unsafe.Pointer)
 }
 
-// Written reports whether the column is ever written: a change of what is not is
-// no change of the row.
+// Written reports whether the column is ever written. A change of a column that
+// is not written does not change the row.
 func (c *Column) Written() bool { return !c.Generated && !c.ReadOnly }
 
-// Reference is what a foreign key refers to.
+// Reference is the target of a foreign key.
 type Reference struct {
-	// Table is the table, with its schema if that was given.
+	// Table is the table's name, with its schema if that was given.
 	Table string
-	// Column is the column.
+	// Column is the column's name.
 	Column string
 }
 
@@ -102,7 +103,7 @@ func newColumn(t reflect.Type, f scan.Field) (*Column, error) {
 	return c, nil
 }
 
-// offsetOf returns where a field is in its struct.
+// offsetOf returns a field's offset in its struct.
 func offsetOf(t reflect.Type, f scan.Field) (offset uintptr, err error) {
 	at := t
 	for _, i := range f.Index {
@@ -116,7 +117,7 @@ func offsetOf(t reflect.Type, f scan.Field) (offset uintptr, err error) {
 	return offset, nil
 }
 
-// option sets what an option of the tag says.
+// option applies an option of the tag.
 func (c *Column) option(o string) error {
 	name, value, hasValue := strings.Cut(o, ":")
 	switch name {
@@ -155,7 +156,7 @@ func (c *Column) option(o string) error {
 	return c.agree()
 }
 
-// uniqueIn notes that the column is unique together with others.
+// uniqueIn records that the column is unique together with others.
 func (c *Column) uniqueIn(o, group string) error {
 	if group == "" || slices.Contains(c.groups, group) {
 		return fmt.Errorf("the option %q names no group, or one twice: want unique:group", o)
@@ -164,7 +165,7 @@ func (c *Column) uniqueIn(o, group string) error {
 	return nil
 }
 
-// joined puts options together again that were split at a comma in parentheses.
+// joined rejoins options that were split at a comma inside parentheses.
 func joined(options []string) (out []string) {
 	depth := 0
 	for _, o := range options {
@@ -199,7 +200,7 @@ func reference(s string) *Reference {
 	return &Reference{Table: s, Column: "id"}
 }
 
-// classify finds out how values of the column's type are handled.
+// classify determines how values of the column's type are handled.
 func (c *Column) classify() error {
 	t := c.Type
 	c.Nullable = nullable(t)
@@ -232,7 +233,7 @@ func (c *Column) classify() error {
 	return nil
 }
 
-// pointee is what a pointer points to, or the type itself.
+// pointee returns the type that a pointer type points to, or the type itself.
 func pointee(t reflect.Type) reflect.Type {
 	if t.Kind() == reflect.Pointer {
 		return t.Elem()
@@ -246,7 +247,7 @@ func nullable(t reflect.Type) bool {
 	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
 		return true
 	case reflect.Struct:
-		// sql.Null and its like tell by a field Valid.
+		// sql.Null and similar types have a field Valid.
 		f, ok := t.FieldByName("Valid")
 		return ok && f.Type.Kind() == reflect.Bool && isValuer(t)
 	default:
@@ -271,7 +272,7 @@ func keyable(t reflect.Type) bool {
 	}
 }
 
-// isList reports whether the type is a list that PostgreSQL keeps as an array.
+// isList reports whether the type is a list that PostgreSQL stores as an array.
 func isList(t reflect.Type) bool {
 	if t.Kind() != reflect.Slice || isValuer(t) || t.Elem().Kind() == reflect.Uint8 {
 		return false
@@ -280,7 +281,7 @@ func isList(t reflect.Type) bool {
 	return basic || t.Elem() == timeType
 }
 
-// isValuer reports whether a type says itself what is kept of it.
+// isValuer reports whether a type converts itself to a database value.
 func isValuer(t reflect.Type) bool {
 	return t.Implements(valuerType) || reflect.PointerTo(t).Implements(valuerType)
 }

@@ -20,13 +20,14 @@ var comparers = map[reflect.Kind]func(a, b unsafe.Pointer) bool{
 
 func same[T comparable](a, b unsafe.Pointer) bool { return *(*T)(a) == *(*T)(b) }
 
-// sameFloat takes NaN for equal to itself: what was read has not changed.
+// sameFloat treats NaN as equal to itself: a value that was read has not
+// changed.
 func sameFloat[T float32 | float64](a, b unsafe.Pointer) bool {
 	x, y := *(*T)(a), *(*T)(b)
 	return x == y || x != x && y != y //nolint:gocritic,staticcheck // the test for NaN
 }
 
-// equalFor returns how values of a type are compared.
+// equalFor returns the function that compares values of a type.
 func equalFor(t reflect.Type) func(a, b unsafe.Pointer) bool {
 	if t == timeType {
 		return func(a, b unsafe.Pointer) bool { return (*time.Time)(a).Equal(*(*time.Time)(b)) }
@@ -69,8 +70,9 @@ func equalFor(t reflect.Type) func(a, b unsafe.Pointer) bool {
 	}
 }
 
-// equalJSON compares values that are kept as JSON, by their texts if they differ:
-// what was read back may have numbers of another type.
+// equalJSON compares values that are stored as JSON. If they differ, it
+// compares their JSON text, because a value read back may contain numbers of
+// another type.
 func equalJSON(equal func(a, b unsafe.Pointer) bool, load func(p unsafe.Pointer) any) func(a, b unsafe.Pointer) bool {
 	return func(a, b unsafe.Pointer) bool {
 		if equal(a, b) {
@@ -86,8 +88,8 @@ func equalJSON(equal func(a, b unsafe.Pointer) bool, load func(p unsafe.Pointer)
 	}
 }
 
-// sameValue is [reflect.DeepEqual] that compares times by what they are, JSON
-// by what it says, and takes NaN for equal to itself, wherever they are.
+// sameValue is [reflect.DeepEqual], but at every level it compares times by the
+// moment and JSON by content, and treats NaN as equal to itself.
 func sameValue(a, b reflect.Value) bool {
 	if a.IsValid() != b.IsValid() || !a.IsValid() {
 		return a.IsValid() == b.IsValid()
@@ -157,8 +159,8 @@ func sameStruct(a, b reflect.Value) bool {
 	return true
 }
 
-// sameJSON reports whether two texts say the same: a database may keep them in a
-// form of its own. nil is NULL.
+// sameJSON reports whether two texts are the same JSON value: a database may
+// store them in its own form. nil is NULL.
 func sameJSON(a, b json.RawMessage) bool {
 	if bytes.Equal(a, b) || a == nil || b == nil {
 		return (a == nil) == (b == nil)

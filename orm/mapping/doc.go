@@ -16,16 +16,16 @@
 // orm, or db if there is no orm tag. The options after the name are
 //
 //   - pk: the column is the primary key, or part of one in the order of the
-//     fields. Without any, the column "id" is.
-//   - auto: the database generates the key while it is zero. This is the default for a single integer key that refers to no other table.
+//     fields. If no column has the option, "id" is the key.
+//   - auto: the database generates the key if the field is zero. This is the default for a single integer key that refers to no other table.
 //   - noauto: the application sets the key, which may be zero.
 //   - version: the column, an integer, counts the updates of the row from 1 and guards against concurrent ones.
-//   - default: while the field is zero the server sets the value, which is read back. To store an actual zero use a pointer or a sql.Null.
+//   - default: if the field is zero the server sets the value, which is read back. To store an actual zero use a pointer or a sql.Null.
 //   - generated: the database computes the value, which is only read.
 //   - default:expression, generated:expression: the same, with the SQL for a
 //     table that is created by orm.CreateAll.
-//   - type:numeric(10,2): the column's type in such a table. Of a string, type:uuid
-//     says that case, hyphens and braces make no difference.
+//   - type:numeric(10,2): the column's type in such a table. On a string,
+//     type:uuid also says that case, hyphens and braces make no difference.
 //   - readonly: the column is read and never written.
 //   - unique: no two rows have the same value.
 //   - unique:group: no two rows have the same values in all columns of the group.
@@ -45,17 +45,19 @@
 //
 // Its other options are
 //
-//   - fk:column: the foreign key, in the order of the key joined by +. Without
-//     it, it is named after the field (belongs-to) or the type (others) and the
-//     key. ref:column is the other foreign key of an association table.
-//   - cascade:words joined by +: what goes on to the objects. save adds them
-//     with their owner, merge merges, delete deletes, expunge expunges and
-//     refresh expires them with it; all is these five. orphan deletes one that
-//     is taken out of the relation; none is nothing. Without it, save+merge.
-//   - passive: what refers to a deleted row is not read before: the database
-//     deletes it or lets go of it, by its own ON DELETE.
-//   - order:columns: the order of the objects; without it, that of their keys.
+//   - fk:column: the foreign key; several columns are joined by +, in the order
+//     of the key. By default it is named after the field (belongs-to) or the
+//     type (others) and the key.
+//   - ref:column: the other foreign key of an association table.
+//   - cascade:words joined by +: the methods that also apply to the related
+//     objects. save adds them with their owner, merge merges, delete deletes,
+//     expunge expunges and refresh expires them with it; all is these five.
+//     orphan deletes an object that is taken out of the relation; none is none
+//     of these. The default is save+merge.
+//   - passive: rows that refer to a deleted row are not read first: the
+//     database's own ON DELETE deletes them or clears their reference.
+//   - order:columns: the order of the objects; by default that of their keys.
 //
-// A type is checked once, on first use; a mistake is an [*Error] that names
-// type and field.
+// A type is checked once, on first use; a mistake is reported as an [*Error]
+// that names type and field.
 package mapping

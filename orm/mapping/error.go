@@ -6,17 +6,18 @@ import (
 	"reflect"
 )
 
-// ErrUnknownField means that a type has no field, column or relation of that
-// name.
+// ErrUnknownField means that a type does not have a field, column or relation
+// of that name.
 var ErrUnknownField = errors.New("there is no such field, column or relation")
 
-// Error says what is wrong with the mapping of a type.
+// Error describes a mistake in the mapping of a type.
 type Error struct {
-	// Type is the type.
+	// Type is the mapped type.
 	Type reflect.Type
-	// Field is the field concerned; empty if it is the type as a whole.
+	// Field is the field concerned; empty if the mistake concerns the type as a
+	// whole.
 	Field string
-	// Problem says what is wrong, and what to do.
+	// Problem says what is wrong, and how to correct it.
 	Problem string
 }
 

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// Refer sets a foreign key's column in the object at obj to the value that the
-// column key has in the object at parent. It fails if that does not fit.
+// Refer sets a foreign key's column in the object at obj to the value of the
+// column key in the object at parent. It fails if the value does not fit.
 func (c *Column) Refer(obj unsafe.Pointer, key *Column, parent unsafe.Pointer) error {
 	if c.Type == key.Type {
 		c.clone(unsafe.Add(obj, c.offset), unsafe.Add(parent, key.offset))
@@ -54,7 +54,7 @@ func (c *Column) set(field reflect.Value, key *Column, parent unsafe.Pointer) er
 }
 
 // RefersTo reports whether a foreign key's column in the object at obj has the
-// value that the column key has in the object at parent.
+// value of the column key in the object at parent.
 func (c *Column) RefersTo(obj unsafe.Pointer, key *Column, parent unsafe.Pointer) bool {
 	if c.integer && key.integer {
 		return c.Int(obj) == key.Int(parent)
@@ -93,7 +93,8 @@ func (c *Column) Null(obj unsafe.Pointer) bool {
 	return field.IsNil()
 }
 
-// SetZero sets the column to its zero value, which is NULL if it can be.
+// SetZero sets the column to its zero value, which is NULL if the field can
+// hold NULL.
 func (c *Column) SetZero(obj unsafe.Pointer) {
 	reflect.NewAt(c.Type, unsafe.Add(obj, c.offset)).Elem().SetZero()
 }

@@ -5,6 +5,5 @@ import (
 	"unsafe"
 )
 
-// Object returns the object at p, which is of the table's type, as a pointer to
-// it.
+// Object returns the object at p as a pointer to the table's type.
 func (t *Table) Object(p unsafe.Pointer) any { return reflect.NewAt(t.Type, p).Interface() }

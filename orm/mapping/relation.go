@@ -28,21 +28,22 @@ var kinds = [...]string{"belongs-to", "has-one", "has-many", "many-to-many"}
 // String returns the word of the tag, such as "has-many".
 func (k Kind) String() string { return kinds[k] }
 
-// Cascade says which methods of a session cascade to the objects of a relation.
+// Cascade is the set of session methods that also apply to the objects of a
+// relation.
 type Cascade uint8
 
 const (
-	// CascadeSave adds them with the object.
+	// CascadeSave adds the related objects with the object.
 	CascadeSave Cascade = 1 << iota
-	// CascadeMerge merges them with the object.
+	// CascadeMerge merges the related objects with the object.
 	CascadeMerge
-	// CascadeDelete deletes them with the object.
+	// CascadeDelete deletes the related objects with the object.
 	CascadeDelete
 	// CascadeOrphan deletes an object that is removed from the relation.
 	CascadeOrphan
-	// CascadeExpunge expunges them with the object.
+	// CascadeExpunge expunges the related objects with the object.
 	CascadeExpunge
-	// CascadeRefresh expires them with the object.
+	// CascadeRefresh expires the related objects with the object.
 	CascadeRefresh
 )
 
@@ -52,35 +53,36 @@ var cascades = map[string]Cascade{
 	"all": CascadeSave | CascadeMerge | CascadeDelete | CascadeExpunge | CascadeRefresh,
 }
 
-// Relation is a field that holds objects of another table, or of the same. It
-// is immutable and safe for concurrent use.
+// Relation is a field that holds objects of another table, or of the same one.
+// It is immutable and safe for concurrent use.
 type Relation struct {
 	// Kind is how the two tables refer to each other.
 	Kind Kind
-	// Field is the field's name, with those of embedded structs it is in.
+	// Field is the field's name, prefixed with those of the embedded structs
+	// that contain it.
 	Field string
 	// Table is the table the field belongs to.
 	Table *Table
 	// Other is the table of the objects.
 	Other *Table
-	// Index is the relation's place among the table's.
+	// Index is the relation's position among the table's relations.
 	Index int
 	// Local are the columns of Table: the foreign key of [BelongsTo], the
 	// primary key of others.
 	Local []*Column
 	// Remote are the columns of Other that Local is matched with: the primary
-	// key, or the foreign key of [HasOne] and [HasMany]. Of [ManyToMany], the
-	// primary key, matched with Through.Remote.
+	// key, or the foreign key of [HasOne] and [HasMany]. For [ManyToMany] it is
+	// the primary key, matched with Through.Remote.
 	Remote []*Column
-	// Through is the table between the two of [ManyToMany]; otherwise nil.
+	// Through is the association table of [ManyToMany]; otherwise nil.
 	Through *Through
-	// Cascade is what goes on to the objects.
+	// Cascade says which methods also apply to the related objects.
 	Cascade Cascade
-	// Passive says that the database deletes, or lets go of, what refers to a
-	// deleted row: it need not be read first.
+	// Passive says that the database itself deletes the rows that refer to a
+	// deleted row, or clears their reference: they need not be read first.
 	Passive bool
-	// Order is in what order the objects are read: columns of Other; empty for
-	// that of its key.
+	// Order is the order in which the objects are read: columns of Other; empty
+	// for the order of its key.
 	Order string
 
 	offset uintptr
@@ -89,17 +91,17 @@ type Relation struct {
 	elem   reflect.Type
 }
 
-// Through is the table between the two of a many-to-many relation.
+// Through is the association table of a many-to-many relation.
 type Through struct {
-	// Name is its name, with its schema if that was given.
+	// Name is the table's name, with its schema if that was given.
 	Name string
-	// Local are its columns that refer to the relation's table.
+	// Local are the table's columns that refer to the relation's table.
 	Local []string
-	// Remote are its columns that refer to the other table.
+	// Remote are the table's columns that refer to the other table.
 	Remote []string
 }
 
-// relationTag is what the tag says.
+// relationTag is the parsed tag.
 type relationTag struct {
 	kind    Kind
 	fk, ref []string
@@ -113,7 +115,7 @@ type relationTag struct {
 func (r *Relation) Many() bool { return r.slice }
 
 // AppendMembers appends the objects that the field of the object at obj holds;
-// a nil pointer is left out.
+// nil pointers are left out.
 func (r *Relation) AppendMembers(dst []unsafe.Pointer, obj unsafe.Pointer) []unsafe.Pointer {
 	p := unsafe.Add(obj, r.offset)
 	if !r.slice {
@@ -138,8 +140,8 @@ func (r *Relation) Nil(obj unsafe.Pointer) bool {
 	return *(*unsafe.Pointer)(unsafe.Add(obj, r.offset)) == nil
 }
 
-// Set makes these objects what the field of the object at obj holds: of a
-// pointer, the first of them or none. The slice is taken over.
+// Set stores these objects in the field of the object at obj; a pointer field
+// gets the first of them, or nil. The caller must not use the slice afterwards.
 func (r *Relation) Set(obj unsafe.Pointer, members []unsafe.Pointer) {
 	p := unsafe.Add(obj, r.offset)
 	if r.slice {
@@ -176,8 +178,8 @@ func (t *Table) relationsOf(typ reflect.Type, offset uintptr, prefix string) err
 	return nil
 }
 
-// relationOptions returns the options of a field's tag, if one of them says
-// that it is a relation.
+// relationOptions returns the options of a field's tag, if the field is a
+// relation.
 func relationOptions(sf reflect.StructField) ([]string, bool) {
 	text, ok := sf.Tag.Lookup("orm")
 	if !ok {
@@ -190,8 +192,8 @@ func relationOptions(sf reflect.StructField) ([]string, bool) {
 	return options, slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, "rel:") })
 }
 
-// declare reads the field and its tag; what it says of other tables is looked
-// at by resolve.
+// declare reads the field and its tag; resolve checks the parts that concern
+// other tables.
 func (r *Relation) declare(sf reflect.StructField, options []string) error {
 	if !sf.IsExported() {
 		return fmt.Errorf("is a relation that nobody can set: fields have to be exported")
@@ -217,7 +219,7 @@ func (r *Relation) declare(sf reflect.StructField, options []string) error {
 	return r.agree()
 }
 
-// option sets what an option of the tag says.
+// option applies an option of the tag.
 func (g *relationTag) option(o string) error {
 	name, value, _ := strings.Cut(o, ":")
 	switch name {

@@ -7,7 +7,7 @@ import (
 )
 
 // resolve connects the relations of a table with the tables of their objects,
-// those of these tables too, and so on.
+// and so on with the relations of those tables.
 func (t *Table) resolve() error {
 	if t.resolved.Load() {
 		return nil
@@ -28,8 +28,7 @@ func (t *Table) resolve() error {
 	return nil
 }
 
-// connect connects the relations of one table. What is wrong with them stays
-// so.
+// connect connects the relations of one table. An error is permanent.
 func (t *Table) connect() error {
 	t.once.Do(func() {
 		for _, r := range t.relations {
@@ -74,10 +73,10 @@ func (r *Relation) connect() error {
 	return nil
 }
 
-// lastName is a field's name without those of the structs it is in.
+// lastName returns a field's name without those of the structs it is in.
 func lastName(field string) string { return field[strings.LastIndexByte(field, '.')+1:] }
 
-// keyNames are the columns that refer to a key, if nothing else is said.
+// keyNames returns the default names of the columns that refer to a key.
 func keyNames(prefix string, key []*Column) []string {
 	names := make([]string, len(key))
 	for i, c := range key {
@@ -86,8 +85,8 @@ func keyNames(prefix string, key []*Column) []string {
 	return names
 }
 
-// foreignKey finds the columns of a table that refer to the key of another
-// one: those of the option fk, or those that are named after them.
+// foreignKey finds the columns of one table that refer to the key of another:
+// those of the option fk, or those with the default names.
 func (r *Relation) foreignKey(from, to *Table, prefix string) ([]*Column, error) {
 	names := r.tag.fk
 	if names == nil {
@@ -113,7 +112,7 @@ func (r *Relation) foreignKey(from, to *Table, prefix string) ([]*Column, error)
 	return cols, nil
 }
 
-// base is a type without the pointer or the sql.Null around it.
+// base returns a type without the pointer or the sql.Null around it.
 func base(t reflect.Type) reflect.Type {
 	if t.Kind() == reflect.Pointer {
 		return t.Elem()

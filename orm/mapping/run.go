@@ -5,15 +5,15 @@ import (
 	"unsafe"
 )
 
-// run is columns that lie side by side in an object. If none of them points to
-// what can be changed, they are the same if their bytes are, which is found out
-// faster than with each by itself: most objects have not changed.
+// run is a sequence of columns that are adjacent in memory. If none of them
+// points to data that can change, they are equal if their bytes are, which is
+// faster than comparing each column: most objects have not changed.
 type run struct {
 	offset, size uintptr // size is 0 of a column that is compared by itself
 	cols         []*Column
 }
 
-// runsOf puts columns together, which are in the order of their fields.
+// runsOf groups columns, which are in the order of their fields, into runs.
 func runsOf(cols []*Column) (runs []run) {
 	for _, c := range cols {
 		if !flat(c.Type) {

@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// Snake returns a type's name in snake case, as package engine/scan has it for
-// fields: OrderItem is order_item.
+// Snake returns a type's name in snake case, by the rules of package
+// engine/scan for fields: OrderItem is order_item.
 func Snake(name string) string {
 	if i := strings.IndexByte(name, '['); i >= 0 { // the arguments of a generic type
 		name = name[:i]

@@ -19,9 +19,9 @@ func (t *Table) Snapshot(obj unsafe.Pointer) unsafe.Pointer {
 	return out
 }
 
-// Blocks returns a function that returns new objects like [Table.New], made
-// several at a time: they are freed together. Of few objects each is made by
-// itself, of many n at most.
+// Blocks returns a function that returns new objects like [Table.New], but
+// allocates several at a time, which are freed together. The first few are
+// allocated singly, later ones in blocks of at most n.
 func (t *Table) Blocks(n int) func() unsafe.Pointer {
 	var next unsafe.Pointer
 	list, size := reflect.SliceOf(t.Type), t.Type.Size()
@@ -58,8 +58,8 @@ var assigners = map[reflect.Kind]func(dst, src unsafe.Pointer){
 	reflect.Float32: assign[float32], reflect.Float64: assign[float64],
 }
 
-// assignPointed copies what a pointer points to, which is of a basic kind or a
-// time, whatever it is called.
+// assignPointed copies the value that a pointer points to, which is of a basic
+// kind or a time.
 func assignPointed[T any](dst, src unsafe.Pointer) {
 	p := *(**T)(src)
 	if p != nil {
@@ -69,7 +69,7 @@ func assignPointed[T any](dst, src unsafe.Pointer) {
 	*(**T)(dst) = p
 }
 
-// pointed are like assigners, for pointers.
+// pointed are the assigners for pointers.
 var pointed = map[reflect.Kind]func(dst, src unsafe.Pointer){
 	reflect.Bool: assignPointed[bool], reflect.String: assignPointed[string],
 	reflect.Int: assignPointed[int], reflect.Int8: assignPointed[int8], reflect.Int16: assignPointed[int16], reflect.Int32: assignPointed[int32],
@@ -78,10 +78,10 @@ var pointed = map[reflect.Kind]func(dst, src unsafe.Pointer){
 	reflect.Float32: assignPointed[float32], reflect.Float64: assignPointed[float64],
 }
 
-// cloneBytes copies a slice of bytes, of which nil is not empty.
+// cloneBytes copies a slice of bytes; nil stays nil.
 func cloneBytes(dst, src unsafe.Pointer) { *(*[]byte)(dst) = bytes.Clone(*(*[]byte)(src)) }
 
-// cloneFor returns how values of a type are copied.
+// cloneFor returns the function that copies values of a type.
 func cloneFor(t reflect.Type) func(dst, src unsafe.Pointer) {
 	if a := assigners[t.Kind()]; a != nil {
 		return a
@@ -103,7 +103,7 @@ func cloneFor(t reflect.Type) func(dst, src unsafe.Pointer) {
 	}
 }
 
-// flat reports whether a copy of a value shares nothing that can be changed.
+// flat reports whether a copy of a value shares no data that can change.
 func flat(t reflect.Type) bool {
 	if t == timeType { // its zone is never changed
 		return true
@@ -125,9 +125,9 @@ func flat(t reflect.Type) bool {
 	}
 }
 
-// deepCopy copies a value with all it points to. Fields that aren't exported
-// keep what they share with the original: a type that hides what it holds is
-// taken for one that is not changed in place.
+// deepCopy copies a value with everything it points to. Unexported fields share
+// their data with the original: a type with such fields is assumed not to be
+// changed in place.
 func deepCopy(v reflect.Value) reflect.Value {
 	if flat(v.Type()) {
 		return v

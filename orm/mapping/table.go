@@ -11,9 +11,9 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
-// Table is how a struct is kept. It is immutable and safe for concurrent use.
+// Table maps a struct to a table. It is immutable and safe for concurrent use.
 type Table struct {
-	// Type is the struct.
+	// Type is the struct's type.
 	Type reflect.Type
 	// Schema is the table's schema; empty for the connection's own.
 	Schema string
@@ -35,14 +35,14 @@ type Table struct {
 
 	once     sync.Once
 	wrong    error       // what is wrong with the relations
-	resolved atomic.Bool // so are those of the tables they lead to
+	resolved atomic.Bool // so are those of the tables reached through them
 }
 
-// All returns the indices of all columns. The slice is the table's own.
+// All returns the indices of all columns. The slice must not be changed.
 func (t *Table) All() []int { return t.all }
 
-// Relations returns the relations of the table in the order of the fields. The
-// slice is the table's own.
+// Relations returns the table's relations in the order of the fields. The slice
+// must not be changed.
 func (t *Table) Relations() []*Relation { return t.relations }
 
 // Relation returns the relation whose field has that name, or nil.
@@ -71,8 +71,8 @@ func (t *Table) Field(name string) *Column {
 	return nil
 }
 
-// FullName returns the table's name with its schema, as it is written in
-// messages; it is not quoted.
+// FullName returns the table's name with its schema, for messages; it is not
+// quoted.
 func (t *Table) FullName() string {
 	if t.Schema == "" {
 		return t.Name
@@ -80,8 +80,7 @@ func (t *Table) FullName() string {
 	return t.Schema + "." + t.Name
 }
 
-// tables are the types seen so far, by type: what is in it is a *Table or an
-// error.
+// tables caches a *Table or an error for each type.
 var tables sync.Map
 
 // Of returns the table of a struct type, or of a pointer to one. The error is
@@ -151,7 +150,7 @@ func newTable(t reflect.Type) (*Table, error) {
 	return table, table.relationsOf(t, 0, "")
 }
 
-// findKey finds the primary key and the version, and checks them.
+// findKey finds and checks the primary key and the version.
 func (t *Table) findKey() error {
 	for _, c := range t.Columns {
 		if c.PK {
@@ -201,7 +200,7 @@ func (t *Table) checkKey(c *Column) error {
 	return nil
 }
 
-// named is a type that names its table.
+// named is implemented by types that name their table.
 type named interface{ TableName() string }
 
 // nameOf returns the schema and name of a type's table.

@@ -11,10 +11,11 @@ import (
 	"unsafe"
 )
 
-// SetTemporary sets the column to a value that no row has, until it gets its
-// final one: NULL if it is nullable, otherwise a random one. It reports false
-// if the column's type allows neither: a bool, a foreign key that can't be
-// NULL, a type with its own way of storing itself.
+// SetTemporary sets the column to a value that no row has, for use until it
+// gets its final one: NULL if it is nullable, otherwise a random value. It
+// reports false, and sets nothing, if neither is possible: for a primary key, a
+// version, a generated or read-only column, JSON, a bool, a foreign key that
+// can't be NULL, or a type that stores itself in its own way.
 func (c *Column) SetTemporary(obj unsafe.Pointer) bool {
 	switch {
 	case c.PK || c.Generated || c.ReadOnly || c.Version || c.JSON:
@@ -55,14 +56,14 @@ func random() uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// temporaryTime is a moment that every type of a date and time can keep.
+// temporaryTime returns a moment that every date and time type can hold.
 func temporaryTime() time.Time {
 	const years = 30 * 365 * 24 * 60 * 60 * 1e6
 	return time.Unix(2*24*60*60, 0).UTC().Add(time.Duration(random()%years) * time.Microsecond) //nolint:gosec // below 2^50
 }
 
-// temporaryText is a text by chance: as long as the column takes for certain, by
-// its type in the tag or the value that it has, but of 8 letters at least.
+// temporaryText returns random text, as long as the column is known to allow,
+// by its type in the tag or its current value, but of at least 8 letters.
 func (c *Column) temporaryText(long int) string {
 	if c.textUUID {
 		b := make([]byte, 16)

@@ -2,22 +2,22 @@ package mapping
 
 import "slices"
 
-// Unique are columns of which no two rows have the same values.
+// Unique is a group of columns of which no two rows have the same values.
 type Unique struct {
-	// Group is the name that the tag gives them; empty for a column by itself.
+	// Group is the group's name in the tag; empty for a single column.
 	Group string
 	// Columns are the columns, in the order of the fields.
 	Columns []*Column
 }
 
-// Uniques returns what no two rows of the table have in common, but for the
-// primary key. The slice is the table's own.
+// Uniques returns the unique columns and groups of the table, without the
+// primary key. The slice must not be changed.
 func (t *Table) Uniques() []*Unique { return t.uniques }
 
-// Primary returns the primary key as what no two rows have in common.
+// Primary returns the primary key as a [Unique].
 func (t *Table) Primary() *Unique { return t.primary }
 
-// findUniques collects what the columns' tags say.
+// findUniques collects the groups of the columns' tags.
 func (t *Table) findUniques() {
 	t.primary = &Unique{Columns: t.Key}
 	for _, c := range t.Columns {
@@ -35,7 +35,7 @@ func (t *Table) findUniques() {
 	}
 }
 
-// Indexed reports whether the column is in a key or in what is unique, or refers
+// Indexed reports whether the column is in a key or a unique group, or refers
 // to another table by its tag.
 func (c *Column) Indexed() bool {
 	return c.PK || c.Unique || len(c.groups) > 0 || c.References != nil

@@ -6,13 +6,13 @@ import (
 	"unsafe"
 )
 
-// isTextUUID reports whether a column keeps UUIDs that the program has as text: by
-// its type in SQL. A database gives them back in a form of its own.
+// isTextUUID reports whether the column's SQL type is uuid and the field holds
+// text. A database returns such a UUID in its own form.
 func (c *Column) isTextUUID() bool {
 	return strings.EqualFold(c.SQLType, "uuid") && pointee(c.Type).Kind() == reflect.String && !c.JSON && !isValuer(pointee(c.Type))
 }
 
-// equalUUID compares texts of UUIDs, or pointers to them.
+// equalUUID compares UUIDs in text form, or pointers to them.
 func equalUUID(t reflect.Type) func(a, b unsafe.Pointer) bool {
 	same := func(a, b unsafe.Pointer) bool { return CanonicalUUID(*(*string)(a)) == CanonicalUUID(*(*string)(b)) }
 	if t.Kind() == reflect.String {

@@ -10,10 +10,11 @@ import (
 	"unsafe"
 )
 
-// Value returns the column's value in the object at obj, as an argument of a
-// statement: a basic type, a time, a slice of bytes, a [driver.Valuer], nil, or,
-// if arrays says that the database has them, a list or an array of bytes. obj points to a struct
-// of the table's type. An error is about a value that has no JSON.
+// Value returns the column's value in the object at obj, which must be of the
+// table's type, as an argument of a statement: a basic type, a time, a slice of
+// bytes, a [driver.Valuer] or nil, or, if arrays says that the database
+// supports them, a list or an array of bytes. It fails if a value can't be
+// encoded as JSON.
 func (c *Column) Value(obj unsafe.Pointer, arrays bool) (any, error) {
 	p := unsafe.Add(obj, c.offset)
 	if c.octets > 0 && !arrays {
@@ -41,8 +42,8 @@ func (c *Column) Value(obj unsafe.Pointer, arrays bool) (any, error) {
 	return string(text), nil
 }
 
-// Pointer returns a pointer to the column's field in the object at obj, of the
-// type pointer to [Column].Type.
+// Pointer returns a pointer to the column's field in the object at obj; its
+// type is a pointer to [Column].Type.
 func (c *Column) Pointer(obj unsafe.Pointer) any {
 	return reflect.NewAt(c.Type, unsafe.Add(obj, c.offset)).Interface()
 }
@@ -55,7 +56,7 @@ func (c *Column) Zero(obj unsafe.Pointer) bool {
 // Integer reports whether the column's type is an integer.
 func (c *Column) Integer() bool { return c.integer }
 
-// Int returns the value of an integer column, a uint64 by its bits; 0 of any
+// Int returns the value of an integer column, a uint64 by its bits; 0 for any
 // other column. It does not allocate.
 func (c *Column) Int(obj unsafe.Pointer) int64 {
 	p := unsafe.Add(obj, c.offset)
@@ -85,13 +86,12 @@ func (c *Column) Int(obj unsafe.Pointer) int64 {
 	}
 }
 
-// TextUUID reports whether the column keeps UUIDs that are text in the program:
-// its type is uuid, by the tag. Their values are in the form of [CanonicalUUID].
+// TextUUID reports whether the column has the SQL type uuid, by its tag, and
+// its field holds text. Values are in the form of [CanonicalUUID].
 func (c *Column) TextUUID() bool { return c.textUUID }
 
-// Text returns the value of a column whose type is a string; "" of any other
-// column. It does not allocate, but for a UUID in another form than the
-// database's.
+// Text returns the value of a column whose type is a string; "" for any other
+// column. It allocates only for a UUID that is not in the database's form.
 func (c *Column) Text(obj unsafe.Pointer) string {
 	if c.Type.Kind() != reflect.String {
 		return ""
@@ -146,7 +146,7 @@ var loaders = map[reflect.Kind]func(p unsafe.Pointer) any{
 	reflect.String:  func(p unsafe.Pointer) any { return *(*string)(p) },
 }
 
-// loadFor returns how values of a type are loaded.
+// loadFor returns the function that loads values of a type.
 func loadFor(t reflect.Type) func(p unsafe.Pointer) any {
 	switch {
 	case t.Kind() == reflect.Pointer:
@@ -178,7 +178,7 @@ func loadFor(t reflect.Type) func(p unsafe.Pointer) any {
 	return loadAny(t)
 }
 
-// loadAny loads values as they are; nil if they are nil.
+// loadAny loads values unchanged; nil if they are nil.
 func loadAny(t reflect.Type) func(p unsafe.Pointer) any {
 	canBeNil := t.Kind() == reflect.Map || t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface
 	return func(p unsafe.Pointer) any {
