@@ -11,7 +11,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// Adopter makes the session's objects of what a stream reads for it, in the
+// Adopter turns the rows of a stream into the session's objects, in the
 // session's transaction. It is used on the goroutine that owns the session.
 type Adopter[V any] struct {
 	s       *Session
@@ -19,11 +19,11 @@ type Adopter[V any] struct {
 	journal *identity.Journal // of the transaction that reads
 }
 
-// Adopt returns what makes a session's objects of the rows of a statement, which
-// are read as values of V elsewhere, in the transaction that the session has by
-// then; nil if V is no pointer to a struct with a table. A query that is not to
-// be tracked has objects of its own. One that reads relations can't be streamed:
-// the connection is the stream's meanwhile.
+// Adopt returns an [Adopter] for the rows of a statement, which are read
+// elsewhere as values of V, in the transaction that the session then has; nil
+// if V is not a pointer to a struct with a table. A query with [Select.NoTrack]
+// yields objects that are not the session's. A query that reads relations can't
+// be streamed, because the stream occupies the connection.
 func Adopt[V any](s *Session, st engine.Statement) (*Adopter[V], error) {
 	typ := entityType[V]()
 	if typ == nil {
@@ -43,16 +43,16 @@ func Adopt[V any](s *Session, st engine.Statement) (*Adopter[V], error) {
 	return a, nil
 }
 
-// Opened tells the adopter that the statement runs.
+// Opened tells the adopter that the statement is running.
 func (a *Adopter[V]) Opened() {
 	if a.s.tx.begun() {
 		a.journal = a.s.tx.levels[0].journal
 	}
 }
 
-// Object returns the session's object for a row with columns of these names: the
-// one that it has, or v. After the end of the transaction that has read it the
-// object is expired. The rows have to have the key.
+// Object returns the session's object for a row with columns of these names:
+// the one it has, or v. If the transaction that read the row has ended, the
+// object is expired. The columns must include the key.
 func (a *Adopter[V]) Object(ctx context.Context, names []string, v V) (V, error) {
 	l := a.s.loader(a.rows.Table)
 	st, err := l.Adopt(ctx, &a.rows, names, reflect.ValueOf(v).UnsafePointer())
@@ -65,7 +65,7 @@ func (a *Adopter[V]) Object(ctx context.Context, names []string, v V) (V, error)
 	return asEntity[V](st.Object), nil
 }
 
-// streamed is a query that says how its rows become objects.
+// streamed is a query that defines how its rows become objects.
 type streamed interface {
 	streaming() (populate, loose, with bool)
 }

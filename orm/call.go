@@ -33,7 +33,7 @@ func (s *Session) run(ctx context.Context, op sp.Op, do func(ctx context.Context
 	return s.pass(ctx, op, s.tx.begun(), do)
 }
 
-// pass is run for any goroutine.
+// pass is run, for any goroutine.
 func (s *Session) pass(ctx context.Context, op sp.Op, inTx bool, do func(ctx context.Context) error) error {
 	if s.handler == nil {
 		return do(ctx)

@@ -8,9 +8,9 @@ import (
 )
 
 // Commit flushes, commits the transaction with all its savepoints, and expires
-// the session's objects, unless that is off. Without a transaction and without
-// changes it does nothing. If COMMIT was sent and its answer lost, the error matches
-// [sp.ErrCommitUnknown].
+// the session's objects, unless [WithoutExpireOnCommit] is set. Without a
+// transaction and without changes it does nothing. If COMMIT was sent and its
+// answer lost, the error matches [sp.ErrCommitUnknown].
 func (s *Session) Commit(ctx context.Context) error {
 	_, err := do(ctx, s.Tasks().Commit())
 	return err
@@ -34,7 +34,7 @@ func (t Tasks) Commit() *Task[struct{}] {
 	return task
 }
 
-// commit flushes until there is nothing more to flush, and commits.
+// commit flushes until there are no changes left, and commits.
 func (s *Session) commit(ctx context.Context) error {
 	for range rounds {
 		c := &committing{flushing: flushing{s: s}}
@@ -106,8 +106,8 @@ func (c *committing) apply(ctx context.Context) error {
 	return c.closing
 }
 
-// undo ends a transaction whose COMMIT has failed: what is in the database is
-// not what the objects say.
+// undo ends a transaction whose COMMIT failed: the database and the objects no
+// longer agree.
 func (c *committing) undo(ctx context.Context, err error) {
 	c.flushing.undo(ctx, err)
 	if c.tried {

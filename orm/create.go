@@ -15,9 +15,9 @@ import (
 // as (*User)(nil).
 //
 // It handles types, keys, references, unique and NOT NULL, and indexes foreign
-// keys; the expression of a default or generated value is in the tag, except
-// for times, whose default is the current time. It changes no existing table:
-// use a migration tool such as goose or atlas for that.
+// keys. The SQL of a default or generated value is taken from the tag; the
+// default of a time without one is the current time. It changes no existing
+// table: use a migration tool such as goose or atlas for that.
 func CreateAll(ctx context.Context, ex engine.Executor, objs ...any) error {
 	tables, err := schema.Sort(objs)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // Execute flushes, runs a statement in the session's transaction and buffers
-// its answer.
+// its result.
 func (s *Session) Execute(ctx context.Context, st engine.Statement) (*engine.Result, error) {
 	return do(ctx, s.Tasks().Execute(st))
 }
@@ -24,7 +24,8 @@ func (t Tasks) Execute(st engine.Statement) *Task[*engine.Result] {
 	})
 }
 
-// statementTask is a task that flushes and reads something that is no object.
+// statementTask is a task that flushes and reads a result that is not an
+// object.
 func statementTask[T any](s *Session, op sp.Op, read func(ctx context.Context, conn *engine.Conn) (T, error)) *Task[T] {
 	f := &flushing{s: s, auto: true}
 	task := &Task[T]{s: s, op: op, undo: f.undo}
@@ -50,7 +51,8 @@ func statementTask[T any](s *Session, op sp.Op, read func(ctx context.Context, c
 }
 
 // UseConn is a task that flushes and uses the session's connection, such as for
-// a stream of rows. op is the session's method that it counts as.
+// a stream of rows. op is the operation under which it passes through the
+// chain.
 func (t Tasks) UseConn(op sp.Op, use func(ctx context.Context, conn *engine.Conn) error) *Task[struct{}] {
 	task := statementTask(t.s, op, func(ctx context.Context, conn *engine.Conn) (struct{}, error) {
 		return struct{}{}, use(ctx, conn)
@@ -58,16 +60,17 @@ func (t Tasks) UseConn(op sp.Op, use func(ctx context.Context, conn *engine.Conn
 	plan := task.plan
 	task.plan = func(ctx context.Context) error {
 		err := plan(ctx)
-		task.single = false // nobody knows what it does
+		task.single = false // what it does is not known
 		return err
 	}
 	return task
 }
 
 // Scalars flushes, runs a statement and returns the first column of every row.
-// If V is a pointer to a struct that has a table, each row is an object of the
-// session, as of [Select.All]: the columns have the names of the table's, and
-// its key is among them. So any SQL text or builder's query can give objects.
+// If V is a pointer to a struct with a table, each row is an object of the
+// session, as for [Select.All]: the columns have the names of the table's
+// columns and include its key. This turns any SQL text or builder's query into
+// objects.
 func Scalars[V any](ctx context.Context, h Handle, st engine.Statement) ([]V, error) {
 	s := h.blocking()
 	return do(ctx, ScalarsTask[V](s, st))
@@ -92,7 +95,7 @@ func ScalarsTask[V any](s *Session, st engine.Statement) *Task[[]V] {
 
 // Scalar flushes, runs a statement and returns the first column of the first
 // row; false if there is no row. For a value that may be NULL use a pointer or
-// a sql.Null. An object is found as by [Scalars].
+// a sql.Null. Objects are handled as by [Scalars].
 func Scalar[V any](ctx context.Context, h Handle, st engine.Statement) (value V, ok bool, err error) {
 	s := h.blocking()
 	found, err := do(ctx, ScalarTask[V](s, st))
@@ -125,7 +128,7 @@ func ScalarTask[V any](s *Session, st engine.Statement) *Task[Found[V]] {
 	return task
 }
 
-// entityType returns the struct that a V points to, if it has a table.
+// entityType returns the struct type that V points to, if it has a table.
 func entityType[V any]() reflect.Type {
 	t := reflect.TypeFor[V]()
 	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {

@@ -9,14 +9,14 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 )
 
-// Flush sends what has changed: rows of added objects are inserted, of changed
-// ones updated, of those marked by Delete deleted. What their relations hold is
-// added too, and foreign keys follow the relations. Keys and values that the
-// database has made are read back. Without a change it does nothing.
+// Flush sends all changes: rows of added objects are inserted, of changed ones
+// updated, of those marked by Delete deleted. Objects held by their relations
+// are added too, and foreign keys follow the relations. Keys and values that
+// the database has generated are read back. Without changes it does nothing.
 //
-// If it fails, the transaction, or the innermost savepoint, is rolled back at
-// once, and the session can't be used until Rollback is called. A row that
-// others have changed or deleted is a [*StaleDataError].
+// If Flush fails, the transaction, or the innermost savepoint, is rolled back
+// at once, and the session can't be used until Rollback is called. If another
+// transaction has changed or deleted a row, the error is a [*StaleDataError].
 func (s *Session) Flush(ctx context.Context) error {
 	_, err := do(ctx, s.Tasks().Flush())
 	return err
@@ -34,18 +34,18 @@ func (t Tasks) Flush() *Task[struct{}] {
 	return task
 }
 
-// flushing is a flush, in three parts: what will be sent is computed, sent, and
-// what came of it is written into the objects.
+// flushing is a flush, in three parts: the changes are computed, they are sent,
+// and the results are written into the objects.
 type flushing struct {
 	s         *Session
 	auto      bool // before a query
 	p         *flush.Plan
-	wrong     error // no order of statements does what is wanted
+	wrong     error // why the changes can't be sent in any order
 	performed bool
-	failed    error // of what was sent, or was to be
+	failed    error // of the flush, sent or not
 }
 
-// needed reports whether there is anything to send, or to undo.
+// needed reports whether there is anything to send or to undo.
 func (f *flushing) needed() bool { return f.wrong != nil || f.p != nil && !f.p.Empty() }
 
 func (f *flushing) plan(ctx context.Context) (err error) {
@@ -72,7 +72,7 @@ func (f *flushing) describe(err error) error {
 }
 
 // perform sends the changes. If that fails it rolls back at once: on some
-// databases the transaction would live on with half of them.
+// databases the transaction would otherwise stay open with half of them.
 func (f *flushing) perform(ctx context.Context) error {
 	if !f.needed() {
 		return nil
@@ -99,15 +99,15 @@ func (f *flushing) apply(ctx context.Context) error {
 		return nil
 	}
 	f.s.flushing = false
-	if !f.performed { // an interceptor has answered in its place
+	if !f.performed { // an interceptor has returned without performing it
 		return nil
 	}
 	f.p.Apply(f.s.objects, f.s.tx.journal())
 	return f.describe(f.s.tell(ctx, f.p))
 }
 
-// tell calls the hooks that come after a flush. What one of them refuses, by an
-// error or a panic, is rolled back.
+// tell calls the hooks that run after a flush. If one of them returns an error
+// or panics, the flush is rolled back.
 func (s *Session) tell(ctx context.Context, p *flush.Plan) (err error) {
 	if !s.hooks.after {
 		return nil
@@ -137,9 +137,10 @@ func (f *flushing) undo(context.Context, error) {
 	}
 }
 
-// planFlush adds what relations hold, marks what they no longer hold, runs the
-// hooks and plans what is to be sent. wrong is why that can't be done, which
-// fails the flush as a statement does; err is why it was not tried.
+// planFlush adds the objects that relations hold, marks those they no longer
+// hold, runs the hooks and plans what to send. wrong is the reason why there is
+// no plan, which fails the flush like a statement; err is the reason why
+// planning was not tried.
 func (s *Session) planFlush(ctx context.Context) (p *flush.Plan, wrong, err error) {
 	if s.tx.failed != nil {
 		return nil, nil, &pendingRollbackError{s.tx.failed}
@@ -160,7 +161,7 @@ func (s *Session) planFlush(ctx context.Context) (p *flush.Plan, wrong, err erro
 	return p, nil, nil
 }
 
-// prepare brings the relations' objects into the session.
+// prepare adds the objects held by relations to the session.
 func (s *Session) prepare(ctx context.Context) error {
 	for _, st := range s.objects.Sorted((*identity.State).Related) {
 		if !s.tx.begun() && st.RelationsModified() {
@@ -179,20 +180,20 @@ func (s *Session) prepare(ctx context.Context) error {
 	return nil
 }
 
-// rollbackFlush rolls back what a flush has begun.
+// rollbackFlush rolls back what a flush has done so far.
 func (s *Session) rollbackFlush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
 	switch {
 	case s.tx.innermost().savepoint != nil:
 		_ = s.tx.innermost().savepoint.Rollback(ctx) // if it fails, so will the session's Rollback
-	case s.tx.external, s.tx.conn == nil: // whoever ends the transaction learns of the error; or nothing was sent
+	case s.tx.external, s.tx.conn == nil: // the caller that ends the transaction gets the error; or nothing was sent
 	default:
 		_ = s.tx.conn.Rollback(ctx)
 	}
 }
 
-// markFailed notes that a flush has failed and was rolled back.
+// markFailed records that a flush has failed and was rolled back.
 func (s *Session) markFailed(err error) {
 	s.tx.failed = err
 	j := s.tx.journal()
@@ -200,7 +201,7 @@ func (s *Session) markFailed(err error) {
 	j.Clear()
 }
 
-// autoflush flushes before a query, unless that is off.
+// autoflush flushes before a query, unless autoflush is off.
 func (s *Session) autoflush(ctx context.Context) error {
 	f := &flushing{s: s, auto: true}
 	if err := f.plan(ctx); err != nil {
@@ -221,11 +222,11 @@ func (s *Session) NoAutoflush(fn func() error) error {
 	return fn()
 }
 
-// rounds is how often hooks may find that other hooks have made changes.
+// rounds bounds how often hooks may find changes made by other hooks.
 const rounds = 100
 
-// before brings the relations' objects into the session and calls the hooks
-// that come before a flush, until none is left.
+// before adds the objects held by relations to the session and calls the hooks
+// that run before a flush, until there are no new ones.
 func (s *Session) before(ctx context.Context) error {
 	var called map[*identity.State]bool
 	defer s.hold()()
@@ -245,7 +246,7 @@ func (s *Session) before(ctx context.Context) error {
 		for _, st := range s.objects.Sorted(func(st *identity.State) bool { return !called[st] && hasBefore(st) }) {
 			called[st] = true
 			again = true
-			if st.Dropped { // another hook has let it go
+			if st.Dropped { // another hook has removed it
 				continue
 			}
 			if err := s.hooked(st.Table, func() error { return callBefore(ctx, s, st) }); err != nil {
@@ -259,7 +260,7 @@ func (s *Session) before(ctx context.Context) error {
 	return fmt.Errorf("%w: hooks have made changes %d times, one after the other", ErrFlush, rounds)
 }
 
-// after tells the objects what was done.
+// after calls the hooks that run after a flush.
 func (s *Session) after(ctx context.Context, p *flush.Plan) error {
 	for st, kind := range p.Changes() {
 		if !hooksOf(st.Table).after {
@@ -272,8 +273,8 @@ func (s *Session) after(ctx context.Context, p *flush.Plan) error {
 	return nil
 }
 
-// hold marks the session as flushing, so that no hook can flush, until what it
-// returns is called.
+// hold marks the session as flushing, so that no hook can flush, until the
+// returned function is called.
 func (s *Session) hold() (letGo func()) {
 	s.flushing = true
 	return func() { s.flushing = false }

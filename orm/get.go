@@ -31,21 +31,21 @@ type getConfig struct {
 // overwrites the object.
 func PopulateExisting() GetOption { return getOption(func(g *getConfig) { g.populate = true }) }
 
-// Fields makes [Session.Refresh] overwrite these fields only, by their names or
-// those of their columns, and read the relations among them.
+// Fields limits [Session.Refresh] to these fields, given by their names or
+// those of their columns, and makes it read the relations among them.
 func Fields(fields ...string) GetOption {
 	return getOption(func(g *getConfig) { g.fields = append(g.fields, fields...) })
 }
 
-// ForUpdate locks the row until the transaction ends, where the database can:
-// SQLite locks as a whole. It implies [PopulateExisting].
+// ForUpdate locks the row until the transaction ends, if the database supports
+// it: SQLite locks the whole database. It implies [PopulateExisting].
 func ForUpdate() GetOption {
 	return getOption(func(g *getConfig) { g.populate, g.lock = true, " FOR UPDATE" })
 }
 
-// Get returns the object of a primary key, or nil if there is no such row. If
-// the session has the object, that is returned, without a look at the database,
-// unless it is expired. A key of several columns is a [Key].
+// Get returns the object with a primary key, or nil if there is no such row. If
+// the session has the object and it is not expired, that is returned without a
+// query. A key of several columns is a [Key].
 func Get[T any, K any](ctx context.Context, h Handle, key K, opts ...GetOption) (*T, error) {
 	s := h.blocking()
 	if len(opts) == 0 {
@@ -61,8 +61,8 @@ func GetTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
 	return getTask[T](s, opGet, key, opts)
 }
 
-// GetOne is [Get], and a row that does not exist is an error that matches
-// [engine.ErrNoResult].
+// GetOne is [Get], but returns an error that matches [engine.ErrNoResult] if
+// there is no such row.
 func GetOne[T any, K any](ctx context.Context, h Handle, key K, opts ...GetOption) (*T, error) {
 	s := h.blocking()
 	if len(opts) == 0 {
@@ -87,9 +87,9 @@ func GetOneTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
 	return t
 }
 
-// cached returns an object that the session has and need not read, if the key is
-// of the most frequent kinds and there is no chain to pass. It allocates
-// nothing.
+// cached returns an object that the session has and need not read, if the key
+// is of one of the most common types and there is no chain. It does not
+// allocate.
 func cached[T any, K any](s *Session, key K) *T {
 	if s.handler != nil {
 		return nil
@@ -151,7 +151,7 @@ func getTask[T any](s *Session, op sp.Op, key any, opts []GetOption) *Task[*T] {
 	return task
 }
 
-// reading is the reading of one row by its key, after a flush.
+// reading reads one row by its key, after a flush.
 type reading struct {
 	flushing
 	getConfig
@@ -181,8 +181,8 @@ func (r *reading) perform(ctx context.Context) error {
 	return err
 }
 
-// apply returns the session's object for the row. If the row is gone so is the
-// object.
+// apply returns the session's object for the row. If the row no longer exists,
+// the object leaves the session.
 func (r *reading) apply(ctx context.Context) (*identity.State, error) {
 	if r.known != nil {
 		return r.known, nil
@@ -209,7 +209,7 @@ func (r *reading) apply(ctx context.Context) (*identity.State, error) {
 	return known, r.s.afterLoad(ctx, known)
 }
 
-// read does all parts of a reading.
+// read runs all parts of a reading.
 func (s *Session) read(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer, g getConfig) (*identity.State, error) {
 	r := &reading{flushing: flushing{s: s, auto: true}, getConfig: g}
 	if err := r.plan(ctx, t, fresh); err != nil {
@@ -222,14 +222,15 @@ func (s *Session) read(ctx context.Context, t *mapping.Table, fresh unsafe.Point
 	return r.apply(ctx)
 }
 
-// overwrites reports whether a column is overwritten though it was assigned.
+// overwrites reports whether a column is overwritten even if it was assigned.
 func (g *getConfig) overwrites(c *mapping.Column) bool {
 	return g.populate && (g.fields == nil || slices.Contains(g.fields, c.Field) || slices.Contains(g.fields, c.Name))
 }
 
 // Refresh reads an object's row again and overwrites the object with it,
-// changes included; see [Fields] for a part of it. An object that is not
-// persistent, and a row that is gone, are errors that match [ErrInvalidState].
+// including its changes; [Fields] limits it to some fields. If the object is
+// not persistent, or its row no longer exists, the error matches
+// [ErrInvalidState].
 func (s *Session) Refresh(ctx context.Context, obj any, opts ...GetOption) error {
 	_, err := do(ctx, s.Tasks().Refresh(obj, opts...))
 	return err

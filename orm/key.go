@@ -14,12 +14,12 @@ import (
 //	row, err := orm.Get[Row](ctx, s, orm.Key{"tenant", 7})
 type Key []any
 
-// ErrInvalidKey is matched by a key with another number of columns, or of
-// another type, than the table's.
+// ErrInvalidKey is matched by the error for a key whose number of columns, or a
+// column's type, is not the table's.
 var ErrInvalidKey = errors.New("orm: the key does not fit")
 
-// fill writes a key that a caller gave into an object, so that it can be
-// compared and sent like any other.
+// fill writes a caller's key into an object, so that it can be compared and
+// sent like any other.
 func fill(t *mapping.Table, obj unsafe.Pointer, key any) error {
 	parts, several := key.(Key)
 	if !several {
@@ -47,7 +47,8 @@ func fill(t *mapping.Table, obj unsafe.Pointer, key any) error {
 	return nil
 }
 
-// integer returns the value of an integer of any type, a uint64 by its bits.
+// integer returns the value of an integer of any type; a uint64 is converted
+// bit by bit.
 func integer(v reflect.Value) int64 {
 	if v.CanInt() {
 		return v.Int()

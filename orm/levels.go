@@ -8,11 +8,11 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 )
 
-// transaction is the database's side of the session's transaction; what is to be
-// undone among the objects is in the journals.
+// transaction is the database's side of the session's transaction; the journals
+// record what has to be undone in the objects.
 type transaction struct {
 	conn     *engine.Conn // while it has reached the database
-	external bool         // the connection and its transaction are another's
+	external bool         // the connection and its transaction are the caller's
 	levels   []level      // the transaction and the savepoints in it, outermost first; none: it has not begun
 	failed   error        // a flush has failed, and rolled back
 
@@ -28,10 +28,10 @@ type level struct {
 // begun reports whether there is a transaction.
 func (t *transaction) begun() bool { return len(t.levels) > 0 }
 
-// innermost returns the level that is at work; it is one that has begun.
+// innermost returns the current level of a transaction that has begun.
 func (t *transaction) innermost() *level { return &t.levels[len(t.levels)-1] }
 
-// journal returns the journal that is at work; nil without a transaction.
+// journal returns the current journal; nil without a transaction.
 func (t *transaction) journal() *identity.Journal {
 	if !t.begun() {
 		return nil
@@ -39,7 +39,7 @@ func (t *transaction) journal() *identity.Journal {
 	return t.innermost().journal
 }
 
-// find returns where the level of a journal is, or -1.
+// find returns the index of a journal's level, or -1.
 func (t *transaction) find(j *identity.Journal) int {
 	return slices.IndexFunc(t.levels, func(l level) bool { return l.journal == j })
 }
@@ -54,8 +54,8 @@ func (t *transaction) push(savepoint *engine.Tx, o *identity.Map) *identity.Jour
 	return j
 }
 
-// mergeTo hands what is known of the levels from n on to the one around them,
-// but for the transaction itself.
+// mergeTo ends the levels from n on and merges the journal of each savepoint
+// into that of the level around it.
 func (t *transaction) mergeTo(n int) {
 	for len(t.levels) > n {
 		if j := t.innermost().journal; len(t.levels) > 1 {
@@ -65,7 +65,7 @@ func (t *transaction) mergeTo(n int) {
 	}
 }
 
-// undoTo undoes the levels from n on among the objects.
+// undoTo undoes the changes of the levels from n on in the objects.
 func (t *transaction) undoTo(n int, o *identity.Map, all bool) {
 	for len(t.levels) > n {
 		t.innermost().journal.Undo(o, all)
@@ -73,5 +73,6 @@ func (t *transaction) undoTo(n int, o *identity.Map, all bool) {
 	}
 }
 
-// cleanup bounds what has to be done when the caller's context is over.
+// cleanup bounds work that must be done although the caller's context has
+// ended.
 const cleanup = 5 * time.Second

@@ -9,13 +9,13 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// Load reads what relations of objects hold, after a flush: one query for each
+// Load reads the objects of relations, after a flush, in one query for each
 // relation, however many objects there are (one for every 512 of them). A path
-// such as "Players.Team" goes on to the relations of what was read. What was
-// read before is not read again; see [Session.Expire].
+// such as "Players.Team" continues with the relations of the objects read.
+// Relations that were read before are not read again; see [Session.Expire].
 //
-// The objects belong to the session. A path that does not exist, and an object
-// that is not persistent, are errors.
+// The objects belong to the session. If a path does not exist, or an object is
+// not persistent, Load returns an error.
 func Load[T any](ctx context.Context, h Handle, objs []*T, paths ...string) error {
 	s := h.blocking()
 	_, err := do(ctx, LoadTask(s, objs, paths...))

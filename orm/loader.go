@@ -9,12 +9,12 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// loader returns what makes objects of rows of a table.
+// loader returns a loader that turns rows of a table into objects.
 func (s *Session) loader(t *mapping.Table) *load.Loader {
 	return &load.Loader{Map: s.objects, Journal: s.tx.journal(), Session: loads{s}, Tells: hooksOf(t).load}
 }
 
-// loads is a session for a loader.
+// loads is the session as a loader sees it.
 type loads struct{ s *Session }
 
 // Connect implements [loaderSession].
@@ -23,7 +23,7 @@ func (l loads) Connect(ctx context.Context) (*engine.Conn, error) { return l.s.c
 // Loaded implements [loaderSession].
 func (l loads) Loaded(ctx context.Context, st *identity.State) error { return l.s.afterLoad(ctx, st) }
 
-// loadRelation reads what a relation of an object holds.
+// loadRelation reads the objects of a relation.
 func (s *Session) loadRelation(ctx context.Context, r *mapping.Relation, st *identity.State) error {
 	return s.loader(r.Other).Related(ctx, r, []*identity.State{st})
 }

@@ -16,17 +16,17 @@ type mergeOption func(m *merge.Options)
 
 func (f mergeOption) apply(m *merge.Options) { f(m) }
 
-// MergeFields copies these fields only, by their names or those of their
-// columns. It applies to the object that is merged, not to those that its
+// MergeFields copies these fields only, given by their names or those of their
+// columns. It applies to the merged object, not to the objects that its
 // relations hold.
 func MergeFields(fields ...string) MergeOption {
 	return mergeOption(func(m *merge.Options) { m.Fields = append(m.Fields, fields...) })
 }
 
-// MergeNonZero leaves out fields that are zero.
+// MergeNonZero leaves out fields with a zero value.
 func MergeNonZero() MergeOption { return mergeOption(func(m *merge.Options) { m.NonZero = true }) }
 
-// NoLoad reads nothing: the merged object is taken to be what the database has.
+// NoLoad reads nothing: the merged object is assumed to be equal to its row.
 // Its key must be set.
 func NoLoad() MergeOption { return mergeOption(func(m *merge.Options) { m.NoLoad = true }) }
 
@@ -69,7 +69,8 @@ func MergeTask[T any](s *Session, obj *T, opts ...MergeOption) *Task[*T] {
 	})
 }
 
-// merge flushes and merges. What is half merged must not be flushed.
+// merge flushes and merges, with autoflush off meanwhile: a half-merged object
+// must not be flushed.
 func (s *Session) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointer, opts merge.Options) (st *identity.State, err error) {
 	if err := s.ensureTransaction(); err != nil {
 		return nil, err
@@ -86,7 +87,7 @@ func (s *Session) merge(ctx context.Context, t *mapping.Table, from unsafe.Point
 	return st, err
 }
 
-// merges is a session for a merge.
+// merges is the session as a merge sees it.
 type merges struct{ s *Session }
 
 // Read implements [mergeSession].

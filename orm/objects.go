@@ -9,13 +9,13 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 )
 
-// Add puts an object into the session, with those that its relations hold and
-// cascade:save goes to: they are inserted by the next flush. An object that is
-// in the session stays; one that was marked by Delete is not deleted after all,
-// nor is what would have gone with it.
-// An object whose row was deleted in this transaction can't be added. After a
-// flush that failed, what is added is in the session until Rollback. For an
-// object whose row exists, such as one of another session, see [Session.Attach].
+// Add puts an object into the session, with the objects that its relations hold
+// as far as cascade:save reaches: the next flush inserts them. An object that
+// is already in the session stays; if it was marked by Delete, Add unmarks it
+// and the objects marked with it. Add fails for an object whose row was deleted
+// in this transaction. After a failed flush, added objects stay in the session
+// until Rollback. For an object whose row exists, such as one from another
+// session, see [Session.Attach].
 func (s *Session) Add(obj any) error {
 	if s.handler == nil {
 		return s.add(obj)
@@ -23,7 +23,7 @@ func (s *Session) Add(obj any) error {
 	return s.run(context.Background(), opAdd, func(context.Context) error { return s.add(obj) })
 }
 
-// AddAll is Add for each object in turn. The first error ends it.
+// AddAll is Add for each object in turn. It stops at the first error.
 func (s *Session) AddAll(objs ...any) error {
 	return s.run(context.Background(), opAddAll, func(context.Context) error {
 		for i, obj := range objs {
@@ -58,18 +58,18 @@ func (s *Session) add(obj any) error {
 	return nil
 }
 
-// Attach puts an object into the session whose row exists as the object says,
-// such as one of a session that was closed. Nothing is sent, nor is what was
-// changed while the object was in no session: see [Session.AttachChanged]. What
-// its relations hold counts as what is in the database, and is to be attached by
-// itself. If the session has another object of the same key, it is an error that
-// matches [ErrInvalidState].
+// Attach puts an object into the session whose row exists with the object's
+// values, such as one from a closed session. Nothing is sent, not even changes
+// made while the object was in no session: see [Session.AttachChanged]. The
+// objects of its relations are assumed to be those in the database, and have to
+// be attached separately. If the session has another object with the same key,
+// the error matches [ErrInvalidState].
 func (s *Session) Attach(obj any) error { return s.attach(obj, obj) }
 
-// AttachChanged is Attach for an object that was changed since its row was read:
-// original is the row as it was read, in an object of the same type. What differs
-// from it is a change, and is sent by the next flush. A version that has moved on
-// since makes that a [*StaleDataError].
+// AttachChanged is Attach for an object that was changed since its row was
+// read: original is the row as it was read, in an object of the same type. The
+// differences count as changes, which the next flush sends. If the row's
+// version has changed since, that flush fails with a [*StaleDataError].
 func (s *Session) AttachChanged(obj, original any) error { return s.attach(obj, original) }
 
 func (s *Session) attach(obj, original any) error {
@@ -100,13 +100,13 @@ func (s *Session) attach(obj, original any) error {
 	})
 }
 
-// Delete marks an object: its row is deleted by the next flush, with those that
-// its relations hold and cascade:delete goes to. What has another owner by then
-// stays: its pointer or foreign key was assigned, or another object's relation
-// has taken it in. Objects that refer to the deleted one and stay are made to
-// refer to nothing. Both are read now, unless they were or the relation is
-// passive. An object without a row is an error that matches [ErrInvalidState].
-// Marking twice does nothing.
+// Delete marks an object: the next flush deletes its row, and the objects that
+// its relations hold as far as cascade:delete reaches. An object that has
+// another owner by then stays: its pointer or foreign key was assigned, or
+// another object's relation holds it. Remaining objects that refer to the
+// deleted one have their references cleared. Both kinds are read now, unless
+// they were read before or the relation is passive. If the object has no row,
+// the error matches [ErrInvalidState]. Marking an object twice does nothing.
 func (s *Session) Delete(ctx context.Context, obj any) error {
 	_, err := do(ctx, s.Tasks().Delete(obj))
 	return err
@@ -142,9 +142,9 @@ func (t Tasks) Delete(obj any) *Task[struct{}] {
 	return task
 }
 
-// Expunge takes an object out of the session, with those that cascade:expunge
-// goes to: what was changed in it is not sent. An object that is not in it is an
-// error that matches [ErrInvalidState].
+// Expunge removes an object from the session, with those that cascade:expunge
+// reaches; their changes are not sent. If the object is not in the session, the
+// error matches [ErrInvalidState].
 func (s *Session) Expunge(obj any) error {
 	return s.run(context.Background(), opExpunge, func(context.Context) error {
 		st, err := s.lookup(obj)
@@ -159,7 +159,7 @@ func (s *Session) Expunge(obj any) error {
 	})
 }
 
-// ExpungeAll takes all objects out of the session. The transaction stays open.
+// ExpungeAll removes all objects from the session. The transaction stays open.
 func (s *Session) ExpungeAll() {
 	_ = s.run(context.Background(), opExpungeAll, func(context.Context) error {
 		s.letGo()
@@ -167,11 +167,11 @@ func (s *Session) ExpungeAll() {
 	})
 }
 
-// Expire makes the session read an object again when it is asked for it, with
-// those that cascade:refresh goes to. Changes made to the object until now are
-// not sent; those made from now on are. The fields keep their values, but for a
-// key or a version that was changed: it is that of the row again. If fields are
-// named, only changes of these are forgotten. Expire returns an error matching
+// Expire makes the session read an object, and those that cascade:refresh
+// reaches, again when it is next requested. Earlier changes of the object are
+// not sent; later ones are. The fields keep their values, except that a changed
+// key or version becomes that of the row again. If fields are named, only the
+// changes of these are discarded. Expire returns an error matching
 // [ErrInvalidState] if the object is not persistent or has no such field.
 func (s *Session) Expire(obj any, fields ...string) error {
 	return s.run(context.Background(), opExpire, func(context.Context) error {
@@ -198,14 +198,15 @@ func (s *Session) ExpireAll() {
 	})
 }
 
-// IsExpired reports whether an object will be read again when it is asked for.
+// IsExpired reports whether an object will be read again when it is next
+// requested.
 func (s *Session) IsExpired(obj any) bool {
 	st, err := s.lookup(obj)
 	return err == nil && st != nil && st.Expired
 }
 
 // IsModified reports whether an object of the session differs from its row as
-// it was last seen.
+// last seen.
 func (s *Session) IsModified(obj any) (modified bool) {
 	_ = s.run(context.Background(), opIsModified, func(context.Context) error {
 		st, err := s.lookup(obj)

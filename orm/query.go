@@ -4,8 +4,7 @@ import (
 	"context"
 )
 
-// Query is a [Select] that is bound to a session, in the manner of SQLAlchemy's
-// older style:
+// Query is a [Select] bound to a session, like SQLAlchemy's legacy Query:
 //
 //	users, err := orm.NewQuery[User](s).Filter("age > ?", 17).OrderBy("name").All(ctx)
 //
@@ -50,7 +49,7 @@ func (q Query[T]) One(ctx context.Context) (*T, error) { return as(ctx, q.q.OneT
 // Count is [Select.Count].
 func (q Query[T]) Count(ctx context.Context) (int64, error) { return as(ctx, q.q.CountTask(q.s)) }
 
-// as does a task under the name of a query.
+// as runs a task under the operation of a query.
 func as[T any](ctx context.Context, t *Task[T]) (T, error) {
 	t.op = opQuery
 	return do(ctx, t)

@@ -11,8 +11,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// load runs a statement whose rows are objects of a type, after a flush, and
-// hands over the session's object of each row until yield returns false.
+// load flushes, runs a statement whose rows are objects of a type, and passes
+// the session's object of each row to yield until that returns false.
 func (s *Session) load(ctx context.Context, typ reflect.Type, l *loading, yield func(obj unsafe.Pointer) bool) (err error) {
 	if l.rows.Table, err = mapping.Of(typ); err != nil {
 		return err
@@ -24,7 +24,7 @@ func (s *Session) load(ctx context.Context, typ reflect.Type, l *loading, yield 
 	return s.loader(l.rows.Table).Each(ctx, conn, &l.rows, yield)
 }
 
-// loading is the reading of objects, after a flush.
+// loading reads objects, after a flush.
 type loading struct {
 	flushing
 	rows load.Rows
@@ -42,8 +42,8 @@ func (l *loading) perform(ctx context.Context) (err error) {
 	return l.rows.Read(ctx, conn)
 }
 
-// apply returns the objects of the rows, which are the session's unless they are
-// loose.
+// apply returns the objects of the rows, which are the session's unless they
+// are loose.
 func (l *loading) apply(ctx context.Context) ([]unsafe.Pointer, error) {
 	if err := l.flushing.apply(ctx); err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func typed[T any](objs []unsafe.Pointer) []*T {
 	return unsafe.Slice((**T)(unsafe.Pointer(unsafe.SliceData(objs))), len(objs)) //nolint:gosec // pointers read as pointers
 }
 
-// objectsTask is a task that reads objects, of which give makes the result.
+// objectsTask is a task that reads objects; give turns them into the result.
 func objectsTask[T any](
 	s *Session, op sp.Op, typ reflect.Type, l *loading, give func(objs []unsafe.Pointer) (T, error),
 ) *Task[T] {

@@ -10,9 +10,9 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/internal/cascade"
 )
 
-// Rollback rolls the transaction back. Objects added in it become transient,
-// objects deleted in it persistent, and all that remain are expired, as are
-// objects that were changed without a transaction having begun.
+// Rollback rolls the transaction back. Objects added in it become transient and
+// objects deleted in it persistent; all that remain are expired. If no
+// transaction has begun, the objects that were changed are expired.
 func (s *Session) Rollback(ctx context.Context) error {
 	_, err := do(ctx, s.Tasks().Rollback())
 	return err
@@ -21,8 +21,8 @@ func (s *Session) Rollback(ctx context.Context) error {
 // Rollback is [Session.Rollback].
 func (t Tasks) Rollback() *Task[struct{}] { return t.end(opRollback, nil, nil) }
 
-// end is a task that rolls back. If then is given, it comes after that, and the
-// rollback is done also when the context is over; first comes before.
+// end is a task that rolls back. It calls first before the rollback and then
+// after it; if then is given, it rolls back even if the context has ended.
 func (t Tasks) end(op sp.Op, first func(), then func()) *Task[struct{}] {
 	s, tried := t.s, false
 	if err := s.ends(strings.TrimPrefix(op.String(), "session."), true); err != nil {
@@ -37,7 +37,7 @@ func (t Tasks) end(op sp.Op, first func(), then func()) *Task[struct{}] {
 				}
 			}
 		}
-		if s.tx.external && then != nil { // what was done stays, or is undone by whoever ends the transaction
+		if s.tx.external && then != nil { // its caller ends the transaction, and keeps or undoes the work
 			s.tx.levels = nil
 		}
 		s.tx.undoTo(0, s.objects, true)
@@ -82,8 +82,8 @@ func (t Tasks) end(op sp.Op, first func(), then func()) *Task[struct{}] {
 	return task
 }
 
-// Close rolls back what was not committed and lets all objects go: they are
-// detached. It does so also when ctx is over. The session can be used again.
+// Close rolls back uncommitted work and releases all objects: they are
+// detached. It does so even if ctx has ended. The session can be used again.
 func (s *Session) Close(ctx context.Context) error {
 	_, err := do(ctx, s.Tasks().Close())
 	return err
@@ -92,7 +92,7 @@ func (s *Session) Close(ctx context.Context) error {
 // Close is [Session.Close].
 func (t Tasks) Close() *Task[struct{}] { return t.end(opClose, nil, t.s.letGo) }
 
-// Reset is Close.
+// Reset is [Session.Close].
 func (s *Session) Reset(ctx context.Context) error {
 	_, err := do(ctx, s.Tasks().Reset())
 	return err
@@ -101,8 +101,8 @@ func (s *Session) Reset(ctx context.Context) error {
 // Reset is [Session.Reset].
 func (t Tasks) Reset() *Task[struct{}] { return t.end(opReset, nil, t.s.letGo) }
 
-// Invalidate is Close, and does not use the connection again: for when it may
-// be in a state that nobody knows.
+// Invalidate is [Session.Close], and closes the connection for good instead of
+// reusing it. Use it if the connection may be in an unknown state.
 func (s *Session) Invalidate(ctx context.Context) error {
 	_, err := do(ctx, s.Tasks().Invalidate())
 	return err
@@ -117,13 +117,13 @@ func (t Tasks) Invalidate() *Task[struct{}] {
 	}, t.s.letGo)
 }
 
-// letGo forgets all objects.
+// letGo releases all objects.
 func (s *Session) letGo() {
 	s.objects.Reset()
 	s.orphans, s.hooks = cascade.Orphans{}, tableHooks{}
 }
 
-// refused is a method that fails with err.
+// refused returns a method that fails with err.
 func refused(s *Session, op sp.Op, err error) *Task[struct{}] {
 	return &Task[struct{}]{s: s, op: op, plan: func(context.Context) error { return err }}
 }

@@ -9,17 +9,17 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// Select is a query for the objects of a type. It is made by [From], immutable,
-// and safe for concurrent use: every method returns another one.
+// Select is a query for the objects of a type. It is created by [From],
+// immutable, and safe for concurrent use: every method returns a new query.
 //
 //	late, err := orm.From[Order]().
 //		Where("due < :now AND paid = :paid", engine.Params{"now": now, "paid": false}).
 //		OrderBy("due, id").Limit(50).
 //		All(ctx, s)
 //
-// Conditions are SQL text, as [engine.Text] takes it, with the names of
-// columns. A row that the session has an object for gives that object, as it
-// is: only what is expired is overwritten.
+// Conditions are SQL text with column names, in the form that [engine.Text]
+// takes. If the session has an object for a row, the query returns that object,
+// unchanged unless it is expired.
 type Select[T any] struct {
 	q        query.Select
 	with     []string
@@ -30,20 +30,21 @@ type Select[T any] struct {
 // From returns a query for all objects of type T.
 func From[T any]() Select[T] { return Select[T]{} }
 
-// Where returns the query with a condition that has to hold as well.
+// Where returns the query with a further condition: all conditions must hold.
 func (q Select[T]) Where(text string, args ...any) Select[T] {
 	q.q.Where = append(slices.Clip(q.q.Where), query.Condition{Text: text, Args: args})
 	return q
 }
 
-// OrderBy returns the query in the order of these columns or expressions, such
-// as "name, id DESC", in place of the one before.
+// OrderBy returns the query ordered by these columns or expressions, such as
+// "name, id DESC", instead of any earlier order.
 func (q Select[T]) OrderBy(text string) Select[T] {
 	q.q.Order = text
 	return q
 }
 
-// Limit returns the query for at most n objects. Below 0 there is no limit.
+// Limit returns the query for at most n objects. A negative n removes the
+// limit.
 func (q Select[T]) Limit(n int) Select[T] {
 	q.q.Limit, q.q.Limited = n, n >= 0
 	return q
@@ -56,16 +57,17 @@ func (q Select[T]) Offset(n int) Select[T] {
 }
 
 // ForUpdate returns the query with its rows locked until the transaction ends,
-// where the database can: SQLite locks as a whole. Objects are overwritten with
-// what is read.
+// if the database supports it: SQLite locks the whole database. Objects are
+// overwritten with the rows read.
 func (q Select[T]) ForUpdate() Select[T] { return q.locked(query.ForUpdate) }
 
-// ForUpdateNoWait is [Select.ForUpdate]; a row that others have locked is an
-// error at once.
+// ForUpdateNoWait is [Select.ForUpdate], but fails at once if another
+// transaction has locked a row.
 func (q Select[T]) ForUpdateNoWait() Select[T] { return q.locked(query.ForUpdateNoWait) }
 
-// ForUpdateSkipLocked is [Select.ForUpdate] without the rows that others have
-// locked. Where the database does not know that, the query is an error.
+// ForUpdateSkipLocked is [Select.ForUpdate] without the rows that other
+// transactions have locked. If the database does not support that, the query
+// fails.
 func (q Select[T]) ForUpdateSkipLocked() Select[T] { return q.locked(query.ForUpdateSkipLocked) }
 
 func (q Select[T]) locked(l query.Lock) Select[T] {
@@ -73,22 +75,23 @@ func (q Select[T]) locked(l query.Lock) Select[T] {
 	return q
 }
 
-// PopulateExisting returns the query overwriting the session's objects with
-// what is read, changes included.
+// PopulateExisting returns the query overwriting the session's objects,
+// including their changes, with the rows read.
 func (q Select[T]) PopulateExisting() Select[T] {
 	q.populate = true
 	return q
 }
 
-// Join returns the query with the table of a relation, or of one behind it, such
-// as "Team" or "Team.Owner". In conditions its columns have the relation's name
-// in snake case in front: team.name, team_owner.name (quoted for you where the
-// database reserves it, as user.name); those of the query's own
-// table have the table's name where they would be ambiguous. An object of which
-// several rows are found, by a relation to many, is there once.
+// Join returns the query joined with the table of a relation, or of a relation
+// of a relation, such as "Team" or "Team.Owner". Conditions refer to its
+// columns by the relation's name in snake case: team.name, team_owner.name
+// (quoted for you where the database reserves it, as user.name). The query's
+// own columns have the table's name where they would be ambiguous. If a
+// relation to many matches several rows for an object, the object is returned
+// once.
 func (q Select[T]) Join(path string) Select[T] { return q.join(path, false) }
 
-// LeftJoin is [Select.Join], keeping objects for which there is no other row.
+// LeftJoin is [Select.Join], but keeps objects without a matching row.
 func (q Select[T]) LeftJoin(path string) Select[T] { return q.join(path, true) }
 
 func (q Select[T]) join(path string, left bool) Select[T] {
@@ -96,20 +99,21 @@ func (q Select[T]) join(path string, left bool) Select[T] {
 	return q
 }
 
-// With returns the query reading what these relations hold as well, in one
-// query for each of them: "Players", or "Players.Team" for those behind. See
-// [Load].
+// With returns the query reading the objects of these relations too, in one
+// query for each relation: "Players", or "Players.Team" for relations of those.
+// See [Load].
 func (q Select[T]) With(paths ...string) Select[T] {
 	q.with = append(slices.Clip(q.with), paths...)
 	return q
 }
 
-// Relations reports whether the query reads relations as well; see [Select.With].
+// Relations reports whether the query reads relations too; see [Select.With].
 func (q Select[T]) Relations() bool { return len(q.with) > 0 }
 
-// NoTrack returns the query giving objects that are not the session's: they are
-// read, not compared and not kept. For large results, and for what is only
-// shown. Relations can't be read with it.
+// NoTrack returns the query yielding objects that do not belong to the session:
+// they are not kept, and their changes are not detected. Use it for large
+// results and for data that is only displayed. It can't be combined with
+// [Select.With].
 func (q Select[T]) NoTrack() Select[T] {
 	q.loose = true
 	return q

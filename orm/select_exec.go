@@ -35,7 +35,7 @@ func (q Select[T]) loading() *loading {
 	return &loading{rows: load.Rows{Statement: q, Populate: q.populate, Loose: q.loose}}
 }
 
-// all reads the objects and what their relations hold.
+// all reads the objects and those of their relations.
 func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
 	t, err := mapping.Of(reflect.TypeFor[T]())
 	if err != nil {
@@ -61,7 +61,7 @@ func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
 	if err == nil && len(objs) > 0 {
 		states := make([]*identity.State, 0, len(objs))
 		for _, obj := range objs {
-			if st := s.objects.At(obj); st != nil { // a hook may have let it go
+			if st := s.objects.At(obj); st != nil { // a hook may have removed it
 				states = append(states, st)
 			}
 		}
@@ -73,9 +73,9 @@ func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
 	return typed[T](objs), nil
 }
 
-// Each returns the objects one after the other. Until the loop is left the
-// session can do nothing else that needs the database; with relations, all are
-// read before the first. An error ends it.
+// Each returns an iterator over the objects. Until the loop ends the session
+// can do nothing else that needs the database. With [Select.With], all objects
+// are read before the first is yielded. An error ends the iteration.
 func (q Select[T]) Each(ctx context.Context, h Handle) iter.Seq2[*T, error] {
 	s := h.blocking()
 	return func(yield func(*T, error) bool) {
@@ -116,7 +116,7 @@ func (q Select[T]) FirstTask(s *Session) *Task[*T] {
 	})
 }
 
-// narrowed is a task that makes one result of the objects of a query.
+// narrowed is a task that picks one object of a query's.
 func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) *Task[*T] {
 	if len(q.with) > 0 {
 		return indivisible(s, opScalar, func(ctx context.Context) (*T, error) {
@@ -132,8 +132,8 @@ func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) 
 	})
 }
 
-// OneOrNone returns the only object, or nil if there is none. Several are an
-// error that matches [engine.ErrMultipleResults].
+// OneOrNone returns the only object, or nil if there is none. If there are
+// several the error matches [engine.ErrMultipleResults].
 func (q Select[T]) OneOrNone(ctx context.Context, h Handle) (*T, error) {
 	return do(ctx, q.OneOrNoneTask(h.blocking()))
 }
@@ -141,7 +141,7 @@ func (q Select[T]) OneOrNone(ctx context.Context, h Handle) (*T, error) {
 // OneOrNoneTask is [Select.OneOrNone] as a task.
 func (q Select[T]) OneOrNoneTask(s *Session) *Task[*T] { return narrowed(s, q.Limit(2), only[T]) }
 
-// only returns the only one of objects, or nil.
+// only returns the only object, or nil.
 func only[T any](objs []*T) (*T, error) {
 	switch len(objs) {
 	case 0:
@@ -153,7 +153,8 @@ func only[T any](objs []*T) (*T, error) {
 	}
 }
 
-// One is [Select.OneOrNone]; no object is an error that matches [engine.ErrNoResult].
+// One is [Select.OneOrNone], but if there is no object the error matches
+// [engine.ErrNoResult].
 func (q Select[T]) One(ctx context.Context, h Handle) (*T, error) {
 	return do(ctx, q.OneTask(h.blocking()))
 }
@@ -169,7 +170,7 @@ func (q Select[T]) OneTask(s *Session) *Task[*T] {
 	})
 }
 
-// Count returns how many objects there are, whatever limit and offset say.
+// Count returns the number of objects, regardless of limit and offset.
 func (q Select[T]) Count(ctx context.Context, h Handle) (int64, error) {
 	return do(ctx, q.CountTask(h.blocking()))
 }
@@ -194,7 +195,7 @@ func (q Select[T]) ExistsTask(s *Session) *Task[bool] {
 	})
 }
 
-// number reads the one number of a statement about rows of T.
+// number reads a statement's single number about rows of T.
 func number[T any](ctx context.Context, ex engine.Executor, of func(*engine.Dialect, *mapping.Table) (engine.Statement, error)) (int64, error) {
 	t, err := mapping.Of(reflect.TypeFor[T]())
 	if err != nil {
@@ -211,18 +212,18 @@ func number[T any](ctx context.Context, ex engine.Executor, of func(*engine.Dial
 	return n, err
 }
 
-// Update flushes, and updates the rows that the query's conditions find, in one
-// statement: set is the text after SET, such as "score = score + ?". It
-// returns the number of rows. The session's objects of the type are expired, and
-// read again when they are asked for; versions are not counted up. Queries with
-// Join, OrderBy, Limit or Offset are rejected.
+// Update flushes, and updates the rows that match the query's conditions, in
+// one statement: set is the SQL text after SET, such as "score = score + ?". It
+// returns the number of rows. The session's objects of the type are expired,
+// and read again when next requested; versions are not incremented. Queries
+// with Join, OrderBy, Limit or Offset are rejected.
 func (q Select[T]) Update(ctx context.Context, h Handle, set string, args ...any) (int64, error) {
 	return q.bulk(ctx, h.blocking(), "UPDATE ", dml.Raw("SET"), engine.Text(set, args...))
 }
 
-// Delete flushes, and deletes the rows that the query's conditions find, in one
-// statement, and returns the number of rows. Objects whose rows are gone leave
-// the session when they are asked for; relations do not cascade. Queries with
+// Delete flushes, and deletes the rows that match the query's conditions, in
+// one statement. It returns the number of rows. Objects whose rows are deleted
+// leave the session when next requested; relations do not cascade. Queries with
 // Join, OrderBy, Limit or Offset are rejected.
 func (q Select[T]) Delete(ctx context.Context, h Handle) (int64, error) {
 	return q.bulk(ctx, h.blocking(), "DELETE FROM ")

@@ -12,8 +12,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// Session is a unit of work on an [engine.Engine]. It is made by [NewSession]
-// and used by one goroutine at a time.
+// Session is a unit of work on an [engine.Engine]. It is created by
+// [NewSession] and used by one goroutine at a time.
 type Session struct {
 	eng     *engine.Engine
 	cfg     config
@@ -23,13 +23,14 @@ type Session struct {
 	hooks   tableHooks
 
 	tx       transaction
-	kept     *keep // its transaction is ended by another; nil: by its own methods
+	kept     *keep // its caller ends the transaction; nil: its own methods do
 	flushing bool  // no hook may flush
 	ended    int   // how often a transaction or a savepoint has ended
 }
 
-// A Handle is a [*Session], or what embeds one, such as a blocking session of
-// package proxy. The functions of this package, such as [Get], take any of them.
+// A Handle is a [*Session], or a type that embeds one, such as a blocking
+// session of package proxy. The functions of this package, such as [Get], take
+// any of them.
 type Handle interface{ blocking() *Session }
 
 func (s *Session) blocking() *Session { return s }
@@ -41,21 +42,22 @@ type optionFunc func(c *config)
 
 func (f optionFunc) apply(c *config) { f(c) }
 
-// WithoutAutoflush makes queries leave pending changes alone: they are sent by
-// Flush and Commit only. By default a query sends them first.
+// WithoutAutoflush turns autoflush off: pending changes are sent only by Flush
+// and Commit. By default a query sends them first.
 func WithoutAutoflush() Option { return optionFunc(func(c *config) { c.autoflush = false }) }
 
-// WithoutExpireOnCommit leaves objects as they are after a commit. By default
-// they are expired, so that the next use sees what others have committed.
+// WithoutExpireOnCommit leaves objects unchanged after a commit. By default
+// they are expired, so that the next use sees what other transactions have
+// committed.
 func WithoutExpireOnCommit() Option { return optionFunc(func(c *config) { c.expireOnCommit = false }) }
 
-// WithoutAutobegin makes every use of the database without [Session.Begin] an
-// error that matches [ErrNoTransaction]. By default a transaction begins by
-// itself.
+// WithoutAutobegin makes every use of the database without [Session.Begin] fail
+// with an error that matches [ErrNoTransaction]. By default a transaction
+// begins automatically.
 func WithoutAutobegin() Option { return optionFunc(func(c *config) { c.autobegin = false }) }
 
-// NewSession returns a session on an engine. It costs nothing until it is used;
-// it has to be closed.
+// NewSession returns a session on an engine. It uses no connection until the
+// session needs one. You must close the session.
 func NewSession(eng *engine.Engine, opts ...Option) *Session {
 	s := &Session{eng: eng, cfg: defaultConfig(), handler: eng.Handler()}
 	s.objects = identity.NewMap(s.hooks.note)
@@ -67,12 +69,12 @@ func NewSession(eng *engine.Engine, opts ...Option) *Session {
 	return s
 }
 
-// NewSessionIn returns a session in a transaction that another ends, such as
-// that of [engine.Engine.RunInTx]: it uses the transaction's connection, and
-// has to be flushed before the transaction is committed. Its own Commit is an
-// error that matches [engine.ErrTransactionManaged]. Rollback undoes among its objects
-// what was done to them, and Close lets them go as they are; both leave the
-// transaction alone.
+// NewSessionIn returns a session in a transaction that its caller ends, such as
+// that of [engine.Engine.RunInTx]. The session uses the transaction's
+// connection; flush it before the transaction is committed. Its own Commit
+// fails with an error that matches [engine.ErrTransactionManaged]. Rollback
+// undoes the changes of its objects, and Close releases them as they are; both
+// leave the transaction alone.
 func NewSessionIn(tx *engine.Tx, opts ...Option) *Session {
 	s := NewSession(tx.Conn().Engine(), opts...)
 	s.tx.conn, s.tx.external = tx.Conn(), true
@@ -83,7 +85,7 @@ func NewSessionIn(tx *engine.Tx, opts ...Option) *Session {
 // Bind returns the engine of the session.
 func (s *Session) Bind() *engine.Engine { return s.eng }
 
-// entity returns the table of an object and where it is.
+// entity returns the table and the address of an object.
 func entity(obj any) (*mapping.Table, unsafe.Pointer, error) {
 	v := reflect.ValueOf(obj)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
@@ -96,7 +98,7 @@ func entity(obj any) (*mapping.Table, unsafe.Pointer, error) {
 	return t, v.UnsafePointer(), nil
 }
 
-// lookup returns what the session knows of an object, or nil.
+// lookup returns the session's state of an object, or nil.
 func (s *Session) lookup(obj any) (*identity.State, error) {
 	_, p, err := entity(obj)
 	if err != nil {
@@ -105,7 +107,7 @@ func (s *Session) lookup(obj any) (*identity.State, error) {
 	return s.objects.At(p), nil
 }
 
-// config is what the options set.
+// config holds the options.
 type config struct {
 	autoflush      bool
 	expireOnCommit bool
@@ -116,12 +118,12 @@ func defaultConfig() config {
 	return config{autoflush: true, expireOnCommit: true, autobegin: true}
 }
 
-// keep says that the session's transaction is ended by another.
+// keep marks a session whose transaction its caller ends.
 type keep struct {
 	broken bool // a method would have undone the transaction
 }
 
-// ends lets a method pass that ends the transaction, or refuses it.
+// ends refuses a method that ends the transaction if the caller does that.
 func (s *Session) ends(method string, undoes bool) error {
 	if s.kept == nil {
 		return nil

@@ -7,18 +7,18 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine"
 )
 
-// InTransaction reports whether a transaction has begun, also if nothing has
+// InTransaction reports whether a transaction has begun, even if nothing has
 // reached the database yet.
 func (s *Session) InTransaction() bool { return s.tx.begun() }
 
 // InNestedTransaction reports whether a savepoint is open.
 func (s *Session) InNestedTransaction() bool { return len(s.tx.levels) > 1 }
 
-// IsActive reports whether the session can be used: it can't after a flush has
-// failed, until Rollback is called.
+// IsActive reports whether the session can be used: after a failed flush it
+// can't, until Rollback is called.
 func (s *Session) IsActive() bool { return s.tx.failed == nil }
 
-// Begin begins a transaction. If there is one, the error matches
+// Begin begins a transaction. If one is open already, the error matches
 // [engine.ErrTransactionBegun]. BEGIN reaches the database with the first
 // statement.
 func (s *Session) Begin(ctx context.Context) error {
@@ -31,8 +31,8 @@ func (s *Session) Begin(ctx context.Context) error {
 	})
 }
 
-// Connection returns the connection of the session's transaction, which begins
-// if there is none. It belongs to the session.
+// Connection returns the connection of the session's transaction, beginning one
+// if necessary. The connection belongs to the session.
 func (s *Session) Connection(ctx context.Context) (*engine.Conn, error) {
 	return do(ctx, s.Tasks().Connection())
 }
@@ -50,7 +50,7 @@ func (t Tasks) Connection() *Task[*engine.Conn] {
 	}
 }
 
-// ensureTransaction makes sure that a transaction has begun, and that it can be
+// ensureTransaction makes sure that there is a transaction, and that it can be
 // used.
 func (s *Session) ensureTransaction() error {
 	if s.tx.failed != nil {
@@ -66,8 +66,8 @@ func (s *Session) ensureTransaction() error {
 	return nil
 }
 
-// connect returns the connection of the transaction, taking one if there is
-// none yet.
+// connect returns the connection of the transaction, taking one from the pool
+// if necessary.
 func (s *Session) connect(ctx context.Context) (*engine.Conn, error) {
 	if s.tx.conn == nil {
 		conn, err := s.eng.Connect(ctx)

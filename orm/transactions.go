@@ -17,8 +17,8 @@ type Transaction struct {
 // IsActive reports whether the transaction is open.
 func (t *Transaction) IsActive() bool { return t.session.tx.find(t.journal) == 0 }
 
-// Commit is [Session.Commit]. After the end of the transaction it is an error
-// that matches [engine.ErrTransactionClosed].
+// Commit is [Session.Commit]. After the end of the transaction the error
+// matches [engine.ErrTransactionClosed].
 func (t *Transaction) Commit(ctx context.Context) error {
 	if !t.IsActive() {
 		return fmt.Errorf("orm: commit: %w", engine.ErrTransactionClosed)
@@ -26,8 +26,8 @@ func (t *Transaction) Commit(ctx context.Context) error {
 	return t.session.Commit(ctx)
 }
 
-// Rollback is [Session.Rollback]. After the end of the transaction it is an
-// error that matches [engine.ErrTransactionClosed].
+// Rollback is [Session.Rollback]. After the end of the transaction the error
+// matches [engine.ErrTransactionClosed].
 func (t *Transaction) Rollback(ctx context.Context) error {
 	if !t.IsActive() {
 		return fmt.Errorf("orm: rollback: %w", engine.ErrTransactionClosed)
@@ -35,7 +35,7 @@ func (t *Transaction) Rollback(ctx context.Context) error {
 	return t.session.Rollback(ctx)
 }
 
-// Transaction returns the transaction that is open, or nil.
+// Transaction returns the open transaction, or nil.
 func (s *Session) Transaction() *Transaction {
 	if !s.tx.begun() {
 		return nil
@@ -43,7 +43,7 @@ func (s *Session) Transaction() *Transaction {
 	return &Transaction{session: s, journal: s.tx.levels[0].journal}
 }
 
-// NestedTransaction returns the innermost savepoint that is open, or nil.
+// NestedTransaction returns the innermost open savepoint, or nil.
 func (s *Session) NestedTransaction() *Nested {
 	if !s.InNestedTransaction() {
 		return nil
@@ -51,8 +51,8 @@ func (s *Session) NestedTransaction() *Nested {
 	return &Nested{session: s, journal: s.tx.journal(), savepoint: s.tx.innermost().savepoint}
 }
 
-// BeginNested flushes and sets a savepoint. It is ended by Commit or Rollback
-// of what it returns; Commit and Rollback of the session end it too.
+// BeginNested flushes and sets a savepoint. Commit or Rollback of the result
+// ends it; so do Commit and Rollback of the session.
 func (s *Session) BeginNested(ctx context.Context) (*Nested, error) {
 	return do(ctx, s.Tasks().BeginNested())
 }
@@ -101,8 +101,8 @@ type Nested struct {
 // IsActive reports whether the savepoint is open.
 func (n *Nested) IsActive() bool { return n.session.tx.find(n.journal) > 0 }
 
-// Commit flushes and releases the savepoint, with those inside it. What was
-// done in it is now part of the transaction around it.
+// Commit flushes and releases the savepoint, with those inside it. Its work
+// becomes part of the enclosing transaction.
 func (n *Nested) Commit(ctx context.Context) error {
 	_, err := do(ctx, n.session.Tasks().CommitNested(n))
 	return err
@@ -138,10 +138,10 @@ func (t Tasks) CommitNested(n *Nested) *Task[struct{}] {
 	}
 }
 
-// Rollback undoes what was done since the savepoint was set, with the
-// savepoints inside it. Objects that were changed or read since are expired,
-// whether they were flushed or not; the others stay as they are. After a flush
-// that failed inside it, the session can be used again.
+// Rollback undoes the work since the savepoint was set, with the savepoints
+// inside it. Objects that were changed or read since are expired, whether they
+// were flushed or not; the others are left alone. If a flush failed inside the
+// savepoint, the session can be used again.
 func (n *Nested) Rollback(ctx context.Context) error {
 	_, err := do(ctx, n.session.Tasks().RollbackNested(n))
 	return err
