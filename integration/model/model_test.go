@@ -358,7 +358,7 @@ func TestARepetitionChangesNothing(t *testing.T) {
 				t.Attr("name", a.name)
 				t.Attr("sequences", fmt.Sprint(tried))
 				t.Attr("with-a-fault", fmt.Sprint(faulty))
-				t.Attr("repeated", fmt.Sprint(repeated))
+				t.Attr("retried", fmt.Sprint(repeated))
 				if repeated == 0 && !t.Failed() {
 					t.Error("nothing was ever repeated: the test says nothing")
 				}

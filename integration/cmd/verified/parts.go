@@ -26,14 +26,14 @@ var parts = []part{
 		table: suiteTable,
 	},
 	{
-		title: "A repetition changes nothing",
-		says: "Random sequences of statements, states and faults on scripted servers, each compared with a run that never repeats " +
+		title: "A retry changes nothing",
+		says: "Random sequences of statements, states and faults on scripted servers, each compared with a run that never retries " +
 			"(`integration/model`).",
 		run: func(ctx context.Context, root string) ([]event, error) {
 			return goTest(ctx, filepath.Join(root, "integration"), "./model")
 		},
 		table: func(events []event) []byte {
-			return attrTable("attachment", events, "sequences", "with a fault", "repeated")
+			return attrTable("attachment", events, "sequences", "with a fault", "retried")
 		},
 	},
 	{
