@@ -252,6 +252,7 @@ func TestCommitThatFailedForCertain(t *testing.T) {
 		{sqlite(787), fault.RetryNone},
 		{pgx.ErrTxCommitRollback, fault.RetryNone},
 		{errors.New("pq: could not complete operation in a failed transaction"), fault.RetryNone},
+		{errors.New("pq: Could not complete operation in a failed transaction"), fault.RetryNone},
 	} {
 		v := fault.Of(c.err, commit)
 		if v.Outcome != fault.OutcomeRolledBack || v.Retry != c.retry {

@@ -94,8 +94,9 @@ var texts = map[string]rule{
 	"commit unexpectedly resulted in rollback": rolledBack,
 	"too many rows in result set":              unfit,
 	"closed pool":                              wrongState,
-	// lib/pq, conn.go
+	// lib/pq, conn.go; the second up to 1.10.9
 	"pq: could not complete operation in a failed transaction": rolledBack,
+	"pq: Could not complete operation in a failed transaction": rolledBack,
 }
 
 // roles are what drivers say of a host that is sound, and not of the kind that
