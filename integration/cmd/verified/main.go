@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -145,6 +146,8 @@ func goTestIn(ctx context.Context, dir string, env []string, args ...string) ([]
 		}
 		key := e.Package + " " + e.Test
 		switch {
+		case e.Action == "build-output":
+			fmt.Print(e.Output)
 		case e.Action == "output":
 			if printed[key] == nil {
 				printed[key] = &strings.Builder{}
@@ -158,6 +161,9 @@ func goTestIn(ctx context.Context, dir string, env []string, args ...string) ([]
 		if e.Action == "fail" && printed[key] != nil {
 			fmt.Print(printed[key].String())
 		}
+	}
+	if err == nil && !slices.ContainsFunc(events, func(e event) bool { return e.Action == "pass" }) {
+		err = fmt.Errorf("go test %s in %s: no test ran: mend the pattern", strings.Join(args, " "), dir)
 	}
 	return events, err
 }
