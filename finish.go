@@ -16,7 +16,7 @@ func (c *Call) OnFinish(finish func(err error)) { c.hooks = append(c.hooks, hook
 func (c *Call) Open() bool { return c.open }
 
 // hand gives the open result to the caller, unless it has ended meanwhile. A
-// call whose end nobody waits for stays as it is: nothing will happen then.
+// call without hooks is left unchanged: nothing runs at its end.
 func (c *Call) hand() (open bool) {
 	if (*Attached)(c).Loose() || c.state.Or(handlersDone)&resultDone == 0 {
 		return true

@@ -16,7 +16,7 @@ type Rows[T any] struct {
 	key  func(v T) (any, error)
 	seen map[any]struct{}
 
-	distinct bool // what is made from this one is unique as well
+	distinct bool // rows derived from these are unique too
 }
 
 // next returns the next row; if the rows are unique, the next that was not seen

@@ -71,7 +71,7 @@ type windowed struct {
 	cursor Cursor
 	cols   *columns
 	window int
-	block  backend.Block // what was read ahead, or nil
+	block  backend.Block // rows read ahead, or nil
 	next   int           // in block
 	ended  bool          // the last row was read
 	closed bool

@@ -43,7 +43,7 @@ func (t *TextStatement) With(args ...any) *TextStatement {
 	return &TextStatement{text: t.text, args: args}
 }
 
-// String returns the text, without arguments.
+// String returns the SQL text, without arguments.
 func (t *TextStatement) String() string { return t.text }
 
 // templates caches the parameters of SQL texts, by dialect.

@@ -129,7 +129,7 @@ func (t *Tx) rollback(ctx context.Context) error {
 	}
 	err := t.conn.conn.Rollback(ctx)
 	if t.lost {
-		return nil // it is rolled back, by whoever
+		return nil // it is rolled back, here or by the database
 	}
 	return describe("rollback", err)
 }

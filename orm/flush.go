@@ -132,7 +132,7 @@ func (f *flushing) undo(context.Context, error) {
 	f.s.flushing = false
 	if f.failed != nil {
 		f.s.markFailed(f.failed)
-	} else if f.performed { // it was sent, and what came after it has failed
+	} else if f.performed { // it was sent, but a later step has failed
 		f.p.Apply(f.s.objects, f.s.tx.journal())
 	}
 }

@@ -40,7 +40,7 @@ func (s *Session) add(obj any) error {
 	if err != nil {
 		return err
 	}
-	if err := s.ensureTransaction(); err != nil && s.tx.failed == nil { // what is added meanwhile goes with the Rollback
+	if err := s.ensureTransaction(); err != nil && s.tx.failed == nil { // objects added meanwhile leave with the Rollback
 		return err
 	}
 	if st := s.objects.At(p); st != nil {

@@ -15,7 +15,7 @@ import (
 type connector struct {
 	base   driver.Connector
 	target sp.Target                 // without a host if there are several
-	found  atomic.Pointer[sp.System] // what the server is, once it was asked
+	found  atomic.Pointer[sp.System] // the kind of server, once it is known
 	cached int                       // how many statements a connection keeps
 }
 

@@ -34,7 +34,7 @@ type Table struct {
 	primary   *Unique
 
 	once     sync.Once
-	wrong    error       // what is wrong with the relations
+	wrong    error       // the mistake in the relations, or nil
 	resolved atomic.Bool // so are those of the tables reached through them
 }
 
