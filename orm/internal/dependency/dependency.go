@@ -141,6 +141,13 @@ func (w Ref) Generated(i int) bool {
 	return w.Parent != nil && w.Parent.Status == identity.Pending && w.Keys[i].Zero(w.Parent.Object)
 }
 
+// NewKey reports whether the parent gets the key in this flush: another row may
+// have had it.
+func (w Ref) NewKey() bool {
+	return w.Parent != nil && (w.Parent.Status == identity.Pending ||
+		slices.ContainsFunc(w.Keys, func(k *mapping.Column) bool { return !k.Equal(w.Parent.Object, w.Parent.Before()) }))
+}
+
 func disagree(st *identity.State, w Ref) error {
 	return fmt.Errorf("%s.%s and %s were assigned and disagree: assign one of them", st.Table.Type.Name(), w.Cols[0].Field, w.Field)
 }

@@ -10,6 +10,7 @@ import (
 
 // Apply writes what came of the changes into the objects and the session.
 func (p *Plan) Apply(o *identity.Map, j *identity.Journal) {
+	f := p.follow(o)
 	reserve(o, p.changes)
 	for _, c := range p.changes {
 		switch c.kind {
@@ -27,10 +28,8 @@ func (p *Plan) Apply(o *identity.Map, j *identity.Journal) {
 		case nullBeforeDelete, giveUp, insertAssociation, deleteAssociation: // nothing of it is in a column of an object that stays
 		}
 	}
-	for _, c := range p.changes {
-		if c.kind == Update && c.switchedFrom == nil && identity.KeyOf(c.st.Table, c.where) != c.st.Key {
-			followKey(o, j, c.st, c.where)
-		}
+	if f != nil {
+		f.apply(j)
 	}
 	p.deps.Commit(j)
 	if !o.Related {

@@ -1,6 +1,7 @@
 package flush
 
 import (
+	"cmp"
 	"slices"
 	"unsafe"
 
@@ -50,10 +51,7 @@ func (m *backrefs) syncForeignKey(c *change) {
 
 // before returns the row as it was before the change; a new one as it is.
 func (c *change) before() unsafe.Pointer {
-	if c.where != nil {
-		return c.where
-	}
-	return c.sent
+	return cmp.Or(c.finds(), c.sent)
 }
 
 // wrote reports whether the change has written a foreign key.

@@ -1,6 +1,7 @@
 package flush
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"unsafe"
@@ -31,6 +32,8 @@ type rest struct {
 	refs         []dependency.Ref // foreign keys, of one column each, that are known when others have been inserted
 	filled       []int            // columns that relations have filled in
 	pair         dependency.Pair  // of links and unlinks
+	found        unsafe.Pointer   // what finds the row, if a key that it refers to has changed by then; or the one of a link
+	foundOther   unsafe.Pointer   // the other of a link
 }
 
 // none is what most changes have; it is not changed.
@@ -168,6 +171,13 @@ func (p *Plan) newUpdate(st *identity.State, wants []dependency.Ref) (*change, e
 	for _, r := range c.refs {
 		if i := r.Cols[0].Index; !slices.Contains(cols, i) {
 			cols = append(cols, i)
+		}
+	}
+	for _, w := range wants {
+		if w.NewKey() && !slices.ContainsFunc(w.Cols, func(col *mapping.Column) bool { return slices.Contains(cols, col.Index) }) {
+			for _, col := range w.Cols { // it would follow the row that has had the key
+				cols = append(cols, col.Index)
+			}
 		}
 	}
 	return p.update(c, cols, nil)
@@ -338,20 +348,23 @@ func (c *change) bind(a *dml.Args) error {
 		a.AddAt(c.sent, t, c.shape.Cols)
 	case Update:
 		a.AddAt(c.sent, t, c.shape.Cols)
-		a.AddRow(t, c.where)
+		a.AddRow(t, c.finds())
 	case Delete:
-		a.AddRow(t, c.where)
+		a.AddRow(t, c.finds())
 	case postUpdate, nullBeforeDelete, giveUp:
 		a.AddAt(c.sent, t, c.filled)
-		a.Add(c.where, t.Key...)
+		a.Add(c.finds(), t.Key...)
 	case insertAssociation, deleteAssociation:
-		a.Add(c.pair.One.Row(), c.pair.Relation.Local...)
+		a.Add(cmp.Or(c.found, c.pair.One.Row()), c.pair.Relation.Local...)
 		if c.pair.Other != nil {
-			a.Add(c.pair.Other.Row(), c.pair.Relation.Remote...)
+			a.Add(cmp.Or(c.foundOther, c.pair.Other.Row()), c.pair.Relation.Remote...)
 		}
 	}
 	return a.Err
 }
+
+// finds returns the row that finds the change's.
+func (c *change) finds() unsafe.Pointer { return cmp.Or(c.found, c.where) }
 
 // width returns about how many arguments bind appends.
 func (c *change) width() int {

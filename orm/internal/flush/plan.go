@@ -79,7 +79,13 @@ func New(d *engine.Dialect, o *identity.Map) (*Plan, error) {
 			return nil, err
 		}
 	}
-	return p, p.order(byTable)
+	if err := p.order(byTable); err != nil {
+		return p, err
+	}
+	if f := p.follow(o); f != nil {
+		return p, f.verify(p)
+	}
+	return p, nil
 }
 
 // Changes returns what the plan does to the rows of objects, in order: insert,
@@ -158,7 +164,8 @@ func (p *Plan) addition(o *identity.Map, st *identity.State) (*change, error) {
 }
 
 // keyed returns a row with the key that a pending object will have, as far as
-// that is known: relations may fill it in.
+// that is known: relations may fill it in. If the key of the parent changes in the
+// same flush, a row that follows it has the one before as yet.
 func (p *Plan) keyed(st *identity.State) unsafe.Pointer {
 	row := st.Object
 	for _, w := range p.deps.ForeignKeys[st] {
@@ -169,7 +176,7 @@ func (p *Plan) keyed(st *identity.State) unsafe.Pointer {
 			if row == st.Object {
 				row = st.Table.Snapshot(st.Object)
 			}
-			_ = col.Refer(row, w.Keys[i], w.Parent.Object) // if it fails, so will the change
+			_ = col.Refer(row, w.Keys[i], w.Parent.Before()) // if it fails, so will the change
 		}
 	}
 	return row

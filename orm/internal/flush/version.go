@@ -41,6 +41,9 @@ func (c *change) learnVersion(ctx context.Context, conn *engine.Conn) error {
 		return nil
 	}
 	t.Version.Copy(c.where, row)
+	if c.found != nil {
+		t.Version.Copy(c.found, row)
+	}
 	if c.kind != Update {
 		return nil
 	}

@@ -104,6 +104,15 @@ func (st *State) Send(row unsafe.Pointer, keyless bool) { st.Sent, st.Keyless = 
 // Keyed notes that the key of the row that is sent is known by now.
 func (st *State) Keyed() { st.Keyless = false }
 
+// Before returns the row that a persistent object was read with, otherwise what
+// it says.
+func (st *State) Before() unsafe.Pointer {
+	if st.Status == Persistent && st.Snapshot != nil {
+		return st.Snapshot
+	}
+	return st.Object
+}
+
 // Row returns the row of the object as it is in the database by now.
 func (st *State) Row() unsafe.Pointer {
 	if st.Sent != nil {
