@@ -87,7 +87,7 @@ func tried(ctx context.Context, dir, name string, modules, tests []string) ([]ev
 	if err != nil {
 		return nil, err
 	}
-	events, err := goTestIn(ctx, dir, nil, tests...)
+	events, err := goTestIn(ctx, dir, nil, append([]string{bounded}, tests...)...)
 	return summed(name, map[string]string{"versions": strings.ReplaceAll(versions, "\n", ", ")}, events), err
 }
 

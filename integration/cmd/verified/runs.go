@@ -2,6 +2,10 @@ package main
 
 import "strconv"
 
+// bounded ends a package's tests, on other versions, that hang: on two quiet
+// cores each of these parts takes some ten minutes in all.
+const bounded = "-timeout=20m"
+
 // summed makes a row of a table of a run of tests: its name, what is said of it,
 // and how its tests ended. What tests told themselves is left out.
 func summed(name string, says map[string]string, events []event) []event {
