@@ -14,6 +14,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 )
 
 func TestMarksTravelInTheContext(t *testing.T) {
@@ -249,7 +250,7 @@ func TestAnEmptyChainAllocatesNothing(t *testing.T) {
 	op := &script{}
 	call := new(sp.Call)
 	h := sp.NewChain(attempts(1)).Then(attach.Perform)
-	if n := testing.AllocsPerRun(100, func() {
+	if n := alloctest.PerRun(100, func() {
 		attach.Reset(call, op)
 		attach.Bind(context.Background(), call)
 		_, _ = attach.Run(context.Background(), call, h)
@@ -326,7 +327,7 @@ func TestAContextForCallsBelowIsOnePieceOfMemory(t *testing.T) { //nolint:parall
 	upper, _ := newCall(nil)
 	ctx := sp.WithReadOnly(t.Context())
 	var below context.Context
-	if n := testing.AllocsPerRun(100, func() { below = attach.Context(ctx, upper) }); n > 1 {
+	if n := alloctest.PerRun(100, func() { below = attach.Context(ctx, upper) }); n > 1 {
 		t.Errorf("%v allocations", n)
 	}
 	if sp.CallFrom(below) != upper || !sp.MarksFrom(below).ReadOnly {

@@ -10,6 +10,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 )
 
 // silent opens rows that hold nothing.
@@ -43,7 +44,7 @@ func TestACallThroughAClosedCircuitAllocatesNothing(t *testing.T) {
 	} {
 		r := newRig(t, opts...)
 		for _, op := range []sp.Op{sp.OpExec, sp.OpQuery, sp.OpBegin, sp.OpCommit, sp.OpTransaction} {
-			if n := testing.AllocsPerRun(1000, cycle(r.handler, op)); n != 0 {
+			if n := alloctest.PerRun(1000, cycle(r.handler, op)); n != 0 {
 				t.Errorf("%s: %v allocates %v times per call", name, op, n)
 			}
 		}
@@ -53,7 +54,7 @@ func TestACallThroughAClosedCircuitAllocatesNothing(t *testing.T) {
 func TestARefusalAllocatesItsErrorOnly(t *testing.T) {
 	r := newRig(t, breaker.WithOpenTime(time.Hour))
 	r.open()
-	if n := testing.AllocsPerRun(1000, cycle(r.handler, sp.OpExec)); n > 1 {
+	if n := alloctest.PerRun(1000, cycle(r.handler, sp.OpExec)); n > 1 {
 		t.Errorf("a refused call allocates %v times, want at most 1", n)
 	}
 }

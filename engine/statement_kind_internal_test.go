@@ -3,6 +3,7 @@ package engine
 import (
 	"testing"
 
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
@@ -54,7 +55,7 @@ func TestVerbTellsRowsAndChanges(t *testing.T) {
 func TestVerbOfAKnownTextAllocatesNothing(t *testing.T) {
 	const text = "SELECT a FROM t WHERE b = $1"
 	verbOf(sqltext.PostgreSQL, text)
-	if n := testing.AllocsPerRun(100, func() { verbOf(sqltext.PostgreSQL, text) }); n != 0 {
+	if n := alloctest.PerRun(100, func() { verbOf(sqltext.PostgreSQL, text) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

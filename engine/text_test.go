@@ -10,6 +10,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 )
 
 var (
@@ -137,7 +138,7 @@ func TestBuildersAreStatements(t *testing.T) {
 
 func TestRenderingANativeTextAllocatesNothing(t *testing.T) {
 	st := engine.Text("SELECT a FROM t WHERE b = ? AND c = ?", 1, "x")
-	if n := testing.AllocsPerRun(100, func() {
+	if n := alloctest.PerRun(100, func() {
 		if _, _, err := st.Render(mariadb); err != nil {
 			t.Fatal(err)
 		}

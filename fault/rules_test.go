@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 )
 
 // refused is what a dial of a port without a listener returns.
@@ -37,7 +38,7 @@ func TestSuccessIsDone(t *testing.T) {
 
 func TestSuccessAllocatesNothing(t *testing.T) { // not parallel: AllocsPerRun counts all goroutines
 	s := fault.Situation{Phase: fault.PhaseCommit, InTx: true}
-	if n := testing.AllocsPerRun(100, func() { _ = fault.Of(nil, s) }); n != 0 {
+	if n := alloctest.PerRun(100, func() { _ = fault.Of(nil, s) }); n != 0 {
 		t.Errorf("Of(nil) allocates %v times", n)
 	}
 }

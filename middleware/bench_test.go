@@ -65,7 +65,7 @@ func TestAllocations(t *testing.T) {
 		{"comment, fixed tags", ctx, sp.OpExec, linktest.Must(t)(sqlcomment.New(sqlcomment.WithTag("service", "shop"))), 0},
 		{"slow query, fast enough", ctx, sp.OpExec, slow, 0},
 	} {
-		if n := testing.AllocsPerRun(100, reused(c.ctx, c.op, c.link)); n > c.max {
+		if n := alloctest.PerRun(100, reused(c.ctx, c.op, c.link)); n > c.max {
 			t.Errorf("%s: %v allocations, want at most %v", c.name, n, c.max)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/orm"
 )
 
@@ -529,7 +530,7 @@ func TestAHitAllocatesNothing(t *testing.T) { //nolint:paralleltest // it counts
 		"get":     func() (*Team, error) { return orm.Get[Team](ctx, s, int64(4711)) },
 		"get one": func() (*Team, error) { return orm.GetOne[Team](ctx, s, int64(4711)) },
 	} {
-		if n := testing.AllocsPerRun(100, func() {
+		if n := alloctest.PerRun(100, func() {
 			if got, err := get(); got != team || err != nil {
 				t.Fatal(got, err)
 			}

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 	"github.com/sessionproxy/sessionproxy/proxy"
 )
@@ -64,7 +65,7 @@ func TestASettledFutureIsThere(t *testing.T) {
 
 func TestASettledFutureAllocatesNothing(t *testing.T) { //nolint:paralleltest // it counts allocations
 	ctx := context.Background()
-	if n := testing.AllocsPerRun(100, func() {
+	if n := alloctest.PerRun(100, func() {
 		f := proxy.Settled(7, nil)
 		if v, err := f.Await(ctx); v != 7 || err != nil {
 			t.Fatal(v, err)

@@ -6,6 +6,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/attach"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
 
@@ -31,7 +32,7 @@ func TestACallThatSucceedsAtOnceAllocatesNothing(t *testing.T) {
 	defer cancel()
 	target := &sp.Target{System: sp.PostgreSQL, Host: "db"}
 	for name, shape := range map[string]func(*sp.Call){"statement": exec, "unit": unit, "in a transaction": inTx} {
-		if n := testing.AllocsPerRun(100, reuse(ctx, newRetry(t).Wrap(direct), at(target, shape))); n != 0 {
+		if n := alloctest.PerRun(100, reuse(ctx, newRetry(t).Wrap(direct), at(target, shape))); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 )
 
@@ -220,7 +221,7 @@ func TestAnEmptyChainIsPgx(t *testing.T) { //nolint:paralleltest // it counts al
 	pool := poolOf(t, dbtest.Postgres(t).Database(t).URL())
 	raw, ours := pool.Unwrap(), pool
 	run := func(on dbtx) float64 {
-		return testing.AllocsPerRun(100, func() {
+		return alloctest.PerRun(100, func() {
 			var n int
 			if err := on.QueryRow(t.Context(), "SELECT 1").Scan(&n); err != nil {
 				t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sessionproxy/sessionproxy/engine/scan"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 )
 
 func TestPlansAreKept(t *testing.T) {
@@ -84,7 +85,7 @@ func TestReadingARowAllocatesNothing(t *testing.T) {
 	columns := []string{"id", "name", "at"}
 	var r row
 	var source scan.Row = fixed{time.Unix(1, 0)}
-	if n := testing.AllocsPerRun(100, func() {
+	if n := alloctest.PerRun(100, func() {
 		plan, err := scan.PlanFor[row](columns, scan.WithConversions())
 		if err != nil {
 			t.Fatal(err)
@@ -92,7 +93,7 @@ func TestReadingARowAllocatesNothing(t *testing.T) {
 		if err := plan.Scan(source, &r); err != nil {
 			t.Fatal(err)
 		}
-	}); n > 1 { // the time in an any
+	}); n > 1+alloctest.Lost { // the time in an any
 		t.Errorf("%v allocations", n)
 	}
 	plan, err := scan.PlanFor[row](columns)
@@ -100,7 +101,7 @@ func TestReadingARowAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	buf := plan.Targets(&r, nil)
-	if n := testing.AllocsPerRun(100, func() { buf = plan.Targets(&r, buf) }); n != 0 {
+	if n := alloctest.PerRun(100, func() { buf = plan.Targets(&r, buf) }); n != 0 {
 		t.Errorf("the targets of a row: %v allocations", n)
 	}
 	if r.ID != 1 || r.Name != "x" || !r.At.Equal(time.Unix(1, 0)) {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 	"pgregory.net/rapid"
 )
@@ -82,10 +83,10 @@ func TestReadingAllocatesNothing(t *testing.T) {
 	c := sqltext.NewCache[*int](0, 0)
 	const text = "SELECT id, name FROM users WHERE id = $1 AND name = $2"
 	c.Put(sqltext.PostgreSQL, text, new(int))
-	if n := testing.AllocsPerRun(100, func() { c.Get(sqltext.PostgreSQL, text) }); n != 0 {
+	if n := alloctest.PerRun(100, func() { c.Get(sqltext.PostgreSQL, text) }); n != 0 {
 		t.Errorf("a hit makes %v allocations", n)
 	}
-	if n := testing.AllocsPerRun(100, func() {
+	if n := alloctest.PerRun(100, func() {
 		l := sqltext.NewLexer(sqltext.PostgreSQL, text)
 		for {
 			if _, ok := l.Next(); !ok {
@@ -95,7 +96,7 @@ func TestReadingAllocatesNothing(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("the lexer makes %v allocations", n)
 	}
-	if n := testing.AllocsPerRun(100, func() { sqltext.Sanitize(sqltext.PostgreSQL, text) }); n != 0 {
+	if n := alloctest.PerRun(100, func() { sqltext.Sanitize(sqltext.PostgreSQL, text) }); n != 0 {
 		t.Errorf("sanitising a text without literals makes %v allocations", n)
 	}
 }

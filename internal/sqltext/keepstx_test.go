@@ -3,6 +3,7 @@ package sqltext_test
 import (
 	"testing"
 
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
@@ -92,7 +93,7 @@ func TestATextIsCertainToEndTheTransaction(t *testing.T) {
 
 func TestKeepsTxCostsNoMemory(t *testing.T) {
 	for _, text := range []string{"SELECT 1", "update t set n = n + 1 where id = 5"} {
-		if n := testing.AllocsPerRun(100, func() { sqltext.KeepsTx(sqltext.MySQL, text) }); n != 0 {
+		if n := alloctest.PerRun(100, func() { sqltext.KeepsTx(sqltext.MySQL, text) }); n != 0 {
 			t.Errorf("%q: %v allocations", text, n)
 		}
 	}

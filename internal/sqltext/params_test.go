@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
@@ -259,7 +260,7 @@ func TestBindingAllocatesNothingWhereTheTextIsTheDialectsOwn(t *testing.T) {
 		{"SELECT id, name FROM users WHERE id IN ($1, $2)", 0},
 	} {
 		args := list(1, "x")
-		if n := testing.AllocsPerRun(100, func() {
+		if n := alloctest.PerRun(100, func() {
 			template, err := store.Of(test.text)
 			if err != nil {
 				t.Fatal(err)
@@ -275,7 +276,7 @@ func TestBindingAllocatesNothingWhereTheTextIsTheDialectsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := testing.AllocsPerRun(100, func() {
+	if n := alloctest.PerRun(100, func() {
 		if _, _, err := template.BindNamed(idAndName); err != nil {
 			t.Fatal(err)
 		}

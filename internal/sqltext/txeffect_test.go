@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
@@ -139,7 +140,7 @@ func blank(d sqltext.Dialect, text string) bool {
 func TestTxEffectOfAllocatesNothing(t *testing.T) {
 	for _, text := range []string{"INSERT INTO t VALUES (?, ?)", "/* x */ SELECT 1", "CREATE TABLE t (n INT)"} {
 		sqltext.TxEffectOf(sqltext.MySQL, text)
-		if n := testing.AllocsPerRun(100, func() { sqltext.TxEffectOf(sqltext.MySQL, text) }); n != 0 {
+		if n := alloctest.PerRun(100, func() { sqltext.TxEffectOf(sqltext.MySQL, text) }); n != 0 {
 			t.Errorf("%q: %v allocations", text, n)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -415,7 +416,7 @@ func TestASnapshotCopiesWithoutReflection(t *testing.T) {
 	if none := (*file)(table.Snapshot(at(&file{Data: []byte{}}))); none.Data == nil || none.Name != nil {
 		t.Errorf("nil and empty are not kept apart: %+v", none)
 	}
-	if n := testing.AllocsPerRun(100, func() { table.Snapshot(at(f)) }); n > 6 {
+	if n := alloctest.PerRun(100, func() { table.Snapshot(at(f)) }); n > 6 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -454,7 +455,7 @@ func TestBlocksMakeObjectsOfTheirOwn(t *testing.T) { //nolint:paralleltest // it
 			t.Errorf("%+v", p)
 		}
 	}
-	if got := testing.AllocsPerRun(10, func() {
+	if got := alloctest.PerRun(10, func() {
 		fresh := table.Blocks(8)
 		for range n {
 			fresh()
@@ -498,7 +499,7 @@ func TestRefsAreTheValues(t *testing.T) { //nolint:paralleltest // it counts all
 		}
 	}
 	name := column(t, table, "Name")
-	if n := testing.AllocsPerRun(100, func() { _, _ = name.Ref(at(o)) }); n > 0 {
+	if n := alloctest.PerRun(100, func() { _, _ = name.Ref(at(o)) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

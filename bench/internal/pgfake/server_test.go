@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sessionproxy/sessionproxy/bench/internal/pgfake"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -207,7 +208,7 @@ func TestAStatementAllocatesNothingHere(t *testing.T) {
 	text := "s\x00" + people.SQL + "\x00\x00\x00"
 	exchange(append([]byte{'P', 0, 0, 0, byte(4 + len(text))}, text...))
 	request := []byte("B\x00\x00\x00\x0d\x00s\x00\x00\x00\x00\x00\x00\x00D\x00\x00\x00\x06P\x00E\x00\x00\x00\x09\x00\x00\x00\x00\x00S\x00\x00\x00\x04")
-	if n := testing.AllocsPerRun(100, func() { exchange(request) }); n != 0 {
+	if n := alloctest.PerRun(100, func() { exchange(request) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

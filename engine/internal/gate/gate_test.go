@@ -16,6 +16,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/engine/internal/gate"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -188,7 +189,7 @@ func TestABurstIsNotedUntilItIsSettled(t *testing.T) {
 
 func TestEnteringAndLeavingAllocateNothing(t *testing.T) {
 	g := gate.New(1, 0, time.Second)
-	if n := testing.AllocsPerRun(100, func() {
+	if n := alloctest.PerRun(100, func() {
 		_, _ = g.Enter(t.Context())
 		g.Leave()
 	}); n != 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/engine/internal/stmtcache"
+	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 )
 
 var (
@@ -142,7 +143,7 @@ func TestAServerFullOfStatementsGetsRoom(t *testing.T) {
 func TestAKnownStatementAllocatesNothing(t *testing.T) {
 	s := &server{open: map[string]bool{}, limit: 10}
 	c := stmtcache.New(5, stmtErrors)
-	if n := testing.AllocsPerRun(100, func() {
+	if n := alloctest.PerRun(100, func() {
 		if _, err := c.Query(context.Background(), s, "a", nil); err != nil {
 			t.Fatal(err)
 		}
