@@ -18,8 +18,8 @@ func Observing(i Interceptor) Interceptor {
 	case nil, Observer:
 		return i
 	}
-	if b, ok := i.(Bystander); ok {
-		return observingBystander{observing{i}, b}
+	if e, ok := i.(Enabler); ok {
+		return observingEnabler{observing{i}, e}
 	}
 	return observing{i}
 }
@@ -29,9 +29,9 @@ type observing struct{ Interceptor }
 // OnlyObserves implements [Observer].
 func (observing) OnlyObserves() {}
 
-type observingBystander struct {
+type observingEnabler struct {
 	observing
-	Bystander
+	Enabler
 }
 
 // Observers returns a chain of those interceptors that are an [Observer], in

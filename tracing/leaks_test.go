@@ -211,7 +211,7 @@ func TestLeaksAreFoundWithoutSpansAndMetrics(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if tr.Unconcerned(t.Context(), sp.OpQuery) || !tr.Unconcerned(t.Context(), sp.OpExec) {
+		if !tr.Enabled(t.Context(), sp.OpQuery) || tr.Enabled(t.Context(), sp.OpExec) {
 			t.Error("want queries to pass through the chain, and nothing else")
 		}
 		l := &leaky{r: &recorder{}, tr: tr}

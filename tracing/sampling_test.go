@@ -88,9 +88,9 @@ func TestWithoutRootSpansAParentIsNeeded(t *testing.T) {
 	}
 }
 
-// TestUnconcernedCallsWouldLeaveNothing holds Unconcerned to what the handler
-// does: it may say yes only where there is no span and no measurement.
-func TestUnconcernedCallsWouldLeaveNothing(t *testing.T) {
+// TestDisabledCallsWouldLeaveNothing holds Enabled to what the handler does: it
+// may be false only where there is no span and no measurement.
+func TestDisabledCallsWouldLeaveNothing(t *testing.T) {
 	t.Parallel()
 	recorded, _ := (&recorder{}).Tracer("").Start(t.Context(), "parent")
 	m := &meter{}
@@ -100,22 +100,22 @@ func TestUnconcernedCallsWouldLeaveNothing(t *testing.T) {
 		op   sp.Op
 		want bool
 	}{
-		"root spans are made":       {nil, t.Context(), sp.OpExec, false},
-		"no parent":                 {[]tracing.Option{tracing.WithoutRootSpans()}, t.Context(), sp.OpExec, true},
-		"a recorded parent":         {[]tracing.Option{tracing.WithoutRootSpans()}, recorded, sp.OpExec, false},
-		"no parent, but metrics":    {[]tracing.Option{tracing.WithoutRootSpans(), tracing.WithMeterProvider(m)}, t.Context(), sp.OpExec, false},
-		"an operation that is none": {nil, t.Context(), sp.OpClose, true},
+		"root spans are made":       {nil, t.Context(), sp.OpExec, true},
+		"no parent":                 {[]tracing.Option{tracing.WithoutRootSpans()}, t.Context(), sp.OpExec, false},
+		"a recorded parent":         {[]tracing.Option{tracing.WithoutRootSpans()}, recorded, sp.OpExec, true},
+		"no parent, but metrics":    {[]tracing.Option{tracing.WithoutRootSpans(), tracing.WithMeterProvider(m)}, t.Context(), sp.OpExec, true},
+		"an operation that is none": {nil, t.Context(), sp.OpClose, false},
 	} {
 		r := &recorder{}
 		tr := newTracing(t, r, tc.opts...)
-		if got := tr.Unconcerned(tc.ctx, tc.op); got != tc.want {
-			t.Errorf("%s: unconcerned %t, want %t", name, got, tc.want)
+		if got := tr.Enabled(tc.ctx, tc.op); got != tc.want {
+			t.Errorf("%s: enabled %t, want %t", name, got, tc.want)
 		}
 		if _, err := run(tc.ctx, call(tc.op, "SELECT 1"), tr); err != nil {
 			t.Fatal(err)
 		}
-		if traced := len(r.all()) > 0; tc.want && traced {
-			t.Errorf("%s: a call that was of no concern has a span", name)
+		if traced := len(r.all()) > 0; !tc.want && traced {
+			t.Errorf("%s: a call for which it is off has a span", name)
 		}
 	}
 }

@@ -121,20 +121,20 @@ func (t *Tracing) Wrap(next sp.Handler) sp.Handler {
 // OnlyObserves declares that tracing does not act on calls; see [sp.Observer].
 func (*Tracing) OnlyObserves() {}
 
-// Unconcerned reports whether calls of op made with ctx get neither a span nor
-// a measurement, whatever they are: see [sp.Bystander].
-func (t *Tracing) Unconcerned(ctx context.Context, op sp.Op) bool {
+// Enabled reports whether calls of op made with ctx can get a span or a
+// measurement: see [sp.Enabler].
+func (t *Tracing) Enabled(ctx context.Context, op sp.Op) bool {
 	plan := t.plan[op]
 	if t.leaks != nil && leaksResult(op) {
-		return false
-	}
-	if plan == planNone {
 		return true
 	}
-	if plan == planClient && t.metrics != nil {
+	if plan == planNone {
 		return false
 	}
-	return t.tracer == nil || t.cfg.childOnly && !hasParent(ctx)
+	if plan == planClient && t.metrics != nil {
+		return true
+	}
+	return t.tracer != nil && (!t.cfg.childOnly || hasParent(ctx))
 }
 
 // handler is one place in a chain.

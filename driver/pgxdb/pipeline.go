@@ -15,7 +15,7 @@ import (
 // pipeline is what the operations of one pool or connection share.
 type pipeline struct {
 	handler      sp.Handler
-	screen       func(context.Context, sp.Op) bool // see [sp.Chain.Screen]; nil: none
+	enabled      func(context.Context, sp.Op) bool // see [sp.Chain.Enabled]; nil: always
 	empty        bool
 	target       atomic.Pointer[sp.Target]
 	name         *dbname.Name // where the target is from; nil if it is the caller's word
@@ -34,7 +34,7 @@ type pipeline struct {
 func newPipeline(chain sp.Chain, c config, config *pgx.ConnConfig) *pipeline {
 	p := &pipeline{
 		handler:      chain.Then(attach.Perform),
-		screen:       chain.Screen(),
+		enabled:      chain.Enabled(),
 		empty:        chain.Len() == 0,
 		acquireCalls: c.acquireCalls,
 	}
@@ -55,9 +55,9 @@ func newPipeline(chain sp.Chain, c config, config *pgx.ConnConfig) *pipeline {
 }
 
 // bare reports whether an operation made with ctx needs no call: the chain is
-// empty, or no link of it wants to know and it is no step of a call above.
+// empty, or every link of it is off and it is no step of a call above.
 func (p *pipeline) bare(ctx context.Context, op sp.Op) bool {
-	return p.empty || p.screen != nil && p.screen(ctx, op) && sp.CallFrom(ctx) == nil
+	return p.empty || p.enabled != nil && !p.enabled(ctx, op) && sp.CallFrom(ctx) == nil
 }
 
 // errNotPerformed is what becomes of a call that an interceptor let succeed

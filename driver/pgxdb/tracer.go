@@ -33,7 +33,7 @@ import (
 // A Tracer is safe for concurrent use and may serve several pools.
 type Tracer struct {
 	handler      sp.Handler
-	screen       func(context.Context, sp.Op) bool
+	enabled      func(context.Context, sp.Op) bool // see [sp.Chain.Enabled]; nil: always
 	empty        bool
 	acquireCalls bool
 	target       *sp.Target // nil: that of the connection
@@ -72,17 +72,16 @@ func NewTracer(chain sp.Chain, opts ...Option) (*Tracer, error) {
 		return nil, err
 	}
 	t := &Tracer{
-		handler: chain.Then(attach.Perform), screen: chain.Screen(), empty: chain.Len() == 0,
+		handler: chain.Then(attach.Perform), enabled: chain.Enabled(), empty: chain.Len() == 0,
 		acquireCalls: c.acquireCalls, target: c.target, targets: make(map[sp.Target]*sp.Target),
 	}
 	t.calls.New = func() any { return new(tracedCall) }
 	return t, nil
 }
 
-// unconcerned reports whether a call is nobody's business, or that of the chain
-// of a [Pool].
-func (t *Tracer) unconcerned(ctx context.Context, op sp.Op) bool {
-	if t.empty || t.screen != nil && t.screen(ctx, op) {
+// bypassed reports whether a call needs no chain, or has that of a [Pool].
+func (t *Tracer) bypassed(ctx context.Context, op sp.Op) bool {
+	if t.empty || t.enabled != nil && !t.enabled(ctx, op) {
 		return true
 	}
 	if upper := sp.CallFrom(ctx); upper != nil {
@@ -96,7 +95,7 @@ func (t *Tracer) unconcerned(ctx context.Context, op sp.Op) bool {
 
 // start begins a call on a connection. It returns nil if there is to be none.
 func (t *Tracer) start(ctx context.Context, conn *pgx.Conn, op sp.Op, text string, args []any) *tracedCall {
-	if t.unconcerned(ctx, op) {
+	if t.bypassed(ctx, op) {
 		return nil
 	}
 	on := t.connOf(conn)
@@ -224,7 +223,7 @@ func (t *Tracer) closed(open **tracedCall, err error) {
 
 // TraceBatchStart is the method of [pgx.BatchTracer].
 func (t *Tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
-	if t.unconcerned(ctx, sp.OpBatch) {
+	if t.bypassed(ctx, sp.OpBatch) {
 		return covered(ctx)
 	}
 	var args []any
@@ -266,7 +265,7 @@ func (t *Tracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, data pgx.Tra
 
 // TraceCopyFromStart is the method of [pgx.CopyFromTracer].
 func (t *Tracer) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
-	if t.unconcerned(ctx, sp.OpCopy) {
+	if t.bypassed(ctx, sp.OpCopy) {
 		return covered(ctx)
 	}
 	c := t.start(ctx, conn, sp.OpCopy, copyText(data.TableName, data.ColumnNames), nil)
@@ -323,7 +322,7 @@ func (t *Tracer) endCopy(conn *pgx.Conn, err error) {
 
 // TraceConnectStart is the method of [pgx.ConnectTracer].
 func (t *Tracer) TraceConnectStart(ctx context.Context, data pgx.TraceConnectStartData) context.Context {
-	if t.unconcerned(ctx, sp.OpConnect) {
+	if t.bypassed(ctx, sp.OpConnect) {
 		return covered(ctx)
 	}
 	c := t.describe(ctx, sp.OpConnect, t.intern(data.ConnConfig, nil))
@@ -345,7 +344,7 @@ func (t *Tracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndDa
 
 // TraceAcquireStart is the method of [pgxpool.AcquireTracer].
 func (t *Tracer) TraceAcquireStart(ctx context.Context, pool *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
-	if !t.acquireCalls || t.unconcerned(ctx, sp.OpAcquire) {
+	if !t.acquireCalls || t.bypassed(ctx, sp.OpAcquire) {
 		return ctx
 	}
 	c := t.describe(ctx, sp.OpAcquire, t.intern(pool.Config().ConnConfig, nil))

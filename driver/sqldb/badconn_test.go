@@ -57,7 +57,7 @@ func badDB(t *testing.T, dead bool, chain sp.Chain, opts ...sqldb.Option) (*sql.
 
 func TestADoubtfulErrBadConnIsNotSentAgain(t *testing.T) {
 	t.Parallel()
-	for name, chain := range map[string]sp.Chain{"empty chain": {}, "chain": sp.NewChain(&recorder{}), "bystanders": sp.NewChain(drowsy{&recorder{}})} {
+	for name, chain := range map[string]sp.Chain{"empty chain": {}, "chain": sp.NewChain(&recorder{}), "off": sp.NewChain(drowsy{&recorder{}})} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db, log := badDB(t, false, chain)

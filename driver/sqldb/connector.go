@@ -19,7 +19,7 @@ import (
 type pipeline struct {
 	chain     sp.Chain
 	handler   sp.Handler
-	screen    func(context.Context, sp.Op) bool // see [sp.Chain.Screen]; nil: none
+	enabled   func(context.Context, sp.Op) bool // see [sp.Chain.Enabled]; nil: always
 	empty     bool
 	target    atomic.Pointer[sp.Target]
 	askServer atomic.Bool // MySQL may still turn out to be MariaDB, or the other way round
@@ -37,7 +37,7 @@ func newPipeline(chain sp.Chain, d driver.Driver, cfg config) *pipeline {
 	p := &pipeline{
 		chain:   chain,
 		handler: chain.Then(attach.Perform),
-		screen:  chain.Screen(),
+		enabled: chain.Enabled(),
 		empty:   chain.Len() == 0,
 		habits:  habitsOf(d, cfg),
 		bare:    cfg.bare,
@@ -47,10 +47,10 @@ func newPipeline(chain sp.Chain, d driver.Driver, cfg config) *pipeline {
 	return p
 }
 
-// passes reports whether a statement made with ctx needs no call: no link of
-// the chain wants to know of it, and it is no step of a call above.
+// passes reports whether a statement made with ctx needs no call: every
+// link of the chain is off, and it is no step of a call above.
 func (p *pipeline) passes(ctx context.Context, op sp.Op) bool {
-	return p.screen != nil && p.screen(ctx, op) && sp.CallFrom(ctx) == nil
+	return p.enabled != nil && !p.enabled(ctx, op) && sp.CallFrom(ctx) == nil
 }
 
 // connector opens connections through the chain.

@@ -16,7 +16,7 @@ import (
 
 // chains are those through which a pool has to stay sound.
 func chains() map[string]sp.Chain {
-	return map[string]sp.Chain{"empty": {}, "bystander": sp.NewChain(drowsy{&recorder{}}), "chain": sp.NewChain(&recorder{})}
+	return map[string]sp.Chain{"empty": {}, "off": sp.NewChain(drowsy{&recorder{}}), "chain": sp.NewChain(&recorder{})}
 }
 
 // mortalConn has no Validator, and answers driver.ErrBadConn once it is dead.

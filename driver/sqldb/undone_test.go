@@ -79,7 +79,7 @@ func TestATransactionThatIsGoneIsNotGoneOnWith(t *testing.T) {
 		"doubt, unknown":                  {system: sp.OtherSQL, err: errRefused, gone: true},
 	} {
 		for how, chain := range map[string]sp.Chain{
-			"heard": sp.NewChain(&recorder{}), "unheard": sp.NewChain(deaf), "bystander": sp.NewChain(drowsy{&recorder{}}),
+			"heard": sp.NewChain(&recorder{}), "unheard": sp.NewChain(deaf), "off": sp.NewChain(drowsy{&recorder{}}),
 		} {
 			for _, rows := range []bool{false, true} {
 				t.Run(name+"/"+how+map[bool]string{true: "/rows"}[rows], func(t *testing.T) {

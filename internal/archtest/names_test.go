@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -76,4 +77,20 @@ func exported(file *ast.File) (n int) {
 		}
 	}
 	return n
+}
+
+// twoScreens is how many lines the root's page may have.
+const twoScreens = 90
+
+// TestTheRootFitsOnTwoScreens keeps the page short of those who use and write
+// interceptors.
+func TestTheRootFitsOnTwoScreens(t *testing.T) {
+	t.Parallel()
+	page, err := exec.CommandContext(t.Context(), "go", "doc", module).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(string(page), "\n"); lines < 20 || lines > twoScreens {
+		t.Errorf("go doc of the root has %d lines, want at most %d", lines, twoScreens)
+	}
 }

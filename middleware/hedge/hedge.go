@@ -68,11 +68,11 @@ type hedge struct {
 	meters *meters
 }
 
-var _ sp.Bystander = (*hedge)(nil)
+var _ sp.Enabler = (*hedge)(nil)
 
-// Unconcerned reports whether a call is not declared to read only.
-func (h *hedge) Unconcerned(ctx context.Context, op sp.Op) bool {
-	return op != sp.OpQuery || !sp.MarksFrom(ctx).ReadOnly
+// Enabled reports whether a call is declared to read only.
+func (h *hedge) Enabled(ctx context.Context, op sp.Op) bool {
+	return op == sp.OpQuery && sp.MarksFrom(ctx).ReadOnly
 }
 
 // Wrap returns a handler that may perform a query twice with next.

@@ -48,8 +48,8 @@ func New(opts ...Option) (sp.Interceptor, error) {
 type readOnly struct{ config }
 
 var (
-	_ sp.Admitter  = (*readOnly)(nil)
-	_ sp.Bystander = (*readOnly)(nil)
+	_ sp.Admitter = (*readOnly)(nil)
+	_ sp.Enabler  = (*readOnly)(nil)
 )
 
 // Wrap returns a handler that refuses what writes.
@@ -68,7 +68,7 @@ func (r *readOnly) Admit(ctx context.Context, call *sp.Call) error {
 	switch {
 	case passes(call):
 		return nil
-	case r.active != nil && !r.active(ctx):
+	case !r.on(ctx):
 		return nil
 	case r.permit != nil && r.permit(ctx, call):
 		return nil
@@ -76,10 +76,10 @@ func (r *readOnly) Admit(ctx context.Context, call *sp.Call) error {
 	return &Error{Op: call.Op}
 }
 
-// Unconcerned reports whether the guard is switched off.
-func (r *readOnly) Unconcerned(ctx context.Context, _ sp.Op) bool {
-	return r.active != nil && !r.active(ctx)
-}
+// Enabled reports whether the guard is switched on.
+func (r *readOnly) Enabled(ctx context.Context, _ sp.Op) bool { return r.on(ctx) }
+
+func (r *readOnly) on(ctx context.Context) bool { return r.active == nil || r.active(ctx) }
 
 // passes reports whether a call is certain to write nothing by itself.
 func passes(call *sp.Call) bool {

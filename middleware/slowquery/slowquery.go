@@ -93,11 +93,11 @@ type tally struct {
 	dropped int64
 }
 
-var _ sp.Bystander = (*slowQuery)(nil)
+var _ sp.Enabler = (*slowQuery)(nil)
 
-// Unconcerned reports whether an operation is no statement.
-func (*slowQuery) Unconcerned(_ context.Context, op sp.Op) bool {
-	return op != sp.OpExec && op != sp.OpQuery && op != sp.OpBatch && op != sp.OpCopy
+// Enabled reports whether an operation is a statement.
+func (*slowQuery) Enabled(_ context.Context, op sp.Op) bool {
+	return op == sp.OpExec || op == sp.OpQuery || op == sp.OpBatch || op == sp.OpCopy
 }
 
 // OnlyObserves declares what [sp.Observer] says.
@@ -122,7 +122,7 @@ type handler struct {
 }
 
 func (h *handler) handle(ctx context.Context, call *sp.Call) error {
-	if h.Unconcerned(ctx, call.Op) || call.Step() {
+	if !h.Enabled(ctx, call.Op) || call.Step() {
 		return h.next(ctx, call)
 	}
 	c := h.calls.Get().(*watched)

@@ -121,17 +121,17 @@ type comment struct {
 	known *sqltext.Cache[string] // texts with the fixed comment
 }
 
-var _ sp.Bystander = (*comment)(nil)
+var _ sp.Enabler = (*comment)(nil)
 
-// Unconcerned reports whether an operation has no text that can be changed.
-func (*comment) Unconcerned(_ context.Context, op sp.Op) bool {
-	return op != sp.OpExec && op != sp.OpQuery
+// Enabled reports whether an operation has a text that can be changed.
+func (*comment) Enabled(_ context.Context, op sp.Op) bool {
+	return op == sp.OpExec || op == sp.OpQuery
 }
 
 // Wrap returns a handler that comments the statements that pass through next.
 func (c *comment) Wrap(next sp.Handler) sp.Handler {
 	return func(ctx context.Context, call *sp.Call) error {
-		if call.Prepared || call.Text == "" || c.Unconcerned(ctx, call.Op) {
+		if call.Prepared || call.Text == "" || !c.Enabled(ctx, call.Op) {
 			return next(ctx, call)
 		}
 		before := call.Text

@@ -26,8 +26,8 @@ type Page struct {
 
 var (
 	_ sp.Interceptor = (*Page)(nil)
-	_ sp.Bystander   = (*Page)(nil)
-	_ sp.Bystander   = innermost{}
+	_ sp.Enabler     = (*Page)(nil)
+	_ sp.Enabler     = innermost{}
 )
 
 // New returns a page, which serves nothing until it is mounted and shows
@@ -52,9 +52,9 @@ func New(opts ...Option) (*Page, error) {
 // clock returns the time since the page was made, which is how it keeps times.
 func (p *Page) clock() time.Duration { return time.Since(p.began) }
 
-// Unconcerned reports whether the page does not show calls of op: those that
-// do no I/O, and the closing of connections.
-func (*Page) Unconcerned(_ context.Context, op sp.Op) bool { return kindOf(op) == ignored }
+// Enabled reports whether the page shows calls of op: all but those that do no
+// I/O, and the closing of connections.
+func (*Page) Enabled(_ context.Context, op sp.Op) bool { return kindOf(op) != ignored }
 
 // Wrap returns a handler that watches the calls that pass through next.
 func (p *Page) Wrap(next sp.Handler) sp.Handler {
@@ -88,9 +88,9 @@ func (i innermost) Wrap(next sp.Handler) sp.Handler {
 // OnlyObserves declares what [sp.Observer] says.
 func (innermost) OnlyObserves() {}
 
-// Unconcerned reports what the page's method does.
-func (i innermost) Unconcerned(ctx context.Context, op sp.Op) bool {
-	return i.page.Unconcerned(ctx, op)
+// Enabled reports what the page's method does.
+func (i innermost) Enabled(ctx context.Context, op sp.Op) bool {
+	return i.page.Enabled(ctx, op)
 }
 
 // beginning returns the stage of a call, or an attempt, that has begun.

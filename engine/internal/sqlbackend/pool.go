@@ -65,22 +65,22 @@ type Pool struct {
 func New(cfg Config) *Pool {
 	p := &Pool{cfg: cfg, gate: gate.New(cfg.Size, cfg.Overflow, cfg.Timeout), outside: cfg.Chain.Len() == 0}
 	if p.outside {
-		p.cfg.Chain = sp.NewChain(bystander{})
+		p.cfg.Chain = sp.NewChain(disabled{})
 	} else {
 		p.cfg.Chain = cfg.Chain.Append(p.gate)
 	}
 	return p
 }
 
-// bystander stands for an empty chain, which would be bypassed: statements pass
+// disabled stands for an empty chain, which would be bypassed: statements pass
 // it by, and a transaction that the database has undone is still noticed.
-type bystander struct{}
+type disabled struct{}
 
 // Wrap implements [sp.Interceptor].
-func (bystander) Wrap(next sp.Handler) sp.Handler { return next }
+func (disabled) Wrap(next sp.Handler) sp.Handler { return next }
 
-// Unconcerned implements [sp.Bystander].
-func (bystander) Unconcerned(context.Context, sp.Op) bool { return true }
+// Enabled implements [sp.Enabler].
+func (disabled) Enabled(context.Context, sp.Op) bool { return false }
 
 // handle is a database and how many there are who use it. It is closed when it
 // was disposed of and the last of them is done. Its fields are guarded by the

@@ -9,27 +9,27 @@ import (
 	"github.com/sessionproxy/sessionproxy/attach"
 )
 
-// aside is an interceptor that is unconcerned with the operations it names.
-type aside []sp.Op
+// offFor is an interceptor that is off for the operations it names.
+type offFor []sp.Op
 
-func (a aside) Wrap(next sp.Handler) sp.Handler { return next }
+func (o offFor) Wrap(next sp.Handler) sp.Handler { return next }
 
-func (a aside) Unconcerned(_ context.Context, op sp.Op) bool {
-	return slices.Contains(a, op)
+func (o offFor) Enabled(_ context.Context, op sp.Op) bool {
+	return !slices.Contains(o, op)
 }
 
-func TestACallIsScreenedOutWhenNoLinkIsConcerned(t *testing.T) {
+func TestAChainIsEnabledIfOneLinkIs(t *testing.T) {
 	t.Parallel()
-	one := sp.NewChain(aside{sp.OpExec}).Screen()
-	if !one(t.Context(), sp.OpExec) || one(t.Context(), sp.OpQuery) {
+	one := sp.NewChain(offFor{sp.OpExec}).Enabled()
+	if one(t.Context(), sp.OpExec) || !one(t.Context(), sp.OpQuery) {
 		t.Error("a chain of one link does not say what the link says")
 	}
-	two := sp.NewChain(aside{sp.OpExec, sp.OpQuery}, aside{sp.OpQuery}).Screen()
-	if two(t.Context(), sp.OpExec) || !two(t.Context(), sp.OpQuery) {
-		t.Error("a chain of two links does not say what both say")
+	two := sp.NewChain(offFor{sp.OpExec, sp.OpQuery}, offFor{sp.OpQuery}).Enabled()
+	if !two(t.Context(), sp.OpExec) || two(t.Context(), sp.OpQuery) {
+		t.Error("a chain of two links is on where both are off, or off where one is on")
 	}
-	if screen := sp.NewChain(aside{sp.OpExec}, hooked(func(error) {})).Screen(); screen != nil {
-		t.Error("a chain with a link that can't tell can be screened")
+	if enabled := sp.NewChain(offFor{sp.OpExec}, hooked(func(error) {})).Enabled(); enabled != nil {
+		t.Error("a chain with a link that can't tell is off")
 	}
 }
 

@@ -10,15 +10,14 @@ import (
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 )
 
-// drowsy is a recorder that is concerned only with calls whose context says
-// so.
+// drowsy is a recorder that is off, except for calls whose context says so.
 type drowsy struct{ *recorder }
 
 type awakeKey struct{}
 
 func awake(ctx context.Context) context.Context { return context.WithValue(ctx, awakeKey{}, true) }
 
-func (drowsy) Unconcerned(ctx context.Context, _ sp.Op) bool { return ctx.Value(awakeKey{}) == nil }
+func (drowsy) Enabled(ctx context.Context, _ sp.Op) bool { return ctx.Value(awakeKey{}) != nil }
 
 // openDrowsy opens SQLite in memory behind a drowsy chain, on one connection.
 func openDrowsy(t *testing.T) (*sql.DB, *recorder) {
@@ -37,7 +36,7 @@ func openDrowsy(t *testing.T) (*sql.DB, *recorder) {
 	return db, rec
 }
 
-func TestStatementsOfNoConcernPassBesideTheChain(t *testing.T) {
+func TestStatementsBypassAChainThatIsOff(t *testing.T) {
 	t.Parallel()
 	db, rec := openDrowsy(t)
 	w, err := sqldb.Wrap(db)
@@ -79,7 +78,7 @@ func TestATransactionBegunUnseenIsStillOne(t *testing.T) {
 	}
 	defer c.Close()
 	for _, step := range []struct {
-		ctx  context.Context //nolint:containedctx // a row of a table
+		ctx  context.Context
 		text string
 	}{{t.Context(), "BEGIN"}, {awake(t.Context()), "CREATE TABLE t (n INTEGER)"}, {t.Context(), "COMMIT"}, {awake(t.Context()), "DROP TABLE t"}} {
 		if _, err := c.ExecContext(step.ctx, step.text); err != nil {
