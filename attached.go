@@ -3,6 +3,7 @@ package sessionproxy
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 
 	"github.com/sessionproxy/sessionproxy/fault"
 )
@@ -76,6 +77,15 @@ func (a *Attached) JudgeBy(ctx context.Context, cause error, phase fault.Phase, 
 	v := (*Call)(a).Judge(ctx, cause, phase, progress)
 	a.fault = cause
 	return v
+}
+
+// JudgeOwn is attach.JudgeOwn.
+func (a *Attached) JudgeOwn(ctx context.Context, err error, phase fault.Phase) fault.Verdict {
+	v := (*Call)(a).Judge(ctx, err, phase, fault.ProgressUnknown)
+	if v.Class == fault.ClassUnknown && fault.Code(err) == "" && !errors.Is(err, ErrAborted) {
+		a.verdict.Class = fault.ClassCaller
+	}
+	return a.verdict
 }
 
 // MakeFinal is attach.MakeFinal.

@@ -42,6 +42,13 @@ func JudgeBy(ctx context.Context, call *sessionproxy.Call, cause error, phase fa
 	return of(call).JudgeBy(ctx, cause, phase, progress)
 }
 
+// JudgeOwn is [sessionproxy.Call.Judge] with an error that a function of the
+// caller's own returned, after statements of which none has failed. If it says
+// nothing about a database, its class is [fault.ClassCaller].
+func JudgeOwn(ctx context.Context, call *sessionproxy.Call, err error, phase fault.Phase) fault.Verdict {
+	return of(call).JudgeOwn(ctx, err, phase)
+}
+
 // MakeFinal says that the call's work may be permanent, whatever error it
 // returns: from now on no verdict on it allows a retry, and interceptors must
 // not perform it again. A unit of work calls it if its function has ended the

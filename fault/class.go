@@ -68,6 +68,10 @@ const (
 	// ClassState is a call at the wrong time: a finished transaction or closed
 	// connection, a transaction that has already failed, a protocol misused.
 	ClassState
+	// ClassCaller is an error of the caller's own that says nothing about the
+	// database: the function of a unit of work returned it to have the unit
+	// rolled back. It is no failure of the database.
+	ClassCaller
 )
 
 var classNames = [...]string{
@@ -95,6 +99,7 @@ var classNames = [...]string{
 	ClassUnsupported:      "unsupported",
 	ClassRejected:         "rejected",
 	ClassState:            "state",
+	ClassCaller:           "caller",
 }
 
 // String returns the class's name in lower case, words joined by underscores:

@@ -65,7 +65,7 @@ func TestErrorsWithoutCauseHaveAMessage(t *testing.T) {
 func TestNamesAreFewAndStable(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for c := range fault.ClassState + 1 {
+	for c := range fault.ClassCaller + 1 {
 		name := c.String()
 		if name == "" || seen[name] || strings.ToLower(name) != name || strings.Contains(name, " ") {
 			t.Errorf("class %d is called %q", c, name)
@@ -73,7 +73,7 @@ func TestNamesAreFewAndStable(t *testing.T) {
 		seen[name] = true
 	}
 	for got, want := range map[string]string{
-		(fault.ClassState + 1).String():       "invalid",
+		(fault.ClassCaller + 1).String():      "invalid",
 		fault.ClassConnectionLost.String():    "connection_lost",
 		fault.RetryTransaction.String():       "transaction",
 		(fault.RetryReconnect + 1).String():   "invalid",

@@ -7,6 +7,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/attach"
+	"github.com/sessionproxy/sessionproxy/fault"
 )
 
 // sessionCall is a method of a session on its way through the chain.
@@ -19,7 +20,11 @@ type sessionCall struct {
 // Do performs the method.
 func (c *sessionCall) Do(ctx context.Context, _ *sp.Call) error {
 	c.performed = true
-	return c.do(attach.Context(ctx, &c.Call))
+	err := c.do(attach.Context(ctx, &c.Call))
+	if err != nil && c.Op == opRunSync {
+		attach.JudgeOwn(ctx, &c.Call, err, fault.PhaseStatement)
+	}
+	return err
 }
 
 var sessionCalls = sync.Pool{New: func() any {

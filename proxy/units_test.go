@@ -3,6 +3,9 @@ package proxy_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/engine"
@@ -98,6 +101,71 @@ func TestAUnitCommitsOrRollsBack(t *testing.T) {
 			}
 		}
 	})
+}
+
+// classes keeps the class of what the calls of an operation ended with.
+type classes struct {
+	op sp.Op
+	mu sync.Mutex
+	of []fault.Class
+}
+
+// Wrap implements [sp.Interceptor].
+func (c *classes) Wrap(next sp.Handler) sp.Handler {
+	return func(ctx context.Context, call *sp.Call) error {
+		err := next(ctx, call)
+		if call.Op == c.op {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.of = append(c.of, call.Verdict(err).Class)
+		}
+		return err
+	}
+}
+
+// What a unit's function returns of its own is the caller's, and no fault of the
+// database; what hides a fault of the database is that.
+func TestAnErrorOfTheCallersOwnIsTheCallers(t *testing.T) {
+	t.Parallel()
+	own := errors.New("out of stock")
+	for db, url := range databases {
+		for kind, run := range units {
+			t.Run(db+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				ctx, unit, sync := t.Context(), &classes{op: sp.OpTransaction}, &classes{op: sp.SessionOp("run_sync")}
+				m, err := proxy.NewMaker(shelves(t, url(t), unit, sync))
+				if err != nil {
+					t.Fatal(err)
+				}
+				giveUp := func(ctx context.Context, h proxy.Handle) error {
+					_, err := proxy.New(h).Execute(ctx, engine.Text("UPDATE shelf SET name = 'x'")).Await(ctx)
+					return errors.Join(err, fmt.Errorf("order: %w", own))
+				}
+				if err := run(ctx, m, false, giveUp); !errors.Is(err, own) {
+					t.Error(err)
+				}
+				hidden := func(ctx context.Context, h proxy.Handle) error {
+					p := proxy.New(h)
+					for range 2 {
+						if _, err := p.Execute(ctx, engine.Text("INSERT INTO shelf (id, name) VALUES (7, 'x')")).Await(ctx); err != nil {
+							return fmt.Errorf("sorry: %v", err)
+						}
+					}
+					return nil
+				}
+				if err := run(ctx, m, false, hidden); err == nil {
+					t.Error("two rows of a key")
+				}
+				a := m.Async()
+				_, err = proxy.RunSync(ctx, proxy.New(a), func(context.Context, *orm.Session) (int, error) { return 0, own }).Await(ctx)
+				is(t, err, own)
+				ok(t, a.Close(ctx))
+				if !slices.Equal(unit.of, []fault.Class{fault.ClassCaller, fault.ClassIntegrity}) || !slices.Equal(sync.of, []fault.Class{fault.ClassCaller}) {
+					t.Errorf("units ended as %v, run_sync as %v", unit.of, sync.of)
+				}
+			})
+		}
+	}
 }
 
 // What nobody has awaited fails the unit.

@@ -35,7 +35,7 @@ func checkVerdict(t *rapid.T) {
 		},
 	}
 	v := fault.Verdict{
-		Class:       fault.Class(rapid.IntRange(0, int(fault.ClassState)).Draw(t, "class")),
+		Class:       fault.Class(rapid.IntRange(0, int(fault.ClassCaller)).Draw(t, "class")),
 		Retry:       fault.Retry(rapid.IntRange(0, 4).Draw(t, "retry")),
 		Outcome:     fault.Outcome(rapid.IntRange(0, 4).Draw(t, "outcome")),
 		DiscardConn: rapid.Bool().Draw(t, "discard"),

@@ -30,7 +30,7 @@ func (t *Tracing) judge(ctx context.Context, call *sp.Call, err error) failure {
 		v.Moot, f.class = false, fault.ClassUnknown
 	}
 	byCaller := f.class == fault.ClassCanceled && errors.Is(ctx.Err(), context.Canceled)
-	if v.Moot || byCaller && !t.cfg.canceled || !t.cfg.failure(err) {
+	if v.Moot || byCaller && !t.cfg.canceled || !t.cfg.counts(err, f.class) {
 		return failure{}
 	}
 	if f.failed, f.code = true, fault.Code(err); f.code == "" {

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/fault"
 )
 
 // config is what the options set.
@@ -60,16 +61,19 @@ func defaultConfig() config {
 		tracers:   otel.GetTracerProvider(),
 		sessions:  true,
 		textLimit: 4096,
-		failure:   isFailure,
 		canceled:  true,
 	}
 }
 
-// isFailure is what [WithErrorStatus] replaces. Neither error tells of
-// anything gone wrong: one is an empty answer, the other a driver's request to
-// be called in another way.
-func isFailure(err error) bool {
-	return !errors.Is(err, sql.ErrNoRows) && !errors.Is(err, driver.ErrSkip)
+// counts reports whether an error is a failure: [WithErrorStatus] decides, or by
+// default its kind. What does not count tells of nothing gone wrong: an empty
+// answer, a driver's request to be called in another way, a unit of work that
+// its own function has given up.
+func (c *config) counts(err error, class fault.Class) bool {
+	if c.failure != nil {
+		return c.failure(err)
+	}
+	return class != fault.ClassCaller && !errors.Is(err, sql.ErrNoRows) && !errors.Is(err, driver.ErrSkip)
 }
 
 // Option configures [New].

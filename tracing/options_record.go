@@ -59,8 +59,9 @@ func WithQueryParameters(keys ...string) Option {
 // WithErrorStatus lets f decide which errors are failures: only those set a
 // span's status and the attribute error.type, on metrics too. f is called with
 // an error that is not nil and must be safe for concurrent use. By default
-// every error is a failure except [database/sql.ErrNoRows] and
-// [database/sql/driver.ErrSkip]. Nil is an error.
+// every error is a failure except [database/sql.ErrNoRows],
+// [database/sql/driver.ErrSkip], and the error by which a unit of work's own
+// function gave it up (class "caller" of package fault). Nil is an error.
 func WithErrorStatus(f func(err error) bool) Option {
 	return optionFunc(func(c *config) error {
 		if f == nil {

@@ -154,12 +154,13 @@ func JudgeBegin(ctx context.Context, call *sp.Call, err error) {
 
 // Judge judges err, with which the unit's function ended, for the unit's call.
 // If it says nothing of what the database did, the fault that stood at the end
-// of the transaction decides: the unit is rolled back in any case.
+// of the transaction decides; if there was none, the error is the caller's own.
+// The unit is rolled back in any case.
 func (s *State) Judge(ctx context.Context, call *sp.Call, err error) {
 	if s.MayBeCommitted() {
 		attach.MakeFinal(call)
 	}
-	v := call.Judge(ctx, err, fault.PhaseUnit, fault.ProgressUnknown)
+	v := attach.JudgeOwn(ctx, call, err, fault.PhaseUnit)
 	if f := s.fault.Load(); f != nil && silent(v) {
 		v = attach.JudgeBy(ctx, call, f.err, fault.PhaseUnit, fault.ProgressUnknown)
 	}
@@ -184,5 +185,5 @@ func (s *State) JudgeCommit(ctx context.Context, call *sp.Call, err error, progr
 // silent reports whether a verdict on a function's error tells nothing of the
 // database, or that the transaction had failed before.
 func silent(v fault.Verdict) bool {
-	return v.Class == fault.ClassUnknown || v.Class == fault.ClassState
+	return v.Class == fault.ClassUnknown || v.Class == fault.ClassCaller || v.Class == fault.ClassState
 }

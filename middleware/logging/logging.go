@@ -22,7 +22,9 @@ import (
 // unit of work or of a session's method is logged at warn level, a failed step
 // of another call (dialling for a statement) at debug level. A call without
 // I/O, such as adding an object to a session, is always logged at debug level,
-// and a call that its caller cancelled at warn level. sql.ErrNoRows and
+// and a call that its caller cancelled at warn level. A unit of work that its own
+// function gave up, by an error that says nothing about the database, is logged
+// at debug level as "database call given up". sql.ErrNoRows and
 // driver.ErrSkip are not failures. [WithLevels] sets the three levels.
 //
 // Attributes have the names of OpenTelemetry's semantic conventions; see the

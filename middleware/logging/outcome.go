@@ -20,6 +20,7 @@ const (
 	messageSlow     = "database call slow"
 	messageCanceled = "database call canceled"
 	messageFailed   = "database call failed"
+	messageGivenUp  = "database call given up"
 	messageEvent    = "database call event"
 )
 
@@ -55,6 +56,8 @@ func (l *logging) judge(ctx context.Context, call *sp.Call, err error) failure {
 func (l *logging) rate(call *sp.Call, f failure, took time.Duration) (slog.Level, string) {
 	level, message := l.levels.success, messageDone
 	switch {
+	case f.class == fault.ClassCaller:
+		message = messageGivenUp // what it means is for the caller to say
 	case f.canceled:
 		level, message = l.levels.warning, messageCanceled
 	case f.err != nil && call.Parent != nil:

@@ -47,7 +47,7 @@ func judge(call *sp.Call, err error) result {
 		class = v.Class
 	}
 	r := result{failed, failure{telemetry.ErrorType(err, fault.Code(err), class), class}}
-	if class == fault.ClassCanceled {
+	if class == fault.ClassCanceled || class == fault.ClassCaller {
 		r.outcome = canceled
 	}
 	return r
