@@ -1,7 +1,7 @@
 // Command verified runs what takes too long for every change, and keeps the
-// result, with the commit and the date, in docs/verified.md. It is "make verify".
-// With -only it runs the parts whose title holds a text, and prints what came of
-// them.
+// result of each part, with its commit and date, in docs/verified.md. It is "make
+// verify". With -only it runs the parts whose title holds a text; what the page
+// says of the others stays.
 package main
 
 import (
@@ -16,7 +16,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +24,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	only := flag.String("only", "", "run the parts whose title holds this text, and print them")
+	only := flag.String("only", "", "run only the parts whose title holds this text")
 	flag.Parse()
 	if err := run(ctx, *only); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -42,11 +41,10 @@ func run(ctx context.Context, only string) error {
 	if err != nil {
 		return err
 	}
-	version, err := output(ctx, root, "go", "env", "GOVERSION")
+	kept, err := read(filepath.Join(root, "docs", "verified.md"))
 	if err != nil {
 		return err
 	}
-	page := heading(commit, version, time.Now())
 	var failed []error
 	for _, part := range parts {
 		if !strings.Contains(part.title, only) {
@@ -58,18 +56,14 @@ func run(ctx context.Context, only string) error {
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", part.title, err))
 		}
-		out := part.table(events)
-		page = fmt.Appendf(page, "\n## %s\n\n%s\n\n%s\n%s\n", part.title, part.says, out, verdict(events, err, time.Since(began)))
+		section := fmt.Sprintf("%s\n\n%s\n%s Commit `%s`, %s.\n", part.says, part.table(events),
+			verdict(events, err, time.Since(began)), commit, began.UTC().Format(time.DateOnly))
+		fmt.Print(section)
+		kept.sections[part.title] = section
+		if err := kept.write(); err != nil {
+			return err
+		}
 	}
-	if only != "" {
-		fmt.Printf("%s", page)
-		return errors.Join(failed...)
-	}
-	path := filepath.Join(root, "docs", "verified.md")
-	if err := os.WriteFile(path, page, 0o644); err != nil { //nolint:gosec // a page
-		return err
-	}
-	fmt.Println("wrote", path)
 	return errors.Join(failed...)
 }
 
@@ -83,13 +77,6 @@ func output(ctx context.Context, dir, name string, args ...string) (string, erro
 		return "", fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
 	}
 	return strings.TrimSpace(string(out)), nil
-}
-
-func heading(commit, version string, now time.Time) []byte {
-	return fmt.Appendf(nil, "# Verified\n\n"+
-		"Written by `make verify`: what takes too long for every change. Do not edit.\n\n"+
-		"Commit `%s`, %s, %s on %s/%s, %d cores.\n",
-		commit, now.UTC().Format(time.DateOnly), version, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 }
 
 func verdict(events []event, err error, took time.Duration) string {
