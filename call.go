@@ -25,6 +25,8 @@ var ErrAborted = errors.New("sessionproxy: call ended by a panic or runtime.Goex
 // A Call belongs to the goroutine that runs it: its methods and fields are not
 // safe for concurrent use, except where noted. Calls are pooled: no reference
 // may be kept after the call has ended.
+//
+// Small fields stand together, so that a call takes less room.
 type Call struct {
 	// Op is the operation.
 	Op Op
@@ -34,6 +36,15 @@ type Call struct {
 	Scope Scope
 	// InTx says that the call runs inside an open transaction.
 	InTx bool
+	// Prepared says that the statement was prepared earlier, or that another
+	// SQL text is sent in place of Text. Do not change Text then: it has no
+	// effect, or does harm.
+	Prepared bool
+	// Restartable says that the source of an [OpCopy] can be read again from
+	// its start; without it the call is never retried.
+	Restartable bool
+	judged      bool
+	final       bool // see attach.MakeFinal
 	// Marks are the caller's declarations through the context.
 	Marks Marks
 	// Target is the database; nil if nothing is known about it. While the call
@@ -46,10 +57,6 @@ type Call struct {
 	// Text is the SQL text; empty for operations without one. An interceptor
 	// may change it before it calls next, unless Prepared is set.
 	Text string
-	// Prepared says that the statement was prepared earlier, or that another
-	// SQL text is sent in place of Text. Do not change Text then: it has no
-	// effect, or does harm.
-	Prepared bool
 	// Sent is the SQL text that Text stood for in a failed attempt, if it is
 	// not Text itself: Text may be the name of a prepared statement, or have
 	// been rewritten by a [pgx.QueryRewriter]. Otherwise, or if it is not
@@ -62,9 +69,6 @@ type Call struct {
 	// BatchSize is the number of statements in a batch, or of rows of a COPY if
 	// known in advance; 0 otherwise.
 	BatchSize int
-	// Restartable says that the source of an [OpCopy] can be read again from
-	// its start; without it the call is never retried.
-	Restartable bool
 
 	// RowsAffected is the number of rows a statement changed; -1 until known.
 	RowsAffected int64
@@ -72,11 +76,9 @@ type Call struct {
 	RowsReturned int64
 
 	performer performer
-	attempt   int
+	attempt   int32
 	verdict   fault.Verdict
-	judged    bool
 	fault     error // decided the verdict, if the call's error does not wrap it
-	final     bool  // see attach.MakeFinal
 	origin    *Call // of a fork: the call whose listeners receive its events, if it has any
 	lifecycle
 }

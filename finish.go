@@ -80,7 +80,7 @@ func (c *Call) Try(ctx context.Context, next Handler) error {
 }
 
 // Attempt returns the number of the current attempt, from 1.
-func (c *Call) Attempt() int { return max(c.attempt, 1) }
+func (c *Call) Attempt() int { return max(int(c.attempt), 1) }
 
 // Retried reports whether the call runs under an interceptor that may retry it,
 // even if this is the first attempt.

@@ -11,18 +11,18 @@ type Marks struct {
 	ReadOnly bool
 	// NoRetry forbids this library to retry the call.
 	NoRetry bool
-	// Name is the caller's name for the call, used as the name of its
-	// span. It is a name of low cardinality, never a text with values in it.
-	Name string
-	// VerifyCommit tells, after a commit with an unknown outcome, whether the
-	// unit of work was committed.
-	VerifyCommit func(ctx context.Context) (committed bool, err error)
 	// Verifying says that the call finds out what became of a COMMIT whose
 	// answer was lost; see [WithVerifying].
 	Verifying bool
 	// Priority says which calls go first where some have to wait; see
 	// [WithPriority].
 	Priority Priority
+	// Name is the caller's name for the call, used as the name of its
+	// span. It is a name of low cardinality, never a text with values in it.
+	Name string
+	// VerifyCommit tells, after a commit with an unknown outcome, whether the
+	// unit of work was committed.
+	VerifyCommit func(ctx context.Context) (committed bool, err error)
 	// Share is what the call is a part of, such as a tenant; see [WithShare].
 	Share string
 }

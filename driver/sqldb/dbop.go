@@ -18,7 +18,6 @@ type dbOp struct {
 	caller   context.Context //nolint:containedctx // of BeginTx, for the transaction's end
 	args     []any
 	opts     *sql.TxOptions
-	isRow    bool // QueryRow
 
 	call *sp.Call // the handle's, or the fork of it that is performed
 	outcome
@@ -28,6 +27,7 @@ var _ attach.Forker = (*dbOp)(nil)
 
 // outcome is what came of a handle's call.
 type outcome struct {
+	isRow     bool // QueryRow: what is to come of it, rather; it costs nothing here
 	performed bool
 
 	// The level of the connection writes the next five.
@@ -46,7 +46,7 @@ type outcome struct {
 
 // Fork returns an operation that does the same on another connection.
 func (h *dbOp) Fork() attach.Performer {
-	return &dbOp{pipeline: h.pipeline, db: h.db, caller: h.caller, args: h.args, opts: h.opts, isRow: h.isRow}
+	return &dbOp{pipeline: h.pipeline, db: h.db, caller: h.caller, args: h.args, opts: h.opts, outcome: outcome{isRow: h.isRow}}
 }
 
 // Adopt takes over what came of a fork.
