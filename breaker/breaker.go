@@ -170,7 +170,7 @@ func (l *link) careful(ctx context.Context, call *sessionproxy.Call, c *circuit,
 	case refusal != nil && !passes(call, refusal):
 		return l.refuse(ctx, call, c, refusal)
 	case g.probe != nil && r == ruleEarly:
-		call.OnFinish(func(error) { c.settle(nil, g.probe, verdict{}) })
+		call.OnFinish(func(error) { c.endProbe(nil, g.probe, verdict{}) })
 		return l.next(ctx, call)
 	case g.probe != nil:
 		return l.probe(ctx, call, c, g.probe)
@@ -195,7 +195,7 @@ func (l *link) probe(ctx context.Context, call *sessionproxy.Call, c *circuit, p
 		if p.owner != nil && call.Op == sessionproxy.OpConnect && v.outcome == succeeded {
 			return // the unit's BEGIN is to come
 		}
-		c.settle(call, p, v)
+		c.endProbe(call, p, v)
 	}()
 	start := c.cfg.now()
 	err := l.next(ctx, call)

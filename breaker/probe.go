@@ -139,15 +139,15 @@ func (p *probe) finish(err error) {
 // accepted it would keep the circuit half-open for ever.
 const maxStale = 100
 
-// settle ends a probe with its outcome, unless its lease or its phase is over.
-func (c *circuit) settle(call *sessionproxy.Call, p *probe, v verdict) {
+// endProbe ends a probe with its outcome, unless its lease or its phase is over.
+func (c *circuit) endProbe(call *sessionproxy.Call, p *probe, v verdict) {
 	c.mu.Lock()
 	defer c.leave(call)
 	if c.phase.Load() != p.phase {
 		return
 	}
 	i := slices.Index(c.probes, p)
-	if i < 0 { // its lease is over, or its unit's first statement has settled it
+	if i < 0 { // its lease is over, or its unit's first statement has ended it
 		return
 	}
 	c.probes = slices.Delete(c.probes, i, i+1)

@@ -99,7 +99,7 @@ func (c *circuit) probeItself(p *prober) (again bool) {
 	}
 	v := verdict{outcome: failed, class: fault.ClassUnknown} // stays if ping panics
 	defer func() {
-		c.settle(nil, g.probe, v)
+		c.endProbe(nil, g.probe, v)
 		again = v.outcome == succeeded && c.phase.Load() == g.probe.phase
 	}()
 	switch err := c.ping(p); {

@@ -125,7 +125,7 @@ func (l *link) await(ctx context.Context, call *sessionproxy.Call, c *circuit, w
 	case refusal != nil:
 		return grant{}, refusal, nil
 	case w.grant.probe != nil: // what call held could not be taken again
-		c.settle(call, w.grant.probe, verdict{})
+		c.endProbe(call, w.grant.probe, verdict{})
 	}
 	if ctx.Err() != nil {
 		call.Judge(ctx, err, fault.PhaseAcquire, fault.ProgressUnsent)

@@ -90,7 +90,7 @@ func endOf(x *examination, cause error) (ending, Class) {
 func (x *examination) rule(e ending, c Class, p Phase) rule {
 	switch {
 	case x.rank > rankNetwork && !x.found.has(interrupt):
-		return x.settle()
+		return x.conclude()
 	case x.is(markRejected):
 		return rejected
 	case e == byAttempt:
@@ -98,7 +98,7 @@ func (x *examination) rule(e ending, c Class, p Phase) rule {
 	case e == byCaller:
 		return x.ended(rule{c, stop, BreakerExclude, 0})
 	case x.rank > rankNothing:
-		return x.settle()
+		return x.conclude()
 	case x.is(markDialDeadline):
 		return connectTimeout
 	case p == PhaseConnect, x.is(markConnect):
@@ -107,10 +107,10 @@ func (x *examination) rule(e ending, c Class, p Phase) rule {
 	return unknown
 }
 
-// settle returns the finding. If a connection broke elsewhere in the tree when
+// conclude returns the finding. If a connection broke elsewhere in the tree when
 // something may have been sent, the finding's word for what became of the
 // work is not enough.
-func (x *examination) settle() rule {
+func (x *examination) conclude() rule {
 	r := x.found
 	if !x.is(markDoubt) {
 		return r
@@ -119,7 +119,7 @@ func (x *examination) settle() rule {
 	case again, replay, reconnect:
 		r.action = ifHarmless
 	}
-	return r.without(settled | unsent)
+	return r.without(notCommitted | unsent)
 }
 
 // ended returns r, the rule of an ended context, with what the finding says of
@@ -128,7 +128,7 @@ func (x *examination) ended(r rule) rule {
 	if x.rank == rankNothing {
 		return r
 	}
-	r = r.with(x.settle().traits & (discard | answer | settled | undone | unsent | fails | mayUndo | kept))
+	r = r.with(x.conclude().traits & (discard | answer | notCommitted | undone | unsent | fails | mayUndo | kept))
 	if r.has(answer|undone) && r.action == ifHarmless {
 		r.action = replay
 	}

@@ -151,7 +151,7 @@ func mysqlCode(err error, s *shape) (rule, string, bool) {
 		}
 		// The server refuses the COMMIT and rolls back before it answers so.
 		// What else it may say to a COMMIT leaves the outcome in doubt.
-		r = r.with(settled)
+		r = r.with(notCommitted)
 	}
 	return r, strconv.Itoa(number), true
 }

@@ -135,7 +135,7 @@ func postgresRule(state string, err error, s *shape) rule {
 	case stop, again, replay:
 		// ERROR aborts the transaction: PostgreSQL documentation, protocol
 		// flow; as the answer to COMMIT it means ROLLBACK.
-		r = r.with(settled | fails | kept)
+		r = r.with(notCommitted | fails | kept)
 	}
 	if r.action == again || r.action == replay {
 		r = r.with(undone)
@@ -150,7 +150,7 @@ func (r rule) ending() rule {
 	r = r.with(discard)
 	if r.has(certain) {
 		if r.action == replay {
-			r = r.with(settled)
+			r = r.with(notCommitted)
 		}
 		return r
 	}

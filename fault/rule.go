@@ -41,8 +41,8 @@ const (
 	contention
 	// answer: the error is the database's own word.
 	answer
-	// settled: as the answer to a COMMIT it says that nothing was committed.
-	settled
+	// notCommitted: as the answer to a COMMIT it says that nothing was committed.
+	notCommitted
 	// undone: the statement, and a whole transaction around it, is undone.
 	undone
 	// certain: the word holds although the server ended the session with it.
@@ -130,7 +130,7 @@ func (r rule) retry(s Situation) Retry {
 // retryCommit is retry for a COMMIT, which is replayed only if it is certain
 // that nothing was committed.
 func (r rule) retryCommit(s Situation) Retry {
-	if r.nothingSent(s) || r.has(settled) {
+	if r.nothingSent(s) || r.has(notCommitted) {
 		return RetryTransaction
 	}
 	return RetryNone
@@ -167,7 +167,7 @@ func (r rule) outcome(s Situation) Outcome {
 	case r.nothingSent(s):
 		return OutcomeNotSent
 	case s.Phase == PhaseCommit:
-		if r.has(settled) {
+		if r.has(notCommitted) {
 			return OutcomeRolledBack
 		}
 		return OutcomeUnknown

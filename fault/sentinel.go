@@ -30,7 +30,7 @@ var (
 	unsupported    = rule{ClassUnsupported, stop, BreakerExclude, unsent}
 	// COMMIT of a transaction that had failed before was answered by ROLLBACK.
 	// What failed first is the error to act on, as for SQLSTATE 25P02.
-	rolledBack = rule{ClassState, stop, BreakerSuccess, answer | settled | undone}
+	rolledBack = rule{ClassState, stop, BreakerSuccess, answer | notCommitted | undone}
 )
 
 // stale is a lost race that the program has found: the statement did its work, on

@@ -37,10 +37,10 @@ func (e *VerifyError) Unwrap() []error {
 	return []error{e.Commit, mute(e.Verify, driver.ErrBadConn)}
 }
 
-// settle finds out what became of a unit of work whose COMMIT got no answer.
+// resolveCommit finds out what became of a unit of work whose COMMIT got no answer.
 // It returns a nil error if the unit is committed, and else the error with
 // which the unit failed and what follows from that.
-func (s *series) settle(ctx context.Context, err error, v fault.Verdict) (fault.Verdict, error) {
+func (s *series) resolveCommit(ctx context.Context, err error, v fault.Verdict) (fault.Verdict, error) {
 	verify := s.verifier(ctx)
 	if verify == nil {
 		if s.call.Idempotent() {

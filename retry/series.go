@@ -35,7 +35,7 @@ func (h *handler) again(ctx context.Context, call *sessionproxy.Call, err error)
 			return s.final(err, v)
 		}
 		if call.Op == sessionproxy.OpTransaction && errors.Is(err, fault.ErrCommitUnknown) {
-			if v, err = s.settle(ctx, err, v); err == nil {
+			if v, err = s.resolveCommit(ctx, err, v); err == nil {
 				return nil
 			}
 		}

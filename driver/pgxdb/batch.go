@@ -11,11 +11,11 @@ import (
 	"github.com/sessionproxy/sessionproxy/attach"
 )
 
-func (l *lane) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	if l.bare(ctx, sp.OpBatch) || b == nil {
-		return l.raw.SendBatch(ctx, b)
+func (e *executor) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if e.bare(ctx, sp.OpBatch) || b == nil {
+		return e.raw.SendBatch(ctx, b)
 	}
-	s := l.call(ctx, sp.OpBatch, batchText(b), nil)
+	s := e.call(ctx, sp.OpBatch, batchText(b), nil)
 	s.BatchSize = b.Len()
 	if s.BatchSize == 1 {
 		s.Args = attach.PlainArgs(b.QueuedQueries[0].Arguments)
@@ -27,10 +27,10 @@ func (l *lane) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	}
 	if err != nil {
 		defer s.free()
-		return l.failedBatch(b, err, s.how, s.conn)
+		return e.failedBatch(b, err, s.how, s.conn)
 	}
 	r := s.result.(*batchResults)
-	r.held = s.held
+	r.acquired = s.acquired
 	if tx := r.BatchResults.Tx(); tx != nil {
 		r.tx = r.begun(tx)
 	}
@@ -58,7 +58,7 @@ func (s *stmtCall) batch(ctx context.Context, b *pgx.Batch) (err error) {
 	own := s.batchFor(b)
 	r := &batchResults{
 		BatchResults: s.on.SendBatch(ctx, own), batch: own, callers: b,
-		lane: lane{pipeline: s.pipeline, conn: s.conn, unit: s.unit},
+		executor: executor{pipeline: s.pipeline, conn: s.conn, unit: s.unit},
 	}
 	s.batched = own
 	s.announceBatch()
@@ -78,19 +78,19 @@ func (s *stmtCall) batch(ctx context.Context, b *pgx.Batch) (err error) {
 // to its first row. They finish a call when they are closed.
 type batchResults struct {
 	pgx.BatchResults
-	lane    lane        // where the batch was sent, without its executor
-	batch   *pgx.Batch  // the one that was sent
-	callers *pgx.Batch  // the one that the caller has: the same, or like it
-	first   *batchRows  // the first statement's, until the caller asks for it
-	spare   []batchRows // made at once, for the statements to come
-	tx      *Tx         // the one that the batch began, or nil
-	asked   int         // statements that the caller has asked for
-	read    int64       // rows that the caller has read
-	doubt   bool        // a statement may end a unit's transaction
-	kept    int         // statements after which it goes on, as their answers say
-	held    held
-	call    *stmtCall   // nil once finished
-	stop    func() bool // stops the watch on the context; nil: none
+	executor executor    // where the batch was sent, without its querier
+	batch    *pgx.Batch  // the one that was sent
+	callers  *pgx.Batch  // the one that the caller has: the same, or like it
+	first    *batchRows  // the first statement's, until the caller asks for it
+	spare    []batchRows // made at once, for the statements to come
+	tx       *Tx         // the one that the batch began, or nil
+	asked    int         // statements that the caller has asked for
+	read     int64       // rows that the caller has read
+	doubt    bool        // a statement may end a unit's transaction
+	kept     int         // statements after which it goes on, as their answers say
+	acquired acquired
+	call     *stmtCall   // nil once finished
+	stop     func() bool // stops the watch on the context; nil: none
 
 	closed   bool
 	closeErr error
@@ -119,16 +119,16 @@ func (r *batchResults) peek() (batchFailure, error) {
 // begun makes a transaction of the one that the batch began. It has the
 // connection, if that was taken from a pool.
 func (r *batchResults) begun(inner pgx.Tx) *Tx {
-	l := r.lane
-	l.raw, l.tx = inner, true
-	tx := &Tx{lane: l, inner: inner, held: r.held}
-	r.held = held{}
+	e := r.executor
+	e.raw, e.tx = inner, true
+	tx := &Tx{executor: e, inner: inner, acquired: r.acquired}
+	r.acquired = acquired{}
 	return tx
 }
 
 // note reports how the statement asked for last has ended.
 func (r *batchResults) note(tag pgconn.CommandTag, err error) error {
-	if r.lane.unit != nil && goesOn(r.lane.unit, tag) {
+	if r.executor.unit != nil && goesOn(r.executor.unit, tag) {
 		r.kept++
 	}
 	if err != nil && r.failed == nil {
@@ -182,7 +182,7 @@ func (r *batchResults) Exec() (pgconn.CommandTag, error) {
 func (r *batchResults) Query() (pgx.Rows, error) {
 	rs, err := r.next()
 	if err != nil {
-		return r.lane.failed(err, false)
+		return r.executor.failed(err, false)
 	}
 	return rs, nil
 }
@@ -228,13 +228,13 @@ func (r *batchResults) ended(err error) {
 	if r.failed == nil {
 		r.failed = err
 	}
-	if r.doubt && (r.kept == r.batch.Len() || failing(r.lane.conn) && r.kept >= r.asked-1) {
-		r.lane.unit.Clear()
+	if r.doubt && (r.kept == r.batch.Len() || failing(r.executor.conn) && r.kept >= r.asked-1) {
+		r.executor.unit.Clear()
 	}
-	if r.tx != nil && !inTx(r.lane.conn) {
+	if r.tx != nil && !inTx(r.executor.conn) {
 		r.tx.close(err) // it never began
 	}
-	r.held.release()
+	r.acquired.release()
 	if s := r.call; s != nil {
 		r.call = nil
 		s.end(r.failed, r.stop)
@@ -264,7 +264,7 @@ func (r *batchResults) callbacks() error {
 
 func (r *batchResults) discard() { closeUnheard(r.BatchResults, r.batch) }
 
-func (r *batchResults) settle(call *sp.Call) { call.RowsReturned = r.read }
+func (r *batchResults) finalize(call *sp.Call) { call.RowsReturned = r.read }
 
 // batchRows are the rows of one statement of a batch.
 type batchRows struct {

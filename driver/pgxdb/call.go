@@ -17,8 +17,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
-// executor is what statements run on: a connection or a transaction of pgx.
-type executor interface {
+// querier is what statements run on: a connection or a transaction of pgx.
+type querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
@@ -41,12 +41,12 @@ type stmtCall struct {
 
 // work is the part of a call that is forgotten with it.
 type work struct {
-	pool *pgxpool.Pool // where to take a connection; nil: on and conn are given
-	on   executor
-	conn *pgx.Conn   // on, or what it runs on
-	unit *unit.State // of the unit of work it runs in; nil: none
-	held held        // taken from pool
-	dead bool        // conn was closed before it was asked for anything
+	pool     *pgxpool.Pool // where to take a connection; nil: on and conn are given
+	on       querier
+	conn     *pgx.Conn   // on, or what it runs on
+	unit     *unit.State // of the unit of work it runs in; nil: none
+	acquired acquired    // taken from pool
+	dead     bool        // conn was closed before it was asked for anything
 
 	args      []any
 	rewritten string                                       // what a QueryRewriter has made of the text
@@ -71,8 +71,8 @@ type work struct {
 type result interface {
 	// discard closes it: nobody will get it.
 	discard()
-	// settle writes into the call what is known at the end.
-	settle(call *sp.Call)
+	// finalize writes into the call what is known at the end.
+	finalize(call *sp.Call)
 }
 
 // start describes a call.
@@ -168,7 +168,7 @@ func (s *stmtCall) heard(err error) {
 // leave gives the connection back, unless the result holds it.
 func (s *stmtCall) leave() {
 	if !s.call.Open() {
-		s.held.release()
+		s.acquired.release()
 	}
 }
 
@@ -300,13 +300,13 @@ func (s *stmtCall) Discard() {
 		s.first.rows.Close()
 		s.first = firstRow{}
 	}
-	s.held.release()
+	s.acquired.release()
 }
 
 // Finalize writes down what the result gave.
 func (s *stmtCall) Finalize(err error) {
 	if s.result != nil && !s.abandoned.Load() {
-		s.result.settle(&s.Call)
+		s.result.finalize(&s.Call)
 	}
 	if err != nil && s.Op != sp.OpBegin && s.Op != sp.OpAcquire {
 		if !s.abandoned.Load() { // otherwise the connection is at work beside this
@@ -314,4 +314,24 @@ func (s *stmtCall) Finalize(err error) {
 		}
 		s.Judge(s.resultCtx, err, fault.PhaseRows, fault.ProgressAnswered)
 	}
+}
+
+var _ attach.Forker = (*stmtCall)(nil)
+
+// Fork returns an operation that does the same on another connection of the
+// pool, or nil: what has its connection already can't be done twice at once,
+// and only of queries is it known how.
+func (s *stmtCall) Fork() attach.Performer {
+	if s.pool == nil || s.Op != sp.OpQuery {
+		return nil
+	}
+	s.stray = true
+	return &stmtCall{pipeline: s.pipeline, work: work{pool: s.pool, args: s.args, origin: s}}
+}
+
+// Adopt takes over what came of a fork.
+func (s *stmtCall) Adopt(winner attach.Performer) {
+	w := winner.(*stmtCall)
+	s.on, s.conn, s.acquired, s.dead, s.performed = w.on, w.conn, w.acquired, w.dead, w.performed
+	s.first, s.resultCtx = w.first, w.resultCtx
 }

@@ -12,7 +12,7 @@ import (
 
 // Conn is a [pgx.Conn] whose operations pass through a chain. Like pgx's
 // connection it is used by one goroutine at a time.
-type Conn struct{ lane }
+type Conn struct{ executor }
 
 // WrapConn attaches chain to a connection.
 func WrapConn(conn *pgx.Conn, chain sp.Chain, opts ...Option) (*Conn, error) {
@@ -27,7 +27,7 @@ func WrapConn(conn *pgx.Conn, chain sp.Chain, opts ...Option) (*Conn, error) {
 	p := newPipeline(chain, c, config)
 	p.traced = config.Tracer != nil
 	p.learn(conn)
-	return &Conn{lane{pipeline: p, raw: conn, conn: conn}}, nil
+	return &Conn{executor{pipeline: p, raw: conn, conn: conn}}, nil
 }
 
 // Unwrap returns pgx's own connection. What you do with it bypasses the chain.
@@ -150,11 +150,11 @@ func (c *Conn) Close(ctx context.Context) error { return c.conn.Close(ctx) }
 // prepareFunc is the Prepare of a connection or transaction of pgx.
 type prepareFunc func(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error)
 
-func (l *lane) prepare(ctx context.Context, name, sql string, prepare prepareFunc) (sd *pgconn.StatementDescription, err error) {
-	if l.empty {
+func (e *executor) prepare(ctx context.Context, name, sql string, prepare prepareFunc) (sd *pgconn.StatementDescription, err error) {
+	if e.empty {
 		return prepare(ctx, name, sql)
 	}
-	err = l.perform(ctx, sp.OpPrepare, sql, func(ctx context.Context, s *stmtCall) (err error) {
+	err = e.perform(ctx, sp.OpPrepare, sql, func(ctx context.Context, s *stmtCall) (err error) {
 		if sd, err = prepare(ctx, name, sql); err == nil {
 			s.named(s.conn, name, sql)
 		}

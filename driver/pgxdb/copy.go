@@ -18,11 +18,11 @@ type RestartableSource interface {
 	Restart() error
 }
 
-func (l *lane) copyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (n int64, err error) {
-	if l.bare(ctx, sp.OpCopy) {
-		return l.raw.CopyFrom(ctx, table, columns, src)
+func (e *executor) copyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (n int64, err error) {
+	if e.bare(ctx, sp.OpCopy) {
+		return e.raw.CopyFrom(ctx, table, columns, src)
 	}
-	s := l.call(ctx, sp.OpCopy, copyText(table, columns), nil)
+	s := e.call(ctx, sp.OpCopy, copyText(table, columns), nil)
 	again, attempts := src.(RestartableSource)
 	s.Restartable = attempts
 	first := true

@@ -22,8 +22,8 @@ func (s *stmtCall) reportsLate() bool { return s.reported.Load() }
 // failed returns what pgx's Query does for err: rows that report it, and err
 // itself unless the server's answer was at fault, which pgx has not read yet
 // when it returns.
-func (l *lane) failed(err error, late bool) (pgx.Rows, error) {
-	r := &failedRows{err: err, conn: l.conn, closed: !late}
+func (e *executor) failed(err error, late bool) (pgx.Rows, error) {
+	r := &failedRows{err: err, conn: e.conn, closed: !late}
 	if late {
 		return r, nil
 	}

@@ -21,12 +21,12 @@ const (
 // any of it. A function that was queued with the first statement hears of the
 // statement's error, and may make another of it, as with pgx. The batch was sent
 // on conn, if it was.
-func (l *lane) failedBatch(b *pgx.Batch, err error, how batchFailure, conn *pgx.Conn) pgx.BatchResults {
+func (e *executor) failedBatch(b *pgx.Batch, err error, how batchFailure, conn *pgx.Conn) pgx.BatchResults {
 	failed := pgx.FailedBatchResults(b, err)
 	if how == failedEarly {
 		return failed
 	}
-	r := &failedResults{BatchResults: failed, lane: l, batch: b, cause: err, late: how == failedLate}
+	r := &failedResults{BatchResults: failed, executor: e, batch: b, cause: err, late: how == failedLate}
 	switch conn.Config().DefaultQueryExecMode {
 	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
 		r.each = true
@@ -38,7 +38,7 @@ func (l *lane) failedBatch(b *pgx.Batch, err error, how batchFailure, conn *pgx.
 // two ways with those, depending on how it has sent them.
 type failedResults struct {
 	pgx.BatchResults // of a batch that was not sent
-	lane             *lane
+	executor         *executor
 	batch            *pgx.Batch
 	cause            error
 	late             bool // the first statement's rows report it
@@ -79,17 +79,17 @@ func (r *failedResults) Exec() (pgconn.CommandTag, error) {
 // Query is the method of [pgx.BatchResults].
 func (r *failedResults) Query() (pgx.Rows, error) {
 	if err := r.begin(); err != nil {
-		return r.lane.failed(err, false)
+		return r.executor.failed(err, false)
 	}
 	if r.late && r.asked == 1 {
-		rows := &failedRows{err: r.cause, conn: r.lane.conn}
+		rows := &failedRows{err: r.cause, conn: r.executor.conn}
 		rows.onEnd = func() { r.doomed = !r.each }
 		return rows, nil
 	}
 	if !r.each {
 		r.err = r.cause
 	}
-	return r.lane.failed(r.cause, false)
+	return r.executor.failed(r.cause, false)
 }
 
 // QueryRow is the method of [pgx.BatchResults].

@@ -15,7 +15,7 @@ import (
 // Pool is a [pgxpool.Pool] whose operations pass through a chain. It is safe
 // for concurrent use.
 type Pool struct {
-	lane
+	executor
 	config  *pgxpool.Config // without the hooks of this package
 	idleMin int64           // as configured
 }
@@ -70,7 +70,7 @@ func NewPoolWithConfig(ctx context.Context, config *pgxpool.Config, chain sp.Cha
 
 func newPool(p *pipeline, pool *pgxpool.Pool, config *pgxpool.Config) *Pool {
 	p.traced = config.ConnConfig.Tracer != nil
-	out := &Pool{lane: lane{pipeline: p, raw: pool, pool: pool}, config: config, idleMin: sp.UnknownCount}
+	out := &Pool{executor: executor{pipeline: p, raw: pool, pool: pool}, config: config, idleMin: sp.UnknownCount}
 	if config.MinIdleConns > 0 {
 		out.idleMin = int64(config.MinIdleConns)
 	}

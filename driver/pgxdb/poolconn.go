@@ -14,13 +14,13 @@ type connection = Conn
 // methods of [Conn] and those of pgxpool's Conn.
 type PoolConn struct {
 	connection
-	held held
+	acquired acquired
 }
 
 // newPoolConn returns the connection that was taken.
-func (p *Pool) newPoolConn(h held) *PoolConn {
+func (p *Pool) newPoolConn(h acquired) *PoolConn {
 	conn := h.conn.Conn()
-	return &PoolConn{connection: Conn{lane{pipeline: p.pipeline, raw: conn, conn: conn}}, held: h}
+	return &PoolConn{connection: Conn{executor{pipeline: p.pipeline, raw: conn, conn: conn}}, acquired: h}
 }
 
 // Acquire takes a connection from the pool, as a call that ends with its
@@ -33,12 +33,12 @@ func (p *Pool) Acquire(ctx context.Context) (*PoolConn, error) {
 	return p.newPoolConn(h), nil
 }
 
-func (p *Pool) acquireHeld(ctx context.Context) (held, error) {
+func (p *Pool) acquireHeld(ctx context.Context) (acquired, error) {
 	if !p.empty {
 		return p.acquire(ctx, p.pool)
 	}
 	conn, err := p.pool.Acquire(ctx)
-	return held{conn: conn}, err
+	return acquired{conn: conn}, err
 }
 
 // AcquireFunc calls f with a connection from the pool and releases it
@@ -59,7 +59,7 @@ func (p *Pool) AcquireAllIdle(ctx context.Context) []*PoolConn {
 	raw := p.pool.AcquireAllIdle(ctx)
 	conns := make([]*PoolConn, len(raw))
 	for i, c := range raw {
-		conns[i] = p.newPoolConn(held{conn: c})
+		conns[i] = p.newPoolConn(acquired{conn: c})
 	}
 	return conns
 }
@@ -71,16 +71,16 @@ func (c *PoolConn) Conn() *pgx.Conn { return c.conn }
 // Release returns the connection to its pool, which closes it if it can't be
 // used again because it is broken, busy, or inside a transaction. Releasing
 // twice does nothing. The connection must not be used afterwards.
-func (c *PoolConn) Release() { c.held.release() }
+func (c *PoolConn) Release() { c.acquired.release() }
 
 // Hijack removes the connection from the pool for good; the caller must close
 // it. It panics if the connection was released.
 func (c *PoolConn) Hijack() *Conn {
-	conn, call := c.held.conn, c.held.call
-	c.held = held{}
+	conn, call := c.acquired.conn, c.acquired.call
+	c.acquired = acquired{}
 	conn.Hijack()
 	if call != nil && attach.Finish(&call.Call, nil) {
 		call.free()
 	}
-	return &Conn{c.lane}
+	return &Conn{c.executor}
 }

@@ -45,7 +45,7 @@ func (s *stmtCall) rows(ctx context.Context) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rows{Rows: s.first.rows, more: s.first.more, peeked: true, held: s.held}
+	r := &rows{Rows: s.first.rows, more: s.first.more, peeked: true, acquired: s.acquired}
 	r.unit, r.doubt = s.unit, s.doubts > 0
 	if attach.Loose(&s.Call) {
 		s.free()
@@ -61,15 +61,15 @@ func (s *stmtCall) rows(ctx context.Context) (*rows, error) {
 type rows struct {
 	pgx.Rows
 
-	peeked bool // the first row was read and not asked for yet
-	more   bool // there is a first row
-	ended  bool
-	read   int64 // rows that the caller has asked for and got
-	held   held
-	unit   *unit.State // of the unit of work in whose transaction it was asked; nil: none
-	doubt  bool        // the statement may end the transaction
-	call   *stmtCall   // nil: nobody waits for the end
-	stop   func() bool // stops the watch on the context; nil: none
+	peeked   bool // the first row was read and not asked for yet
+	more     bool // there is a first row
+	ended    bool
+	read     int64 // rows that the caller has asked for and got
+	acquired acquired
+	unit     *unit.State // of the unit of work in whose transaction it was asked; nil: none
+	doubt    bool        // the statement may end the transaction
+	call     *stmtCall   // nil: nobody waits for the end
+	stop     func() bool // stops the watch on the context; nil: none
 }
 
 // Next is the method of [pgx.Rows].
@@ -125,7 +125,7 @@ func (r *rows) end() {
 	r.ended = true
 	r.Rows.Close()
 	r.answered()
-	r.held.release()
+	r.acquired.release()
 	if r.call == nil {
 		return
 	}
@@ -143,7 +143,7 @@ func (r *rows) answered() {
 
 func (r *rows) discard() { r.Rows.Close() }
 
-func (r *rows) settle(call *sp.Call) {
+func (r *rows) finalize(call *sp.Call) {
 	call.RowsReturned = r.read
 	call.RowsAffected = r.CommandTag().RowsAffected()
 }

@@ -16,7 +16,7 @@ import (
 // place; so the pool's bound holds.
 type slot struct {
 	mu    sync.Mutex
-	lost  held // nothing once it was given back
+	lost  acquired // nothing once it was given back
 	taken bool
 	over  bool // the unit has ended
 }

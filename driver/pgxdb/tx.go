@@ -15,12 +15,12 @@ import (
 // Tx is a transaction, or a savepoint in one, whose operations pass through a
 // chain. It is a [pgx.Tx] and used by one goroutine at a time.
 type Tx struct {
-	lane
-	inner pgx.Tx
-	outer *Tx // nil: a transaction; otherwise this is a savepoint in it
-	held  held
-	begun *stmtCall // the call of BEGIN, open until the end; nil: nobody waits
-	ended bool
+	executor
+	inner    pgx.Tx
+	outer    *Tx // nil: a transaction; otherwise this is a savepoint in it
+	acquired acquired
+	begun    *stmtCall // the call of BEGIN, open until the end; nil: nobody waits
+	ended    bool
 
 	unitCall *unitCall // the unit of work whose transaction it is; nil: none
 }
@@ -32,14 +32,14 @@ var _ pgx.Tx = (*Tx)(nil)
 const cleanup = 5 * time.Second
 
 // begin begins a transaction.
-func (l *lane) begin(ctx context.Context, opts pgx.TxOptions) (*Tx, error) {
-	s := l.call(ctx, sp.OpBegin, "", nil)
+func (e *executor) begin(ctx context.Context, opts pgx.TxOptions) (*Tx, error) {
+	s := e.call(ctx, sp.OpBegin, "", nil)
 	s.act = func(ctx context.Context, s *stmtCall) error {
 		inner, err := s.conn.BeginTx(ctx, opts)
 		if err != nil {
 			return err
 		}
-		s.result = &Tx{lane: lane{pipeline: s.pipeline, raw: inner, conn: s.conn, tx: true}, inner: inner}
+		s.result = &Tx{executor: executor{pipeline: s.pipeline, raw: inner, conn: s.conn, tx: true}, inner: inner}
 		s.keepOpen(ctx)
 		return nil
 	}
@@ -52,7 +52,7 @@ func (l *lane) begin(ctx context.Context, opts pgx.TxOptions) (*Tx, error) {
 		return nil, err
 	}
 	tx := s.result.(*Tx)
-	tx.held = s.held
+	tx.acquired = s.acquired
 	if attach.Loose(&s.Call) {
 		s.free()
 	} else {
@@ -64,8 +64,8 @@ func (l *lane) begin(ctx context.Context, opts pgx.TxOptions) (*Tx, error) {
 // discard is part of result.
 func (t *Tx) discard() { t.undo(context.Background()) }
 
-// settle is part of result: a transaction has nothing to tell.
-func (t *Tx) settle(*sp.Call) {}
+// finalize is part of result: a transaction has nothing to tell.
+func (t *Tx) finalize(*sp.Call) {}
 
 // undo rolls back whatever the caller's context says. If ROLLBACK can't be
 // sent, pgx closes the connection, and the server rolls back.
@@ -89,7 +89,7 @@ func (t *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Tx{lane: lane{pipeline: t.pipeline, raw: inner, conn: t.conn, tx: true, unit: t.unit}, inner: inner, outer: t}, nil
+	return &Tx{executor: executor{pipeline: t.pipeline, raw: inner, conn: t.conn, tx: true, unit: t.unit}, inner: inner, outer: t}, nil
 }
 
 // Commit commits the transaction, or releases the savepoint. The transaction
@@ -164,11 +164,11 @@ func (t *Tx) end(ctx context.Context, op sp.Op, act func(context.Context, *stmtC
 // close gives the connection back and finishes the call of BEGIN.
 func (t *Tx) close(err error) {
 	t.ended = true
-	if t.unitCall != nil && t.held.conn != nil && errors.Is(err, fault.ErrCommitUnknown) {
-		t.unitCall.keepSlot(t.held)
-		t.held = held{}
+	if t.unitCall != nil && t.acquired.conn != nil && errors.Is(err, fault.ErrCommitUnknown) {
+		t.unitCall.keepSlot(t.acquired)
+		t.acquired = acquired{}
 	}
-	t.held.release()
+	t.acquired.release()
 	if begun := t.begun; begun != nil {
 		t.begun = nil
 		begun.end(err, nil)

@@ -62,17 +62,17 @@ func (t *Tx) RunInTx(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx
 
 type beginFunc func(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error)
 
-func (l *lane) runInTx(ctx context.Context, scope sp.Scope, begin beginFunc, opts pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
-	if outer := placeOf(ctx, l.pipeline); outer != nil {
+func (e *executor) runInTx(ctx context.Context, scope sp.Scope, begin beginFunc, opts pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
+	if outer := placeOf(ctx, e.pipeline); outer != nil {
 		return outer.nest(ctx, opts, fn)
 	}
-	u := &unitCall{pipeline: l.pipeline, begin: begin, opts: opts, fn: fn}
+	u := &unitCall{pipeline: e.pipeline, begin: begin, opts: opts, fn: fn}
 	attach.Reset(&u.Call, u)
-	u.Op, u.Scope, u.Target = sp.OpTransaction, scope, l.target.Load()
+	u.Op, u.Scope, u.Target = sp.OpTransaction, scope, e.target.Load()
 	attach.Bind(ctx, &u.Call)
-	u.InTx = l.conn != nil && inTx(l.conn)
+	u.InTx = e.conn != nil && inTx(e.conn)
 	defer u.endSlot()
-	_, err := attach.Run(ctx, &u.Call, l.handler)
+	_, err := attach.Run(ctx, &u.Call, e.handler)
 	if err == nil && !u.performed {
 		return errNotPerformed(u.Op)
 	}
@@ -91,7 +91,7 @@ type unitCall struct {
 }
 
 // keepSlot keeps the place of the connection that was lost, for a verifier.
-func (u *unitCall) keepSlot(h held) {
+func (u *unitCall) keepSlot(h acquired) {
 	u.slot = &slot{lost: h}
 	u.pipeline.slots.add(u.slot)
 }

@@ -214,7 +214,7 @@ func (d *driverConn) ResetSession(ctx context.Context) error {
 		}
 	}
 	if d.tx.ask {
-		return d.settle(ctx)
+		return d.resolveTx(ctx)
 	}
 	return nil
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
-// settle finds out whether a transaction is open, before an unsure connection is
+// resolveTx finds out whether a transaction is open, before an unsure connection is
 // handed out. Where nobody can tell, the connection stays unsure until a text
 // leaves no doubt or it is closed.
-func (d *driverConn) settle(ctx context.Context) error {
+func (d *driverConn) resolveTx(ctx context.Context) error {
 	d.tx.ask = false
 	state, err := d.probe(ctx)
 	switch {

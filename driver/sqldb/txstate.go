@@ -21,7 +21,7 @@ const (
 // that nothing inside one is retried alone. It goes by what the driver or the
 // server says, and by texts only as far as their effect is known; whatever may
 // have begun a transaction makes it unsure until the connection is handed out
-// again, when the server is asked; see settle.
+// again, when the server is asked; see resolveTx.
 //
 // A transaction that is left open stays with its connection in the pool, as
 // database/sql has it.

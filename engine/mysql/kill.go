@@ -41,9 +41,9 @@ func (c *conn) stopServer(ctx context.Context, err error) {
 	}
 }
 
-// settle sends a statement that does nothing, to absorb a KILL that arrives
+// absorbKill sends a statement that does nothing, to absorb a KILL that arrives
 // after the query has ended and would hit the next statement.
-func (c *conn) settle() error {
+func (c *conn) absorbKill() error {
 	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
 	defer cancel()
 	_, err := c.rawConn.ExecContext(ctx, "DO 0", nil)

@@ -63,7 +63,7 @@ func (s *stream) Close() error {
 		if err := s.rawRows.Close(); err != nil && numberOf(err) != interrupted {
 			return err
 		}
-		return s.conn.settle()
+		return s.conn.absorbKill()
 	}
 	if s.how == stopByKill {
 		return s.rawRows.Close() // the connection is worth the rest of the rows

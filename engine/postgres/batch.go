@@ -17,22 +17,22 @@ func (c *conn) BatchFuncs(fns []func()) {
 		}
 		return
 	}
-	gathered := make([]func(on *pgxdb.Gathering), len(fns))
+	all := make([]func(on *pgxdb.BatchConn), len(fns))
 	for i, fn := range fns {
-		gathered[i] = func(on *pgxdb.Gathering) {
-			c.gather = on
+		all[i] = func(on *pgxdb.BatchConn) {
+			c.batch = on
 			fn()
 		}
 	}
-	pgxdb.Together(c.tx, gathered)
-	c.gather = nil
+	pgxdb.BatchFuncs(c.tx, all)
+	c.batch = nil
 }
 
-// gathering returns where a statement waits to be sent with others, or nil if
+// batchConn returns where a statement waits to be sent with others, or nil if
 // it can't be. pgx prepares all statements of a batch before it runs the first,
 // so a statement that may change the meaning of others goes alone.
-func (c *conn) gathering(q backend.BoundStatement) *pgxdb.Gathering {
-	g := c.gather
+func (c *conn) batchConn(q backend.BoundStatement) *pgxdb.BatchConn {
+	g := c.batch
 	if g == nil || !g.Open() {
 		return nil
 	}
@@ -43,10 +43,10 @@ func (c *conn) gathering(q backend.BoundStatement) *pgxdb.Gathering {
 	return g
 }
 
-// alone sends the gathered statements, before something that can't be sent with
+// alone sends the statements that wait, before something that can't be sent with
 // them.
 func (c *conn) alone() {
-	if g := c.gather; g != nil && g.Open() {
+	if g := c.batch; g != nil && g.Open() {
 		g.Alone()
 	}
 }

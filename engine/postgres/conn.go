@@ -32,7 +32,7 @@ type conn struct {
 	pool     *pool            // nil for a unit of work
 	conn     *pgxdb.PoolConn  // nil for a unit of work, which has the transaction alone
 	tx       pgx.Tx           // nil outside of a transaction
-	gather   *pgxdb.Gathering // of the function of BatchFuncs that runs, or nil
+	batch    *pgxdb.BatchConn // of the function of BatchFuncs that runs, or nil
 }
 
 var _ backend.Conn = (*conn)(nil)
@@ -46,7 +46,7 @@ func (c *conn) runner() runner {
 
 // Execute implements [backend.Conn].
 func (c *conn) Execute(ctx context.Context, q backend.BoundStatement) (backend.Result, error) {
-	if g := c.gathering(q); g != nil {
+	if g := c.batchConn(q); g != nil {
 		out, err := run(ctx, g, q)
 		return out, aborted(err)
 	}
@@ -57,7 +57,7 @@ func (c *conn) Execute(ctx context.Context, q backend.BoundStatement) (backend.R
 func (c *conn) Query(ctx context.Context, q backend.BoundStatement, window int) (backend.Cursor, error) {
 	switch {
 	case window < 1:
-		if g := c.gathering(q); g != nil {
+		if g := c.batchConn(q); g != nil {
 			cur, err := open(ctx, g, q)
 			if err != nil {
 				return nil, aborted(err)

@@ -121,7 +121,7 @@ func (b *database) trim() {
 	defer b.done(p)
 	over := p.Stat().TotalConns() - b.size
 	if over <= 0 {
-		b.gate.Settle()
+		b.gate.ResetBurst()
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), cleanup)

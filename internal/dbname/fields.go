@@ -13,7 +13,7 @@ var (
 // find returns the value of a known package that v is, points to, or wraps: in
 // a field that is a driver or a connector.
 func find(v reflect.Value, depth int) (reflect.Value, kind) {
-	v = settle(v)
+	v = indirect(v)
 	if !v.IsValid() {
 		return v, other
 	}
@@ -35,8 +35,8 @@ func find(v reflect.Value, depth int) (reflect.Value, kind) {
 	return reflect.Value{}, other
 }
 
-// settle follows pointers and interfaces; the result is not valid if one is nil.
-func settle(v reflect.Value) reflect.Value {
+// indirect follows pointers and interfaces; the result is not valid if one is nil.
+func indirect(v reflect.Value) reflect.Value {
 	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
 		v = v.Elem()
 	}
@@ -46,7 +46,7 @@ func settle(v reflect.Value) reflect.Value {
 // field returns what a field of a struct holds or points to; not valid if v is
 // no struct or has no such field.
 func field(v reflect.Value, name string) reflect.Value {
-	v = settle(v)
+	v = indirect(v)
 	if v.Kind() != reflect.Struct {
 		return reflect.Value{}
 	}
@@ -58,7 +58,7 @@ func field(v reflect.Value, name string) reflect.Value {
 	if err != nil {
 		return reflect.Value{}
 	}
-	return settle(got)
+	return indirect(got)
 }
 
 // text returns a field that is a string, or "".
@@ -82,7 +82,7 @@ func entry(m reflect.Value, key string) string {
 	if m.Kind() != reflect.Map || m.Type().Key().Kind() != reflect.String {
 		return ""
 	}
-	if e := settle(m.MapIndex(reflect.ValueOf(key).Convert(m.Type().Key()))); e.Kind() == reflect.String {
+	if e := indirect(m.MapIndex(reflect.ValueOf(key).Convert(m.Type().Key()))); e.Kind() == reflect.String {
 		return e.String()
 	}
 	return ""
@@ -100,7 +100,7 @@ func value[T any](f reflect.Value) (T, bool) {
 
 // typeName returns the name of an error's type, without its package.
 func typeName(err error) string {
-	v := settle(reflect.ValueOf(err))
+	v := indirect(reflect.ValueOf(err))
 	if !v.IsValid() {
 		return ""
 	}

@@ -197,7 +197,7 @@ func (n *Name) Several() bool { return len(n.hosts) > 1 || n.told && n.Target.Ho
 // OfConfig reads a configuration of pgx, a *pgx.ConnConfig.
 func OfConfig(config any) Name {
 	n := Name{Target: sp.Target{System: sp.PostgreSQL}, kind: pgx}
-	n.readPGX(settle(reflect.ValueOf(config)))
+	n.readPGX(indirect(reflect.ValueOf(config)))
 	return n
 }
 

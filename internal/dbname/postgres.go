@@ -88,7 +88,7 @@ func (n *Name) askPGX(d driver.Driver, dsn string) {
 		return
 	}
 	for ; err != nil; err = errors.Unwrap(err) {
-		if v := settle(reflect.ValueOf(err)); v.Kind() == reflect.Struct && v.Type().Name() == "ConnectError" {
+		if v := indirect(reflect.ValueOf(err)); v.Kind() == reflect.Struct && v.Type().Name() == "ConnectError" {
 			n.readPGX(field(v, "Config"))
 			return
 		}
@@ -135,7 +135,7 @@ func pqHostOf(c reflect.Value) host {
 // readBun reads a connector of bun's pgdriver.
 func (n *Name) readBun(v reflect.Value) {
 	for _, f := range v.Fields() {
-		c := settle(f)
+		c := indirect(f)
 		if c.Kind() != reflect.Struct || text(c, "Addr") == "" {
 			continue
 		}

@@ -32,7 +32,7 @@ func (n *Name) Reached(conn driver.Conn) (sp.Target, bool) {
 	now := *n
 	now.hosts, now.schema = nil, ""
 	now.Target = sp.Target{System: n.Target.System}
-	v := settle(reflect.ValueOf(conn))
+	v := indirect(reflect.ValueOf(conn))
 	p, _ := packageOf(v)
 	switch p.kind {
 	case pgx:

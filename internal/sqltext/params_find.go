@@ -48,7 +48,7 @@ func Compile(d Dialect, text string) (*Template, error) {
 			f.take(t)
 		}
 	}
-	f.settle("")
+	f.decidePlace("")
 	if err := f.resolve(); err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (f *finder) raw(t Token) string { return f.source[t.Start:t.End] }
 // take takes the next token that says something.
 func (f *finder) take(t Token) {
 	raw := f.raw(t)
-	f.settle(raw)
+	f.decidePlace(raw)
 	c, ok := f.candidate(&t)
 	switch {
 	case !ok:
@@ -176,9 +176,9 @@ func (f *finder) joins(start int) bool {
 	return f.prev.End == start && (f.prev.Kind == Word || f.prev.Kind == Number || f.raw(f.prev) == "$")
 }
 
-// settle tells from the token behind a parameter whether it is alone between
+// decidePlace tells from the token behind a parameter whether it is alone between
 // two commas.
-func (f *finder) settle(next string) {
+func (f *finder) decidePlace(next string) {
 	if !f.open {
 		return
 	}

@@ -16,7 +16,7 @@ type Gate struct {
 	handed  chan struct{} // a permit that goes to a verifier straight away
 	timeout time.Duration
 	size    int         // of the pool, beyond which it overflows
-	burst   atomic.Bool // more than size were in since Settle
+	burst   atomic.Bool // more than size were in since ResetBurst
 
 	waiting  atomic.Int64
 	waits    atomic.Int64
@@ -35,11 +35,11 @@ func New(size, overflow int, timeout time.Duration) *Gate {
 func (g *Gate) InUse() int { return len(g.permits) }
 
 // Burst reports whether there were more users than the pool's size since
-// Settle.
+// ResetBurst.
 func (g *Gate) Burst() bool { return g.burst.Load() }
 
-// Settle says that the pool is back at its size.
-func (g *Gate) Settle() { g.burst.Store(false) }
+// ResetBurst notes that the pool is back at its size.
+func (g *Gate) ResetBurst() { g.burst.Store(false) }
 
 // Enter waits for a permit, which Leave gives back, and returns how long that
 // took. It returns the context's error if that ends first.

@@ -182,8 +182,8 @@ func TestABurstIsNotedUntilItIsSettled(t *testing.T) {
 	if !g.Burst() || g.InUse() != 0 {
 		t.Errorf("after two of one: burst %t, %d in use", g.Burst(), g.InUse())
 	}
-	if g.Settle(); g.Burst() {
-		t.Error("a burst is not settled")
+	if g.ResetBurst(); g.Burst() {
+		t.Error("a burst does not end with ResetBurst")
 	}
 }
 

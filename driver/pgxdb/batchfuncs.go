@@ -31,7 +31,7 @@ func (e *PipelineAbortedError) Unwrap() error { return e.Cause }
 // this one did nothing and says nothing about the server.
 func (*PipelineAbortedError) Is(target error) bool { return target == fault.ErrRejected }
 
-// Together calls functions, each of which runs one statement on the connection
+// BatchFuncs calls functions, each of which runs one statement on the connection
 // it is given, and sends these statements in one round trip instead of one by
 // one. Each statement passes through the chain as a call of its own, with its
 // own result and error; after the first that fails, the others fail with a
@@ -40,27 +40,27 @@ func (*PipelineAbortedError) Is(target error) bool { return target == fault.ErrR
 // The functions run on separate goroutines, one at a time: the second begins
 // when the first waits for its answer, and once the answers have arrived the
 // first continues to its end before the second does. If a function runs several
-// statements, or calls [Gathering.Alone] first, its statements are sent
-// separately, after those gathered before. Together returns when all functions
-// have returned; it does not recover their panics.
+// statements, or calls [BatchConn.Alone] first, its statements are sent
+// separately, after those that wait. BatchFuncs returns when all functions have
+// returned; it does not recover their panics.
 //
 // A statement whose context has ended when the others are sent is left out; if
 // its context ends while they are running, all of them end, and so does the
 // connection, as with pgx.
 //
 // tx is a [*Tx], or pgx's own type, for an empty chain.
-func Together(tx pgx.Tx, fns []func(on *Gathering)) {
+func BatchFuncs(tx pgx.Tx, fns []func(on *BatchConn)) {
 	c := &coordinator{tx: tx}
-	on := lane{pipeline: bare, conn: tx.Conn(), tx: true}
+	on := executor{pipeline: bare, conn: tx.Conn(), tx: true}
 	if t, ok := tx.(*Tx); ok {
-		c.tx, on = t.inner, t.lane
+		c.tx, on = t.inner, t.executor
 	}
 	for _, fn := range fns {
 		m := &member{of: c, came: make(chan bool), answer: make(chan answer), finished: make(chan struct{})}
 		go func() {
 			defer close(m.finished)
-			g := &Gathering{lane: on, member: m}
-			g.raw = gatherer{m}
+			g := &BatchConn{executor: on, member: m}
+			g.raw = memberQuerier{m}
 			fn(g)
 		}()
 		select {
@@ -75,38 +75,38 @@ func Together(tx pgx.Tx, fns []func(on *Gathering)) {
 // bare is the pipeline of an empty chain.
 var bare = newPipeline(sp.NewChain(), config{}, nil)
 
-// Gathering runs the statements of a function of [Together]. Only that function
+// BatchConn runs the statements of a function of [BatchFuncs]. Only that function
 // may use it.
-type Gathering struct {
-	lane
+type BatchConn struct {
+	executor
 	member *member
 }
 
 // Exec runs a statement without reading rows, as [Tx.Exec] does; the statement waits for others.
-func (g *Gathering) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+func (g *BatchConn) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	return g.exec(ctx, sql, args)
 }
 
 // Query runs a query, as [Tx.Query] does; the statement waits for others.
-func (g *Gathering) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+func (g *BatchConn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return g.query(ctx, sql, args)
 }
 
 // Open reports whether a statement would wait for others: the function has not
 // run any yet.
-func (g *Gathering) Open() bool { return !g.member.alone && !g.member.asked }
+func (g *BatchConn) Open() bool { return !g.member.alone && !g.member.asked }
 
-// Alone sends the statements gathered so far, so that the function can use the
+// Alone sends the statements that wait, so that the function can use the
 // transaction directly, for anything that can't be sent with others. Statements
 // that it runs from then on are sent separately.
-func (g *Gathering) Alone() {
+func (g *BatchConn) Alone() {
 	if m := g.member; !m.alone {
 		m.alone = true
 		m.of.flush()
 	}
 }
 
-// coordinator gathers statements. Its functions run one at a time, and so do
+// coordinator collects statements. Its functions run one at a time, and so do
 // its methods.
 type coordinator struct {
 	tx      pgx.Tx    // below the chain
@@ -138,7 +138,7 @@ type answer struct {
 	direct bool
 }
 
-// flush sends what was gathered, and lets the functions go on one by one.
+// flush sends what waits, and lets the functions go on one by one.
 func (c *coordinator) flush() {
 	waiting := c.waiting
 	c.waiting = nil
@@ -152,7 +152,7 @@ func (c *coordinator) flush() {
 			sent = append(sent, m)
 		}
 	}
-	results := &gathered{coordinator: c, left: sent}
+	results := &roundTrip{coordinator: c, left: sent}
 	for _, m := range waiting {
 		if m.ctx.Err() != nil && !slices.Contains(sent, m) {
 			m.finish(answer{err: context.Cause(m.ctx)})
@@ -172,8 +172,8 @@ func (m *member) finish(a answer) {
 	<-m.finished
 }
 
-// gathered are the results of statements that travelled together.
-type gathered struct {
+// roundTrip are the results of statements that travelled together.
+type roundTrip struct {
 	*coordinator
 	left    []*member
 	results pgx.BatchResults // nil: not sent yet
@@ -184,7 +184,7 @@ type gathered struct {
 }
 
 // next returns the answer to the next statement.
-func (g *gathered) next(m *member) answer {
+func (g *roundTrip) next(m *member) answer {
 	if g.results == nil {
 		g.send()
 	}
@@ -205,7 +205,7 @@ func (g *gathered) next(m *member) answer {
 
 // note remembers the first failure. A statement that could not be prepared fails
 // before any is run: others than it are told that they were not.
-func (g *gathered) note(m *member, err error) error {
+func (g *roundTrip) note(m *member, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -217,7 +217,7 @@ func (g *gathered) note(m *member, err error) error {
 }
 
 // heard learns from the rows that a member has read whether they failed.
-func (g *gathered) heard(m *member) {
+func (g *roundTrip) heard(m *member) {
 	if g.reading != nil {
 		g.reading.Close()
 		_ = g.note(m, g.reading.Err())
@@ -226,7 +226,7 @@ func (g *gathered) heard(m *member) {
 }
 
 // send sends the statements. Their contexts end the round trip, each of them.
-func (g *gathered) send() {
+func (g *roundTrip) send() {
 	var ctx context.Context
 	ctx, g.stop = context.WithCancelCause(context.WithoutCancel(g.left[0].ctx))
 	b := &pgx.Batch{}
@@ -241,7 +241,7 @@ func (g *gathered) send() {
 	g.results = g.tx.SendBatch(ctx, b)
 }
 
-func (g *gathered) close() {
+func (g *roundTrip) close() {
 	if g.results == nil {
 		return
 	}
@@ -255,14 +255,14 @@ func (g *gathered) close() {
 // watchedRows are rows whose reader may forget to close them.
 type watchedRows struct{ pgx.Rows }
 
-// gatherer is where a member's statements go, below the chain.
-type gatherer struct{ m *member }
+// memberQuerier is where a member's statements go, below the chain.
+type memberQuerier struct{ m *member }
 
-var _ executor = gatherer{}
+var _ querier = memberQuerier{}
 
 // wait hands a statement over and waits for its answer. It returns nil if it is
 // to be sent by itself.
-func (g gatherer) wait(ctx context.Context, sql string, args []any, rows bool) *answer {
+func (g memberQuerier) wait(ctx context.Context, sql string, args []any, rows bool) *answer {
 	m := g.m
 	if m.alone || m.asked {
 		return nil
@@ -277,9 +277,9 @@ func (g gatherer) wait(ctx context.Context, sql string, args []any, rows bool) *
 	return &a
 }
 
-func (g gatherer) raw() pgx.Tx { return g.m.of.tx }
+func (g memberQuerier) raw() pgx.Tx { return g.m.of.tx }
 
-func (g gatherer) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+func (g memberQuerier) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	a := g.wait(ctx, sql, args, false)
 	if a == nil {
 		return g.raw().Exec(ctx, sql, args...)
@@ -287,7 +287,7 @@ func (g gatherer) Exec(ctx context.Context, sql string, args ...any) (pgconn.Com
 	return a.tag, a.err
 }
 
-func (g gatherer) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+func (g memberQuerier) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	a := g.wait(ctx, sql, args, true)
 	if a == nil {
 		return g.raw().Query(ctx, sql, args...)
@@ -298,31 +298,31 @@ func (g gatherer) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	return a.rows, nil
 }
 
-func (g gatherer) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+func (g memberQuerier) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	rows, err := g.Query(ctx, sql, args...)
 	if err != nil {
 		return failedRow{err}
 	}
-	return &gatheredRow{rows}
+	return &memberRow{rows}
 }
 
-func (g gatherer) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	return pgx.FailedBatchResults(b, errNotGathered("a batch"))
+func (g memberQuerier) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	return pgx.FailedBatchResults(b, errNotBatchable("a batch"))
 }
 
-func (g gatherer) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
-	return 0, errNotGathered("COPY")
+func (g memberQuerier) CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error) {
+	return 0, errNotBatchable("COPY")
 }
 
-func errNotGathered(what string) error {
-	return fmt.Errorf("pgxdb: together: %s can't be sent with others: use Alone", what)
+func errNotBatchable(what string) error {
+	return fmt.Errorf("pgxdb: batch functions: %s can't be sent with others: use Alone", what)
 }
 
-// gatheredRow is the first of rows.
-type gatheredRow struct{ rows pgx.Rows }
+// memberRow is the first of rows.
+type memberRow struct{ rows pgx.Rows }
 
 // Scan is the method of [pgx.Row].
-func (r *gatheredRow) Scan(dest ...any) error {
+func (r *memberRow) Scan(dest ...any) error {
 	defer r.rows.Close()
 	if !r.rows.Next() {
 		if err := r.rows.Err(); err != nil {
@@ -340,7 +340,7 @@ func (r *gatheredRow) Scan(dest ...any) error {
 // travelled reports, of a statement that was sent with others, how many they
 // were.
 func (s *stmtCall) travelled() {
-	if g, ok := s.on.(gatherer); ok && g.m.size > 1 {
+	if g, ok := s.on.(memberQuerier); ok && g.m.size > 1 {
 		s.Event(sp.Event{Kind: sp.EventPipelined, Attempt: g.m.size})
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/sessionproxy/sessionproxy/attach"
 )
 
-// held is a connection taken from a pool, and the call that took it, if that
+// acquired is a connection taken from a pool, and the call that took it, if that
 // is one of its own.
-type held struct {
+type acquired struct {
 	conn *pgxpool.Conn
 	call *stmtCall
 
@@ -25,7 +25,7 @@ type held struct {
 const unfit = "sessionproxy: unfit"
 
 // release gives the connection back, or closes it if it is unfit. It may be called more than once.
-func (h *held) release() {
+func (h *acquired) release() {
 	conn, call := h.conn, h.call
 	if h.own != nil {
 		h.leaveSlot()
@@ -33,7 +33,7 @@ func (h *held) release() {
 	if conn == nil {
 		return
 	}
-	*h = held{}
+	*h = acquired{}
 	if _, bad := conn.Conn().PgConn().CustomData()[unfit]; bad {
 		ctx, cancel := context.WithTimeout(context.Background(), cleanup)
 		defer cancel()
@@ -46,9 +46,9 @@ func (h *held) release() {
 }
 
 // leaveSlot closes the connection that was dialled in a slot, and leaves that.
-func (h *held) leaveSlot() {
+func (h *acquired) leaveSlot() {
 	own, slot := h.own, h.slot
-	*h = held{}
+	*h = acquired{}
 	ctx, cancel := context.WithTimeout(context.Background(), cleanup)
 	defer cancel()
 	_ = own.Close(ctx)
@@ -68,7 +68,7 @@ func (s *stmtCall) takeSlot(ctx context.Context) (bool, error) {
 		slot.leave()
 		return true, err
 	}
-	s.held = held{own: conn, slot: slot}
+	s.acquired = acquired{own: conn, slot: slot}
 	s.conn, s.on = conn, conn
 	return true, nil
 }
@@ -88,7 +88,7 @@ func (s *stmtCall) take(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.held = h
+		s.acquired = h
 	} else {
 		conn, err := s.pool.Acquire(ctx)
 		if err != nil {
@@ -96,9 +96,9 @@ func (s *stmtCall) take(ctx context.Context) error {
 			s.stray = s.connects
 			return err
 		}
-		s.held = held{conn: conn}
+		s.acquired = acquired{conn: conn}
 	}
-	s.conn = s.held.conn.Conn()
+	s.conn = s.acquired.conn.Conn()
 	s.on = s.conn
 	s.call.InTx = inTx(s.conn) // a hook of the pool may have begun one
 	return nil
@@ -106,7 +106,7 @@ func (s *stmtCall) take(ctx context.Context) error {
 
 // acquire takes a connection as a call of its own, which is open until the
 // connection is released.
-func (p *pipeline) acquire(ctx context.Context, pool *pgxpool.Pool) (held, error) {
+func (p *pipeline) acquire(ctx context.Context, pool *pgxpool.Pool) (acquired, error) {
 	s := p.start(ctx, sp.OpAcquire, "", nil)
 	s.Scope = sp.ScopePool
 	var taken *pgxpool.Conn
@@ -120,16 +120,16 @@ func (p *pipeline) acquire(ctx context.Context, pool *pgxpool.Pool) (held, error
 		}
 		s.stray = false
 		s.Target = p.targetOf(taken.Conn())
-		s.held = held{conn: taken} // for Discard
+		s.acquired = acquired{conn: taken} // for Discard
 		attach.KeepOpen(&s.Call)
 		return nil
 	}
 	open, err := s.run(ctx)
 	if err != nil {
 		s.free()
-		return held{}, err
+		return acquired{}, err
 	}
-	h := held{conn: taken}
+	h := acquired{conn: taken}
 	if open && !attach.Loose(&s.Call) {
 		h.call = s
 		return h, nil
