@@ -49,6 +49,7 @@ var snippetImports = []string{
 	module + "/middleware/throttle",
 	module + "/middleware/timeout",
 	module + "/orm",
+	module + "/orm/expr",
 	module + "/preset",
 	module + "/proxy",
 	module + "/proxy/httpscope",

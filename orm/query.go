@@ -18,8 +18,8 @@ type Query[T any] struct {
 func NewQuery[T any](h Handle) Query[T] { return Query[T]{h.blocking(), From[T]()} }
 
 // Filter is [Select.Where].
-func (q Query[T]) Filter(text string, args ...any) Query[T] {
-	return Query[T]{q.s, q.q.Where(text, args...)}
+func (q Query[T]) Filter(condition any, args ...any) Query[T] {
+	return Query[T]{q.s, q.q.Where(condition, args...)}
 }
 
 // Join is [Select.Join].
@@ -29,7 +29,10 @@ func (q Query[T]) Join(path string) Query[T] { return Query[T]{q.s, q.q.Join(pat
 func (q Query[T]) With(paths ...string) Query[T] { return Query[T]{q.s, q.q.With(paths...)} }
 
 // OrderBy is [Select.OrderBy].
-func (q Query[T]) OrderBy(text string) Query[T] { return Query[T]{q.s, q.q.OrderBy(text)} }
+func (q Query[T]) OrderBy(order ...any) Query[T] { return Query[T]{q.s, q.q.OrderBy(order...)} }
+
+// Row is [Select.Row].
+func (q Query[T]) Row() *T { return q.q.Row() }
 
 // Limit is [Select.Limit].
 func (q Query[T]) Limit(n int) Query[T] { return Query[T]{q.s, q.q.Limit(n)} }

@@ -30,16 +30,32 @@ type Select[T any] struct {
 // From returns a query for all objects of type T.
 func From[T any]() Select[T] { return Select[T]{} }
 
-// Where returns the query with a further condition: all conditions must hold.
-func (q Select[T]) Where(text string, args ...any) Select[T] {
-	q.q.Where = append(slices.Clip(q.q.Where), query.Condition{Text: text, Args: args})
+// Row returns the object whose fields stand for the columns of the query, by
+// their addresses, in the conditions of package
+// [github.com/sessionproxy/sessionproxy/orm/expr]. It is the same for all queries
+// of the type. Nothing is ever read into it, and it must not be changed.
+func (q Select[T]) Row() *T {
+	t, err := mapping.Of(reflect.TypeFor[T]())
+	if err != nil {
+		return new(T) // the query has the error
+	}
+	return (*T)(t.Row())
+}
+
+// Where returns the query with further conditions: all conditions must hold. A
+// condition is SQL text, followed by its arguments, or one or several of package
+// [github.com/sessionproxy/sessionproxy/orm/expr].
+func (q Select[T]) Where(condition any, args ...any) Select[T] {
+	q.q.AddWhere(condition, args)
 	return q
 }
 
-// OrderBy returns the query ordered by these columns or expressions, such as
-// "name, id DESC", instead of any earlier order.
-func (q Select[T]) OrderBy(text string) Select[T] {
-	q.q.Order = text
+// OrderBy returns the query ordered by these columns or expressions, instead of
+// any earlier order: SQL text such as "name, id DESC", pointers to fields of
+// [Select.Row], and orders of package
+// [github.com/sessionproxy/sessionproxy/orm/expr].
+func (q Select[T]) OrderBy(order ...any) Select[T] {
+	q.q.SetOrder(order)
 	return q
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
@@ -27,6 +28,7 @@ type Table struct {
 	Version *Column
 
 	byName    map[string]*Column
+	row       unsafe.Pointer // see Row
 	all       []int
 	runs      []run
 	relations []*Relation
@@ -124,7 +126,7 @@ func newTable(t reflect.Type) (*Table, error) {
 	if len(fields) == 0 {
 		return nil, &Error{Type: t, Problem: "no field takes a column: fields have to be exported"}
 	}
-	table := &Table{Type: t, byName: map[string]*Column{}}
+	table := &Table{Type: t, byName: map[string]*Column{}, row: reflect.New(t).UnsafePointer()}
 	if table.Schema, table.Name = nameOf(t); table.Name == "" {
 		return nil, &Error{Type: t, Problem: "the table has no name: want a method TableName() string"}
 	}

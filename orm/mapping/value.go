@@ -1,9 +1,7 @@
 package mapping
 
 import (
-	"bytes"
 	"database/sql/driver"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"time"
@@ -16,30 +14,7 @@ import (
 // supports them, a list or an array of bytes. It fails if a value can't be
 // encoded as JSON.
 func (c *Column) Value(obj unsafe.Pointer, arrays bool) (any, error) {
-	p := unsafe.Add(obj, c.offset)
-	if c.octets > 0 && !arrays {
-		if c.Type.Kind() == reflect.Pointer {
-			if p = *(*unsafe.Pointer)(p); p == nil {
-				return nil, nil //nolint:nilnil // NULL
-			}
-		}
-		return bytes.Clone(unsafe.Slice((*byte)(p), c.octets)), nil //nolint:gosec // the array is that long
-	}
-	if c.PK && c.Type == timeType { // no database tells keys apart that differ by less
-		return (*time.Time)(p).Truncate(time.Microsecond), nil
-	}
-	v := c.load(p)
-	if text, ok := v.(string); ok && c.textUUID {
-		return CanonicalUUID(text), nil
-	}
-	if v == nil || !c.JSON && (!c.Array || arrays) {
-		return v, nil
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("mapping: %s as JSON: %w", c.Field, err)
-	}
-	return string(text), nil
+	return c.value(unsafe.Add(obj, c.offset), arrays)
 }
 
 // Pointer returns a pointer to the column's field in the object at obj; its

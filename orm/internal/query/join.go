@@ -5,6 +5,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
+	"github.com/sessionproxy/sessionproxy/orm/internal/term"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -21,11 +22,15 @@ type joined struct {
 	text    strings.Builder
 	many    bool // one of them has several rows for one of the query's
 	known   map[string]bool
+	rows    []term.Row
 }
 
 // joinsOf writes the joins of a query.
 func joinsOf(d *engine.Dialect, t *mapping.Table, joins []Join) (*joined, error) {
-	j := &joined{dialect: d, texts: dml.For(d, t), known: map[string]bool{}}
+	j := &joined{dialect: d, texts: dml.For(d, t)}
+	if len(joins) > 0 {
+		j.known = map[string]bool{}
+	}
 	for _, one := range joins {
 		paths, err := Paths(t, []string{one.Path})
 		if err != nil {
@@ -75,6 +80,9 @@ func (j *joined) add(word, from, alias, name string, r *mapping.Relation) {
 	}
 	local, remote := namesOf(r.Local), namesOf(r.Remote)
 	j.many = j.many || r.Many()
+	row := term.RowOf(j.dialect, r.Other)
+	row.Name = alias
+	j.rows = append(j.rows, row)
 	if r.Kind == mapping.ManyToMany {
 		between := q(name + "_link")
 		j.text.WriteString(word + dml.QuotePath(j.dialect, r.Through.Name) + " AS " + between)

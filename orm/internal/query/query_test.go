@@ -47,7 +47,7 @@ func TestRender(t *testing.T) {
 	}{
 		{postgres, players, query.Select{}, `SELECT "id", "team_id" FROM "player"`},
 		{mysql, players, query.Select{Where: where}, "SELECT `id`, `team_id` FROM `player` WHERE ( id > ? ) AND ( id < ? )"},
-		{sqlite, players, query.Select{Order: "id DESC", Offset: 2}, `SELECT "id", "team_id" FROM "player" ORDER BY id DESC LIMIT -1 OFFSET 2`},
+		{sqlite, players, query.Select{Order: []query.Order{{Text: "id DESC"}}, Offset: 2}, `SELECT "id", "team_id" FROM "player" ORDER BY id DESC LIMIT -1 OFFSET 2`},
 		{mysql, players, query.Select{Offset: 2}, "SELECT `id`, `team_id` FROM `player` LIMIT 18446744073709551615 OFFSET 2"},
 		{postgres, players, query.Select{Limited: true, Limit: 0, Lock: query.ForUpdateSkipLocked}, `SELECT "id", "team_id" FROM "player" LIMIT 0 FOR UPDATE SKIP LOCKED`},
 		{sqlite, players, query.Select{Lock: query.ForUpdate}, `SELECT "id", "team_id" FROM "player"`},
@@ -94,7 +94,7 @@ func TestReservedNames(t *testing.T) {
 		`"user".id = 1 AND other.user.x`: `"user".id = 1 AND other.user.x`,
 		"user = 1 AND superuser.id = 2":  "user = 1 AND superuser.id = 2",
 	} {
-		q := query.Select{Joins: []query.Join{{Path: "User"}}, Where: []query.Condition{{Text: text}}, Order: "user.id"}
+		q := query.Select{Joins: []query.Join{{Path: "User"}}, Where: []query.Condition{{Text: text}}, Order: []query.Order{{Text: "user.id"}}}
 		got, _, err := q.Render(postgres, notes)
 		want := `SELECT "note"."id", "note"."user_id" FROM "note" JOIN "user" AS "user" ON "user"."id" = "note"."user_id" WHERE ( ` + want + ` ) ORDER BY "user".id`
 		if err != nil || got != want {
@@ -124,7 +124,7 @@ func TestBulkTakesConditionsOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, q := range []query.Select{{Order: "id"}, {Limited: true}, {Offset: 1}, {Joins: []query.Join{{Path: "Team"}}}} {
+	for _, q := range []query.Select{{Order: []query.Order{{Text: "id"}}}, {Limited: true}, {Offset: 1}, {Joins: []query.Join{{Path: "Team"}}}} {
 		if _, err := q.Bulk(sqlite, table, "DELETE FROM "); err == nil {
 			t.Errorf("%+v", q)
 		}

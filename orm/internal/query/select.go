@@ -9,6 +9,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
+	"github.com/sessionproxy/sessionproxy/orm/internal/term"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -20,7 +21,9 @@ type Select struct {
 	// Joins are the relations whose tables take part.
 	Joins []Join
 	// Order is what stands after ORDER BY.
-	Order string
+	Order []Order
+	// Wrong is what the program got wrong in making the query.
+	Wrong error
 	// Limit is how many rows there are at most, if Limited says so.
 	Limit int
 	// Limited says that there is a limit.
@@ -31,10 +34,18 @@ type Select struct {
 	Lock Lock
 }
 
-// Condition is SQL text with its arguments, as [engine.Text] takes them.
+// Condition is SQL text with its arguments, as [engine.Text] takes them, or a
+// typed condition.
 type Condition struct {
-	Text string // the text
-	Args []any  // the arguments
+	Text string         // the text
+	Args []any          // the arguments
+	Term term.Condition // nil: a text
+}
+
+// Order is SQL text, or a typed expression, by which rows are ordered.
+type Order struct {
+	Text string    // the text
+	Term term.Node // nil: a text
 }
 
 // Lock is how rows are locked.
@@ -77,36 +88,52 @@ func (q Select) Exists(d *engine.Dialect, t *mapping.Table) (engine.Statement, e
 // stands before the table's name, parts what comes between that and the
 // conditions.
 func (q Select) Bulk(d *engine.Dialect, t *mapping.Table, head string, parts ...engine.Statement) (engine.Statement, error) {
-	if len(q.Joins) > 0 || q.Order != "" || q.Limited || q.Offset > 0 {
+	if len(q.Joins) > 0 || len(q.Order) > 0 || q.Limited || q.Offset > 0 {
 		return nil, fmt.Errorf("orm: %s%s: a query with joins, order or bounds changes no rows: put them into a condition", head, t.FullName())
 	}
-	parts = append([]engine.Statement{dml.Raw(head + dml.For(d, t).Name)}, parts...)
-	return engine.Concat(append(parts, q.conditions(d, t)...)...), nil
+	if q.Wrong != nil {
+		return nil, q.Wrong
+	}
+	w := term.Writing(d, term.RowOf(d, t))
+	w.Raw(head, dml.For(d, t).Name)
+	for _, p := range parts {
+		w.Text(p)
+	}
+	q.where(w, t)
+	text, args, err := w.Done()
+	return &dml.Bound{Text: text, Args: args}, err
 }
 
 // around writes the query between a head and a tail; whole says with order,
 // bounds and lock.
 func (q Select) around(d *engine.Dialect, t *mapping.Table, head, tail string, whole bool) (text string, args []any, err error) {
 	x := dml.For(d, t)
+	if q.Wrong != nil {
+		return "", nil, q.Wrong
+	}
 	j, err := joinsOf(d, t, q.Joins)
 	if err != nil {
 		return "", nil, err
 	}
-	parts := []engine.Statement{dml.Raw(head + x.Name + j.text.String())}
+	w := term.Writing(d, append([]term.Row{term.RowOf(d, t)}, j.rows...)...)
+	w.Raw(head, x.Name)
 	if j.many { // the rows that match are counted once
-		parts = []engine.Statement{dml.Raw(head + x.Name + " WHERE (" + j.key() + ") IN (SELECT " + j.key() + " FROM " + x.Name + j.text.String())}
+		w.Raw(" WHERE (", j.key(), ") IN (SELECT ", j.key(), " FROM ", x.Name)
 	}
-	parts = append(parts, q.conditions(d, t)...)
+	w.Raw(j.text.String())
+	q.where(w, t)
 	if j.many {
-		parts = append(parts, dml.Raw(")"))
+		w.Raw(" )")
 	}
 	if whole {
-		if parts, err = q.tail(d, x, parts); err != nil {
-			return "", nil, err
-		}
+		err = q.tail(w, d, x)
 	}
-	text, args, err = engine.Concat(parts...).Render(d)
-	return text + tail, args, err
+	w.Raw(tail)
+	text, args, wrong := w.Done()
+	if err == nil {
+		err = wrong
+	}
+	return text, args, err
 }
 
 // reservedNames are the names of the query's tables that can't be written as they
@@ -131,32 +158,42 @@ func (q Select) reservedNames(t *mapping.Table) (names map[string]bool) {
 	return names
 }
 
-// conditions is WHERE.
-func (q Select) conditions(d *engine.Dialect, t *mapping.Table) (parts []engine.Statement) {
-	names := q.reservedNames(t)
-	for i, w := range q.Where {
-		word := dml.Raw("AND (")
-		if i == 0 {
-			word = dml.Raw("WHERE (")
+// where is WHERE.
+func (q Select) where(w *term.Writer, t *mapping.Table) {
+	word := " WHERE "
+	for _, c := range q.Where {
+		w.Raw(word)
+		word = " AND "
+		if c.Term != nil {
+			w.Nested(c.Term)
+			continue
 		}
-		parts = append(parts, word, engine.Text(quoteNames(d, w.Text, names), w.Args...), dml.Raw(")"))
+		w.Raw("(")
+		w.Text(engine.Text(quoteNames(w.Dialect(), c.Text, q.reservedNames(t)), c.Args...))
+		w.Raw(")")
 	}
-	return parts
 }
 
 // tail appends order, bounds and lock.
-func (q Select) tail(d *engine.Dialect, x *dml.Statements, parts []engine.Statement) ([]engine.Statement, error) {
-	if q.Order != "" {
-		parts = append(parts, dml.Raw("ORDER BY "+quoteNames(d, q.Order, q.reservedNames(x.Table))))
+func (q Select) tail(w *term.Writer, d *engine.Dialect, x *dml.Statements) error {
+	word := " ORDER BY "
+	for _, o := range q.Order {
+		w.Raw(word)
+		word = ", "
+		if o.Term != nil {
+			w.Node(o.Term)
+		} else {
+			w.Raw(quoteNames(d, o.Text, q.reservedNames(x.Table)))
+		}
 	}
 	if bounds := q.bounds(d); bounds != "" {
-		parts = append(parts, dml.Raw(bounds))
+		w.Raw(" ", bounds)
 	}
 	locking, err := q.locking(d, x)
-	if err != nil || locking == "" {
-		return parts, err
+	if locking != "" {
+		w.Raw(" ", locking)
 	}
-	return append(parts, dml.Raw(locking)), nil
+	return err
 }
 
 // bounds is LIMIT and OFFSET. Only PostgreSQL has an OFFSET alone.

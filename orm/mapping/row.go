@@ -1,0 +1,89 @@
+package mapping
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"time"
+	"unsafe"
+)
+
+// Row returns the object of the table's type whose fields stand for the columns
+// in queries, by their addresses: the same one each time. Nothing is kept in it.
+func (t *Table) Row() unsafe.Pointer { return t.row }
+
+// At returns the column whose field of that type is at an offset in the table's
+// type, or nil.
+func (t *Table) At(offset uintptr, typ reflect.Type) *Column {
+	for _, c := range t.Columns {
+		if c.offset == offset && c.Type == typ {
+			return c
+		}
+	}
+	return nil
+}
+
+// RowAt returns the table into whose [Table.Row] a pointer points, and how far,
+// or nil. It looks at every table, for messages.
+func RowAt(p unsafe.Pointer) (table *Table, offset uintptr) {
+	tables.Range(func(_, known any) bool {
+		t, ok := known.(*Table)
+		if ok && uintptr(p) >= uintptr(t.row) && uintptr(p)-uintptr(t.row) < t.Type.Size() {
+			table, offset = t, uintptr(p)-uintptr(t.row)
+		}
+		return table == nil
+	})
+	return table, offset
+}
+
+// Argument returns a value as [Column.Value] returns it when it is in the
+// column's field. A value of another type than the field's is returned as it is.
+func (c *Column) Argument(v any, arrays bool) (any, error) {
+	plain := !c.JSON && !c.textUUID && (!c.PK || c.Type != timeType)
+	switch n := v.(type) {
+	case nil:
+		return nil, nil //nolint:nilnil // NULL
+	case string, int64, bool, float64, time.Time:
+		if plain {
+			return v, nil
+		}
+	case int:
+		if plain {
+			return int64(n), nil
+		}
+	}
+	if reflect.TypeOf(v) != c.Type {
+		return v, nil
+	}
+	p := reflect.New(c.Type)
+	p.Elem().Set(reflect.ValueOf(v))
+	return c.value(p.UnsafePointer(), arrays)
+}
+
+// value is Value of the field at p.
+func (c *Column) value(p unsafe.Pointer, arrays bool) (any, error) {
+	if c.octets > 0 && !arrays {
+		if c.Type.Kind() == reflect.Pointer {
+			if p = *(*unsafe.Pointer)(p); p == nil {
+				return nil, nil //nolint:nilnil // NULL
+			}
+		}
+		return bytes.Clone(unsafe.Slice((*byte)(p), c.octets)), nil //nolint:gosec // the array is that long
+	}
+	if c.PK && c.Type == timeType { // no database tells keys apart that differ by less
+		return (*time.Time)(p).Truncate(time.Microsecond), nil
+	}
+	v := c.load(p)
+	if text, ok := v.(string); ok && c.textUUID {
+		return CanonicalUUID(text), nil
+	}
+	if v == nil || !c.JSON && (!c.Array || arrays) {
+		return v, nil
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("mapping: %s as JSON: %w", c.Field, err)
+	}
+	return string(text), nil
+}
