@@ -46,7 +46,7 @@ var wrongCode = []struct{ code, reason string }{
 	{`expr.Eq(&p.Kind, p.Name)`, "as Kind value"},
 	{`expr.EqField(&p.Name, &t.Name)`, ""},
 	{`expr.EqField(&p.Name, &t.ID)`, "does not match"},
-	{`expr.Eq(&p.Nmae, "al")`, "p.Nmae undefined"},
+	{`expr.Eq(&p.Surname, "al")`, "p.Surname undefined"},
 	{`expr.Eq(p.Name, "al")`, "string"},
 	{`expr.And(expr.Eq(&p.ID, 1), p.ID)`, "does not implement expr.Cond"},
 	{`expr.Not("id = 1")`, "does not implement expr.Cond"},

@@ -81,13 +81,6 @@ func session(t *testing.T, eng *engine.Engine) *orm.Session {
 	return s
 }
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
 func check(t testing.TB, errs ...error) {
 	t.Helper()
 	for _, err := range errs {

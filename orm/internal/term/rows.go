@@ -96,20 +96,18 @@ func nameOf(p unsafe.Pointer, t reflect.Type) string {
 
 // fieldAt names the field of a struct that is at an offset.
 func fieldAt(in reflect.Type, offset uintptr, t reflect.Type) string {
-	name := in.Name()
-	for in.Kind() == reflect.Struct {
-		inside := false
-		for sf := range in.Fields() {
-			if sf.Offset <= offset && offset < sf.Offset+max(sf.Type.Size(), 1) {
-				name += "." + sf.Name
-				offset -= sf.Offset
-				in, inside = sf.Type, sf.Type != t
-				break
-			}
-		}
-		if !inside {
-			break
-		}
+	if in.Kind() != reflect.Struct || in == t {
+		return in.Name()
 	}
-	return name
+	for sf := range in.Fields() {
+		if sf.Offset > offset || offset >= sf.Offset+max(sf.Type.Size(), 1) {
+			continue
+		}
+		if sf.Type == t || sf.Type.Kind() != reflect.Struct {
+			return in.Name() + "." + sf.Name
+		}
+		_, rest, _ := strings.Cut(fieldAt(sf.Type, offset-sf.Offset, t), ".")
+		return in.Name() + "." + sf.Name + "." + rest
+	}
+	return in.Name()
 }
