@@ -3,27 +3,19 @@ package postgres
 import (
 	"context"
 	"errors"
-	"strings"
-	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/engine/internal/assign"
 	"github.com/sessionproxy/sessionproxy/engine/scan"
 )
 
-// typeMaps pools maps of PostgreSQL's types, each of which is used by one
-// goroutine at a time.
-var typeMaps = sync.Pool{New: func() any { return pgtype.NewMap() }}
-
 // cursor is the open result of a pgx query.
 type cursor struct {
+	columns
 	rows     pgx.Rows
-	names    []string
-	columns  []backend.Column
 	database *database
 	pool     *pool // used up to Close; nil if a connection is
 	peeked   bool  // the first row was read and not asked for yet
@@ -49,7 +41,7 @@ func newCursor(rows pgx.Rows) (*cursor, error) {
 	// The fields belong to the connection, which goes back to the pool with the
 	// last row.
 	if fields := rows.FieldDescriptions(); len(fields) > 0 {
-		c.columns = columnsOf(fields)
+		c.describe(fields)
 	}
 	if c.more = rows.Next(); !c.more {
 		c.ended = true
@@ -64,42 +56,15 @@ func newCursor(rows pgx.Rows) (*cursor, error) {
 // Names implements [backend.Cursor].
 func (c *cursor) Names() []string {
 	if c.names == nil {
-		columns := c.Columns()
-		c.names = make([]string, len(columns))
-		for i := range columns {
-			c.names[i] = columns[i].Name
-		}
+		c.describe(c.fields())
 	}
 	return c.names
 }
 
-func namesOf(fields []pgconn.FieldDescription) []string {
-	names := make([]string, len(fields))
-	for i := range fields {
-		names[i] = fields[i].Name
-	}
-	return names
-}
-
 // Columns implements [backend.Cursor].
 func (c *cursor) Columns() []backend.Column {
-	if c.columns == nil {
-		c.columns = columnsOf(c.fields())
-	}
-	return c.columns
-}
-
-func columnsOf(fields []pgconn.FieldDescription) []backend.Column {
-	m := typeMaps.Get().(*pgtype.Map)
-	defer typeMaps.Put(m)
-	columns := make([]backend.Column, len(fields))
-	for i := range fields {
-		columns[i].Name = fields[i].Name
-		if t, ok := m.TypeForOID(fields[i].DataTypeOID); ok {
-			columns[i].Type = strings.ToUpper(t.Name)
-		}
-	}
-	return columns
+	c.Names()
+	return c.list()
 }
 
 // Next implements [backend.Cursor].

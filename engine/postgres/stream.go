@@ -36,8 +36,8 @@ type stream struct {
 	window int
 	fetch  string // the statement
 
+	columns
 	fields []pgconn.FieldDescription
-	names  []string
 	rows   *cursor // of the window
 	read   int     // rows of the window that were read
 	err    error
@@ -56,7 +56,7 @@ func (c *conn) declare(ctx context.Context, q backend.BoundStatement, window int
 		return nil, err
 	}
 	s.fields = slices.Clone(s.rows.rows.FieldDescriptions())
-	s.names = namesOf(s.fields)
+	s.describe(s.fields)
 	s.fetch += " -- " + signature(s.fields)
 	return s, nil
 }
@@ -79,7 +79,7 @@ func (s *stream) more(how pgx.QueryExecMode) error {
 func (s *stream) Names() []string { return s.names }
 
 // Columns implements [backend.Cursor].
-func (s *stream) Columns() []backend.Column { return columnsOf(s.fields) }
+func (s *stream) Columns() []backend.Column { return s.list() }
 
 // Next implements [backend.Cursor].
 func (s *stream) Next() bool {
