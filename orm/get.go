@@ -117,7 +117,7 @@ func cached[T any, K any](s *Session, key K) *T {
 }
 
 func getTask[T any](s *Session, op sp.Op, key any, opts []GetOption) *Task[*T] {
-	r := &reading{flushing: flushing{s: s, auto: true}}
+	r := &rowGet{flushing: flushing{s: s, auto: true}}
 	for _, o := range opts {
 		if o != nil {
 			o.apply(&r.getConfig)
@@ -151,8 +151,8 @@ func getTask[T any](s *Session, op sp.Op, key any, opts []GetOption) *Task[*T] {
 	return task
 }
 
-// reading reads one row by its key, after a flush.
-type reading struct {
+// rowGet reads one row by its key, after a flush.
+type rowGet struct {
 	flushing
 	getConfig
 	table *mapping.Table
@@ -161,12 +161,12 @@ type reading struct {
 	found bool
 }
 
-func (r *reading) plan(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer) error {
+func (r *rowGet) plan(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer) error {
 	r.table, r.fresh = t, fresh
 	return r.flushing.plan(ctx)
 }
 
-func (r *reading) perform(ctx context.Context) error {
+func (r *rowGet) perform(ctx context.Context) error {
 	if r.known != nil {
 		return nil
 	}
@@ -183,7 +183,7 @@ func (r *reading) perform(ctx context.Context) error {
 
 // apply returns the session's object for the row. If the row no longer exists,
 // the object leaves the session.
-func (r *reading) apply(ctx context.Context) (*identity.State, error) {
+func (r *rowGet) apply(ctx context.Context) (*identity.State, error) {
 	if r.known != nil {
 		return r.known, nil
 	}
@@ -211,7 +211,7 @@ func (r *reading) apply(ctx context.Context) (*identity.State, error) {
 
 // read runs all parts of a reading.
 func (s *Session) read(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer, g getConfig) (*identity.State, error) {
-	r := &reading{flushing: flushing{s: s, auto: true}, getConfig: g}
+	r := &rowGet{flushing: flushing{s: s, auto: true}, getConfig: g}
 	if err := r.plan(ctx, t, fresh); err != nil {
 		return nil, err
 	}
@@ -238,7 +238,7 @@ func (s *Session) Refresh(ctx context.Context, obj any, opts ...GetOption) error
 
 // Refresh is [Session.Refresh].
 func (t Tasks) Refresh(obj any, opts ...GetOption) *Task[struct{}] {
-	s, r := t.s, &reading{flushing: flushing{s: t.s, auto: true}}
+	s, r := t.s, &rowGet{flushing: flushing{s: t.s, auto: true}}
 	for _, o := range opts {
 		if o != nil {
 			o.apply(&r.getConfig)

@@ -162,7 +162,7 @@ func (s *Session) Expunge(obj any) error {
 // ExpungeAll removes all objects from the session. The transaction stays open.
 func (s *Session) ExpungeAll() {
 	_ = s.run(context.Background(), opExpungeAll, func(context.Context) error {
-		s.letGo()
+		s.detachAll()
 		return nil
 	})
 }

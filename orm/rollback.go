@@ -90,7 +90,7 @@ func (s *Session) Close(ctx context.Context) error {
 }
 
 // Close is [Session.Close].
-func (t Tasks) Close() *Task[struct{}] { return t.end(opClose, nil, t.s.letGo) }
+func (t Tasks) Close() *Task[struct{}] { return t.end(opClose, nil, t.s.detachAll) }
 
 // Reset is [Session.Close].
 func (s *Session) Reset(ctx context.Context) error {
@@ -99,7 +99,7 @@ func (s *Session) Reset(ctx context.Context) error {
 }
 
 // Reset is [Session.Reset].
-func (t Tasks) Reset() *Task[struct{}] { return t.end(opReset, nil, t.s.letGo) }
+func (t Tasks) Reset() *Task[struct{}] { return t.end(opReset, nil, t.s.detachAll) }
 
 // Invalidate is [Session.Close], and closes the connection for good instead of
 // reusing it. Use it if the connection may be in an unknown state.
@@ -114,11 +114,11 @@ func (t Tasks) Invalidate() *Task[struct{}] {
 		if t.s.tx.conn != nil {
 			t.s.tx.conn.Invalidate()
 		}
-	}, t.s.letGo)
+	}, t.s.detachAll)
 }
 
-// letGo releases all objects.
-func (s *Session) letGo() {
+// detachAll forgets all objects, which are detached from then on.
+func (s *Session) detachAll() {
 	s.objects.Reset()
 	s.orphans, s.hooks = cascade.Orphans{}, tableHooks{}
 }

@@ -29,7 +29,7 @@ func submit[T any](ctx context.Context, a *AsyncSession, t *orm.Task[T]) Future[
 	if before != nil && t.Barrier() {
 		return Settled(t.Apply(ctx, stream.ErrBehind)) // nobody could close the stream while it is waited for
 	}
-	m := &method[T]{task: t}
+	m := &methodOperation[T]{task: t}
 	m.InitTask(ctx, failures, t.Single(), m)
 	if a.timed {
 		m.submitted, m.meters = time.Now(), a.meters
@@ -48,8 +48,8 @@ func submit[T any](ctx context.Context, a *AsyncSession, t *orm.Task[T]) Future[
 	return after(before, futureOf(&m.Typed, nil))
 }
 
-// method is a method of a session on its way through the queue.
-type method[T any] struct {
+// methodOperation is a method of a session on its way through the queue.
+type methodOperation[T any] struct {
 	queue.Typed[T]
 	task      *orm.Task[T]
 	submitted time.Time // zero: nobody wants to know
@@ -57,7 +57,7 @@ type method[T any] struct {
 }
 
 // Run does the I/O of the method.
-func (m *method[T]) Run(ctx context.Context) error {
+func (m *methodOperation[T]) Run(ctx context.Context) error {
 	if !m.submitted.IsZero() {
 		waited := time.Since(m.submitted)
 		m.meters.waited(ctx, waited)
@@ -67,10 +67,10 @@ func (m *method[T]) Run(ctx context.Context) error {
 }
 
 // Travelled counts the statements that were sent in one round trip.
-func (m *method[T]) Travelled(n int) { m.meters.together(m.Context(), n) }
+func (m *methodOperation[T]) Travelled(n int) { m.meters.together(m.Context(), n) }
 
 // Finish writes back what the database has answered.
-func (m *method[T]) Finish(err error) error {
+func (m *methodOperation[T]) Finish(err error) error {
 	value, err := m.task.Apply(m.Context(), err)
 	m.SetValue(value)
 	return err

@@ -14,7 +14,7 @@ import (
 type flight struct {
 	page   *Page
 	stripe *stripe
-	lane   int
+	shard  int
 	finish func(error)    // the method onFinish, bound once
 	listen func(sp.Event) // the method onEvent, likewise
 
@@ -103,7 +103,7 @@ func (f *flight) record(now time.Duration, r result) {
 	took := now - f.began
 	known := f.database.statement(f)
 	series := f.database.seriesOf(known, f.op, now)
-	series.record(f.lane, now, took, r.outcome)
+	series.record(f.shard, now, took, r.outcome)
 	if r.outcome != failed && took < f.page.slowAfter {
 		return
 	}

@@ -16,9 +16,9 @@ const (
 	buckets     = (lastOctave-firstOctave)*perOctave + 2
 )
 
-// lanes is how many parts a histogram has, so that calls of different
+// shards is how many parts a histogram has, so that calls of different
 // goroutines seldom count at one place.
-const lanes = 4
+const shards = 4
 
 // bucketOf returns the bucket of a duration. Bucket 0 is for what is shorter
 // than the first octave.
@@ -46,10 +46,10 @@ func upper(bucket int) time.Duration {
 }
 
 // histogram counts durations.
-type histogram struct{ lanes [lanes]lane }
+type histogram struct{ shards [shards]shard }
 
-// lane is a part of a histogram.
-type lane struct {
+// shard is a part of a histogram.
+type shard struct {
 	buckets  [buckets]atomic.Uint32
 	sum      atomic.Int64 // ns
 	max      atomic.Int64 // ns
@@ -60,7 +60,7 @@ type lane struct {
 }
 
 func (h *histogram) record(n int, took time.Duration, o outcome) {
-	l := &h.lanes[n]
+	l := &h.shards[n]
 	l.buckets[bucketOf(took)].Add(1)
 	l.sum.Add(int64(took))
 	for {
@@ -78,8 +78,8 @@ func (h *histogram) record(n int, took time.Duration, o outcome) {
 }
 
 func (h *histogram) reset() {
-	for i := range h.lanes {
-		l := &h.lanes[i]
+	for i := range h.shards {
+		l := &h.shards[i]
 		for b := range l.buckets {
 			l.buckets[b].Store(0)
 		}
@@ -101,8 +101,8 @@ type distribution struct {
 
 // add adds what h has counted.
 func (d *distribution) add(h *histogram) {
-	for i := range h.lanes {
-		l := &h.lanes[i]
+	for i := range h.shards {
+		l := &h.shards[i]
 		for b := range l.buckets {
 			n := int64(l.buckets[b].Load())
 			d.buckets[b] += n

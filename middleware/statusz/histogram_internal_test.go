@@ -46,7 +46,7 @@ func TestQuantiles(t *testing.T) {
 	for i := range 10000 {
 		d := time.Duration(1 + chance.Int64N(int64(time.Second)))
 		all = append(all, d)
-		h.record(i%lanes, d, outcome(i%3))
+		h.record(i%shards, d, outcome(i%3))
 	}
 	slices.Sort(all)
 	var d distribution

@@ -35,12 +35,12 @@ func newSeries(d *database, op sp.Op, name string, now time.Duration) *series {
 }
 
 // record counts a call that took so long.
-func (s *series) record(lane int, now, took time.Duration, o outcome) {
+func (s *series) record(shard int, now, took time.Duration, o outcome) {
 	number := int64(now / window)
 	if s.number.Load() < number {
 		s.begin(number)
 	}
-	s.parts[number%2].record(lane, took, o)
+	s.parts[number%2].record(shard, took, o)
 }
 
 // begin begins a window. What is counted meanwhile may be lost.

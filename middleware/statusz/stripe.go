@@ -57,7 +57,7 @@ func (p *Page) enter(ctx context.Context, d *database, call *sp.Call) *flight {
 		s.spare, f.next = f.next, nil
 		s.spares--
 	} else {
-		f = &flight{page: p, stripe: s, lane: n % lanes}
+		f = &flight{page: p, stripe: s, shard: n % shards}
 		f.finish, f.listen = f.onFinish, f.onEvent
 	}
 	f.describe(d, call, now)

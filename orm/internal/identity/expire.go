@@ -47,7 +47,7 @@ func (st *State) ExpireFields(fields []string) error {
 		case c != nil:
 			c.Copy(st.Snapshot, st.Object)
 		case r != nil:
-			l := st.linkOf(r)
+			l := st.committedOf(r)
 			l.members, l.loaded = st.Members(r), false
 		default:
 			return fmt.Errorf("%w: expire: %s, field %q: %w", ErrInvalidState, st.Table.Type.Name(), name, mapping.ErrUnknownField)

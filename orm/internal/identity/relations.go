@@ -13,8 +13,8 @@ type committed struct {
 	loaded  bool // these are all there are
 }
 
-// linkOf returns the link of a relation.
-func (st *State) linkOf(r *mapping.Relation) *committed {
+// committedOf returns what is known of a relation in the database.
+func (st *State) committedOf(r *mapping.Relation) *committed {
 	if st.links == nil {
 		st.links = make([]committed, len(st.Table.Relations()))
 	}
@@ -31,7 +31,7 @@ func (st *State) Committed(r *mapping.Relation) []unsafe.Pointer {
 
 // SetCommitted makes these what a relation held when it was last flushed.
 func (st *State) SetCommitted(r *mapping.Relation, members []unsafe.Pointer) {
-	st.linkOf(r).members = members
+	st.committedOf(r).members = members
 }
 
 // Loaded reports whether what a relation holds is all there is.
@@ -52,7 +52,7 @@ func (st *State) Commit(loaded bool) {
 		if st.links == nil && len(now) == 0 && !loaded {
 			continue
 		}
-		l := st.linkOf(r)
+		l := st.committedOf(r)
 		l.members, l.loaded = now, loaded
 	}
 }
@@ -67,7 +67,7 @@ func (st *State) Point(r *mapping.Relation, to *State) {
 		r.Set(st.Object, held)
 	}
 	if l := st.Committed(r); First(l) != First(held) {
-		st.linkOf(r).members = held
+		st.committedOf(r).members = held
 	}
 }
 
@@ -75,7 +75,7 @@ func (st *State) Point(r *mapping.Relation, to *State) {
 // whole says that there are no others.
 func (st *State) CommitHeld(held [][]unsafe.Pointer, whole bool) {
 	for i, r := range st.Table.Relations() {
-		l := st.linkOf(r)
+		l := st.committedOf(r)
 		l.members, l.loaded = held[i], l.loaded || whole
 	}
 }
@@ -136,7 +136,7 @@ func Finder(members []unsafe.Pointer) func(m unsafe.Pointer) bool {
 // put into it and taken out of it.
 func (st *State) SetLoaded(r *mapping.Relation, read []unsafe.Pointer) {
 	now, before := st.Members(r), st.Committed(r)
-	l := st.linkOf(r)
+	l := st.committedOf(r)
 	l.members, l.loaded = read, true
 	if !r.Many() {
 		if First(now) == First(before) || len(now) == 0 && r.Kind == mapping.BelongsTo {

@@ -17,17 +17,17 @@ type Join struct {
 
 // joined is a query's tables besides its own.
 type joined struct {
-	dialect *engine.Dialect
-	texts   *dml.Statements
-	text    strings.Builder
-	many    bool // one of them has several rows for one of the query's
-	known   map[string]bool
-	rows    []term.Row
+	dialect    *engine.Dialect
+	statements *dml.Statements
+	text       strings.Builder
+	many       bool // one of them has several rows for one of the query's
+	known      map[string]bool
+	rows       []term.Row
 }
 
 // joinsOf writes the joins of a query.
 func joinsOf(d *engine.Dialect, t *mapping.Table, joins []Join) (*joined, error) {
-	j := &joined{dialect: d, texts: dml.For(d, t)}
+	j := &joined{dialect: d, statements: dml.For(d, t)}
 	if len(joins) > 0 {
 		j.known = map[string]bool{}
 	}
@@ -36,7 +36,7 @@ func joinsOf(d *engine.Dialect, t *mapping.Table, joins []Join) (*joined, error)
 		if err != nil {
 			return nil, err
 		}
-		word, from, prefix := " JOIN ", j.texts.Name, ""
+		word, from, prefix := " JOIN ", j.statements.Name, ""
 		if one.Left {
 			word = " LEFT JOIN "
 		}
@@ -107,8 +107,8 @@ func namesOf(cols []*mapping.Column) []string {
 // columns.
 func (j *joined) key() string {
 	var cols []string
-	for _, c := range j.texts.Table.Key {
-		cols = append(cols, j.texts.Name+"."+j.texts.Columns[c.Index])
+	for _, c := range j.statements.Table.Key {
+		cols = append(cols, j.statements.Name+"."+j.statements.Columns[c.Index])
 	}
 	return strings.Join(cols, ", ")
 }
