@@ -323,7 +323,7 @@ func TestADeadlineIsTheContextsAlsoIfTheNetworkToldOfItFirst(t *testing.T) {
 	}
 }
 
-func TestAContextForCallsBelowIsOnePieceOfMemory(t *testing.T) { //nolint:paralleltest // it counts allocations
+func TestAContextForCallsBelowIsOnePieceOfMemory(t *testing.T) {
 	upper, _ := newCall(nil)
 	ctx := sp.WithReadOnly(t.Context())
 	var below context.Context

@@ -60,7 +60,7 @@ func (l *Link) accept() {
 		if err != nil {
 			return
 		}
-		far, err := net.Dial("tcp", l.target) //nolint:noctx // the link's Close ends it
+		far, err := net.Dial("tcp", l.target)
 		if err != nil {
 			_ = near.Close()
 			continue

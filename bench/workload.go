@@ -32,7 +32,7 @@ var Workloads = []Workload{
 		return func(ctx context.Context) error { return query(ctx, db, statement, int64(1)) }, nil
 	}},
 	{"prepared exec", func(db *sql.DB) (func(context.Context) error, error) {
-		stmt, err := db.Prepare(statement) //nolint:noctx,sqlclosecheck // it lives as long as its database
+		stmt, err := db.Prepare(statement) //nolint:sqlclosecheck // it lives as long as its database
 		if err != nil {
 			return nil, err
 		}

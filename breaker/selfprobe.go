@@ -19,7 +19,7 @@ var ErrClosed = errors.New("breaker: the breaker is closed")
 // and a goroutine while its probe is under way.
 type prober struct {
 	ping   func(ctx context.Context, target *sessionproxy.Target) error
-	ctx    context.Context //nolint:containedctx // the prober's life
+	ctx    context.Context // the prober's life
 	cancel context.CancelCauseFunc
 	group  sync.WaitGroup
 

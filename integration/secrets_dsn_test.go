@@ -195,7 +195,7 @@ func seen(t *testing.T, way wayIn, password string) (text string, dialled bool) 
 // closedPort returns a port that nobody listens on.
 func closedPort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,12 +54,12 @@ func feeds(t *testing.T, ctx context.Context, d dbtest.Database, chain sp.Chain)
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := db.Exec("INSERT INTO feeds (url) VALUES ($1)", "https://example.org/feed") //nolint:noctx // as the service does
+	_, err := db.Exec("INSERT INTO feeds (url) VALUES ($1)", "https://example.org/feed")
 	if pqErr, ok := errors.AsType[*pq.Error](err); !ok || pqErr.Code != "23505" {
 		t.Errorf("the driver's own error is not found: %v", err)
 	}
 	var n int
-	if err := db.QueryRow("SELECT COUNT(*) FROM entries").Scan(&n); err != nil || n != 1 { //nolint:noctx // as the service does
+	if err := db.QueryRow("SELECT COUNT(*) FROM entries").Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d entries, %v", n, err)
 	}
 }

@@ -167,7 +167,7 @@ func TestAKillGoesToTheServerOfTheConnection(t *testing.T) {
 	conn := must(eng.Connect(t.Context()))
 	defer conn.Close(context.Background())
 
-	back := must(net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(first))) //nolint:noctx // closed below
+	back := must(net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(first)))
 	var asked atomic.Int32
 	go func() {
 		for {

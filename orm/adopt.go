@@ -27,7 +27,7 @@ type Adopter[V any] struct {
 func Adopt[V any](s *Session, st engine.Statement) (*Adopter[V], error) {
 	typ := entityType[V]()
 	if typ == nil {
-		return nil, nil //nolint:nilnil // there is nothing to do, which is no error
+		return nil, nil
 	}
 	t, err := mapping.Of(typ)
 	if err != nil {

@@ -151,7 +151,7 @@ func callBefore(ctx context.Context, s *Session, st *identity.State) error {
 
 func callAfter(ctx context.Context, s *Session, st *identity.State, kind flush.Kind) error {
 	obj := st.Value()
-	switch kind { //nolint:exhaustive // only these are given
+	switch kind {
 	case flush.Insert:
 		if h, ok := obj.(AfterInserter); ok {
 			return h.AfterInsert(ctx, s)

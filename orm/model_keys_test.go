@@ -74,7 +74,7 @@ func (r realms) clone() realms {
 // keyWorld is a session and a model of it. The objects are those that were read
 // last.
 type keyWorld struct {
-	ctx       context.Context //nolint:containedctx // of a test
+	ctx       context.Context
 	db        database
 	s         *orm.Session
 	now, kept realms

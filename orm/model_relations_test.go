@@ -16,7 +16,7 @@ import (
 // world is a session and a model of what it should do.
 type world struct {
 	*rapid.T
-	ctx     context.Context //nolint:containedctx // of a test
+	ctx     context.Context
 	db      database
 	s       *orm.Session
 	m       *relationsModel

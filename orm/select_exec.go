@@ -110,7 +110,7 @@ func (q Select[T]) First(ctx context.Context, h Handle) (*T, error) {
 func (q Select[T]) FirstTask(s *Session) *Task[*T] {
 	return narrowed(s, q.Limit(1), func(objs []*T) (*T, error) {
 		if len(objs) == 0 {
-			return nil, nil //nolint:nilnil // there is none
+			return nil, nil
 		}
 		return objs[0], nil
 	})
@@ -145,7 +145,7 @@ func (q Select[T]) OneOrNoneTask(s *Session) *Task[*T] { return narrowed(s, q.Li
 func only[T any](objs []*T) (*T, error) {
 	switch len(objs) {
 	case 0:
-		return nil, nil //nolint:nilnil // there is none
+		return nil, nil
 	case 1:
 		return objs[0], nil
 	default:

@@ -518,7 +518,7 @@ func TestEveryMethodIsACall(t *testing.T) {
 	}
 }
 
-func TestAHitAllocatesNothing(t *testing.T) { //nolint:paralleltest // it counts allocations
+func TestAHitAllocatesNothing(t *testing.T) {
 	eng := must(engine.Open(t.Context(), "sqlite::memory:"))
 	defer eng.Dispose()
 	check(t, second(eng.Execute(t.Context(), engine.Text(schema[eng.Dialect().System][0]))))

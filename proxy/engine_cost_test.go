@@ -41,7 +41,7 @@ var one = engine.Text("SELECT 1")
 
 // TestAwaitingCostsFewAllocations holds what an awaited statement allocates
 // beyond a blocking one: the future with its channel and its operation.
-func TestAwaitingCostsFewAllocations(t *testing.T) { //nolint:paralleltest // it counts allocations
+func TestAwaitingCostsFewAllocations(t *testing.T) {
 	ctx := context.Background()
 	conn, use := flavours(t)
 	awaited := alloctest.PerRun(500, func() {

@@ -55,7 +55,7 @@ const (
 // was handed it.
 type claimable[T any] struct {
 	Future[T]
-	ctx   context.Context //nolint:containedctx // the operation's
+	ctx   context.Context // the operation's
 	state atomic.Int32
 	stop  func() bool // of watching ctx, set when there is something to give back
 }

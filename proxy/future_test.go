@@ -63,7 +63,7 @@ func TestASettledFutureIsThere(t *testing.T) {
 	}
 }
 
-func TestASettledFutureAllocatesNothing(t *testing.T) { //nolint:paralleltest // it counts allocations
+func TestASettledFutureAllocatesNothing(t *testing.T) {
 	ctx := context.Background()
 	if n := alloctest.PerRun(100, func() {
 		f := proxy.Settled(7, nil)

@@ -341,10 +341,10 @@ func (*tiring) Scan(v any) error {
 	return nil
 }
 
-func TestAReadThatIsGivenUpEndsTheStream(t *testing.T) { //nolint:paralleltest // giveUp is one
+func TestAReadThatIsGivenUpEndsTheStream(t *testing.T) {
 	errTired := errors.New("tired of waiting")
 	for name, url := range databases {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // as above
+		t.Run(name, func(t *testing.T) {
 			eng := stocked(t, url(t))
 			s := must(t, eng.Stream(t.Context(), slow(eng), engine.WithWindow(2)))
 			ctx, cancel := context.WithCancelCause(t.Context())

@@ -103,7 +103,6 @@ func repeated(tb testing.TB, opts ...tracing.Option) func() {
 	}
 }
 
-//nolint:paralleltest // AllocsPerRun counts what others allocate
 func TestObservingAllocatesNothing(t *testing.T) {
 	for _, s := range states {
 		if got := alloctest.PerRun(1000, repeated(t, s.opts...)); got > s.allocs+alloctest.Lost {
@@ -175,7 +174,6 @@ func repeatedOpen(tb testing.TB, op sp.Op, opts ...tracing.Option) func() {
 	}
 }
 
-//nolint:paralleltest // AllocsPerRun counts what others allocate
 func TestWatchingResultsAllocatesNothing(t *testing.T) {
 	for _, s := range openStates {
 		if got := alloctest.PerRun(1000, repeatedOpen(t, s.op, s.opts...)); got > s.allocs+alloctest.Lost {

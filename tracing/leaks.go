@@ -74,7 +74,7 @@ type openResult struct {
 type opening struct {
 	op      sp.Op
 	record  *record
-	ctx     context.Context //nolint:containedctx // that of the call, for its trace
+	ctx     context.Context // that of the call, for its trace
 	at      time.Time
 	callers [48]uintptr
 	depth   int

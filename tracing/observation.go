@@ -18,7 +18,7 @@ type observation struct {
 	record  *record
 	records *records
 	target  *sp.Target      // with which the call began
-	ctx     context.Context //nolint:containedctx // that of the call, needed when it ends
+	ctx     context.Context // that of the call, needed when it ends
 
 	span      trace.Span    // nil: none
 	recording bool          // the span is being recorded

@@ -65,7 +65,7 @@ func TestWithoutRootSpansAParentIsNeeded(t *testing.T) {
 		}))
 	}
 	for name, tc := range map[string]struct {
-		ctx  context.Context //nolint:containedctx // a row of a table
+		ctx  context.Context
 		want int
 	}{
 		"none":                {t.Context(), 0},
@@ -96,7 +96,7 @@ func TestDisabledCallsWouldLeaveNothing(t *testing.T) {
 	m := &meter{}
 	for name, tc := range map[string]struct {
 		opts []tracing.Option
-		ctx  context.Context //nolint:containedctx // a row of a table
+		ctx  context.Context
 		op   sp.Op
 		want bool
 	}{

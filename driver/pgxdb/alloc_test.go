@@ -24,7 +24,7 @@ var hooked = sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
 // TestCallsAllocateLittle counts what a call costs beyond pgx: a context in
 // case a connection has to be opened, the rows, and the watch over them if
 // their context can end.
-func TestCallsAllocateLittle(t *testing.T) { //nolint:paralleltest // it counts allocations
+func TestCallsAllocateLittle(t *testing.T) {
 	pool := poolOf(t, dbtest.Postgres(t).Database(t).URL(), hooked)
 	one := func(ctx context.Context, on dbtx) error { return on.QueryRow(ctx, "SELECT 1").Scan(new(int)) }
 	for _, test := range []struct {

@@ -273,7 +273,7 @@ func observedBatch(ctx context.Context, on dbtx, queue func(b *pgx.Batch), read 
 		case "query callbacks":
 			q.Query(func(rows pgx.Rows) error {
 				say(fmt.Sprint("early ", i), rows.Err())
-				for rows.Next() { //nolint:revive // to their end
+				for rows.Next() {
 				}
 				say(fmt.Sprint("rows ", i), rows.Err())
 				return nil

@@ -120,7 +120,7 @@ type member struct {
 	answer   chan answer   // what came of it
 	finished chan struct{} // the function has returned
 
-	ctx   context.Context //nolint:containedctx // the statement's
+	ctx   context.Context // the statement's
 	sql   string
 	args  []any
 	rows  bool

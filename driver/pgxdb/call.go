@@ -64,7 +64,7 @@ type work struct {
 	first     firstRow
 	how       batchFailure    // how a batch failed
 	result    result          // what keeps the call open, if it does
-	resultCtx context.Context //nolint:containedctx // the one the result was made with
+	resultCtx context.Context // the one the result was made with
 }
 
 // result is what outlives a call's handler.

@@ -87,7 +87,7 @@ type connectCall struct {
 	pipeline *pipeline
 	user     pgx.QueryTracer           // the user's own tracer, or nil
 	dial     func(ctx context.Context) // suspends the chain while pgx dials
-	ctx      context.Context           //nolint:containedctx // the chain's, for pgx to dial with
+	ctx      context.Context           // the chain's, for pgx to dial with
 	resume   func()                    // lets the chain go on
 	dialed   bool
 	err      error // how dialling ended

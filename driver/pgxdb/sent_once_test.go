@@ -72,7 +72,7 @@ func TestAWriteReadAsRowsIsSentOnce(t *testing.T) {
 		t.Helper()
 		s.DieAt(moment, "UPDATE", reset)
 		rows, err := pool.Query(t.Context(), "UPDATE counters SET n = n + 1 RETURNING n")
-		for rows.Next() { //nolint:revive // read to the end
+		for rows.Next() {
 		}
 		if err == nil && rows.Err() == nil {
 			t.Error("no error")

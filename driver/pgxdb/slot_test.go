@@ -43,9 +43,9 @@ func waiting() int {
 // TestAVerifierGetsThePlaceOfTheLostConnection loses the answer to a COMMIT on
 // the only connection of a pool, which others wait for: the verifier does not
 // queue behind them, and there are no more connections than the pool may have.
-func TestAVerifierGetsThePlaceOfTheLostConnection(t *testing.T) { //nolint:paralleltest // counts goroutines
+func TestAVerifierGetsThePlaceOfTheLostConnection(t *testing.T) {
 	for _, verify := range []string{"statement", "transaction", "none"} {
-		t.Run(verify, func(t *testing.T) { //nolint:paralleltest // as above
+		t.Run(verify, func(t *testing.T) {
 			s := pgscript.Start(t)
 			pool := scripted(t, s, "simple_protocol")
 			s.DieAt(pgscript.OnQuery, "commit", false)

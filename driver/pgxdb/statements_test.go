@@ -162,7 +162,7 @@ func TestAbandonedRowsAreFinishedWithTheirContext(t *testing.T) {
 			t.Fatal("nobody finished the call")
 		}
 	}
-	for rows.Next() { //nolint:revive // read on beside it
+	for rows.Next() {
 	}
 	rows.Close()
 	calls := rec.take()
@@ -217,7 +217,7 @@ func TestARetryTakesAnotherConnection(t *testing.T) {
 	sound(t, pool)
 }
 
-func TestAnEmptyChainIsPgx(t *testing.T) { //nolint:paralleltest // it counts allocations
+func TestAnEmptyChainIsPgx(t *testing.T) {
 	pool := poolOf(t, dbtest.Postgres(t).Database(t).URL())
 	raw, ours := pool.Unwrap(), pool
 	run := func(on dbtx) float64 {

@@ -24,7 +24,7 @@ type tracedConn struct {
 	begun  *tracedCall // the call of BEGIN, until the transaction ends
 	taken  *tracedCall // the call of Acquire, until the connection is released
 	// copying is the context of the COPY at work.
-	copying context.Context //nolint:containedctx // to find its call by
+	copying context.Context // to find its call by
 }
 
 // tracedCall is a call that pgx performs by itself: the chain is passed up to its
@@ -37,7 +37,7 @@ type tracedCall struct {
 // traced is the part of a call that is forgotten with it.
 type traced struct {
 	on       *tracedConn
-	ctx      context.Context //nolint:containedctx // the chain's, for pgx to perform the call with
+	ctx      context.Context // the chain's, for pgx to perform the call with
 	progress fault.Progress
 
 	// Of a call that is suspended in its core.

@@ -36,7 +36,7 @@ type work struct {
 	result    driver.Result
 	stmt      driver.Stmt
 	raw       driver.Rows     // the rows as the driver gave them
-	rowsCtx   context.Context //nolint:containedctx // the one they were made with
+	rowsCtx   context.Context // the one they were made with
 	ownRows   rows            // raw, if somebody waits for their end
 	begun     *beginning      // where to note the transaction: ownBegun, or the handle's
 	ownBegun  beginning

@@ -15,7 +15,7 @@ import (
 type dbOp struct {
 	pipeline *pipeline
 	db       *sql.DB
-	caller   context.Context //nolint:containedctx // of BeginTx, for the transaction's end
+	caller   context.Context // of BeginTx, for the transaction's end
 	args     []any
 	opts     *sql.TxOptions
 

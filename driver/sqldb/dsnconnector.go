@@ -30,7 +30,7 @@ func (f failing) Driver() driver.Driver { return f.driver }
 // failedRow returns a row whose Scan reports err.
 func failedRow(err error) *sql.Row {
 	db := sql.OpenDB(failing{err: err})
-	row := db.QueryRow("") //nolint:noctx // a context that is over would hide err
+	row := db.QueryRow("") // a context that is over would hide err
 	_ = db.Close()
 	return row
 }

@@ -54,7 +54,7 @@ func pingErr(name, dsn string) error {
 		return err
 	}
 	defer db.Close()
-	return db.Ping() //nolint:noctx // nothing to cancel
+	return db.Ping()
 }
 
 type parsingDriver struct{ fakeDriver }
@@ -63,7 +63,7 @@ func (d parsingDriver) OpenConnector(dsn string) (driver.Connector, error) {
 	return nil, errors.New(`parse "` + dsn + `": invalid port`)
 }
 
-func init() { //nolint:gochecknoinits // drivers are registered so
+func init() {
 	ok := fakeDriver{func() (driver.Conn, error) { return &minimalConn{log: &journal{}}, nil }}
 	sql.Register("minimal", ok)
 	sql.Register("minimal-parsing", parsingDriver{})

@@ -17,7 +17,7 @@ import (
 type rows struct {
 	raw  driver.Rows
 	stmt driver.Stmt     // closed after the rows, if set
-	ctx  context.Context //nolint:containedctx // the call's, to tell how abandoned rows ended
+	ctx  context.Context // the call's, to tell how abandoned rows ended
 	call *sp.Call        // nil once finished, or if nobody listens
 	conn *driverConn     // whose rows they are
 

@@ -97,7 +97,7 @@ func TestAReaderSaysWhatScanDoes(t *testing.T) {
 }
 
 // TestAReaderAllocatesForTextsAlone reads the same row again and again.
-func TestAReaderAllocatesForTextsAlone(t *testing.T) { //nolint:paralleltest // it counts allocations
+func TestAReaderAllocatesForTextsAlone(t *testing.T) {
 	type plain struct {
 		ID     int64
 		Plain  int

@@ -29,7 +29,7 @@ func signature(fields []pgconn.FieldDescription) string {
 // stream is a cursor of the server, from which one window of rows is fetched at
 // a time.
 type stream struct {
-	ctx    context.Context //nolint:containedctx // the one it was opened with
+	ctx    context.Context // the one it was opened with
 	conn   *conn
 	own    *conn // closed with the stream; nil if the connection is somebody else's
 	ownTx  *conn // its transaction ends with the stream; nil if that is somebody else's

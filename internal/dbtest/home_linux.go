@@ -66,7 +66,7 @@ func (h *home) open() error {
 		return err
 	}
 	defer func() { _ = read.Close() }()
-	//nolint:gosec,noctx // Our own path; it must outlive every context.
+	//nolint:gosec // Our own path; it must outlive every context.
 	h.watchdog = exec.Command(self)
 	h.watchdog.Dir = "/"
 	h.watchdog.Env = []string{envWatch + "=" + folder, "PATH=" + os.Getenv("PATH")}
@@ -96,7 +96,7 @@ func (h *home) leave() error {
 
 // init turns a process that was started as a watchdog into one. It must come
 // before anything that the test binary would do.
-func init() { //nolint:gochecknoinits // See above.
+func init() {
 	folder := os.Getenv(envWatch)
 	if folder == "" {
 		return

@@ -158,7 +158,7 @@ func TestNothingIsLeftAfterPrivateServer(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %s", state, kind), func(t *testing.T) {
 				t.Parallel()
 				var db dbtest.Database
-				t.Run("owner", func(t *testing.T) { //nolint:paralleltest // Must end before the check.
+				t.Run("owner", func(t *testing.T) {
 					s := dbtest.Private(t, kind)
 					db = s.Database(t)
 					must(t, end(s))

@@ -52,7 +52,7 @@ func releaseShared(folder string) {
 	//nolint:gosec // as above
 	_ = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.Name() != "postmaster.pid" {
-			return nil //nolint:nilerr // What can't be read is not ours.
+			return nil // what can't be read is not ours
 		}
 		const line = 7
 		text, _ := os.ReadFile(path) //nolint:gosec // In our own folder.
@@ -61,7 +61,7 @@ func releaseShared(folder string) {
 			return nil
 		}
 		if ids := strings.Fields(lines[line-1]); len(ids) == 2 {
-			//nolint:gosec,noctx // A number; it takes no time.
+			//nolint:gosec // A number; it takes no time.
 			_ = exec.Command("ipcrm", "-m", ids[1]).Run()
 		}
 		return nil

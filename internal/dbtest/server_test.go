@@ -57,7 +57,7 @@ func TestDatabaseIsDroppedWithItsTest(t *testing.T) {
 			t.Parallel()
 			s := server(t)
 			var db dbtest.Database
-			t.Run("user", func(t *testing.T) { //nolint:paralleltest // Must end before the check.
+			t.Run("user", func(t *testing.T) {
 				db = s.Database(t)
 				query(t, db, "SELECT 1")
 			})

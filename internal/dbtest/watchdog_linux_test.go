@@ -21,7 +21,7 @@ const envVictim = "DBTEST_VICTIM"
 
 // TestVictim is no test: it starts servers, prints where they are, and ends in
 // a way that leaves no time to clean up.
-func TestVictim(t *testing.T) { //nolint:paralleltest // Alone in its process.
+func TestVictim(t *testing.T) {
 	how := os.Getenv(envVictim)
 	if how == "" {
 		t.Skip("runs only as the child of TestNothingOutlivesTests")
@@ -64,7 +64,7 @@ func TestNothingOutlivesTests(t *testing.T) {
 				}
 				servers++
 				disappears(t, filepath.Dir(filepath.Dir(socket)))
-				if c, err := net.Dial("unix", socket); err == nil { //nolint:noctx // Fails at once.
+				if c, err := net.Dial("unix", socket); err == nil {
 					_ = c.Close()
 					t.Errorf("%s takes connections", socket)
 				}

@@ -165,7 +165,7 @@ func Panics(v any) *Script {
 }
 
 // RunCaught runs a call, and reports whether it panicked.
-func RunCaught(call *sp.Call, h sp.Handler) (open bool, err error, panicked bool) { //nolint:revive // in the order of Run
+func RunCaught(call *sp.Call, h sp.Handler) (open bool, err error, panicked bool) {
 	defer func() {
 		if recover() != nil {
 			panicked = true

@@ -14,7 +14,7 @@ import (
 // a timer; both on forks of the call.
 type race struct {
 	*handler
-	ctx   context.Context //nolint:containedctx // the call's, needed when the timer fires
+	ctx   context.Context // the call's, needed when the timer fires
 	call  *sp.Call
 	delay time.Duration
 
@@ -33,7 +33,7 @@ type race struct {
 // attempt is one attempt.
 type attempt struct {
 	call     *sp.Call
-	ctx      context.Context //nolint:containedctx // of one attempt
+	ctx      context.Context // of one attempt
 	cancel   context.CancelFunc
 	err      error
 	ended    bool // it failed, and its finish hooks have run

@@ -15,7 +15,7 @@ import (
 // during all calls of a target.
 type eventLog struct {
 	handler *handler
-	ctx     context.Context //nolint:containedctx // the call's; nil if it serves all calls of a target
+	ctx     context.Context // the call's; nil if it serves all calls of a target
 	target  *target
 }
 

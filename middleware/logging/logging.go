@@ -110,7 +110,7 @@ func (h *handler) handle(ctx context.Context, call *sp.Call) error {
 type entry struct {
 	handler *handler
 	call    *sp.Call
-	ctx     context.Context //nolint:containedctx // that of the call, needed when it ends
+	ctx     context.Context // that of the call, needed when it ends
 	target  *target
 	start   time.Time
 	written bool

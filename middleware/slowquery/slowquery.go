@@ -136,7 +136,7 @@ func (h *handler) handle(ctx context.Context, call *sp.Call) error {
 type watched struct {
 	handler *handler
 	call    *sp.Call
-	ctx     context.Context //nolint:containedctx // that of the call, needed when it ends
+	ctx     context.Context // that of the call, needed when it ends
 	start   time.Time
 	finish  func(error) // the method onFinish, bound once
 }

@@ -24,7 +24,7 @@ func same[T comparable](a, b unsafe.Pointer) bool { return *(*T)(a) == *(*T)(b) 
 // changed.
 func sameFloat[T float32 | float64](a, b unsafe.Pointer) bool {
 	x, y := *(*T)(a), *(*T)(b)
-	return x == y || x != x && y != y //nolint:gocritic,staticcheck // the test for NaN
+	return x == y || x != x && y != y //nolint:staticcheck // the test for NaN
 }
 
 // equalFor returns the function that compares values of a type.
@@ -99,7 +99,7 @@ func sameValue(a, b reflect.Value) bool {
 	}
 	switch a.Kind() {
 	case reflect.Float32, reflect.Float64:
-		return a.Float() == b.Float() || a.Float() != a.Float() && b.Float() != b.Float() //nolint:gocritic,staticcheck // the test for NaN
+		return a.Float() == b.Float() || a.Float() != a.Float() && b.Float() != b.Float() //nolint:staticcheck // the test for NaN
 	case reflect.Pointer, reflect.Interface:
 		if a.IsNil() || b.IsNil() {
 			return a.IsNil() == b.IsNil()

@@ -433,7 +433,7 @@ func TestOptionsMayHoldCommasInParentheses(t *testing.T) {
 	}
 }
 
-func TestBlocksMakeObjectsOfTheirOwn(t *testing.T) { //nolint:paralleltest // it counts allocations
+func TestBlocksMakeObjectsOfTheirOwn(t *testing.T) {
 	type page struct {
 		ID   int64
 		Text *string
@@ -465,7 +465,7 @@ func TestBlocksMakeObjectsOfTheirOwn(t *testing.T) { //nolint:paralleltest // it
 	}
 }
 
-func TestRefsAreTheValues(t *testing.T) { //nolint:paralleltest // it counts allocations
+func TestRefsAreTheValues(t *testing.T) {
 	type level int16
 	type thing struct {
 		ID    int64

@@ -43,7 +43,7 @@ func (c *Column) Argument(v any, arrays bool) (any, error) {
 	plain := !c.JSON && !c.textUUID && (!c.PK || c.Type != timeType)
 	switch n := v.(type) {
 	case nil:
-		return nil, nil //nolint:nilnil // NULL
+		return nil, nil
 	case string, int64, bool, float64, time.Time:
 		if plain {
 			return v, nil
@@ -66,7 +66,7 @@ func (c *Column) value(p unsafe.Pointer, arrays bool) (any, error) {
 	if c.octets > 0 && !arrays {
 		if c.Type.Kind() == reflect.Pointer {
 			if p = *(*unsafe.Pointer)(p); p == nil {
-				return nil, nil //nolint:nilnil // NULL
+				return nil, nil
 			}
 		}
 		return bytes.Clone(unsafe.Slice((*byte)(p), c.octets)), nil //nolint:gosec // the array is that long

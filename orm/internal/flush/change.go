@@ -217,7 +217,7 @@ func (p *Plan) update(c *change, cols, defaults []int) (*change, error) {
 		return col.Generated || col.ReadOnly || col.Version
 	})
 	if len(cols)+len(defaults) == 0 {
-		return nil, nil //nolint:nilnil // there is nothing to do, which is no error
+		return nil, nil
 	}
 	if v := t.Version; v != nil {
 		if err := v.SetInt(c.sent, v.Int(c.where)+1); err != nil {

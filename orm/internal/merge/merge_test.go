@@ -36,11 +36,11 @@ type session struct {
 
 func (s *session) Read(_ context.Context, t *mapping.Table, fresh unsafe.Pointer) (*identity.State, error) {
 	if t.Name != "shelf" {
-		return nil, nil //nolint:nilnil // there is none
+		return nil, nil
 	}
 	row, ok := s.rows[(*shelf)(fresh).ID]
 	if !ok {
-		return nil, nil //nolint:nilnil // there is none
+		return nil, nil
 	}
 	obj := unsafe.Pointer(&row)
 	return s.m.AddPersistent(t, obj, t.Snapshot(obj), identity.KeyOf(t, obj)), nil

@@ -11,7 +11,7 @@ import (
 // are called after.
 var reserved = map[string]bool{}
 
-func init() { //nolint:gochecknoinits // a list of words
+func init() {
 	for w := range strings.FieldsSeq(`all analyse analyze and any array as asc asymmetric both case cast change check collate column condition
 		constraint create cross current_role current_user cursor database default deferrable desc describe distinct do else end except exists
 		false fetch for foreign from full function grant group groups having in index initially inner interval intersect into is join key keys

@@ -25,7 +25,7 @@ type Traveller interface {
 // An Operation is the part of a [Typed] operation that does not depend on the
 // type of its result.
 type Operation struct {
-	ctx       context.Context                 //nolint:containedctx // the operation's own, from its submission to its end
+	ctx       context.Context                 // the operation's own, from its submission to its end
 	perform   func(ctx context.Context) error // the I/O, on the queue's goroutine
 	apply     func() error                    // the rest, on the owner's; nil: nothing
 	task      Task                            // in place of perform and apply; nil: these

@@ -53,7 +53,7 @@ type workerKey struct{}
 
 // workerContext is the context of an operation on the queue's goroutine.
 type workerContext struct {
-	context.Context //nolint:containedctx // the operation's
+	context.Context // the operation's
 	queue           *Queue
 }
 

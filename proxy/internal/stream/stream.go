@@ -20,7 +20,7 @@ type Stream struct {
 	due    queue.Unapplied // of its reads
 	conn   *queue.Queue    // the connection's; nil if the stream has it to itself
 	nested bool            // opened by an operation of the connection, which uses it meanwhile
-	caller context.Context //nolint:containedctx // what a stream of a session ends with; else it is the context it is opened in
+	caller context.Context // what a stream of a session ends with; else it is the context it is opened in
 
 	rows   *engine.Stream // set when the stream is open
 	cancel context.CancelCauseFunc
