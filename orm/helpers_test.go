@@ -125,6 +125,7 @@ func (r *recorder) take() (out []string) {
 type database struct {
 	*engine.Engine
 	rec *recorder
+	url string
 }
 
 func open(t *testing.T, url string) database {
@@ -145,7 +146,7 @@ func open(t *testing.T, url string) database {
 		}
 	}
 	rec.take()
-	return database{eng, rec}
+	return database{eng, rec, url}
 }
 
 // onEach runs test on each database.

@@ -30,4 +30,5 @@ var (
 	opRunSync     = sp.SessionOp("run_sync")
 	opScalar      = sp.SessionOp("scalar")
 	opScalars     = sp.SessionOp("scalars")
+	opStream      = sp.SessionOp("stream")
 )

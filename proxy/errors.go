@@ -61,8 +61,8 @@ func (*UnsupportedError) Is(target error) bool { return target == errors.ErrUnsu
 
 // The methods that one kind of session does not have.
 var (
-	errBlockingStream  = &UnsupportedError{"stream", "blocking", "use Connection and its Stream, or Select.Each"}
-	errBlockingScalars = &UnsupportedError{"stream scalars", "blocking", "use Connection and its Stream, or Select.Each"}
+	errBlockingStream  = &UnsupportedError{"stream", "blocking", "use the session's own Stream, or Each"}
+	errBlockingScalars = &UnsupportedError{"stream scalars", "blocking", "use the session's own Stream and its Scalars, or Each"}
 	errBlockingRunSync = &UnsupportedError{"run sync", "blocking", "call the function with the session"}
 	errBlockingAclose  = &UnsupportedError{"aclose", "blocking", "use Close"}
 	errAsyncQuery      = &UnsupportedError{"query", "async", "use a Select with FindAll, FindFirst or FindOne, or RunSync"}

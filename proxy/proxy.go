@@ -179,12 +179,14 @@ func (p *Proxy) Connection(ctx context.Context) Future[*engine.Conn] {
 	return p.face.Connection(ctx)
 }
 
-// Stream is [AsyncSession.Stream]. A blocking session has none.
+// Stream is [AsyncSession.Stream]. On a blocking session it is refused: that has
+// [orm.Session.Stream], whose rows are read without awaiting.
 func (p *Proxy) Stream(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncResult] {
 	return p.face.Stream(ctx, st, opts...)
 }
 
-// StreamScalars is [AsyncSession.StreamScalars]. A blocking session has none.
+// StreamScalars is [AsyncSession.StreamScalars]. On a blocking session it is
+// refused; see [Proxy.Stream].
 func (p *Proxy) StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncScalarResult] {
 	return p.face.StreamScalars(ctx, st, opts...)
 }
