@@ -204,6 +204,7 @@ func (r *rowGet) apply(ctx context.Context) (*identity.State, error) {
 		known = r.s.objects.AddPersistent(r.table, r.fresh, r.table.Snapshot(r.fresh), id)
 	default:
 		known.Refresh(r.fresh, r.overwrites)
+		r.s.objects.SyncPointers(known)
 	}
 	r.s.tx.journal().Saw(known)
 	return known, r.s.afterLoad(ctx, known)

@@ -55,7 +55,7 @@ var floors = map[string]rule{
 	"orm/internal/term":          {own: []string{"engine", "engine/backend", "orm/internal/dml", "orm/mapping"}},
 	"orm/expr":                   {own: []string{"orm/internal/term"}},
 	"orm/internal/schema":        {own: []string{"engine", "orm/internal/dml", "orm/internal/depgraph", "orm/mapping"}},
-	"orm/internal/flush":         {own: []string{"", "engine", "engine/scan", "orm/internal/identity", "orm/internal/dependency", "orm/internal/depgraph", "orm/internal/dml", "orm/mapping"}},
+	"orm/internal/flush":         {own: []string{"", "fault", "engine", "engine/scan", "orm/internal/identity", "orm/internal/dependency", "orm/internal/depgraph", "orm/internal/dml", "orm/mapping"}},
 	"orm/internal/load":          {own: []string{"engine", "engine/scan", "orm/internal/identity", "orm/internal/dml", "orm/internal/query", "orm/mapping"}},
 	"orm/mapping":                {own: []string{"engine/scan"}},
 	"proxy":                      {own: []string{"", "engine", "orm", "proxy/internal/queue", "proxy/internal/stream"}, foreign: []string{otel}},

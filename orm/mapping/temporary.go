@@ -13,14 +13,14 @@ import (
 
 // SetTemporary sets the column to a value that no row has, for use until it
 // gets its final one: NULL if it is nullable, otherwise a random value. It
-// reports false, and sets nothing, if neither is possible: for a primary key, a
-// version, a generated or read-only column, JSON, a bool, a foreign key that
-// can't be NULL, or a type that stores itself in its own way.
+// reports false, and sets nothing, if neither is possible: for a version, a
+// generated or read-only column, JSON, a bool, a foreign key that can't be NULL,
+// or a type that stores itself in its own way.
 func (c *Column) SetTemporary(obj unsafe.Pointer) bool {
 	switch {
-	case c.PK || c.Generated || c.ReadOnly || c.Version || c.JSON:
+	case c.Generated || c.ReadOnly || c.Version || c.JSON:
 		return false
-	case c.Nullable:
+	case c.Nullable && !c.PK:
 		c.SetZero(obj)
 		return true
 	case c.References != nil || c.refers.Load():

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
 // baseline is what the relations of an object held when a flush was planned.
@@ -24,6 +25,11 @@ func baselineOf(st *identity.State) baseline {
 // Commit makes what relations held what changes of them are compared with.
 func (s *Set) Commit(j *identity.Journal) {
 	for _, b := range s.baselines {
+		for i, r := range b.st.Table.Relations() {
+			if r.Kind == mapping.BelongsTo && identity.First(b.held[i]) != identity.First(b.st.Committed(r)) {
+				j.Repoint(b.st, r)
+			}
+		}
 		b.st.CommitHeld(b.held, b.whole)
 		if !j.Began(b.st) {
 			j.Touch(b.st, nil)

@@ -81,6 +81,9 @@ func (g *Graph) Refers(t, to *mapping.Table) bool {
 	return slices.ContainsFunc(g.keys[t], func(k ForeignKey) bool { return k.To == to })
 }
 
+// Keys returns the foreign keys of a table that refer to tables of the graph.
+func (g *Graph) Keys(t *mapping.Table) []ForeignKey { return g.keys[t] }
+
 // Component is a table, or several that refer to each other in a circle.
 type Component struct {
 	// Tables are those of the component.

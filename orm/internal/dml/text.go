@@ -186,17 +186,6 @@ func (x *Statements) TakeOverShape(cols, defaults, returning []int) *Shape {
 	return x.shape('u', cols, slices.DeleteFunc(slices.Clone(defaults), func(i int) bool { return x.defaultOf(i) == "" }), returning)
 }
 
-// defaultOf is SQL for a column's default in an UPDATE; "" if there is none.
-func (x *Statements) defaultOf(col int) string {
-	if x.dialect.Features.DefaultKeyword {
-		return "DEFAULT"
-	}
-	if e := x.Table.Columns[col].Expression; e != "" {
-		return "(" + e + ")"
-	}
-	return ""
-}
-
 func (x *Statements) shape(kind byte, cols, defaults, returning []int) *Shape {
 	key := string(kind) + indices(cols) + "/" + indices(returning) + "/" + indices(defaults)
 	x.mu.Lock()
@@ -277,15 +266,7 @@ func (x *Statements) Set(cols []int) string {
 // update is UPDATE of one row, giving back what the shape says.
 func (x *Statements) update(s *Shape) string {
 	return x.of('u', s.Cols, "/"+indices(s.Returning)+"/"+indices(s.Defaults), func(b *builder) {
-		b.assignments(s.Cols)
-		for i, c := range s.Defaults {
-			if i > 0 || len(s.Cols) > 0 {
-				b.write(", ")
-			}
-			b.write(b.Columns[c] + " = " + x.defaultOf(c))
-		}
-		b.where(x.Table.Version != nil)
-		b.returning(s.Returning)
+		b.takeOver(s, s.Defaults, x.defaultOf)
 	})
 }
 

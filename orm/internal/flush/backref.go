@@ -35,7 +35,7 @@ func (m *backrefs) syncForeignKey(c *change) {
 		if id, ok := identity.KeyBy(r.Local, c.sent); ok {
 			parent = m.objects.Find(r.Other, id)
 		}
-		c.st.Point(r, parent)
+		m.point(c.st, r, parent)
 		for _, inverse := range dependency.Inverses(r) {
 			if old, ok := identity.KeyBy(r.Local, c.before()); ok {
 				if st := m.objects.Find(r.Other, old); st != nil && st != parent {
@@ -47,6 +47,14 @@ func (m *backrefs) syncForeignKey(c *change) {
 			}
 		}
 	}
+}
+
+// point makes a pointer follow its foreign key.
+func (m *backrefs) point(st *identity.State, r *mapping.Relation, parent *identity.State) {
+	if now := identity.First(st.Committed(r)); parent == nil && now != nil || parent != nil && now != parent.Object {
+		m.journal.Repoint(st, r)
+	}
+	st.Point(r, parent)
 }
 
 // before returns the row as it was before the change; a new one as it is.

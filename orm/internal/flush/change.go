@@ -2,11 +2,14 @@ package flush
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dependency"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
@@ -34,10 +37,20 @@ type rest struct {
 	pair         dependency.Pair  // of links and unlinks
 	found        unsafe.Pointer   // what finds the row, if a key that it refers to has changed by then; or the one of a link
 	foundOther   unsafe.Pointer   // the other of a link
+	unsaid       []int            // columns whose default has to be read first, to be written
+	circle       *mapping.Unique  // it takes the value of a row that can't give it up before
 }
 
 // none is what most changes have; it is not changed.
 var none rest
+
+// more returns the change's own rest.
+func (c *change) more() *rest {
+	if c.rest == &none {
+		c.rest = &rest{}
+	}
+	return c.rest
+}
 
 // Kind is what a change does.
 type Kind uint8
@@ -63,8 +76,8 @@ func (k Kind) String() string {
 
 // fill sets the foreign keys that relations want, as far as they are known.
 func (c *change) fill(wants []dependency.Ref) error {
-	if len(wants) > 0 && c.rest == &none {
-		c.rest = &rest{}
+	if len(wants) > 0 {
+		c.more()
 	}
 	for _, w := range wants {
 		lets := slices.ContainsFunc(w.Cols, func(col *mapping.Column) bool { return col.Nullable && !col.PK })
@@ -174,8 +187,8 @@ func (p *Plan) newUpdate(st *identity.State, wants []dependency.Ref) (*change, e
 		}
 	}
 	for _, w := range wants {
-		if w.NewKey() && !slices.ContainsFunc(w.Cols, func(col *mapping.Column) bool { return slices.Contains(cols, col.Index) }) {
-			for _, col := range w.Cols { // it would follow the row that has had the key
+		if (w.NewKey() || st.Expired) && !slices.ContainsFunc(w.Cols, func(col *mapping.Column) bool { return slices.Contains(cols, col.Index) }) {
+			for _, col := range w.Cols { // it would follow the row that has had the key, or is not known to refer to it
 				cols = append(cols, col.Index)
 			}
 		}
@@ -236,7 +249,11 @@ func (p *Plan) update(c *change, cols, defaults []int) (*change, error) {
 	}
 	if len(defaults) > 0 {
 		p.cols, p.returning = cols[:0], returning[:0]
-		c.shape = dml.For(p.dialect, t).TakeOverShape(cols, defaults, returning)
+		x := dml.For(p.dialect, t)
+		c.shape = x.TakeOverShape(cols, defaults, returning)
+		if c.unsaid = x.Unsaid(defaults); len(c.unsaid) > 0 {
+			p.unsaid = append(p.unsaid, c)
+		}
 	} else {
 		c.shape = p.shapeOf(Update, t, cols, returning)
 	}
@@ -269,46 +286,6 @@ func (p *Plan) shapeOf(kind Kind, t *mapping.Table, cols, returning []int) *dml.
 func (p *Plan) newDelete(st *identity.State) *change {
 	c := &change{st: st, kind: Delete, where: p.where(st), rest: &none, text: dml.For(p.dialect, st.Table).Delete()}
 	p.learn(c, st)
-	return c
-}
-
-// newPostUpdate plans the UPDATE that sets a foreign key which the INSERT leaves
-// out.
-func (p *Plan) newPostUpdate(e edge) *change {
-	from := e.from
-	c := &change{st: from.st, kind: postUpdate, sent: from.st.Table.Snapshot(from.sent), where: from.sent, rest: &rest{}}
-	for _, col := range e.key.Local {
-		c.filled = append(c.filled, col.Index)
-		if w := from.waitsFor(col); w != nil {
-			c.refs = append(c.refs, *w)
-			from.refs = slices.DeleteFunc(from.refs, func(w dependency.Ref) bool { return w.Cols[0] == col })
-		}
-		col.SetZero(from.sent)
-	}
-	c.text = dml.For(p.dialect, c.st.Table).Set(c.filled)
-	return c
-}
-
-// newNullBeforeDelete plans the UPDATE that makes a foreign key NULL.
-func (p *Plan) newNullBeforeDelete(e edge) *change {
-	c := &change{st: e.from.st, kind: nullBeforeDelete, sent: e.from.st.Table.Snapshot(e.from.where), where: e.from.where, rest: &rest{}}
-	for _, col := range e.key.Local {
-		c.filled = append(c.filled, col.Index)
-		col.SetZero(c.sent)
-	}
-	c.text = dml.For(p.dialect, c.st.Table).Set(c.filled)
-	return c
-}
-
-// newPair plans the INSERT or DELETE of a row between two others; of all rows
-// of the one if there is no other.
-func (p *Plan) newPair(kind Kind, l dependency.Pair) *change {
-	c := &change{st: l.One, kind: kind, rest: &rest{pair: l}}
-	if kind == insertAssociation {
-		c.text = dml.InsertAssociation(p.dialect, l.Relation, !l.Known())
-	} else {
-		c.text = dml.DeleteAssociation(p.dialect, l.Relation, l.Other == nil)
-	}
 	return c
 }
 
@@ -392,6 +369,14 @@ func (c *change) failed(err error) error {
 	name := c.st.Table.FullName()
 	if c.pair.Relation != nil {
 		name = c.pair.Relation.Through.Name
+	}
+	if violated, ok := errors.AsType[*fault.IntegrityError](err); ok && violated.Kind == fault.KindUnique && c.circle != nil {
+		var cols []string
+		for _, col := range c.circle.Columns {
+			cols = append(cols, col.Field)
+		}
+		return fmt.Errorf("orm: flush: %s %s: rows exchange %s, which no row can give up before another takes it: flush in between: %w",
+			c.kind, name, strings.Join(cols, ", "), err)
 	}
 	return fmt.Errorf("orm: flush: %s %s: %w", c.kind, name, err)
 }

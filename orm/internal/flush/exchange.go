@@ -23,12 +23,15 @@ func (p *Plan) exchange(rows []*change, refs map[*change][]edge) []*change {
 	for len(out) < len(rows)+q.added {
 		row := q.next()
 		if row == nil {
-			for _, t := range q.takes[q.stuck()] {
+			stuck := q.stuck()
+			for _, t := range q.takes[stuck] {
 				if q.done[t.from] || q.gaveUp[t] {
 					continue
 				}
 				if up := p.newGiveUp(t); up != nil {
 					out, q.added = append(out, up), q.added+1
+				} else {
+					stuck.more().circle = t.unique
 				}
 				q.release(t)
 			}
@@ -79,11 +82,16 @@ func takings(rows []*change) map[*change][]taking {
 }
 
 // newGiveUp plans the UPDATE by which a row gives up a unique value; nil if its
-// types have none in its place.
+// types have none in its place. The primary key is given up by a row alone that
+// gets another one anyway: what refers to it follows twice.
 func (p *Plan) newGiveUp(t taking) *change {
-	c := &change{st: t.from.st, kind: giveUp, sent: t.from.st.Table.Snapshot(t.from.where), where: t.from.where, rest: &rest{}}
+	table := t.from.st.Table
+	c := &change{st: t.from.st, kind: giveUp, sent: table.Snapshot(t.from.where), where: t.from.where, rest: &rest{}}
 	for _, nullable := range []bool{true, false} {
 		for _, col := range t.unique.Columns {
+			if col.PK && t.unique != table.Primary() {
+				continue
+			}
 			if col.Nullable == nullable && col.SetTemporary(c.sent) {
 				c.filled = []int{col.Index}
 				c.text = dml.For(p.dialect, c.st.Table).Set(c.filled)

@@ -8,6 +8,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/internal/dependency"
 	"github.com/sessionproxy/sessionproxy/orm/internal/depgraph"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
+	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -32,8 +33,30 @@ func (p *Plan) order(byTable map[*mapping.Table][]*change) error {
 		gone = slices.Concat(loosened, deleted, gone)
 	}
 	early, late := splitClashes(g, saved, gone)
-	p.changes = slices.Concat(p.pairChanges(deleteAssociation, p.deps.Deletes), early, saved, after, p.pairChanges(insertAssociation, p.deps.Inserts), late)
+	p.changes = slices.Concat(p.pairChanges(deleteAssociation, p.deps.Deletes), p.released(g, saved, early), early, saved, after, p.pairChanges(insertAssociation, p.deps.Inserts), late)
 	return nil
+}
+
+// released returns what makes rows that are updated later let go of those that
+// are deleted before: otherwise the database would refuse the DELETE, or delete
+// them too. A row that must refer to something can't let go.
+func (p *Plan) released(g *depgraph.Graph, saved, early []*change) (out []*change) {
+	if len(early) == 0 {
+		return nil
+	}
+	for _, c := range saved {
+		if c.kind != Update || c.switchedFrom != nil {
+			continue
+		}
+		for _, k := range g.Keys(c.st.Table) {
+			loose := k
+			loose.Local = slices.DeleteFunc(slices.Clone(k.Local), func(col *mapping.Column) bool { return !col.Nullable || col.PK })
+			if len(loose.Local) > 0 && c.wrote(k.Local) && rowsByKey(early, k, true)[identity.ValueKey(c.where, k.Local...)] != nil {
+				out = append(out, p.newNullBeforeDelete(edge{from: c, key: loose}))
+			}
+		}
+	}
+	return out
 }
 
 // pairChanges makes changes of pairs.

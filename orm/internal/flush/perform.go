@@ -23,6 +23,12 @@ func (p *Plan) Perform(ctx context.Context, conn *engine.Conn) error {
 			return err
 		}
 	}
+	for _, c := range p.unsaid {
+		var err error
+		if c.text, err = dml.For(p.dialect, c.st.Table).LearnDefaults(ctx, conn, c.shape, c.unsaid); err != nil {
+			return c.failed(err)
+		}
+	}
 	for rest := p.changes; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && !rest[n].waits() {

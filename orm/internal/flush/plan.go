@@ -24,6 +24,7 @@ type Plan struct {
 	deps *dependency.Set // what relations want, and hold afterwards
 
 	partial []*change // of rows whose version has to be read first
+	unsaid  []*change // of rows that get defaults which have to be read first
 
 	block []change // room for changes
 	made  int      // those of blocks

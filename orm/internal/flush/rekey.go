@@ -70,6 +70,12 @@ func (f *following) pass(c *change) {
 			st.Table.Columns[i].Copy(row, c.sent)
 		}
 		f.rows[st] = row
+		if c.kind == giveUp && slices.ContainsFunc(st.Table.Key, func(k *mapping.Column) bool { return slices.Contains(c.filled, k.Index) }) {
+			if f.moved[st] == nil {
+				f.moved[st] = st.Snapshot
+			}
+			f.cascade(st.Table, before, row)
+		}
 	case insertAssociation:
 		c.found, c.foundOther = f.changed(c.pair.One), f.changed(c.pair.Other)
 	case deleteAssociation: // goes before any key changes
@@ -120,10 +126,7 @@ func (f *following) cascade(t *mapping.Table, before, now unsafe.Pointer) {
 // findBy says what finds the row of a change, and that what the change does not
 // write stays as it is by then.
 func (c *change) findBy(row unsafe.Pointer) {
-	if c.rest == &none {
-		c.rest = &rest{}
-	}
-	c.found = row
+	c.more().found = row
 	if c.kind != Update || c.switchedFrom != nil {
 		return
 	}

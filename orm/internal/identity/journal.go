@@ -1,6 +1,10 @@
 package identity
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
 
 // Journal is what was done to objects in a transaction, or in a savepoint of it,
 // and what rolling that back has to undo.
@@ -14,6 +18,15 @@ type Journal struct {
 	// with the row before the first flush if its key or version was changed.
 	modified map[*State]unsafe.Pointer
 	keys     map[*State]Key // the keys of those that got another one
+	// pointers is what pointers of belongs-to relations held before they were
+	// flushed in it.
+	pointers map[pointer]unsafe.Pointer
+}
+
+// pointer is one field of an object.
+type pointer struct {
+	st *State
+	r  *mapping.Relation
 }
 
 // NewJournal returns the journal of a transaction, or of a savepoint in another's.
@@ -29,7 +42,7 @@ func (j *Journal) Clear() {
 		st.journal = nil
 	}
 	j.added, j.deleted = nil, map[*State]bool{}
-	j.modified, j.keys = map[*State]unsafe.Pointer{}, map[*State]Key{}
+	j.modified, j.keys, j.pointers = map[*State]unsafe.Pointer{}, map[*State]Key{}, nil
 }
 
 // add notes that an object became pending or persistent.
@@ -43,6 +56,23 @@ func (j *Journal) add(st *State) {
 func (j *Journal) Touch(st *State, row unsafe.Pointer) {
 	if j != nil && j.modified[st] == nil {
 		j.modified[st] = row
+	}
+}
+
+// Repoint notes that what a belongs-to relation of an object holds is about to be
+// the baseline of what is a change. A nil journal notes nothing.
+func (j *Journal) Repoint(st *State, r *mapping.Relation) {
+	if j != nil {
+		j.repoint(pointer{st, r}, First(st.Committed(r)))
+	}
+}
+
+func (j *Journal) repoint(p pointer, held unsafe.Pointer) {
+	if j.pointers == nil {
+		j.pointers = map[pointer]unsafe.Pointer{}
+	}
+	if _, known := j.pointers[p]; !known {
+		j.pointers[p] = held
 	}
 }
 
@@ -78,6 +108,9 @@ func (j *Journal) Merge() {
 	}
 	for st, row := range j.modified {
 		outer.Touch(st, row)
+	}
+	for p, held := range j.pointers {
+		outer.repoint(p, held)
 	}
 	for st, id := range j.keys {
 		if _, known := outer.keys[st]; !known {

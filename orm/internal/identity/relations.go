@@ -71,6 +71,54 @@ func (st *State) Point(r *mapping.Relation, to *State) {
 	}
 }
 
+// pointBack makes a pointer hold what it held before a flush that was undone,
+// unless the program has assigned another object since.
+func (st *State) pointBack(r *mapping.Relation, held unsafe.Pointer) {
+	l := st.committedOf(r)
+	var before []unsafe.Pointer
+	if held != nil {
+		before = []unsafe.Pointer{held}
+	}
+	if First(st.Members(r)) == First(l.members) {
+		r.Set(st.Object, before)
+	}
+	l.members, l.loaded = before, false
+}
+
+// SyncPointers makes the pointers of an object that was read again hold the
+// objects that its row refers to, or none if the session does not have them. A
+// pointer that the program has assigned stays.
+func (o *Map) SyncPointers(st *State) {
+	if st.links == nil {
+		return
+	}
+	for _, r := range st.Table.Relations() {
+		held := First(st.Members(r))
+		if r.Kind != mapping.BelongsTo || held == nil || held != First(st.Committed(r)) {
+			continue
+		}
+		parent := o.At(held)
+		if parent == nil || refers(r, st.Snapshot, parent.Before()) {
+			continue
+		}
+		var found *State
+		if id, ok := KeyBy(r.Local, st.Snapshot); ok {
+			found = o.Find(r.Other, id)
+		}
+		st.Point(r, found)
+	}
+}
+
+// refers reports whether a row has the foreign key of a parent.
+func refers(r *mapping.Relation, row, parent unsafe.Pointer) bool {
+	for i, c := range r.Local {
+		if !c.RefersTo(row, r.Remote[i], parent) {
+			return false
+		}
+	}
+	return true
+}
+
 // CommitHeld makes these what changes of the relations are compared with;
 // whole says that there are no others.
 func (st *State) CommitHeld(held [][]unsafe.Pointer, whole bool) {

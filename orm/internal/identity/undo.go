@@ -38,6 +38,11 @@ func (j *Journal) Undo(o *Map, all bool) {
 		}
 		st.Expire()
 	}
+	for p, held := range j.pointers {
+		if p.st.journal != j && !p.st.Dropped {
+			p.st.pointBack(p.r, held)
+		}
+	}
 	o.Implied = nil
 	for st := range o.All() {
 		st.Marked = false

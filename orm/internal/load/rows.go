@@ -212,6 +212,7 @@ func (l *Loader) instance(
 		return st, nil
 	}
 	st.ReadAgain(row, cols, populate, whole, versioned)
+	l.Map.SyncPointers(st)
 	l.Journal.Saw(st)
 	return st, l.loaded(ctx, st)
 }
