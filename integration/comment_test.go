@@ -59,3 +59,35 @@ func TestTheServerSeesTheComment(t *testing.T) {
 		}
 	})
 }
+
+// TestACommentChangesNoOutcome compares statements that have a comment, or half
+// of one, with and without ours, whose tags try to end it.
+func TestACommentChangesNoOutcome(t *testing.T) {
+	t.Parallel()
+	hostile := "*/; DROP TABLE zt; --'\"`\n\r\x00%27%2A/ ? $1 :x /*! */ \u202e #"
+	onEach(t, func(t *testing.T, d database) {
+		plain := d.open(t)
+		commented := d.open(t, must(sqlcomment.New(
+			sqlcomment.WithTag(hostile, hostile),
+			sqlcomment.WithTags(func(context.Context) map[string]string { return map[string]string{"a\x00" + hostile: "v"} }),
+		)))
+		mustExec(t, plain, "CREATE TABLE zt (a VARCHAR(9))", "INSERT INTO zt VALUES ('q')")
+		mustExec(t, commented, "CREATE TABLE IF NOT EXISTS zt (a VARCHAR(9))", "DELETE FROM zt", "INSERT INTO zt VALUES ('q')")
+		for _, text := range []string{
+			"SELECT a FROM zt", "SELECT a FROM zt;", "SELECT a FROM zt ; ; ", "SELECT a FROM zt -- x", "SELECT a FROM zt --\r", "SELECT a FROM zt #x",
+			"SELECT a FROM zt /* x", "SELECT a FROM zt /* x */ ; ", "SELECT a FROM zt /* x */", "SELECT /* x */ a FROM zt", "SELECT '/*' FROM zt",
+			"SELECT a FROM zt /*", "SELECT a FROM zt /* /* */", "SELECT a FROM zt /*! ", "SELECT a FROM zt /*!99999 x", "SELECT a FROM zt /*! -- */",
+			"SELECT '", "SELECT '/*", `SELECT "/*`, "SELECT `/*", "SELECT '/* FROM zt", "SELECT $$/* FROM zt", "SELECT $$/*$$ FROM zt", "SELECT E'\\'/*' FROM zt",
+		} {
+			var with, without string
+			got := commented.QueryRowContext(t.Context(), text).Scan(&with)
+			want := plain.QueryRowContext(t.Context(), text).Scan(&without)
+			if (got == nil) != (want == nil) || with != without {
+				t.Errorf("%q: with our comment %q, %v; without %q, %v", text, with, got, without, want)
+			}
+		}
+		if n := scalar[int](t, plain, "SELECT COUNT(*) FROM zt"); n != 1 {
+			t.Errorf("%d rows", n)
+		}
+	})
+}

@@ -33,7 +33,7 @@ var libraries = []library{
 	},
 	{
 		"lib/pq", "github.com/lib/pq",
-		[]string{"TestRealDriversLoseNothing", "TestPgBouncerBehindPlainDrivers"},
+		[]string{"TestRealDriversLoseNothing", "TestPgBouncerBehindPlainDrivers", "TestACopyOfPQIsOneSpanForTheWhole"},
 		"its handshake does not heed the context; behind a pooler by transaction, its default",
 	},
 	{"bun's pgdriver", "github.com/uptrace/bun/driver/pgdriver", []string{"TestRawGivesTheDriversConnection"}, "`CopyFrom` and `CopyTo` panic, except `WithDriverConns`"},

@@ -40,14 +40,7 @@ type habits struct {
 // habitsOf returns a driver's habits, as known or as the options say.
 func habitsOf(d driver.Driver, cfg config) habits {
 	h := habits{trust: cfg.trust, idlePing: cfg.idlePing}
-	t := reflect.TypeOf(d)
-	for t != nil && t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	pkg := ""
-	if t != nil {
-		pkg = t.PkgPath()
-	}
+	pkg := packageOf(d)
 	if h.trust == trustByDriver {
 		h.trust = trustDead
 		// go-sql-driver answers ErrBadConn only if no byte was written
@@ -63,6 +56,18 @@ func habitsOf(d driver.Driver, cfg config) habits {
 	h.resets = strings.HasPrefix(pkg, pgxDriver)
 	h.settings = strings.HasPrefix(pkg, mysqlDriver)
 	return h
+}
+
+// packageOf returns the import path of a value's type, or of what it points to.
+func packageOf(v any) string {
+	t := reflect.TypeOf(v)
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil {
+		return ""
+	}
+	return t.PkgPath()
 }
 
 // noteBad takes note of driver.ErrBadConn: whatever becomes of the error, the

@@ -89,6 +89,9 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 		err = s.query(ctx)
 	case sp.OpPrepare:
 		s.stmt, err = s.conn.driver.PrepareContext(ctx, s.Text)
+	case sp.OpCopy:
+		unit.Send(s.conn.driver.tx.dialect, s.Text)
+		err = s.beginCopy(ctx)
 	case sp.OpBegin:
 		err = s.begin(ctx)
 	case sp.OpPing:
@@ -223,6 +226,9 @@ func (s *stmtCall) Discard() {
 	case sp.OpQuery:
 		_ = s.raw.Close()
 		s.raw = nil
+	case sp.OpCopy:
+		_ = s.stmt.Close()
+		s.stmt = nil
 	case sp.OpBegin:
 		s.conn.begun = nil
 		_ = s.begun.driverTx.Rollback()

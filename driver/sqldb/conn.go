@@ -176,12 +176,20 @@ func (c *conn) query(ctx context.Context, s *stmtCall) (driver.Rows, error) {
 }
 
 func (c *conn) ConnPrepareContext(ctx context.Context, _ driver.ConnPrepareContext, query string) (context.Context, driver.Stmt, error) {
-	s := c.start(ctx, sp.OpPrepare, query, nil)
-	_, err := c.run(ctx, s)
+	op := sp.OpPrepare
+	if c.copies(query) {
+		op = sp.OpCopy
+	}
+	s := c.start(ctx, op, query, nil)
+	open, err := c.run(ctx, s)
 	stmt := s.stmt
-	s.free()
+	if open {
+		c.driver.prepared.copying = newCopying(ctx, s)
+	} else {
+		s.free()
+	}
 	if err == nil && stmt == nil { // an interceptor made a success of a failure
-		err = errNotPerformed(sp.OpPrepare)
+		err = errNotPerformed(op)
 	}
 	return ctx, stmt, err
 }

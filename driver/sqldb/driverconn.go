@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -29,8 +30,10 @@ type driverConn struct {
 	habits    habits
 	tx        txWatch
 	prepared  *driverStmt // what PrepareContext returned last, for the shim above sqlmw
+	copying   *driverStmt // whose COPY is open, if it is one's call
 	begun     driverTx    // a connection has one transaction at a time
 	idleSince time.Time   // only kept if habits.idlePing is set
+	copies    bool        // it takes the rows of a COPY as executions of a statement
 	inside    bool        // the driver is at work, or panicked there
 	again     bool        // the statement at work may be attempted again
 	unsent    bool        // the operation at work failed before anything was sent
@@ -40,6 +43,7 @@ type driverConn struct {
 
 func newDriverConn(raw driver.Conn, p *pipeline) *driverConn {
 	d := &driverConn{raw: raw, pipeline: p, habits: p.habits, tx: watch(p.dialect(), raw)}
+	d.copies = strings.HasPrefix(packageOf(innermost(raw)), pqDriver)
 	d.execer = asExecer(raw)
 	d.queryer = asQueryer(raw)
 	d.beginner, _ = raw.(driver.ConnBeginTx)
@@ -280,6 +284,7 @@ func (t *driverTx) Commit() error {
 }
 
 func (t *driverTx) Rollback() error {
+	t.conn.abandonCopy()
 	gone := t.conn.dead()
 	t.conn.enter()
 	err := t.raw.Rollback()

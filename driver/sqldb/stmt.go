@@ -18,6 +18,7 @@ type driverStmt struct {
 	queryer   driver.StmtQueryContext
 	checker   driver.NamedValueChecker
 	converter driver.ColumnConverter //nolint:staticcheck // some drivers have nothing else
+	copying   *copying               // if it takes the rows of a COPY
 }
 
 func newDriverStmt(d *driverConn, raw driver.Stmt, query string) *driverStmt {
@@ -29,8 +30,15 @@ func newDriverStmt(d *driverConn, raw driver.Stmt, query string) *driverStmt {
 	return s
 }
 
-func (s *driverStmt) Close() error  { return s.raw.Close() }
 func (s *driverStmt) NumInput() int { return s.raw.NumInput() }
+
+// Close ends a COPY too, as lib/pq does.
+func (s *driverStmt) Close() error {
+	if s.copying.open() {
+		return s.endCopy()
+	}
+	return s.raw.Close()
+}
 
 // Exec is part of driver.Stmt; database/sql calls ExecContext.
 func (s *driverStmt) Exec(args []driver.Value) (driver.Result, error) {
@@ -126,6 +134,9 @@ type facadeStmt struct {
 }
 
 func (s *facadeStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	if s.driver.copying.open() {
+		return s.driver.copyRow(ctx, args)
+	}
 	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
 }
 

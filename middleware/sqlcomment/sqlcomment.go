@@ -227,5 +227,23 @@ func withComment(d sqltext.Dialect, text, comment string) string {
 	if body == "" || strings.HasSuffix(body, "*/") || strings.Contains(last, "--") || d == sqltext.MySQL && strings.Contains(last, "#") {
 		return text
 	}
+	if strings.Contains(body, "/*") && !endsInCode(d, body) {
+		return text
+	}
 	return body + " " + comment + text[len(body):]
+}
+
+// endsInCode reports whether a text is known to end neither in a comment nor in
+// a literal: in a comment that is not ended, ours would end it.
+func endsInCode(d sqltext.Dialect, text string) bool {
+	lexer, last := sqltext.NewLexer(d, text), sqltext.Comment
+	for {
+		t, ok := lexer.Next()
+		if !ok {
+			return last != sqltext.Comment && last != sqltext.Undecided
+		}
+		if t.Kind != sqltext.Space {
+			last = t.Kind
+		}
+	}
 }
