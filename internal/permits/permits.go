@@ -3,6 +3,7 @@ package permits
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
@@ -29,53 +30,87 @@ type Bounds struct {
 	Target, Interval time.Duration
 	// NewestFirst has the newest served first while there is overload.
 	NewestFirst bool
+	// Stall is how long a line may stand still before it is let in one by one,
+	// beyond the limit, up to Most holders: what is held may be held by those who
+	// wait for the ones in line. 0 for never.
+	Stall time.Duration
+	// Most is how many holders there may be then.
+	Most int
 }
 
 // Permits are handed out to so many holders at once, and to those who wait in
-// the order of the line. The lock is held for a few instructions only.
+// the order of the line. While nobody waits, a permit is taken and given back by
+// one compare-and-swap each; the lock is for those who have to wait, and is held
+// for a few instructions only.
 type Permits struct {
 	bounds Bounds
+	word   word
+
+	passed atomic.Int64 // calls that found none free, and did not wait
+	heldUp atomic.Int64 // calls that found none free, and waited or were refused
 
 	mu       sync.Mutex
-	limit    int
-	inUse    int
 	rejected int64
-	passed   int64
-	heldUp   int64 // calls that found no permit free
 	line     line
 	delay    delay
 }
 
 // New returns permits for limit holders, which is above 0.
 func New(limit int, b Bounds) *Permits {
-	p := &Permits{limit: limit, bounds: b}
+	p := &Permits{bounds: b}
+	p.word.init(limit)
 	p.line.init()
 	return p
+}
+
+// lock takes the lock, and has everybody else come to it.
+func (p *Permits) lock() {
+	p.mu.Lock()
+	p.word.contend()
+}
+
+// unlock gives the lock back; if nobody waits, permits are had without it again.
+func (p *Permits) unlock() {
+	if p.line.length == 0 {
+		p.word.relax()
+	}
+	p.mu.Unlock()
 }
 
 // Try takes a permit if one is free, for which Release has to be called. If none
 // is, it counts that and reports false.
 func (p *Permits) Try() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.inUse >= p.limit {
-		p.passed++
+	if p.word.take() {
+		return true
+	}
+	p.lock()
+	defer p.unlock()
+	if p.word.full() {
+		p.passed.Add(1)
 		return false
 	}
-	p.inUse++
+	p.word.add(1)
 	return true
 }
 
 // Acquire takes a permit, for which Release has to be called. It returns how
 // long it waited; or a reason to refuse; or the context's error.
 func (p *Permits) Acquire(ctx context.Context, call *sp.Call) (waited time.Duration, reason Reason, err error) {
-	p.mu.Lock()
-	if p.inUse < p.limit { // then nobody waits
-		p.inUse++
-		p.mu.Unlock()
+	if p.word.take() {
 		return 0, "", nil
 	}
-	p.heldUp++
+	return p.queue(ctx, call)
+}
+
+// queue is Acquire for a call that may have to wait.
+func (p *Permits) queue(ctx context.Context, call *sp.Call) (waited time.Duration, reason Reason, err error) {
+	p.lock()
+	if !p.word.full() { // then nobody waits
+		p.word.add(1)
+		p.unlock()
+		return 0, "", nil
+	}
+	p.heldUp.Add(1)
 	now := time.Now()
 	at := placeOf(call)
 	var victim *waiter
@@ -84,22 +119,25 @@ func (p *Permits) Acquire(ctx context.Context, call *sp.Call) (waited time.Durat
 	}
 	if err != nil || reason != "" {
 		p.refused(reason)
-		p.mu.Unlock()
+		p.unlock()
 		return 0, reason, err
 	}
 	w := &waiter{place: at, since: now, ready: make(chan struct{})}
 	p.shed(victim, Shed)
 	p.line.push(w, now)
-	p.mu.Unlock()
+	p.unlock()
 	reason, err = p.wait(ctx, w)
 	return time.Since(now), reason, err
 }
 
 // Foresee returns the reason for which Acquire would refuse call now, or "".
 func (p *Permits) Foresee(ctx context.Context, call *sp.Call) Reason {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.inUse < p.limit {
+	if !p.word.full() {
+		return ""
+	}
+	p.lock()
+	defer p.unlock()
+	if !p.word.full() {
 		return ""
 	}
 	reason, _ := p.hopeless(ctx, placeOf(call), time.Now())
@@ -129,27 +167,38 @@ func (p *Permits) hopeless(ctx context.Context, at place, now time.Time) (Reason
 func (p *Permits) wait(ctx context.Context, w *waiter) (Reason, error) {
 	timer := time.NewTimer(p.bounds.MaxWait)
 	defer timer.Stop()
-	select {
-	case <-w.ready:
-		return w.refused, nil
-	case <-ctx.Done():
-		if p.leave(w, "") {
-			p.Release() // too late to be of use
+	var stalls <-chan time.Time
+	var again *time.Timer
+	if p.bounds.Stall > 0 {
+		again = time.NewTimer(p.bounds.Stall)
+		defer again.Stop()
+		stalls = again.C
+	}
+	for {
+		select {
+		case <-w.ready:
+			return w.refused, nil
+		case <-ctx.Done():
+			if p.leave(w, "") {
+				p.Release() // too late to be of use
+			}
+			return "", ctx.Err()
+		case <-timer.C:
+			if p.leave(w, MaxWait) {
+				return "", nil
+			}
+			return w.refused, nil
+		case <-stalls:
+			again.Reset(p.letIn())
 		}
-		return "", ctx.Err()
-	case <-timer.C:
-		if p.leave(w, MaxWait) {
-			return "", nil
-		}
-		return w.refused, nil
 	}
 }
 
 // leave takes w out of the line, for a reason to refuse it or none, and
 // reports whether it has got a permit instead.
 func (p *Permits) leave(w *waiter, reason Reason) (granted bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.lock()
+	defer p.unlock()
 	if !w.granted && w.refused == "" {
 		p.line.remove(w)
 		w.refused = reason
@@ -178,35 +227,42 @@ func (p *Permits) refused(reason Reason) {
 
 // Release gives a permit back, or to the next in line.
 func (p *Permits) Release() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.inUse--
-	if p.line.length > 0 {
-		p.grant(time.Now())
+	if p.word.give() {
+		return
 	}
+	p.lock()
+	defer p.unlock()
+	p.word.add(-1)
+	p.serve()
 }
 
 // SetLimit changes how many holders there may be, above 0. What is held beyond
 // stays held.
 func (p *Permits) SetLimit(limit int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.limit = limit
-	if p.line.length > 0 {
-		p.grant(time.Now())
+	p.lock()
+	defer p.unlock()
+	p.word.setLimit(limit)
+	p.serve()
+}
+
+// serve gives what permits are free to those in line. The caller holds mu.
+func (p *Permits) serve() {
+	if p.line.length == 0 {
+		return
+	}
+	now := time.Now()
+	for !p.word.full() && p.line.length > 0 {
+		p.relieve(now)
+		p.grant(p.line.next(p.bounds.NewestFirst && p.delay.overload), now)
 	}
 }
 
-// grant gives what permits are free to those in line. The caller holds mu.
-func (p *Permits) grant(now time.Time) {
-	for p.inUse < p.limit && p.line.length > 0 {
-		p.relieve(now)
-		w := p.line.next(p.bounds.NewestFirst && p.delay.overload)
-		p.line.advance(w, now)
-		w.granted = true
-		p.inUse++
-		close(w.ready)
-	}
+// grant gives a permit to w, who is in line. The caller holds mu.
+func (p *Permits) grant(w *waiter, now time.Time) {
+	p.line.advance(w, now)
+	w.granted = true
+	p.word.add(1)
+	close(w.ready)
 }
 
 // relieve refuses those who have waited too long while there is overload, but
@@ -216,7 +272,7 @@ func (p *Permits) relieve(now time.Time) {
 		return
 	}
 	// What a call takes is no standing queue: calls that work for long wait for long.
-	target := max(p.bounds.Target, p.line.pace*time.Duration(p.limit))
+	target := max(p.bounds.Target, p.line.pace*time.Duration(p.Limit()))
 	p.delay.observe(now, now.Sub(p.line.next(false).since), target, p.bounds.Interval, p.line.length)
 	for p.delay.overload && p.line.length > 1 {
 		w := p.line.next(false)
@@ -227,8 +283,22 @@ func (p *Permits) relieve(now time.Time) {
 	}
 }
 
+// Limit returns how many holders there may be.
+func (p *Permits) Limit() int { return p.word.limit() }
+
+// Load returns how many holders there may be, and how many there are. It takes no
+// lock.
+func (p *Permits) Load() (limit, inUse int) { return p.word.both() }
+
+// HeldUp returns how many calls found no permit free so far. It takes no lock.
+func (p *Permits) HeldUp() int64 { return p.heldUp.Load() }
+
 // Waiting returns how many wait.
-func (p *Permits) Waiting() int64 { return int64(p.Stats().Waiting) }
+func (p *Permits) Waiting() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return int64(p.line.length)
+}
 
 // Stats is what permits are doing at one moment.
 type Stats struct {
@@ -238,15 +308,15 @@ type Stats struct {
 	Waiting  int   // how many do
 	Rejected int64 // how many have been refused so far
 	Passed   int64 // how many found none free, and did not wait
-	HeldUp   int64 // how many found none free, and waited or were refused
 }
 
 // Stats returns what the permits are doing now.
 func (p *Permits) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	limit, inUse := p.word.both()
 	return Stats{
-		Limit: p.limit, InUse: p.inUse, Queue: p.bounds.Queue, Waiting: p.line.length,
-		Rejected: p.rejected, Passed: p.passed, HeldUp: p.heldUp,
+		Limit: limit, InUse: inUse, Queue: p.bounds.Queue, Waiting: p.line.length,
+		Rejected: p.rejected, Passed: p.passed.Load(),
 	}
 }

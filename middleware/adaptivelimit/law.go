@@ -5,115 +5,61 @@ import (
 	"time"
 )
 
-// law moves a limit by what it is told of calls. It knows no clock.
+// law moves a limit by what windows have counted. It knows no clock and no lock.
 //
 // Calls are compared with what their kind has taken before, as a ratio. What
-// counts is the median of the ratios of a window, against that of a time with
-// half as many calls at work: the base. As long as twice as many calls at work
-// take not even half as long again, the limit grows; where they take longer it
-// shrinks, since then most of the added calls wait inside the database.
+// counts is the middle of the ratios of a window, against that of a time with
+// fewer calls at work: the base. As long as the others take hardly longer than
+// at the base, the limit grows; where they take longer it shrinks, since then most
+// of the added calls wait inside the database.
 type law struct {
 	least, most float64
 
 	limit  float64
 	known  bool    // the base is
-	base   float64 // the median with few calls at work, as a binary logarithm
+	base   float64 // the middle with few calls at work, as a binary logarithm
+	bases  float64 // how many measurements the base is the mean of, at most so many
 	atBase float64 // the limit when it was found
 
-	since   time.Time // only calls that began later count
-	ratios  [buckets]int32
-	n       int
-	faults  int
-	heldUp  int64 // of the permits, when the window began
-	busiest int
-
-	probing  bool
-	trial    float64 // the limit meanwhile
-	draining bool
-	probed   time.Time // when the last probe began
-	took     time.Duration
+	probing bool
+	search  bool          // the last probe has shown that the limit is far too high
+	before  float64       // the middle before the probe
+	recent  float64       // the mean of the latest ones since the probe
+	fresh   int           // how many there are
+	trial   float64       // the limit meanwhile
+	times   float64       // as many calls were at work before
+	probed  time.Duration // when the last probe began
+	took    time.Duration
 }
 
 // The numbers of the law.
 const (
-	tolerance     = 1.3 // how much longer calls may take than at the base
-	shortest      = 100 * time.Millisecond
-	longest       = time.Second
-	enough        = 120 // calls of a window
-	fewest        = 10  // calls of a window that lasted longest
+	tolerance     = 1.3 // how much longer calls may take than at the base, with many at work
+	allowance     = 0.6 // divided by the limit, on top of that: with few at work, one more may only fill gaps
+	queueing      = 0.9 // times as much longer as there are more at work: nearly all that come on top wait
+	fewer         = 0.6 // part of the calls that are at work in a probe
+	fewerYet      = 0.5 // and while little is known of the base
+	gain          = 0.4 // part of the way, in logarithms, that the limit goes in a window
 	noise         = 0.5 // binary logarithm: two bases that are as near are one
-	probeEvery    = 5 * time.Second
-	probeRarely   = 40 // times as long as a probe takes, which costs half of that
+	meanOf        = 4   // measurements of the base
+	probeEvery    = 8 * time.Second
+	probeRarely   = 20          // times as long as a probe takes, which costs less than half of that
+	probeAgain    = time.Second // after the first one
 	probeSoonest  = 500 * time.Millisecond
-	probeLongest  = 2 * time.Second
 	fallen        = 0.7 // part of the limit at the base at which the base is found anew
 	faster        = 0.7 // than at the base, at which it is found anew: the database has become faster
 	onFaults      = 0.7 // factor of the limit after overload faults
 	faultsInCalls = 50  // one fault in so many calls is overload
 )
 
-// A histogram of binary logarithms, from a sixteenth to sixteen times.
-const (
-	perDoubling = 16
-	doublings   = 4
-	buckets     = 2 * doublings * perDoubling
-)
-
-// outcome is what a call says of the database.
-type outcome uint8
-
-const (
-	says       outcome = iota // its time counts
-	nothing                   // it says nothing
-	overloaded                // the database is overloaded
-)
-
-// told is one call that has ended.
-type told struct {
-	outcome      outcome
-	began, ended time.Time
-	ratio        float64 // of its time to that of its kind, as a binary logarithm
-	known        bool    // the ratio is
-	inUse        int     // permits, at its end
-	heldUp       int64   // calls that found none, until its end
-}
-
-// observe takes in a call, and returns the limit.
-func (l *law) observe(c told) int {
-	if l.draining && (c.inUse <= l.effective() || c.ended.Sub(l.probed) > longest) {
-		l.draining = false
-		l.reset(c)
-	}
-	l.busiest = max(l.busiest, c.inUse)
-	switch {
-	case c.outcome == overloaded:
-		l.faults++
-	case c.outcome == says && c.known && !l.draining && !c.began.Before(l.since):
-		l.ratios[bucketOf(c.ratio)]++
-		l.n++
-	}
-	if l.since.IsZero() {
-		l.reset(c)
-	}
-	if !l.draining && l.due(c.ended) {
-		l.decide(c)
-		l.reset(c)
-	}
-	return l.effective()
-}
-
-// due reports whether a window is over.
-func (l *law) due(now time.Time) bool {
-	age := now.Sub(l.since)
-	if l.probing && age > probeLongest {
-		return true
-	}
-	return age >= shortest && l.n+l.faults >= max(enough, 2*int(l.limit)) || age >= longest && l.n+l.faults >= fewest
-}
-
-func (l *law) reset(c told) {
-	l.since, l.heldUp = c.ended, c.heldUp
-	l.ratios, l.n, l.faults, l.busiest = [buckets]int32{}, 0, 0, c.inUse
+// summary is what a window has counted.
+type summary struct {
+	now     time.Duration
+	n       int     // ratios
+	middle  float64 // of them
+	faults  int
+	busiest int  // the most permits in use
+	heldUp  bool // calls found no permit free
 }
 
 // effective returns the limit that holds now.
@@ -125,98 +71,98 @@ func (l *law) effective() int {
 	return int(math.Round(min(max(n, l.least), l.most)))
 }
 
-// decide draws the conclusion of a window.
-func (l *law) decide(c told) {
-	if l.faults > 0 && l.faults*faultsInCalls >= l.n {
+// decide draws the conclusion of a window, and reports whether the next one has to
+// wait until as few calls are at work as the limit says now.
+func (l *law) decide(s summary) (drain bool) {
+	if s.faults > 0 && s.faults*faultsInCalls >= s.n {
 		l.probing = false
 		l.to(l.limit * onFaults)
-		return
+		return false
 	}
-	if l.n < fewest {
+	if s.n < fewest {
 		l.probing = false
-		return
+		return false
 	}
-	median := l.median()
-	if l.probing {
-		if l.known && math.Abs(median-l.base) < noise {
-			median = (median + l.base) / 2
-		}
-		l.probing, l.known, l.base, l.atBase = false, true, median, l.limit
-		l.took = c.ended.Sub(l.probed)
-		return
-	}
-	held := c.heldUp > l.heldUp
-	if float64(l.busiest) < l.limit/2 { // at ease
-		if !l.known {
-			l.known, l.base = true, median
-		}
-		l.base += (median - l.base) / 4
-		l.atBase = l.limit
-		return
-	}
-	if !l.known {
-		l.probe(c)
-		return
-	}
-	slower := math.Exp2(median - l.base)
 	switch {
-	case slower > tolerance:
-		l.to(l.limit * max(0.7, (1+tolerance/slower)/2))
-	case held:
-		l.to(l.limit + max(0.25, 0.1*l.limit*min(1, (tolerance-slower)/(tolerance-1))))
+	case l.probing:
+		l.found(s)
+		return false
+	case float64(s.busiest) < l.limit/2: // at ease
+		if !l.known {
+			l.known, l.base, l.bases = true, s.middle, 1
+		}
+		l.base += (s.middle - l.base) / 4
+		l.atBase = l.limit
+		return false
+	case !l.known:
+		l.recent = s.middle
+		return l.probe(s)
 	}
-	if age := c.ended.Sub(l.probed); age >= max(probeEvery, probeRarely*l.took) || (l.limit < fallen*l.atBase || slower < faster) && age >= probeSoonest {
-		l.probe(c)
+	slower, bound := math.Exp2(s.middle-l.base), l.bound()
+	if l.fresh++; l.fresh == 1 {
+		l.recent = s.middle
 	}
+	l.recent += (s.middle - l.recent) / 2
+	if l.search {
+		return l.probe(s)
+	}
+	if by := math.Pow(bound/slower, gain); by < 1 || s.heldUp {
+		l.to(l.limit * min(max(by, 0.7), 1.25))
+	}
+	if age := s.now - l.probed; age >= l.interval(s.heldUp) || (l.limit < fallen*l.atBase || slower < faster) && age >= probeSoonest {
+		return l.probe(s)
+	}
+	return false
 }
 
-// probe begins to find the base, with half as many calls at work.
-func (l *law) probe(c told) {
-	l.probing, l.draining, l.probed = true, true, c.ended
-	l.trial = min(l.limit, float64(l.busiest)) / 2
+// probe begins to find the base, with fewer calls at work.
+func (l *law) probe(s summary) (drain bool) {
+	l.probing, l.probed = true, s.now
+	l.before, l.fresh = l.recent, 0
+	now := math.Round(min(l.limit, float64(s.busiest)))
+	part := fewer
+	if l.bases < meanOf {
+		part = fewerYet
+	}
+	l.trial = max(min(math.Ceil(part*now), now-1), 1)
+	l.times = now / l.trial
+	return true
+}
+
+// interval returns how long after a probe the next one is due: sooner while little
+// is known of the base and calls wait.
+func (l *law) interval(heldUp bool) time.Duration {
+	usual := max(probeEvery, probeRarely*l.took)
+	if heldUp && l.bases < meanOf {
+		return min(usual, max(time.Duration(l.bases*float64(probeAgain)), 5*l.took))
+	}
+	return usual
+}
+
+// bound returns how much longer calls may take than at the base.
+func (l *law) bound() float64 { return tolerance + allowance/l.limit }
+
+// found ends a probe with what it has found.
+func (l *law) found(s summary) {
+	if l.known && math.Abs(s.middle-l.base) < noise {
+		l.bases = min(l.bases+1, meanOf)
+		weight := 1 / l.bases
+		if s.middle < l.base { // as few calls as now were not at work before, or not alone
+			weight = max(weight, 0.5)
+		}
+		l.base += (s.middle - l.base) * weight
+	} else {
+		l.known, l.base, l.bases = true, s.middle, 1
+	}
+	slower := math.Exp2(l.before - s.middle)
+	switch l.search = l.times > 1 && slower > queueing*l.times; {
+	case l.search: // fewer calls get as much done, or nearly
+		l.to(1.2 * l.trial)
+	case slower > l.bound():
+		l.to(l.limit * l.bound() / slower)
+	}
+	l.probing, l.atBase = false, l.limit
+	l.took = s.now - l.probed
 }
 
 func (l *law) to(limit float64) { l.limit = min(max(limit, l.least), l.most) }
-
-// median returns the median of the window's ratios.
-func (l *law) median() float64 {
-	half := float64(l.n) / 2
-	for i, n := range l.ratios {
-		if float64(n) >= half && n > 0 {
-			return (float64(i)+half/float64(n))/perDoubling - doublings
-		}
-		half -= float64(n)
-	}
-	return doublings
-}
-
-func bucketOf(ratio float64) int {
-	return min(max(int((ratio+doublings)*perDoubling), 0), buckets-1)
-}
-
-// kind is what is known of the statements with one summary. The lock of its
-// target guards it.
-type kind struct {
-	n    int
-	mean float64 // of the binary logarithms of their times
-}
-
-// learned is how many calls tell what a kind takes.
-const learned = 16
-
-// ratio returns the ratio of a call's time to that of its kind, if that is known,
-// and has the kind learn from it: slowly, once it is known, and only of times in
-// which the database is at ease.
-func (k *kind) ratio(took time.Duration, atEase bool) (ratio float64, known bool) {
-	x := math.Log2(float64(max(took, time.Microsecond)))
-	if k.n < learned {
-		k.n++
-		k.mean += (x - k.mean) / float64(k.n)
-		return 0, false
-	}
-	ratio = x - k.mean
-	if atEase {
-		k.mean += ratio / 128
-	}
-	return ratio, true
-}

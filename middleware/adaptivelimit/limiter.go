@@ -40,11 +40,17 @@ var (
 // was sent.
 //
 // The limit grows while calls wait and running calls take hardly longer than
-// with half as many, each compared with others of its summary. It shrinks when
+// with fewer at work, each compared with others of its summary. It shrinks when
 // they take longer, and when the database or its pool reports overload. A
 // transaction counts by the time for which it holds its connection. While at
-// least half of the limit is in use, it is halved at most every five seconds
-// for some tens of calls, to measure how long they take then.
+// least half of the limit is in use, four calls in ten are held back every eight
+// seconds at most, for about 160 calls, to measure how long the others take then;
+// more often in the beginning.
+//
+// If the queue stands still for a second, or four times as long as its turns take,
+// one call after the other is let in beyond the limit, up to [WithMax], until
+// permits come back: those who hold them may be waiting for calls in the queue, as
+// in a loop over rows, or for a lock that has nothing to do with the others.
 //
 // Put it in the place of limit. Outside a retry it sees only a call's last
 // attempt, and ignores the times of calls with several attempts.
@@ -152,7 +158,7 @@ func (l *Limiter) get(of *sp.Target) *target {
 		key = sp.Target{}
 	}
 	if t = l.targets[key]; t == nil {
-		t = newTarget(l, key)
+		t = newTarget(l)
 		l.targets[key] = t
 	}
 	return t

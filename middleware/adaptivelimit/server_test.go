@@ -78,7 +78,7 @@ func (s *server) move(change func()) {
 }
 
 // perform does so much work on average, of one core.
-func (s *server) perform(mean time.Duration) {
+func (s *server) perform() {
 	j := &job{ready: make(chan struct{})}
 	s.mu.Lock()
 	j.left = s.random.ExpFloat64() * mean.Seconds()
@@ -109,7 +109,7 @@ func crowd(s *server, h sp.Handler, callers int) (stop func()) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				call := linktest.NewCall(ctx, sp.OpExec, &linktest.Script{Act: func(context.Context, *sp.Call) error {
-					s.perform(10 * time.Millisecond)
+					s.perform()
 					return nil
 				}})
 				call.Text = "UPDATE accounts SET balance = 1"

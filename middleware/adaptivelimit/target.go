@@ -3,47 +3,51 @@ package adaptivelimit
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/admission"
 	"github.com/sessionproxy/sessionproxy/internal/permits"
-	"github.com/sessionproxy/sessionproxy/internal/sqltext"
-	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
-
-// maxKinds is how many kinds of calls are told apart; those beyond are one.
-const maxKinds = 1024
 
 // target is the limit of one database.
 type target struct {
 	*Limiter
 	permits *permits.Permits
-	finish  func(error)           // gives a permit back, as a finish hook
-	known   *sqltext.Cache[*kind] // by text
+	finish  func(error) // gives a permit back, as a finish hook
+	start   time.Time   // of its clock
+	kinds   *kinds
+	window  atomic.Pointer[window] // written under mu
 
-	mu    sync.Mutex
-	law   law
-	limit int // of permits
-	kinds map[string]*kind
+	mu  sync.Mutex // held while something is decided; nobody waits for it
+	law law
 }
 
 var _ sp.Holding = (*target)(nil)
 
-func newTarget(l *Limiter, _ sp.Target) *target {
+func newTarget(l *Limiter) *target {
 	t := &target{
-		Limiter: l, known: sqltext.NewCache[*kind](0, 0), kinds: map[string]*kind{},
+		Limiter: l, start: time.Now(), kinds: newKinds(),
 		law: law{least: float64(l.least), most: float64(l.most)},
 	}
 	t.law.to(float64(l.initial))
-	t.limit = t.law.effective()
-	t.permits = permits.New(t.limit, permits.Bounds{
+	limit := t.law.effective()
+	t.permits = permits.New(limit, permits.Bounds{
 		Queue: l.queue, MaxWait: l.maxWait, Target: l.target, Interval: l.interval, NewestFirst: l.newest,
+		Stall: stall, Most: l.most,
 	})
 	t.finish = func(error) { t.permits.Release() }
+	t.window.Store(&window{limit: limit, enough: enough})
 	return t
 }
+
+// stall is how long the queue may stand still before it is let in one by one.
+const stall = time.Second
+
+// now returns the time on the target's clock.
+func (t *target) now() time.Duration { return time.Since(t.start) }
 
 // Yield gives back the permit of a call that waits for something else; see
 // [sp.Call.Wait].
@@ -68,14 +72,14 @@ func (t *target) Resume(ctx context.Context, call *sp.Call) error {
 }
 
 func (t *target) refusal(call *sp.Call, reason Reason) *Error {
-	return &Error{Op: call.Op, Name: t.name, Limit: t.permits.Stats().Limit, Queue: t.queue, Reason: reason}
+	return &Error{Op: call.Op, Name: t.name, Limit: t.permits.Limit(), Queue: t.queue, Reason: reason}
 }
 
 // measured performs a call and learns from it: from a statement when its first
 // answer is there, from a transaction when it has ended.
 func (t *target) measured(ctx context.Context, call *sp.Call, next sp.Handler) error {
-	k := t.kindOf(call)
-	began := time.Now()
+	k := t.kinds.of(call)
+	began := t.now()
 	if call.Op == sp.OpBegin {
 		call.OnFinish(func(error) { t.learn(k, began, says) })
 		return next(ctx, call)
@@ -84,6 +88,15 @@ func (t *target) measured(ctx context.Context, call *sp.Call, next sp.Handler) e
 	t.learn(k, began, outcomeOf(call, err))
 	return err
 }
+
+// outcome is what a call says of the database.
+type outcome uint8
+
+const (
+	says       outcome = iota // its time counts
+	nothing                   // it says nothing
+	overloaded                // the database is overloaded
+)
 
 // outcomeOf tells what a call that ended with err says of the database.
 func outcomeOf(call *sp.Call, err error) outcome {
@@ -102,53 +115,39 @@ func outcomeOf(call *sp.Call, err error) outcome {
 	return says
 }
 
-// learn takes in a call that began then and ends now.
-func (t *target) learn(k *kind, began time.Time, o outcome) {
-	now := time.Now()
-	s := t.permits.Stats()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	c := told{outcome: o, began: began, ended: now, inUse: s.InUse, heldUp: s.HeldUp}
-	if o == says {
-		c.ratio, c.known = k.ratio(now.Sub(began), t.law.probing && !t.law.draining || 2*s.InUse < s.Limit)
+// learn takes in a call that began then and ends now. It takes no lock, but when
+// there is something to decide.
+func (t *target) learn(k *kind, began time.Duration, o outcome) {
+	now, w := t.now(), t.window.Load()
+	limit, inUse := t.permits.Load()
+	w.crowded(inUse)
+	switch o {
+	case overloaded:
+		w.faults.Add(1)
+	case says:
+		if ratio, known := k.ratio(now-began, w.level, !w.probing && 2*inUse < limit); known {
+			w.count(ratio, began)
+		}
 	}
-	if limit := t.law.observe(c); limit != t.limit {
-		t.limit = limit
-		t.permits.SetLimit(limit)
+	if w.over(now, inUse) && t.mu.TryLock() {
+		defer t.mu.Unlock()
+		if t.window.Load() == w {
+			t.decide(w, now, inUse)
+		}
 	}
 }
 
-// kindOf returns the kind of a call: by the summary of its text, or by the name of
-// the operation that a transaction is.
-func (t *target) kindOf(call *sp.Call) *kind {
-	text := call.Text
-	if text == "" {
-		if text = call.Marks.Name; text == "" {
-			text = call.Op.String()
-		}
-		return t.kindNamed(text)
+// decide ends a window and begins the next. The caller holds mu.
+func (t *target) decide(w *window, now time.Duration, inUse int) {
+	drain, level, heldUp := false, w.level, t.permits.HeldUp()
+	if !w.draining {
+		s := w.summary(now, heldUp)
+		drain, level = t.law.decide(s), s.middle
 	}
-	d := telemetry.DialectOf(call.Target)
-	k, ok := t.known.Get(d, text)
-	if !ok {
-		k = t.kindNamed(telemetry.Describe(d, telemetry.UseOf(call), text).Summary)
-		t.known.Put(d, text, k)
+	next := &window{since: now, level: level, heldUp: heldUp, limit: t.law.effective(), draining: drain, probing: t.law.probing, enough: enough}
+	next.crowded(inUse)
+	t.window.Store(next)
+	if next.limit != w.limit {
+		t.permits.SetLimit(next.limit)
 	}
-	return k
-}
-
-func (t *target) kindNamed(name string) *kind {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	k := t.kinds[name]
-	if k == nil {
-		if len(t.kinds) >= maxKinds {
-			name = ""
-		}
-		if k = t.kinds[name]; k == nil {
-			k = new(kind)
-			t.kinds[name] = k
-		}
-	}
-	return k
 }

@@ -190,7 +190,7 @@ type Stats struct {
 func (l *Limiter) Stats() Stats {
 	s := l.permits.Stats()
 	return Stats{
-		Name: l.name, Limit: s.Limit, InUse: s.InUse, Queue: s.Queue,
+		Name: l.name, Limit: l.limit, InUse: s.InUse, Queue: s.Queue,
 		Waiting: s.Waiting, Rejected: s.Rejected, Passed: s.Passed,
 	}
 }
