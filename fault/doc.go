@@ -27,7 +27,11 @@
 // A verdict that a statement outside a transaction was undone holds only for a
 // statement that takes effect entirely or not at all. [Of] does not see the SQL
 // text: code that retries a statement must know that it is such a statement, as
-// package retry does from a list.
+// package retry does from a list. On MySQL and MariaDB the verdict is about
+// transactional tables alone; and nothing undoes effects beyond the transaction,
+// which no text shows: those of triggers on other tables, of functions and what
+// they call (dblink, foreign tables, files), of sequences, and of locks and
+// variables of the session.
 //
 // A limit on the wait for a lock is obeyed if it was set explicitly: failures
 // of NOWAIT and lock_timeout are not retried at all. Failures of a default

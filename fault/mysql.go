@@ -37,7 +37,8 @@ var mysqlCodes = map[int]rule{
 	2006: {ClassConnectionLost, ifHarmless, BreakerFailure, discard}, // CR_SERVER_GONE_ERROR
 	2013: {ClassConnectionLost, ifHarmless, BreakerFailure, discard}, // CR_SERVER_LOST
 	3169: {ClassConnectionLost, ifHarmless, BreakerExclude, discard}, // ER_SESSION_WAS_KILLED
-	4031: {ClassConnectionLost, reconnect, BreakerExclude, discard},  // ER_CLIENT_INTERACTION_TIMEOUT
+
+	4031: {ClassConnectionLost, reconnect, BreakerExclude, discard | certain}, // ER_CLIENT_INTERACTION_TIMEOUT
 
 	9001: {ClassServerDown, ifHarmless, BreakerFailure, mayUndo},        // TiDB, ErrPDServerTimeout; see mysqlDetail
 	9002: {ClassServerDown, ifHarmless, BreakerFailure, mayUndo},        // TiDB, ErrTiKVServerTimeout
@@ -185,7 +186,7 @@ func mysqlDetail(r rule, number int, message string) rule {
 		}
 	case 9001, 9002: // ProxySQL had no connection to a server for it
 		if strings.HasPrefix(message, "Max connect timeout reached while reaching hostgroup") || strings.HasPrefix(message, "Max connect failure while reaching hostgroup") {
-			return rule{ClassConnect, reconnect, BreakerFailure, 0}
+			return rule{ClassConnect, reconnect, BreakerFailure, certain}
 		}
 	case 1290: // the text names the option: --read-only, --super-read-only, or one of many others
 		if !strings.Contains(message, "read-only") && !strings.Contains(message, "read_only") {

@@ -132,13 +132,16 @@ func postgresRule(state string, err error, s *shape) rule {
 		return r.ending()
 	}
 	switch r.action {
-	case stop, again, replay:
+	case stop, again, replay, reconnect:
 		// ERROR aborts the transaction: PostgreSQL documentation, protocol
 		// flow; as the answer to COMMIT it means ROLLBACK.
 		r = r.with(notCommitted | fails | kept)
 	}
-	if r.action == again || r.action == replay {
+	switch r.action {
+	case again, replay:
 		r = r.with(undone)
+	case reconnect: // told by a function or a foreign table, of another server
+		r = r.with(undone).without(certain)
 	}
 	return r
 }
@@ -163,6 +166,12 @@ func (r rule) ending() rule {
 // postgresDetail tells apart what shares a code.
 func postgresDetail(r rule, state string, err error, s *shape) rule {
 	switch state {
+	case "08P01": // protocol_violation
+		// Of arguments whose number pgx does not know (QueryExecModeExec, lib/pq's
+		// binary_parameters). CockroachDB has no such routine.
+		if letter(err, s.routine, 'R') == "exec_bind_message" || refusedArguments(letter(err, s.message, 'M')) {
+			return rule{ClassData, stop, BreakerSuccess, 0}
+		}
 	case "0A000": // feature_not_supported
 		// A cached plan's result changed: the statement has to be prepared
 		// again. The routine's name is not translated, the message is.

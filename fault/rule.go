@@ -45,7 +45,8 @@ const (
 	notCommitted
 	// undone: the statement, and a whole transaction around it, is undone.
 	undone
-	// certain: the word holds although the server ended the session with it.
+	// certain: the word holds although the server ended the session with it, since
+	// it says it when nothing runs.
 	certain
 	// unsent: nothing reached the server.
 	unsent
@@ -200,9 +201,9 @@ func (r rule) outcomeAlone(s Situation) Outcome {
 	switch {
 	case effectless(s.Phase) && !r.has(answer):
 		return OutcomeNotSent
-	case r.action == reconnect:
+	case r.action == reconnect && (r.has(certain) || !r.has(answer)):
 		return OutcomeNotSent
-	case r.action == again, r.action == replay, r.has(answer | undone):
+	case r.action == again, r.action == replay, r.action == reconnect, r.has(answer | undone):
 		return OutcomeRolledBack
 	case r.action == stop && r.has(answer) && !r.has(discard), effectless(s.Phase):
 		return OutcomeAnswered

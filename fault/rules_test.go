@@ -312,3 +312,38 @@ func TestRollbackThatFailed(t *testing.T) {
 		t.Errorf("of a finished transaction: %+v", v)
 	}
 }
+
+// TestARefusalInsideAStatementIsNone: what a server says when it takes no
+// connection, a function may report of another server, after its procedure has
+// committed.
+func TestARefusalInsideAStatementIsNone(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"08001", "08004", "53300", "57P03", "57P05"} {
+		inside := fault.Of(postgres(code), fault.Situation{})
+		if inside.Outcome != fault.OutcomeRolledBack {
+			t.Errorf("%s as an ERROR: %+v", code, inside)
+		}
+		if inTx := fault.Of(postgres(code), fault.Situation{InTx: true}); inTx.Tx != fault.TxFailed {
+			t.Errorf("%s as an ERROR in a transaction: %+v", code, inTx)
+		}
+		for _, s := range []fault.Situation{{Phase: fault.PhaseConnect}, {Progress: fault.ProgressUnsent}} {
+			if v := fault.Of(postgres(code), s); v.Outcome != fault.OutcomeNotSent {
+				t.Errorf("%s in %+v: %+v", code, s, v)
+			}
+		}
+	}
+	for err, want := range map[error]fault.Outcome{
+		postgresFatal("53300"): fault.OutcomeNotSent,
+		postgresFatal("57P03"): fault.OutcomeNotSent,
+		postgresFatal("57P05"): fault.OutcomeNotSent,
+		postgresFatal("08001"): fault.OutcomeRolledBack,
+		mysql(4031):            fault.OutcomeNotSent,
+		mysql(1040):            fault.OutcomeRolledBack,
+		mysql(1203):            fault.OutcomeRolledBack,
+		mysql(1226):            fault.OutcomeRolledBack,
+	} {
+		if v := fault.Of(err, fault.Situation{}); v.Outcome != want {
+			t.Errorf("%v: %+v, want %v", err, v, want)
+		}
+	}
+}

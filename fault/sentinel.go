@@ -199,9 +199,10 @@ func worded(text string) (rule, bool) {
 	return wrongState, true
 }
 
-// unsendables are how the texts begin with which pgx refuses arguments before it
-// sends the statement: extended_query_builder.go, conn.go,
-// internal/sanitize/sanitize.go.
+// unsendables are how the texts begin with which arguments are refused before the
+// statement is sent: by pgx, in extended_query_builder.go, conn.go and
+// internal/sanitize/sanitize.go; by database/sql and driver/sqldb, behind their
+// names; by lib/pq, in stmt.go.
 var unsendables = [...]string{
 	"failed to encode args[",
 	"expected ", // "expected 1 arguments, got 2"
@@ -212,13 +213,21 @@ var unsendables = [...]string{
 	"invalid arg type: ",
 	"unable to encode ",
 	"cannot convert ",
+	"pq: got ", // "pq: got 2 parameters but the statement requires 1"
 }
 
-// refusedArguments reports whether text is pgx's of arguments that it can't send.
+// refusedArguments reports whether text says that the arguments can't be sent.
 func refusedArguments(text string) bool {
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "sql: "), "sqldb: ")
 	for _, start := range unsendables {
 		if strings.HasPrefix(text, start) {
-			return start != "expected " || strings.Contains(text, " arguments, got ")
+			switch start {
+			case "expected ":
+				return strings.Contains(text, " arguments, got ")
+			case "pq: got ":
+				return strings.Contains(text, " parameters but ")
+			}
+			return true
 		}
 	}
 	return false

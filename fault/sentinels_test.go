@@ -31,6 +31,8 @@ func TestErrorsOfTheLibraryAndOfDatabaseSQL(t *testing.T) {
 		{errors.New("failed to encode args[0]: no plan"), fault.Verdict{Class: fault.ClassData, Outcome: fault.OutcomeNotSent}},
 		{fmt.Errorf("error preprocessing batch (build): %w", errors.New("mismatched param and argument count")), fault.Verdict{Class: fault.ClassData, Outcome: fault.OutcomeNotSent}},
 		{errors.New("expected 1 arguments, got 2"), fault.Verdict{Class: fault.ClassData, Outcome: fault.OutcomeNotSent}},
+		{errors.New("sql: expected 1 arguments, got 2"), fault.Verdict{Class: fault.ClassData, Outcome: fault.OutcomeNotSent}},
+		{errors.New("pq: got 2 parameters but the statement requires 1"), fault.Verdict{Class: fault.ClassData, Outcome: fault.OutcomeNotSent}},
 		{errors.New("expected a miracle"), fault.Verdict{Class: fault.ClassUnknown}},
 		{errors.New("insufficient arguments"), fault.Verdict{Class: fault.ClassData, Outcome: fault.OutcomeNotSent}},
 		{errors.New("unused argument: 1"), fault.Verdict{Class: fault.ClassData, Outcome: fault.OutcomeNotSent}},

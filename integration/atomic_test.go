@@ -82,6 +82,56 @@ func TestAStatementThatLeavesPartsBehindIsNotRepeated(t *testing.T) {
 	}
 }
 
+// TestAnErrorInsideAStatementIsNoRefusal: what a server says when it takes no
+// connection, a procedure that has committed may report of another server.
+func TestAnErrorInsideAStatementIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	check := func(t *testing.T, plain *sql.DB, exec func(text string) error, code, text string) {
+		t.Helper()
+		if err := exec(text); fault.Code(err) != code {
+			t.Errorf("%s: %v", text, err)
+		}
+		rows := 0
+		if err := plain.QueryRowContext(t.Context(), "SELECT count(*) FROM log").Scan(&rows); err != nil || rows != 1 {
+			t.Errorf("%s: the first part was done %d times, %v", text, rows, err)
+		}
+		mustExec(t, plain, "DELETE FROM log")
+	}
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		dsn := dbtest.Postgres(t).Database(t).DSN()
+		plain := openPlain(t, "pgx", dsn)
+		mustExec(t, plain, "CREATE TABLE log (n int)")
+		mustExec(t, plain, `CREATE PROCEDURE p(code text) LANGUAGE plpgsql AS $$
+			BEGIN INSERT INTO log VALUES (1); COMMIT; RAISE EXCEPTION 'no connection' USING ERRCODE = code; END $$`)
+		pool := must(pgxdb.NewPool(t.Context(), dsn, sp.NewChain(eagerRetry())))
+		defer pool.Close()
+		ways := []func(string) error{func(text string) error { _, err := pool.Exec(t.Context(), text); return err }}
+		for _, driver := range []string{"pgx", "postgres"} {
+			db := openDSN(t, driver, dsn, eagerRetry())
+			ways = append(ways, func(text string) error { _, err := db.ExecContext(t.Context(), text); return err })
+		}
+		for _, exec := range ways {
+			for _, code := range []string{"08001", "08004", "53300", "57P03", "57P05"} {
+				check(t, plain, exec, code, "CALL p('"+code+"')")
+			}
+		}
+	})
+	t.Run("mariadb", func(t *testing.T) {
+		t.Parallel()
+		dsn := dbtest.MariaDB(t).Database(t).DSN()
+		plain := openPlain(t, "mysql", dsn)
+		mustExec(t, plain, "CREATE TABLE log (n INT)")
+		db := openDSN(t, "mysql", dsn, eagerRetry())
+		exec := func(text string) error { _, err := db.ExecContext(t.Context(), text); return err }
+		for _, code := range []string{"1040", "1203", "1226"} {
+			mustExec(t, plain, "CREATE PROCEDURE p"+code+"() BEGIN INSERT INTO log VALUES (1); COMMIT;"+
+				" SIGNAL SQLSTATE '08004' SET MYSQL_ERRNO = "+code+"; END")
+			check(t, plain, exec, code, "CALL p"+code+"()")
+		}
+	})
+}
+
 // execOn runs a statement through a chain in one of the ways there are, with a
 // limit on the wait for locks.
 func execOn(t *testing.T, lane string, db dbtest.Database, chain sp.Chain, text string) error {

@@ -77,6 +77,7 @@ func table(t *testing.T) string {
 		{"it was not sent: its connection was found dead", driver.ErrBadConn, fault.ProgressUnsent},
 		{"no connection could be opened", errRefused, fault.ProgressUnknown},
 		{"too many connections (53300)", tooMany, fault.ProgressUnknown},
+		{"the same, said inside a statement (53300 as an ERROR; 1040)", &MySQLError{Number: 1040}, fault.ProgressUnknown},
 		{"no connection of the pool was free in time", fault.ErrPoolTimeout, fault.ProgressUnsent},
 		{"serialization failure, deadlock (40001)", serialization, fault.ProgressUnknown},
 		{"no memory (53200)", noMemory, fault.ProgressUnknown},

@@ -26,6 +26,12 @@ type pgError string
 func (e pgError) Error() string    { return "ERROR: (SQLSTATE " + string(e) + ")" }
 func (e pgError) SQLState() string { return string(e) }
 
+// fatal is one with which the server ends the session.
+type fatal struct {
+	pgError
+	Severity string
+}
+
 // MySQLError has the shape by which fault knows MySQL's errors.
 type MySQLError struct {
 	Number  uint16
@@ -37,13 +43,13 @@ func (e *MySQLError) Error() string { return "Error " + strconv.Itoa(int(e.Numbe
 const (
 	serialization = pgError("40001")
 	unique        = pgError("23505")
-	tooMany       = pgError("53300")
 	noMemory      = pgError("53200")
 	canceledQuery = pgError("57014")
 )
 
 var (
 	errRefused  = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	tooMany     = fatal{"53300", "FATAL"}
 	errLost     = io.ErrUnexpectedEOF
 	errRejected = rejection{}
 	errUnknown  = errors.New("something else")
