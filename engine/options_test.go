@@ -3,8 +3,11 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,11 +48,15 @@ func (stubError) Error() string { return "stub: not opened" }
 
 var errStub = stubError{}
 
+// stubs counts the stubs that were registered.
+var stubs atomic.Int32
+
 func TestOptionsReachTheDialect(t *testing.T) {
 	t.Parallel()
 	s := &stub{}
-	backend.Register("stub", s)
-	_, err := engine.Open(t.Context(), "stub:x")
+	scheme := fmt.Sprintf("stub%d", stubs.Add(1)) // of this run: -count makes several
+	backend.Register(scheme, s)
+	_, err := engine.Open(t.Context(), scheme+":x")
 	if err != errStub {
 		t.Fatalf("the dialect's error: %v", err)
 	}
@@ -57,12 +64,12 @@ func TestOptionsReachTheDialect(t *testing.T) {
 		t.Errorf("defaults are %+v", c)
 	}
 	pass := sp.InterceptorFunc(func(next sp.Handler) sp.Handler { return next })
-	_, _ = engine.Open(t.Context(), "stub:x", engine.WithChain(sp.NewChain(pass)), engine.WithPoolSize(2), engine.WithMaxOverflow(0),
+	_, _ = engine.Open(t.Context(), scheme+":x", engine.WithChain(sp.NewChain(pass)), engine.WithPoolSize(2), engine.WithMaxOverflow(0),
 		engine.WithPoolTimeout(0), engine.WithPoolRecycle(time.Hour), engine.WithPrePing(), engine.WithEcho(slog.Default()), nil)
 	if c := s.cfg; c.PoolSize != 2 || c.MaxOverflow != 0 || c.PoolTimeout != 0 || c.PoolRecycle != time.Hour || !c.PrePing || c.Chain.Len() != 2 {
 		t.Errorf("options gave %+v", c)
 	}
-	if got := backend.Schemes(); !strings.Contains(strings.Join(got, " "), "sqlite stub") {
+	if got := backend.Schemes(); !slices.Contains(got, scheme) || !slices.Contains(got, "sqlite") {
 		t.Errorf("schemes are %v", got)
 	}
 }

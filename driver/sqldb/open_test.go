@@ -71,6 +71,7 @@ func init() {
 		return nil, errors.New("access denied for u:hunter22")
 	}})
 	sqldb.Register("minimal-registered", ok, sp.NewChain(registered))
+	sqldb.Register("leaky-connect", leaky{}, sp.NewChain(&recorder{}))
 	sqldb.Register("minimal-misregistered", ok, sp.Chain{}, sqldb.WithIdlePing(0))
 }
 

@@ -374,7 +374,6 @@ func (leaky) Open(dsn string) (driver.Conn, error) { return nil, &dialError{"can
 
 func TestAConnectErrorWithAPasswordIsReplaced(t *testing.T) {
 	t.Parallel()
-	sqldb.Register("leaky-connect", leaky{}, sp.NewChain(&recorder{}))
 	db, err := sql.Open("leaky-connect", "user:hunter2@db")
 	if err != nil {
 		t.Fatal(err)
