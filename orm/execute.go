@@ -50,6 +50,35 @@ func statementTask[T any](s *Session, op sp.Op, read func(ctx context.Context, c
 	return task
 }
 
+// Tuples is for package rows, not for callers: a task that flushes and reads rows of
+// several values.
+func (t Tasks) Tuples(l *load.Tuples) *Task[struct{}] {
+	f := &flushing{s: t.s, auto: true}
+	task := &Task[struct{}]{s: t.s, op: opScalars, undo: f.undo}
+	task.plan = func(ctx context.Context) error {
+		err := f.plan(ctx)
+		task.barrier, task.single = f.needed(), !f.needed()
+		return err
+	}
+	task.perform = func(ctx context.Context) error {
+		if err := f.perform(ctx); err != nil {
+			return err
+		}
+		conn, err := t.s.connect(ctx)
+		if err != nil {
+			return err
+		}
+		return l.Read(ctx, conn)
+	}
+	task.apply = noResult(func(ctx context.Context) error {
+		if err := f.apply(ctx); err != nil {
+			return err
+		}
+		return l.Finish(ctx, t.s.loader)
+	})
+	return task
+}
+
 // UseConn is a task that flushes and uses the session's connection, such as for
 // a stream of rows. op is the operation under which it passes through the
 // chain.

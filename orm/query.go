@@ -23,7 +23,9 @@ func (q Query[T]) Filter(condition any, args ...any) Query[T] {
 }
 
 // Join is [Select.Join].
-func (q Query[T]) Join(path string) Query[T] { return Query[T]{q.s, q.q.Join(path)} }
+func (q Query[T]) Join(relation any, row ...any) Query[T] {
+	return Query[T]{q.s, q.q.Join(relation, row...)}
+}
 
 // With is [Select.With].
 func (q Query[T]) With(paths ...string) Query[T] { return Query[T]{q.s, q.q.With(paths...)} }

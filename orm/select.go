@@ -1,11 +1,15 @@
 package orm
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
+	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/expr"
 	"github.com/sessionproxy/sessionproxy/orm/internal/query"
+	"github.com/sessionproxy/sessionproxy/orm/internal/term"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -35,6 +39,9 @@ func From[T any]() Select[T] { return Select[T]{} }
 // [github.com/sessionproxy/sessionproxy/orm/expr]. It is the same for all queries
 // of the type. Nothing is ever read into it, and it must not be changed.
 func (q Select[T]) Row() *T {
+	if q.q.Row != nil {
+		return (*T)(q.q.Row)
+	}
 	t, err := mapping.Of(reflect.TypeFor[T]())
 	if err != nil {
 		return new(T) // the query has the error
@@ -99,21 +106,75 @@ func (q Select[T]) PopulateExisting() Select[T] {
 }
 
 // Join returns the query joined with the table of a relation, or of a relation
-// of a relation, such as "Team" or "Team.Owner". Conditions refer to its
-// columns by the relation's name in snake case: team.name, team_owner.name
-// (quoted for you where the database reserves it, as user.name). The query's
-// own columns have the table's name where they would be ambiguous. If a
-// relation to many matches several rows for an object, the object is returned
+// of a relation, such as "Team" or "Team.Owner". The relation may also be given by
+// a pointer to its field in a row of the query, such as &p.Team.
+//
+// Conditions in SQL text refer to the columns by the relation's name in snake case:
+// team.name, team_owner.name (quoted for you where the database reserves it, as
+// user.name). The query's own columns have the table's name where they would be
+// ambiguous. Typed conditions refer to them by the fields of the type's row, which
+// is From[Team]().Row(), or of row: a pointer to a struct made for this query, as is
+// needed if there are several tables of one type.
+//
+// If a relation to many matches several rows for an object, the object is returned
 // once.
-func (q Select[T]) Join(path string) Select[T] { return q.join(path, false) }
+func (q Select[T]) Join(relation any, row ...any) Select[T] { return q.join(relation, row, false) }
 
 // LeftJoin is [Select.Join], but keeps objects without a matching row.
-func (q Select[T]) LeftJoin(path string) Select[T] { return q.join(path, true) }
+func (q Select[T]) LeftJoin(relation any, row ...any) Select[T] { return q.join(relation, row, true) }
 
-func (q Select[T]) join(path string, left bool) Select[T] {
-	q.q.Joins = append(slices.Clip(q.q.Joins), query.Join{Path: path, Left: left})
+func (q Select[T]) join(relation any, row []any, left bool) Select[T] {
+	q.q.AddJoin(relation, row, left)
 	return q
 }
+
+// JoinOn returns the query joined with the table of another type, by conditions. row
+// is the struct whose fields stand for its columns: a type's own, or one made for
+// this query. In SQL text the table has its own name, or, if there are several of
+// the name, a number behind it, such as team_2. An object that matches several rows is
+// returned once.
+func (q Select[T]) JoinOn(row any, on ...expr.Cond) Select[T] { return q.joinOn(row, on, false) }
+
+// LeftJoinOn is [Select.JoinOn], but keeps objects without a matching row.
+func (q Select[T]) LeftJoinOn(row any, on ...expr.Cond) Select[T] { return q.joinOn(row, on, true) }
+
+func (q Select[T]) joinOn(row any, on []expr.Cond, left bool) Select[T] {
+	conds := make([]term.Condition, len(on))
+	for i, c := range on {
+		conds[i] = c
+	}
+	q.q.Joins = append(slices.Clip(q.q.Joins), query.Join{Row: row, On: conds, Left: left})
+	return q
+}
+
+// As returns the query with another row than the type's own, and the table with
+// another name, for a query inside another one of the same type. row is a struct
+// made for this query.
+func (q Select[T]) As(name string, row *T) Select[T] {
+	q.q.Alias, q.q.Row = name, unsafe.Pointer(row) //nolint:gosec // never read through
+	return q
+}
+
+// Inner implements [expr.Rows]; it is not for callers.
+func (q Select[T]) Inner() *term.Sub {
+	t, err := mapping.Of(reflect.TypeFor[T]())
+	if err != nil {
+		return &term.Sub{Body: func(w *term.Writer) { w.Fail(err) }}
+	}
+	return q.q.Inner(t)
+}
+
+// Tuple is for package rows, not for callers: the query for rows of these.
+func (q Select[T]) Tuple(items []term.Node) (*query.Tuple, error) {
+	t, err := mapping.Of(reflect.TypeFor[T]())
+	if len(q.with) > 0 && err == nil {
+		err = fmt.Errorf("orm: select: rows of several values read no relations: use Load on their objects")
+	}
+	return &query.Tuple{Select: q.q, Table: t, Items: items}, err
+}
+
+// Reading is for package rows, not for callers: how the query's objects are read.
+func (q Select[T]) Reading() (populate, loose bool) { return q.populate, q.loose }
 
 // With returns the query reading the objects of these relations too, in one
 // query for each relation: "Players", or "Players.Team" for relations of those.

@@ -31,7 +31,11 @@ type Session struct {
 // A Handle is a [*Session], or a type that embeds one, such as a blocking
 // session of package proxy. The functions of this package, such as [Get], take
 // any of them.
-type Handle interface{ blocking() *Session }
+type Handle interface {
+	blocking() *Session
+	// Tasks returns the session's methods as tasks.
+	Tasks() Tasks
+}
 
 func (s *Session) blocking() *Session { return s }
 

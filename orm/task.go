@@ -91,6 +91,9 @@ func (t *Task[T]) Apply(ctx context.Context, err error) (out T, _ error) {
 	return t.apply(ctx)
 }
 
+// Run runs all parts of a task, inside the chain.
+func (t *Task[T]) Run(ctx context.Context) (T, error) { return do(ctx, t) }
+
 // do runs all parts of a task, inside the chain.
 func do[T any](ctx context.Context, t *Task[T]) (out T, err error) {
 	err = t.s.run(ctx, t.op, func(ctx context.Context) (err error) {

@@ -30,7 +30,7 @@ type Person struct {
 
 func goldens() []golden {
 	var out []golden
-	for _, part := range [][]golden{goldenComparisons(), goldenJunctions()} {
+	for _, part := range [][]golden{goldenComparisons(), goldenJunctions(), goldenExpressions(), goldenRows(), goldenSubqueries()} {
 		out = append(out, part...)
 	}
 	return out

@@ -85,3 +85,16 @@ func compare(t *testing.T, file, got string) {
 		}
 	}
 }
+
+// TestDatabasesTakeTheSQL runs every query whose SQL is kept.
+func TestDatabasesTakeTheSQL(t *testing.T) {
+	onEach(t, func(t *testing.T, eng *engine.Engine) {
+		s := session(t, eng)
+		for _, c := range goldens() {
+			if _, err := s.Execute(t.Context(), c.query); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+				check(t, s.Rollback(t.Context()))
+			}
+		}
+	})
+}

@@ -24,6 +24,17 @@ func (t *Table) At(offset uintptr, typ reflect.Type) *Column {
 	return nil
 }
 
+// RelationAt returns the relation whose field is at an offset in the table's type,
+// or nil.
+func (t *Table) RelationAt(offset uintptr) *Relation {
+	for _, r := range t.relations {
+		if r.offset == offset {
+			return r
+		}
+	}
+	return nil
+}
+
 // RowAt returns the table into whose [Table.Row] a pointer points, and how far,
 // or nil. It looks at every table, for messages.
 func RowAt(p unsafe.Pointer) (table *Table, offset uintptr) {

@@ -52,6 +52,22 @@ func (q *Select) SetOrder(order []any) {
 	}
 }
 
+// AddJoin joins the table of a relation, by its path or a pointer to its field.
+func (q *Select) AddJoin(relation any, row []any, left bool) {
+	j := Join{Left: left}
+	if path, ok := relation.(string); ok {
+		j.Path = path
+	} else if j.Field = relation; relation == nil {
+		q.mistake("join: nil is no relation")
+	}
+	if len(row) > 1 {
+		q.mistake("join: %d rows of one table", len(row))
+	} else if len(row) == 1 {
+		j.Row = row[0]
+	}
+	q.Joins = append(slices.Clip(q.Joins), j)
+}
+
 // NodeOf returns what a typed expression, or a pointer to a field, is; nil for
 // anything else.
 func NodeOf(v any) term.Node {

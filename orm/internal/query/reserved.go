@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
 // reserved are words that a database takes for itself where a table's name could
@@ -57,6 +58,29 @@ func quoteNames(d *engine.Dialect, text string, names map[string]bool) string {
 		}
 	}
 	return b.String()
+}
+
+// reservedNames are the names of the query's tables that can't be written as they
+// are.
+func (q Select) reservedNames(t *mapping.Table) (names map[string]bool) {
+	note := func(name string) {
+		if reserved[name] {
+			if names == nil {
+				names = map[string]bool{}
+			}
+			names[name] = true
+		}
+	}
+	note(t.Name)
+	note(q.Alias)
+	for _, j := range q.Joins {
+		for i := range j.Path + "." {
+			if i == len(j.Path) || j.Path[i] == '.' {
+				note(aliasOf(j.Path[:i]))
+			}
+		}
+	}
+	return names
 }
 
 func isWord(c byte) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
@@ -18,12 +19,10 @@ import (
 type Select struct {
 	// Where are conditions that all have to hold.
 	Where []Condition
-	// Joins are the relations whose tables take part.
+	// Joins are the tables that take part besides the query's own.
 	Joins []Join
 	// Order is what stands after ORDER BY.
 	Order []Order
-	// Wrong is what the program got wrong in making the query.
-	Wrong error
 	// Limit is how many rows there are at most, if Limited says so.
 	Limit int
 	// Limited says that there is a limit.
@@ -32,6 +31,13 @@ type Select struct {
 	Offset int
 	// Lock is how rows are locked.
 	Lock Lock
+	// Row is the struct whose fields stand for the table's columns; nil for
+	// [mapping.Table.Row].
+	Row unsafe.Pointer
+	// Alias is the table's name in the query; empty for its own.
+	Alias string
+	// Wrong is what the program got wrong in making the query.
+	Wrong error
 }
 
 // Condition is SQL text with its arguments, as [engine.Text] takes them, or a
@@ -64,37 +70,38 @@ const (
 
 // Render returns the text and the arguments of the query for rows of a table.
 func (q Select) Render(d *engine.Dialect, t *mapping.Table) (text string, args []any, err error) {
-	x := dml.For(d, t)
-	list := x.List
-	if len(q.Joins) > 0 {
-		list = x.QualifiedList()
-	}
-	return q.around(d, t, "SELECT "+list+" FROM ", "", true)
+	return q.statement(d, t, form{whole: true})
 }
 
 // Count is how many rows there are, whatever limit and offset say.
 func (q Select) Count(d *engine.Dialect, t *mapping.Table) (engine.Statement, error) {
-	text, args, err := q.around(d, t, "SELECT count(*) FROM ", "", false)
+	text, args, err := q.statement(d, t, form{list: "count(*)"})
 	return &dml.Bound{Text: text, Args: args}, err
 }
 
 // Exists is 1 if there is any row, and otherwise 0.
 func (q Select) Exists(d *engine.Dialect, t *mapping.Table) (engine.Statement, error) {
-	text, args, err := q.around(d, t, "SELECT count(*) FROM (SELECT 1 FROM ", " LIMIT 1) found", false)
+	text, args, err := q.statement(d, t, form{head: "SELECT count(*) FROM (", list: "1", tail: " LIMIT 1) found"})
 	return &dml.Bound{Text: text, Args: args}, err
+}
+
+// Inner is the query inside another one that asks whether there are rows.
+func (q Select) Inner(t *mapping.Table) *term.Sub {
+	return &term.Sub{Body: func(w *term.Writer) { q.write(w, t, form{list: "1", whole: true, plain: true}) }}
 }
 
 // Bulk is a statement about the rows that the conditions find: head is what
 // stands before the table's name, parts what comes between that and the
 // conditions.
 func (q Select) Bulk(d *engine.Dialect, t *mapping.Table, head string, parts ...engine.Statement) (engine.Statement, error) {
-	if len(q.Joins) > 0 || len(q.Order) > 0 || q.Limited || q.Offset > 0 {
+	if len(q.Joins) > 0 || len(q.Order) > 0 || q.Limited || q.Offset > 0 || q.Alias != "" {
 		return nil, fmt.Errorf("orm: %s%s: a query with joins, order or bounds changes no rows: put them into a condition", head, t.FullName())
 	}
 	if q.Wrong != nil {
 		return nil, q.Wrong
 	}
-	w := term.Writing(d, term.RowOf(d, t))
+	w := term.Writing(d)
+	w.Open(q.row(d, t))
 	w.Raw(head, dml.For(d, t).Name)
 	for _, p := range parts {
 		w.Text(p)
@@ -104,64 +111,93 @@ func (q Select) Bulk(d *engine.Dialect, t *mapping.Table, head string, parts ...
 	return &dml.Bound{Text: text, Args: args}, err
 }
 
-// around writes the query between a head and a tail; whole says with order,
-// bounds and lock.
-func (q Select) around(d *engine.Dialect, t *mapping.Table, head, tail string, whole bool) (text string, args []any, err error) {
-	x := dml.For(d, t)
-	if q.Wrong != nil {
-		return "", nil, q.Wrong
-	}
-	j, err := joinsOf(d, t, q.Joins)
-	if err != nil {
-		return "", nil, err
-	}
-	w := term.Writing(d, append([]term.Row{term.RowOf(d, t)}, j.rows...)...)
-	w.Raw(head, x.Name)
-	if j.many { // the rows that match are counted once
-		w.Raw(" WHERE (", j.key(), ") IN (SELECT ", j.key(), " FROM ", x.Name)
-	}
-	w.Raw(j.text.String())
-	q.where(w, t)
-	if j.many {
-		w.Raw(" )")
-	}
-	if whole {
-		err = q.tail(w, d, x)
-	}
-	w.Raw(tail)
-	text, args, wrong := w.Done()
-	if err == nil {
-		err = wrong
-	}
-	return text, args, err
+// form is what is made of a query.
+type form struct {
+	head, tail string
+	list       string               // what is selected; empty for the table's columns
+	items      func(w *term.Writer) // the same, if it is more than a text
+	group      func(w *term.Writer) // what stands behind the conditions
+	whole      bool                 // with order, bounds and lock
+	plain      bool                 // a row for each match of what is joined
 }
 
-// reservedNames are the names of the query's tables that can't be written as they
-// are.
-func (q Select) reservedNames(t *mapping.Table) (names map[string]bool) {
-	note := func(name string) {
-		if reserved[name] {
-			if names == nil {
-				names = map[string]bool{}
-			}
-			names[name] = true
-		}
+// statement writes the query.
+func (q Select) statement(d *engine.Dialect, t *mapping.Table, f form) (text string, args []any, err error) {
+	w := term.Writing(d)
+	w.Raw(f.head)
+	q.write(w, t, f)
+	w.Raw(f.tail)
+	return w.Done()
+}
+
+// row is that of the query's own table.
+func (q Select) row(d *engine.Dialect, t *mapping.Table) term.Row {
+	r := term.RowOf(d, t)
+	if q.Row != nil {
+		r.Base = q.Row
 	}
-	note(t.Name)
-	for _, j := range q.Joins {
-		for i := range j.Path + "." {
-			if i == len(j.Path) || j.Path[i] == '.' {
-				note(aliasOf(j.Path[:i]))
-			}
-		}
+	if q.Alias != "" {
+		r.Name = d.QuoteName(q.Alias)
 	}
-	return names
+	return r
+}
+
+// write appends the query to a statement, in which it may be inside another one.
+func (q Select) write(w *term.Writer, t *mapping.Table, f form) {
+	if q.Wrong != nil {
+		w.Fail(q.Wrong)
+		return
+	}
+	d, own := w.Dialect(), q.row(w.Dialect(), t)
+	j, err := joinsOf(d, own, q.Joins)
+	if err != nil {
+		w.Fail(err)
+		return
+	}
+	rows := j.rows
+	if rows == nil {
+		rows = []term.Row{own}
+	}
+	defer w.Open(rows...)()
+	w.Raw("SELECT ")
+	switch {
+	case f.items != nil:
+		f.items(w)
+	case f.list != "":
+		w.Raw(f.list)
+	default:
+		w.Columns(&own)
+	}
+	from := " FROM " + own.Table.Name
+	if q.Alias != "" {
+		from += " AS " + own.Name
+	}
+	w.Raw(from)
+	once := j.many && !f.plain // the rows that match are counted once
+	if once {
+		w.Raw(" WHERE (", j.key(), ") IN (SELECT ", j.key(), from)
+	}
+	j.write(w)
+	q.where(w, t)
+	if once {
+		w.Raw(" )")
+	}
+	if f.group != nil {
+		f.group(w)
+	}
+	if f.whole {
+		q.tail(w, own)
+	}
 }
 
 // where is WHERE.
 func (q Select) where(w *term.Writer, t *mapping.Table) {
-	word := " WHERE "
-	for _, c := range q.Where {
+	conditions(w, " WHERE ", q.Where, q.reservedNames(t))
+}
+
+// conditions writes conditions behind a word.
+func conditions(w *term.Writer, word string, of []Condition, names map[string]bool) {
+	for _, c := range of {
 		w.Raw(word)
 		word = " AND "
 		if c.Term != nil {
@@ -169,31 +205,33 @@ func (q Select) where(w *term.Writer, t *mapping.Table) {
 			continue
 		}
 		w.Raw("(")
-		w.Text(engine.Text(quoteNames(w.Dialect(), c.Text, q.reservedNames(t)), c.Args...))
+		w.Text(engine.Text(quoteNames(w.Dialect(), c.Text, names), c.Args...))
 		w.Raw(")")
 	}
 }
 
 // tail appends order, bounds and lock.
-func (q Select) tail(w *term.Writer, d *engine.Dialect, x *dml.Statements) error {
-	word := " ORDER BY "
+func (q Select) tail(w *term.Writer, own term.Row) {
+	d, word := w.Dialect(), " ORDER BY "
 	for _, o := range q.Order {
 		w.Raw(word)
 		word = ", "
 		if o.Term != nil {
 			w.Node(o.Term)
 		} else {
-			w.Raw(quoteNames(d, o.Text, q.reservedNames(x.Table)))
+			w.Raw(quoteNames(d, o.Text, q.reservedNames(own.Table.Table)))
 		}
 	}
 	if bounds := q.bounds(d); bounds != "" {
 		w.Raw(" ", bounds)
 	}
-	locking, err := q.locking(d, x)
+	locking, err := q.locking(d, own.Name)
+	if err != nil {
+		w.Fail(err)
+	}
 	if locking != "" {
 		w.Raw(" ", locking)
 	}
-	return err
 }
 
 // bounds is LIMIT and OFFSET. Only PostgreSQL has an OFFSET alone.
@@ -215,10 +253,10 @@ func (q Select) bounds(d *engine.Dialect) (text string) {
 	return text
 }
 
-func (q Select) locking(d *engine.Dialect, x *dml.Statements) (string, error) {
+func (q Select) locking(d *engine.Dialect, own string) (string, error) {
 	text := "FOR UPDATE"
 	if len(q.Joins) > 0 && d.NativeScan { // not what was joined, which PostgreSQL may refuse to lock
-		text += " OF " + x.Name
+		text += " OF " + own
 	}
 	switch {
 	case q.Lock == NoLock, !d.Features.ForUpdate:

@@ -16,7 +16,7 @@ type Row struct {
 	Base  unsafe.Pointer  // the struct
 	Name  string          // the table's in the query, quoted
 	Table *dml.Statements // the table
-	outer bool            // of a query around this one
+	level int             // how many queries are around its own
 }
 
 // RowOf is the row of a table under its own name.
@@ -34,28 +34,73 @@ type found struct {
 // find returns the column of a field. Rows of the query itself are looked at
 // before those of the queries around it, and its own before what is joined.
 func (w *Writer) find(p unsafe.Pointer, t reflect.Type) (f found) {
+	twice := false
 	for i := len(w.rows) - 1; i >= 0; i-- {
 		r := &w.rows[i]
+		if f.row != nil && r.level < f.row.level {
+			break
+		}
 		at := uintptr(p) - uintptr(r.Base)
 		if uintptr(p) < uintptr(r.Base) || at >= r.Table.Table.Type.Size() {
 			continue
 		}
-		if f.column != nil && (r.outer || f.row.outer) {
-			break
-		}
-		if c := r.Table.Table.At(at, t); c != nil {
-			f = found{r, c}
-			continue
-		}
-		if f.column == nil {
-			w.fail("%s of type %s is no column", fieldAt(r.Table.Table.Type, at, t), t)
-			return f
-		}
+		twice = f.row != nil && i > 0 && w.rows[i-1].level == r.level
+		f = found{r, r.Table.Table.At(at, t)}
 	}
-	if f.column == nil {
+	switch {
+	case f.row == nil:
 		w.fail("%s: the query has rows of %s: %w", nameOf(p, t), w.names(), mapping.ErrUnknownField)
+	case f.column == nil:
+		w.fail("%s of type %s is no column", fieldAt(f.row.Table.Table.Type, uintptr(p)-uintptr(f.row.Base), t), t)
+	case twice:
+		w.fail("%s is a column of several tables of the query: join with a row of its own", fieldAt(f.row.Table.Table.Type, uintptr(p)-uintptr(f.row.Base), t))
 	}
 	return f
+}
+
+// Open begins a query, perhaps inside another one: its rows are looked at first.
+// Where there are several tables, columns have their names.
+func (w *Writer) Open(rows ...Row) (done func()) {
+	n, qualify, level := len(w.rows), w.qualify, 1
+	if n > 0 {
+		level = w.rows[n-1].level + 1
+	}
+	for _, r := range rows {
+		r.level = level
+		w.rows = append(w.rows, r)
+	}
+	w.qualify = len(w.rows) > 1
+	return func() { w.rows, w.qualify = w.rows[:n], qualify }
+}
+
+// Columns appends all columns of a row.
+func (w *Writer) Columns(r *Row) {
+	if !w.qualify {
+		w.Raw(r.Table.List)
+		return
+	}
+	for i, c := range r.Table.Columns {
+		if i > 0 {
+			w.Raw(", ")
+		}
+		w.Raw(r.Name, ".", c)
+	}
+}
+
+// Object is a row of a query as a whole.
+type Object struct {
+	Row  unsafe.Pointer // the struct whose fields stand for its columns
+	Type reflect.Type   // its type
+}
+
+func (o *Object) write(w *Writer) {
+	for i := range w.rows {
+		if w.rows[i].Base == o.Row {
+			w.Columns(&w.rows[i])
+			return
+		}
+	}
+	w.fail("the row of %s is none of the query, which has rows of %s", o.Type.Name(), w.names())
 }
 
 // column appends the name of a column.

@@ -25,11 +25,10 @@ type Writer struct {
 
 var writers = sync.Pool{New: func() any { return &Writer{} }}
 
-// Writing returns a writer of a statement about these rows.
-func Writing(d *engine.Dialect, rows ...Row) *Writer {
+// Writing returns a writer of a statement.
+func Writing(d *engine.Dialect) *Writer {
 	w := writers.Get().(*Writer)
-	w.d, w.rows = d, append(w.rows[:0], rows...)
-	w.qualify = len(rows) > 1
+	w.d = d
 	return w
 }
 
@@ -42,7 +41,7 @@ func (w *Writer) Done() (text string, args []any, err error) {
 		w.cut()
 		text, args, err = engine.Concat(w.parts...).Render(w.d)
 	}
-	clear(w.rows)
+	clear(w.rows[:cap(w.rows)])
 	*w = Writer{buf: w.buf[:0], rows: w.rows[:0]}
 	writers.Put(w)
 	return text, args, err
@@ -118,7 +117,7 @@ func (w *Writer) Nested(c Condition) {
 // nested appends a node as an operand of another one.
 func (w *Writer) nested(n Node) {
 	switch n.(type) {
-	case *Junction, *Binary, *Between, *Unary, *Like:
+	case *Junction, *Binary, *Between, *Unary, *Like, *Template, *Among, *Array, *Differs:
 		w.Raw("(")
 		n.write(w)
 		w.Raw(")")
@@ -173,6 +172,13 @@ func (w *Writer) isMySQL() bool { return dml.IsMySQL(w.d) }
 func (w *Writer) isPostgres() bool { return w.d.Placeholder == backend.Dollar }
 
 func (w *Writer) isSQLite() bool { return !w.isMySQL() && !w.isPostgres() }
+
+// Fail notes a mistake in the query.
+func (w *Writer) Fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
 
 // fail notes a mistake in the query.
 func (w *Writer) fail(format string, args ...any) {
