@@ -50,6 +50,7 @@ var snippetImports = []string{
 	module + "/middleware/timeout",
 	module + "/orm",
 	module + "/orm/expr",
+	module + "/orm/rows",
 	module + "/preset",
 	module + "/proxy",
 	module + "/proxy/httpscope",

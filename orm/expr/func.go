@@ -76,7 +76,7 @@ func Coalesce[T any](e Expr[T], v T) Expr[T] {
 
 // Nullable returns an expression that may be NULL, such as the sum of no rows, with
 // a type that can hold it.
-func Nullable[T any](e Expr[T]) Expr[*T] { return Expr[*T]{e.node} }
+func Nullable[T any](e Expr[T]) Expr[*T] { return Expr[*T](e) }
 
 // Cast returns an expression as another type: SQL's name of it, which is SQL text,
 // and T in Go.

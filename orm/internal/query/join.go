@@ -122,7 +122,7 @@ func (j *joined) relation(field any) (owner int, r *mapping.Relation, err error)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
 		return 0, nil, fmt.Errorf("orm: select: join: a %T is no relation: want its name, or a pointer to its field in a row of the query", field)
 	}
-	p := uintptr(v.Pointer())
+	p := v.Pointer()
 	for i, row := range j.rows {
 		if base, t := uintptr(row.Base), row.Table.Table; p >= base && p-base < t.Type.Size() {
 			if r := t.RelationAt(p - base); r != nil {

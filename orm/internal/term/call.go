@@ -204,20 +204,7 @@ func (p *Path) write(w *Writer) {
 		p.postgres(w)
 		return
 	}
-	path := "$"
-	for _, step := range p.Path {
-		switch s := step.(type) {
-		case int:
-			path += fmt.Sprintf("[%d]", s)
-		case string:
-			if strings.ContainsAny(s, "\"\\'") {
-				w.fail("the key %q of a path into JSON has a quote", s)
-			}
-			path += `."` + s + `"`
-		default:
-			w.fail("a path into JSON has strings and ints, and no %T", step)
-		}
-	}
+	path := p.steps(w)
 	if w.isSQLite() {
 		w.Raw("json_extract(")
 		w.Node(p.Of)
@@ -234,6 +221,26 @@ func (p *Path) write(w *Writer) {
 	if as != "" {
 		w.Raw(" AS ", as, ")")
 	}
+}
+
+// steps is the path in the form of SQLite and MariaDB.
+func (p *Path) steps(w *Writer) string {
+	var b strings.Builder
+	b.WriteByte('$')
+	for _, step := range p.Path {
+		switch s := step.(type) {
+		case int:
+			fmt.Fprintf(&b, "[%d]", s)
+		case string:
+			if strings.ContainsAny(s, "\"\\'") {
+				w.fail("the key %q of a path into JSON has a quote", s)
+			}
+			b.WriteString(`."` + s + `"`)
+		default:
+			w.fail("a path into JSON has strings and ints, and no %T", step)
+		}
+	}
+	return b.String()
 }
 
 func (p *Path) postgres(w *Writer) {
