@@ -41,7 +41,7 @@ func argument(v any, arrays bool) (any, error) {
 	switch p.Kind() {
 	case reflect.Pointer:
 		if p.IsNil() {
-			return nil, nil //nolint:nilnil // NULL
+			return nil, nil
 		}
 		return argument(p.Elem().Interface(), arrays)
 	case reflect.String:
