@@ -100,9 +100,10 @@ func (j mariadbJudge) data(ctx context.Context, text string, markers []string) (
 	if err := rows.Err(); err != nil || !understood || n < 2 { // lastSeen itself is one
 		return nil, false, err
 	}
-	// What a comment for another version holds is in no digest, names neither,
-	// and the last of several statements comes into the history too late.
-	valuesOnly := strings.Contains(text, ";") || versioned.MatchString(executed.ReplaceAllString(text, ""))
+	// What a comment for another version holds is in no digest, nor what comes
+	// after a name that is too long, and the last of several statements comes into
+	// the history too late.
+	valuesOnly := strings.Contains(text, ";") || strings.Contains(normal, " ...") || versioned.MatchString(executed.ReplaceAllString(text, ""))
 	var out []string
 	for _, m := range markers {
 		if !valuesOnly && !strings.Contains(normal, m) || anyShows(values, m) {

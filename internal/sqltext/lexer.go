@@ -118,6 +118,9 @@ func (l *Lexer) scan(c byte) Kind {
 		if l.dialect == SQLite || l.dialect == Generic && !l.plain(']') {
 			return l.name(']')
 		}
+		if l.dialect == MySQL && !l.common {
+			return l.rest() // begins a name under MariaDB's sql_mode MSSQL, nothing under any other
+		}
 	case '$':
 		return l.dollar()
 	case '?', ':', '@':

@@ -82,8 +82,8 @@ func (l *Lexer) quotedBy(quote byte, m mode) Kind {
 	if end < 0 {
 		return l.rest()
 	}
-	if slash := strings.IndexByte(l.text[first:end], '\\'); slash >= 0 && m != verbatim && m != escapes {
-		if m == unknown || l.closing(first+slash, quote, true) != end || l.wide(first+slash, end) {
+	if slash := strings.IndexByte(l.text[first:end], '\\'); slash >= 0 && m != verbatim {
+		if m == unknown || m == either && l.closing(first+slash, quote, true) != end || l.wide(first+slash, end) {
 			return l.rest()
 		}
 	}
@@ -92,9 +92,9 @@ func (l *Lexer) quotedBy(quote byte, m mode) Kind {
 }
 
 // wide reports whether a backslash between two offsets may be the second byte
-// of a character: of a connection of MySQL in GBK, Big5 or Shift-JIS.
+// of a character: of a connection in GBK, Big5 or Shift-JIS.
 func (l *Lexer) wide(start, end int) bool {
-	if l.dialect != MySQL {
+	if l.common {
 		return false
 	}
 	for i := start; i < end; i++ {

@@ -93,6 +93,9 @@ func TestSanitize(t *testing.T) {
 		{sqltext.MySQL, `SELECT 'a\\', b`, `SELECT ?, b`},
 		{sqltext.MySQL, "SELECT 'é\\\\', 'secret'", "SELECT ?"},
 		{sqltext.PostgreSQL, "SELECT E'a'\n'b\\' secret '", "SELECT ?"},
+		{sqltext.PostgreSQL, "SELECT E'\xbf\\''secret'", "SELECT ?"}, // one character and the end, in GBK
+		{sqltext.PostgreSQL, "SELECT 'a\xbf\\', b", "SELECT ?"},
+		{sqltext.MySQL, "SELECT [E']'secret', b", "SELECT ?"}, // a name under sql_mode MSSQL
 		{sqltext.PostgreSQL, "SELECT 'a' -- it's\n 'b', c", "SELECT ?, c"},
 		{sqltext.PostgreSQL, "SELECT a -- it's\rFROM t WHERE b = 'secret'", "SELECT a FROM t WHERE b = ?"},
 		{sqltext.PostgreSQL, "SELECT 1$$it's$$, 1e--it's\n'secret'", "SELECT ??, ? ?"},
