@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
@@ -16,8 +17,15 @@ import (
 
 // announce tells the unit of work what is about to be sent in its transaction.
 func (s *stmtCall) announce(text string) {
-	if s.unit != nil && !keepsTx(meaning(s.conn, text)) {
+	if s.unit == nil {
+		return
+	}
+	switch meant := meaning(s.conn, text); {
+	case !keepsTx(meant):
 		s.doubt(text)
+	case s.call.Target.System == sp.CockroachDB:
+		// The answer does not tell whether it has committed before.
+		s.unit.SendCockroachDB(meant)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
+	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
 // stmtCall is a call on one connection: what the driver is to do, and its
@@ -78,19 +79,19 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 		s.Judge(ctx, err, fault.PhaseStatement, fault.ProgressAnswered)
 		return err
 	}
-	unit := s.conn.unit()
+	in := s.conn.unit()
 	var err error
 	switch s.Op {
 	case sp.OpExec:
-		unit.Send(s.conn.driver.tx.dialect, s.Text)
+		s.announce(in)
 		err = s.exec(ctx)
 	case sp.OpQuery:
-		unit.Send(s.conn.driver.tx.dialect, s.Text)
+		s.announce(in)
 		err = s.query(ctx)
 	case sp.OpPrepare:
 		s.stmt, err = s.conn.driver.PrepareContext(ctx, s.Text)
 	case sp.OpCopy:
-		unit.Send(s.conn.driver.tx.dialect, s.Text)
+		s.announce(in)
 		err = s.beginCopy(ctx)
 	case sp.OpBegin:
 		err = s.begin(ctx)
@@ -107,9 +108,20 @@ func (s *stmtCall) Do(ctx context.Context, _ *sp.Call) error {
 		s.judge(ctx, err, s.Op.Phase())
 		s.conn.noteFailure(err, s.Text)
 	} else if s.Op != sp.OpRollback {
-		unit.Heard(nil, false)
+		in.Heard(nil, false)
 	}
 	return err
+}
+
+// announce tells the unit of work, if there is one, what is about to be sent.
+func (s *stmtCall) announce(u *unit.State) {
+	switch {
+	case u == nil:
+	case s.Target != nil && s.Target.System == sp.CockroachDB:
+		u.SendCockroachDB(s.Text)
+	default:
+		u.Send(s.conn.driver.tx.dialect, s.Text)
+	}
 }
 
 // judge keeps the verdict, on the handle's call too, which knows less, and has

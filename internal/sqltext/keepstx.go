@@ -9,7 +9,14 @@ import (
 // in as it is: neither to commit it nor to roll it back as a whole. False means
 // that it does, or that nobody knows: the call of a procedure on MySQL, a
 // statement that MySQL commits implicitly, a verb that is on no list.
-func KeepsTx(d Dialect, text string) bool {
+func KeepsTx(d Dialect, text string) bool { return keepsTx(d, text, false) }
+
+// KeepsTxCockroachDB is [KeepsTx] for CockroachDB, which has PostgreSQL's dialect.
+// From 25.1 on, by default, it commits the open transaction before a statement that
+// changes the schema (autocommit_before_ddl).
+func KeepsTxCockroachDB(text string) bool { return keepsTx(PostgreSQL, text, true) }
+
+func keepsTx(d Dialect, text string, cockroach bool) bool {
 	if d != Generic && strings.IndexByte(text, ';') < 0 && isData(text) {
 		return true // the most frequent, without a lexer
 	}
@@ -18,14 +25,14 @@ func KeepsTx(d Dialect, text string) bool {
 	for {
 		t, ok := lexer.Next()
 		if !ok {
-			return s.keepsTx(d)
+			return s.keepsTx(d) && (!cockroach || s.keepsCockroachDB())
 		}
 		switch raw := text[t.Start:t.End]; {
 		case t.Kind == Space || t.Kind == Comment:
 		case t.Kind == Undecided && strings.Contains(raw, ";"):
 			return false
 		case raw == ";" && t.Kind == Punct:
-			if !s.keepsTx(d) {
+			if !s.keepsTx(d) || cockroach && !s.keepsCockroachDB() {
 				return false
 			}
 			s = txStatement{}
@@ -113,6 +120,23 @@ func (s *txStatement) keepsTx(d Dialect) bool {
 	default:
 		return slices.Contains(dataVerbs, s.words[0]) && !s.marked
 	}
+}
+
+// cockroachVerbs begin statements before which CockroachDB commits nothing, besides
+// rowVerbs.
+var cockroachVerbs = []string{
+	"upsert", "set", "reset", "show", "explain", "savepoint", "rollback", "release", "begin", "start", "prepare",
+	"deallocate", "declare", "fetch", "move", "close", "copy",
+}
+
+func (s *txStatement) keepsCockroachDB() bool {
+	switch {
+	case !s.begun, s.paren:
+		return true
+	case s.words[0] == "show" && s.words[1] == "commit": // TIMESTAMP
+		return false
+	}
+	return slices.Contains(rowVerbs, s.words[0]) || slices.Contains(cockroachVerbs, s.words[0])
 }
 
 // dataVerbs begin statements that end no transaction anywhere.

@@ -78,6 +78,22 @@ func TestATextIsKnownToKeepTheTransaction(t *testing.T) {
 	}
 }
 
+func TestCockroachDBCommitsBeforeDDL(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"SELECT 1": true, "UPSERT INTO t VALUES (1)": true, "(SELECT 1) UNION (SELECT 2)": true, "": true,
+		"SET LOCAL timezone = 'UTC'": true, "SHOW TABLES": true, "ROLLBACK TO SAVEPOINT a": true, "SAVEPOINT a": true,
+		"UPDATE t SET n = 1; SELECT 1": true, "EXPLAIN CREATE TABLE t (n int)": true,
+		"CREATE TABLE t (n int)": false, "-- why\nalter table t add c int": false, "DROP INDEX i": false, "TRUNCATE t": false,
+		"GRANT SELECT ON t TO u": false, "UPDATE t SET n = 1; CREATE TABLE u (n int); SELECT 1": false, "CALL p()": false,
+		"SHOW COMMIT TIMESTAMP": false, "COMMIT": false, "RELEASE SAVEPOINT cockroach_restart": false,
+	} {
+		if got := sqltext.KeepsTxCockroachDB(text); got != want {
+			t.Errorf("%q: %t, want %t", text, got, want)
+		}
+	}
+}
+
 func TestATextIsCertainToEndTheTransaction(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{

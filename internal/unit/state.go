@@ -76,6 +76,13 @@ func (s *State) Send(d sqltext.Dialect, text string) {
 	}
 }
 
+// SendCockroachDB is [State.Send] for CockroachDB.
+func (s *State) SendCockroachDB(text string) {
+	if s != nil && !s.unsure.Load() && !sqltext.KeepsTxCockroachDB(text) {
+		s.unsure.Store(true)
+	}
+}
+
 // Doubt notes that a statement is about to be sent that may end the transaction,
 // unless [State.Clear] is called for it.
 func (s *State) Doubt() { s.doubts.Add(1) }
