@@ -34,6 +34,6 @@
 // # Errors
 //
 // The database's own error stays reachable by [errors.As]. A violated
-// constraint is a [fault.IntegrityError] on every database. No error shows an
-// argument or a password.
+// constraint is a *integrity.Error of package fault/integrity on every database.
+// No error shows an argument or a password.
 package engine

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine/backend"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 )
 
 // Sentinels that the errors of this package match by [errors.Is].
@@ -159,7 +160,7 @@ func describe(tried string, err error) error {
 // typed returns err as the error type for its class, if it comes from the
 // database.
 func typed(err error) error {
-	if violated, ok := fault.Integrity(err); ok {
+	if violated, ok := integrity.Of(err); ok {
 		return violated
 	}
 	code := fault.Code(err)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	_ "github.com/sessionproxy/sessionproxy/engine/sqlite" // sqlite:
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 )
 
 // stock opens a database with a few items.
@@ -62,7 +62,7 @@ func ExampleEngine_RunInTx() {
 	}
 	fmt.Println(take("bolt", 60))
 	err := take("bolt", 60)
-	var violated *fault.IntegrityError
+	var violated *integrity.Error
 	fmt.Println(errors.As(err, &violated), violated.Kind)
 
 	left, _, _ := engine.Scalar[int](ctx, eng, engine.Text("SELECT n FROM item WHERE name = 'bolt'"))
@@ -165,7 +165,7 @@ func ExampleTx_RunNested() {
 				_, err := tx.Execute(ctx, engine.Text("INSERT INTO item (name, n) VALUES (?, 1)", name))
 				return err
 			})
-			if _, known := errors.AsType[*fault.IntegrityError](err); known {
+			if _, known := errors.AsType[*integrity.Error](err); known {
 				fmt.Println(name, "is known")
 			} else if err != nil {
 				return err

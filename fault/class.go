@@ -46,7 +46,7 @@ const (
 	// ClassStatementTimeout is the server's own limit on a statement's or a
 	// transaction's time.
 	ClassStatementTimeout
-	// ClassIntegrity is a violated constraint; see [IntegrityError].
+	// ClassIntegrity is a violated constraint; see package integrity.
 	ClassIntegrity
 	// ClassData is a value that does not fit: out of range, too long, not a
 	// number, or not scannable into its destination.

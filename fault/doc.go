@@ -37,6 +37,8 @@
 // of NOWAIT and lock_timeout are not retried at all. Failures of a default
 // limit (1205, SQLITE_BUSY) are retried only as a whole transaction.
 //
+// Package integrity describes violated constraints.
+//
 // The package holds no state that a caller can see; everything in it is safe
 // for concurrent use. docs/faults.md has the tables and their sources.
 package fault

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 )
 
 func TestCommitErrorMatchesItsSentinelAndItsCause(t *testing.T) {
@@ -81,7 +82,7 @@ func TestNamesAreFewAndStable(t *testing.T) {
 		fault.BreakerFailure.String():         "failure",
 		fault.PhaseUnit.String():              "unit",
 		fault.ProgressUnsent.String():         "unsent",
-		fault.KindForeignKey.String():         "foreign key",
+		integrity.ForeignKey.String():         "foreign key",
 		(fault.ProgressAnswered + 1).String(): "invalid",
 	} {
 		if got != want {

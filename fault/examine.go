@@ -1,5 +1,7 @@
 package fault
 
+import "github.com/sessionproxy/sessionproxy/fault/internal/shape"
+
 // maxErrors bounds the errors of a tree that are looked at, so that one that
 // unwraps to itself ends.
 const maxErrors = 128
@@ -140,14 +142,14 @@ func (x *examination) recognise(err error, dialling bool) {
 
 // lookUp returns the rule and the code of a database's error.
 func lookUp(err error) (rule, string, bool) {
-	s := shapeOf(err)
+	s := shape.Of(err)
 	if state, ok := sqlState(err); ok {
 		return postgresRule(state, err, s), state, true
 	}
-	switch s.family {
-	case familyMySQL:
+	switch s.Family {
+	case shape.MySQL:
 		return mysqlCode(err, s)
-	case familySQLite:
+	case shape.SQLite:
 		return sqliteCode(err, s)
 	}
 	return rule{}, "", false

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -38,17 +36,4 @@ func ExampleCommitError() {
 	// Output:
 	// true
 	// place order: fault: commit: the outcome is unknown, verify it before repeating the transaction: unexpected EOF
-}
-
-// The driver's message shows the row's values in its detail; the typed error
-// holds names alone.
-func ExampleIntegrity() {
-	err := fmt.Errorf("insert user: %w", &pgconn.PgError{
-		Code: "23505", TableName: "users", ConstraintName: "users_email_key",
-		Detail: "Key (email)=(ann@example.org) already exists.",
-	})
-	if e, ok := fault.Integrity(err); ok && e.Kind == fault.KindUnique {
-		fmt.Println(e)
-	}
-	// Output: fault: unique constraint "users_email_key" violated, table "users" (23505)
 }

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"github.com/sessionproxy/sessionproxy/fault/internal/shape"
 	"strconv"
 	"strings"
 )
@@ -135,8 +136,8 @@ var mysqlCodes = map[int]rule{
 }
 
 // mysqlCode returns the rule and the code of a MySQLError.
-func mysqlCode(err error, s *shape) (rule, string, bool) {
-	number := integer(err, s.number)
+func mysqlCode(err error, s *shape.Shape) (rule, string, bool) {
+	number := shape.Integer(err, s.Number)
 	if number == 0 {
 		return rule{}, "", false
 	}
@@ -144,7 +145,7 @@ func mysqlCode(err error, s *shape) (rule, string, bool) {
 	if !ok {
 		r = mysqlUnlisted(err, s)
 	}
-	r = mysqlDetail(r, number, text(err, s.message))
+	r = mysqlDetail(r, number, shape.Text(err, s.Message))
 	switch r.class {
 	case ClassIntegrity, ClassDeadlock, ClassSerialization, ClassLockTimeout, ClassReadOnly:
 		if number == 8028 || r.action == ifHarmless {
@@ -160,9 +161,9 @@ func mysqlCode(err error, s *shape) (rule, string, bool) {
 // mysqlUnlisted returns the rule of a number that is not in the table. Whether
 // the server rolled back the transaction is told by the SQLSTATE: class 40 of the
 // standard, and XA1 (XA_RB…) of the X/Open specification.
-func mysqlUnlisted(err error, s *shape) rule {
+func mysqlUnlisted(err error, s *shape.Shape) rule {
 	r := rule{ClassUnknown, stop, BreakerSuccess, 0}
-	if state := bytesOf(err, s.state); strings.HasPrefix(state, "40") || strings.HasPrefix(state, "XA1") {
+	if state := shape.Bytes(err, s.State); strings.HasPrefix(state, "40") || strings.HasPrefix(state, "XA1") {
 		r = r.with(undone)
 	}
 	return r

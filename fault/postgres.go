@@ -1,5 +1,7 @@
 package fault
 
+import "github.com/sessionproxy/sessionproxy/fault/internal/shape"
+
 import "strings"
 
 // postgresCodes are the SQLSTATEs that differ from the rest of their class.
@@ -83,27 +85,13 @@ var postgresClasses = map[string]rule{
 	"XX": {ClassUnknown, stop, BreakerFailure, 0},                           // internal error
 }
 
-// fielded is an error that gives the fields of PostgreSQL's ErrorResponse by
-// their letters (documentation, "Error and Notice Message Fields"): bun's
-// pgdriver, go-pg.
-type fielded interface{ Field(k byte) string }
-
-// letter returns the text in err's field at index, or else in its field of the
-// protocol.
-func letter(err error, index []int, k byte) string {
-	if e, ok := err.(fielded); ok && index == nil {
-		return e.Field(k)
-	}
-	return text(err, index)
-}
-
 // sqlState returns err's SQLSTATE, if it has one.
 func sqlState(err error) (string, bool) {
 	state := ""
 	switch e := err.(type) {
 	case interface{ SQLState() string }:
 		state = e.SQLState()
-	case fielded:
+	case shape.Fielded:
 		state = e.Field('C')
 	}
 	if len(state) != 5 {
@@ -118,7 +106,7 @@ func sqlState(err error) (string, bool) {
 }
 
 // postgresRule returns the rule for a SQLSTATE that came in err.
-func postgresRule(state string, err error, s *shape) rule {
+func postgresRule(state string, err error, s *shape.Shape) rule {
 	r, ok := postgresCodes[state]
 	if !ok {
 		r, ok = postgresClasses[state[:2]]
@@ -127,7 +115,7 @@ func postgresRule(state string, err error, s *shape) rule {
 		r = rule{ClassUnknown, stop, BreakerSuccess, 0}
 	}
 	r = postgresDetail(r, state, err, s)
-	severity := letter(err, s.severity, 'V')
+	severity := shape.Letter(err, s.Severity, 'V')
 	if severity == "FATAL" || severity == "PANIC" {
 		return r.ending()
 	}
@@ -164,28 +152,28 @@ func (r rule) ending() rule {
 }
 
 // postgresDetail tells apart what shares a code.
-func postgresDetail(r rule, state string, err error, s *shape) rule {
+func postgresDetail(r rule, state string, err error, s *shape.Shape) rule {
 	switch state {
 	case "08P01": // protocol_violation
 		// Of arguments whose number pgx does not know (QueryExecModeExec, lib/pq's
 		// binary_parameters). CockroachDB has no such routine.
-		if letter(err, s.routine, 'R') == "exec_bind_message" || refusedArguments(letter(err, s.message, 'M')) {
+		if shape.Letter(err, s.Routine, 'R') == "exec_bind_message" || refusedArguments(shape.Letter(err, s.Message, 'M')) {
 			return rule{ClassData, stop, BreakerSuccess, 0}
 		}
 	case "0A000": // feature_not_supported
 		// A cached plan's result changed: the statement has to be prepared
 		// again. The routine's name is not translated, the message is.
-		if letter(err, s.routine, 'R') == "RevalidateCachedQuery" ||
-			strings.Contains(letter(err, s.message, 'M'), "cached plan") {
+		if shape.Letter(err, s.Routine, 'R') == "RevalidateCachedQuery" ||
+			strings.Contains(shape.Letter(err, s.Message, 'M'), "cached plan") {
 			return rule{ClassState, again, BreakerSuccess, 0}
 		}
 	case "57014": // query_canceled
-		if text(err, s.routine) == "CopyGetData" || strings.HasPrefix(letter(err, s.message, 'M'), "COPY from stdin failed: ") {
+		if shape.Text(err, s.Routine) == "CopyGetData" || strings.HasPrefix(shape.Letter(err, s.Message, 'M'), "COPY from stdin failed: ") {
 			// The client has ended its COPY: its source failed, or a value can't
 			// be sent.
 			return rule{ClassData, stop, BreakerSuccess, interrupt | undone}
 		}
-		if strings.Contains(letter(err, s.message, 'M'), "user request") {
+		if strings.Contains(shape.Letter(err, s.Message, 'M'), "user request") {
 			r.class = ClassCanceled
 		}
 	}

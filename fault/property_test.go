@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 )
 
 // hostile is an error whose methods panic or loop; a nil one panics all the
@@ -112,7 +113,7 @@ func TestRulesHoldForAllTrees(t *testing.T) {
 		err, s := tree(t, 3), situation(t)
 		v := fault.Of(err, s)
 		_ = fault.Code(err)
-		_, _ = fault.Integrity(err)
+		_, _ = integrity.Of(err)
 		if err == nil {
 			return
 		}

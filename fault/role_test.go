@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 )
 
 // TestHostOfTheWrongRoleIsNoFailure: while a standby is being promoted no host
@@ -63,8 +64,8 @@ func TestErrorsThatGiveTheirFieldsByLetter(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	err := fields{'V': "ERROR", 'C': "23505", 'n': "users_email_key", 't': "users", 'D': "Key (email)=(secret) already exists."}
-	got, ok := fault.Integrity(fmt.Errorf("insert: %w", err))
-	if !ok || got.Kind != fault.KindUnique || got.Constraint != "users_email_key" || got.Table != "users" || got.Code != "23505" {
+	got, ok := integrity.Of(fmt.Errorf("insert: %w", err))
+	if !ok || got.Kind != integrity.Unique || got.Constraint != "users_email_key" || got.Table != "users" || got.Code != "23505" {
 		t.Errorf("%+v, %t", got, ok)
 	}
 	for _, odd := range []error{fields{}, fields{'C': "no state"}, fields(nil)} {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"github.com/sessionproxy/sessionproxy/fault/internal/shape"
 	"io"
 	"net"
 	"os"
@@ -135,11 +136,11 @@ func (x *examination) match(err error, dialling bool) {
 			x.find(connectionLost, rankNetwork, dialling)
 		}
 	}
-	s := shapeOf(err)
-	if s.family == familyConnect {
+	s := shape.Of(err)
+	if s.Family == shape.Connect {
 		x.marks |= markConnect
 	}
-	if s.family == familyText && roles[err.Error()] {
+	if s.Family == shape.Plain && roles[err.Error()] {
 		x.marks |= markRole
 		if dialling {
 			x.find(wrongRole, rankDriver, dialling)
@@ -167,15 +168,15 @@ func (x *examination) matchMarks(err error, is interface{ Is(error) bool }, dial
 // spoken returns the rule of an error that only its type's name or its text
 // tells.
 func spoken(err error) (rule, bool) {
-	switch shapeOf(err).family {
-	case familyLock:
+	switch shape.Of(err).Family {
+	case shape.Lock:
 		if err.Error() == "conn closed" {
 			return connectionLost, true
 		}
 		return wrongState, true
-	case familyScan:
+	case shape.Scan:
 		return unfit, true
-	case familyText:
+	case shape.Plain:
 		return worded(err.Error())
 	}
 	return rule{}, false
@@ -242,5 +243,5 @@ func isDial(err error) bool {
 	case *net.DNSError:
 		return true
 	}
-	return err == syscall.ECONNREFUSED || shapeOf(err).family == familyConnect
+	return err == syscall.ECONNREFUSED || shape.Of(err).Family == shape.Connect
 }

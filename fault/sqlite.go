@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"github.com/sessionproxy/sessionproxy/fault/internal/shape"
 	"strconv"
 	"strings"
 )
@@ -41,7 +42,7 @@ var sqliteCodes = map[int]rule{
 }
 
 // sqliteCode returns the rule and the code of an error of SQLite.
-func sqliteCode(err error, s *shape) (rule, string, bool) {
+func sqliteCode(err error, s *shape.Shape) (rule, string, bool) {
 	code := sqliteNumber(err, s)
 	if code == 0 {
 		return rule{}, "", false
@@ -66,12 +67,12 @@ func sqliteCode(err error, s *shape) (rule, string, bool) {
 
 // sqliteNumber returns the extended result code, or the primary one where the
 // driver gives no other; 0 if it gives none.
-func sqliteNumber(err error, s *shape) int {
+func sqliteNumber(err error, s *shape.Shape) int {
 	if e, ok := err.(interface{ Code() int }); ok { // modernc.org/sqlite
 		return e.Code()
 	}
-	if extended := integer(err, s.extended); extended != 0 { // mattn/go-sqlite3
+	if extended := shape.Integer(err, s.Extended); extended != 0 { // mattn/go-sqlite3
 		return extended
 	}
-	return integer(err, s.number)
+	return shape.Integer(err, s.Number)
 }

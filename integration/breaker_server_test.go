@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/sessionproxy/sessionproxy/breaker"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 )
 
@@ -21,7 +21,7 @@ func TestUniqueViolationsLeaveTheBreakerClosed(t *testing.T) {
 		mustExec(t, db, "CREATE TABLE users (email VARCHAR(100) PRIMARY KEY)", "INSERT INTO users VALUES ('ada@example.com')")
 		for range 10_000 {
 			_, err := db.ExecContext(context.Background(), "INSERT INTO users VALUES ('ada@example.com')")
-			if violation, ok := fault.Integrity(err); !ok || violation.Kind != fault.KindUnique {
+			if violation, ok := integrity.Of(err); !ok || violation.Kind != integrity.Unique {
 				t.Fatalf("error %v, want a unique violation", err)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 )
 
 // faultSession runs statements: on a connection, or in its transaction.
@@ -251,7 +252,7 @@ type faultCase struct {
 	code  string
 	want  faultWant
 	// violated is the violation to be read, without code and cause.
-	violated *fault.IntegrityError
+	violated *integrity.Error
 }
 
 // run runs the statement outside a transaction and inside one.
@@ -268,7 +269,7 @@ func (c faultCase) run(t *testing.T, conn faultConn) {
 
 func (c faultCase) checkIntegrity(t *testing.T, err error) {
 	t.Helper()
-	got, ok := fault.Integrity(err)
+	got, ok := integrity.Of(err)
 	if ok != (c.violated != nil) {
 		t.Fatalf("%v: read as %v", err, got)
 	}

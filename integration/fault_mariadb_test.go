@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 )
 
@@ -22,16 +23,16 @@ var faultMariaDBSchema = []string{
 // outside a transaction and inside one.
 func TestFaultMariaDBStatements(t *testing.T) {
 	t.Parallel()
-	integrity := faultAnswer(fault.ClassIntegrity)
+	violation := faultAnswer(fault.ClassIntegrity)
 	cases := []faultCase{
-		{"unique", "INSERT INTO users VALUES (2, 'secret', 20)", "1062", integrity, &fault.IntegrityError{Kind: fault.KindUnique, Constraint: "users_email"}},
-		{"primary key", "INSERT INTO users VALUES (1, 'other', 20)", "1062", integrity, &fault.IntegrityError{Kind: fault.KindUnique, Constraint: "PRIMARY"}},
-		{"foreign key, child", "INSERT INTO orders VALUES (2, 77, 1)", "1452", integrity, &fault.IntegrityError{Kind: fault.KindForeignKey, Constraint: "orders_user", Table: "orders", Column: "user_id"}},
-		{"foreign key, parent", "DELETE FROM users", "1451", integrity, &fault.IntegrityError{Kind: fault.KindForeignKey, Constraint: "orders_user", Table: "orders", Column: "user_id"}},
-		{"not null", "INSERT INTO users VALUES (2, NULL, 20)", "1048", integrity, &fault.IntegrityError{Kind: fault.KindNotNull, Column: "email"}},
-		{"no default", "INSERT INTO users (id) VALUES (2)", "1364", integrity, &fault.IntegrityError{Kind: fault.KindNotNull, Column: "email"}},
-		{"check", "INSERT INTO users VALUES (2, 'child', 3)", "4025", integrity, &fault.IntegrityError{Kind: fault.KindCheck, Constraint: "adult", Table: "users"}},
-		{"check of a column", "INSERT INTO orders VALUES (2, 1, 0)", "4025", integrity, &fault.IntegrityError{Kind: fault.KindCheck, Constraint: "orders.pieces", Table: "orders"}},
+		{"unique", "INSERT INTO users VALUES (2, 'secret', 20)", "1062", violation, &integrity.Error{Kind: integrity.Unique, Constraint: "users_email"}},
+		{"primary key", "INSERT INTO users VALUES (1, 'other', 20)", "1062", violation, &integrity.Error{Kind: integrity.Unique, Constraint: "PRIMARY"}},
+		{"foreign key, child", "INSERT INTO orders VALUES (2, 77, 1)", "1452", violation, &integrity.Error{Kind: integrity.ForeignKey, Constraint: "orders_user", Table: "orders", Column: "user_id"}},
+		{"foreign key, parent", "DELETE FROM users", "1451", violation, &integrity.Error{Kind: integrity.ForeignKey, Constraint: "orders_user", Table: "orders", Column: "user_id"}},
+		{"not null", "INSERT INTO users VALUES (2, NULL, 20)", "1048", violation, &integrity.Error{Kind: integrity.NotNull, Column: "email"}},
+		{"no default", "INSERT INTO users (id) VALUES (2)", "1364", violation, &integrity.Error{Kind: integrity.NotNull, Column: "email"}},
+		{"check", "INSERT INTO users VALUES (2, 'child', 3)", "4025", violation, &integrity.Error{Kind: integrity.Check, Constraint: "adult", Table: "users"}},
+		{"check of a column", "INSERT INTO orders VALUES (2, 1, 0)", "4025", violation, &integrity.Error{Kind: integrity.Check, Constraint: "orders.pieces", Table: "orders"}},
 		{"syntax", "SELEC 1", "1064", faultAnswer(fault.ClassSyntax), nil},
 		{"no such table", "SELECT * FROM nowhere", "1146", faultAnswer(fault.ClassNotFound), nil},
 		{"no such column", "SELECT nothing FROM users", "1054", faultAnswer(fault.ClassNotFound), nil},

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 )
 
@@ -32,15 +33,15 @@ var faultPostgresSchema = []string{
 // outside a transaction and inside one.
 func TestFaultPostgresStatements(t *testing.T) {
 	t.Parallel()
-	integrity := faultWant{class: fault.ClassIntegrity, breaker: fault.BreakerSuccess, outcome: fault.OutcomeAnswered, answered: true}
+	violation := faultWant{class: fault.ClassIntegrity, breaker: fault.BreakerSuccess, outcome: fault.OutcomeAnswered, answered: true}
 	cases := []faultCase{
-		{"unique", "INSERT INTO users VALUES (2, 'secret', 20)", "23505", integrity, &fault.IntegrityError{Kind: fault.KindUnique, Constraint: "users_email", Table: "users"}},
-		{"primary key", "INSERT INTO users VALUES (1, 'other', 20)", "23505", integrity, &fault.IntegrityError{Kind: fault.KindUnique, Constraint: "users_pkey", Table: "users"}},
-		{"foreign key, child", "INSERT INTO orders VALUES (2, 77)", "23503", integrity, &fault.IntegrityError{Kind: fault.KindForeignKey, Constraint: "orders_user", Table: "orders"}},
-		{"foreign key, parent", "DELETE FROM users", "23503", integrity, &fault.IntegrityError{Kind: fault.KindForeignKey, Constraint: "orders_user", Table: "orders"}},
-		{"not null", "INSERT INTO users VALUES (2, NULL, 20)", "23502", integrity, &fault.IntegrityError{Kind: fault.KindNotNull, Table: "users", Column: "email"}},
-		{"check", "INSERT INTO users VALUES (2, 'child', 3)", "23514", integrity, &fault.IntegrityError{Kind: fault.KindCheck, Constraint: "adult", Table: "users"}},
-		{"exclusion", "INSERT INTO rooms VALUES ('[2,3)')", "23P01", integrity, &fault.IntegrityError{Kind: fault.KindExclusion, Constraint: "no_overlap", Table: "rooms"}},
+		{"unique", "INSERT INTO users VALUES (2, 'secret', 20)", "23505", violation, &integrity.Error{Kind: integrity.Unique, Constraint: "users_email", Table: "users"}},
+		{"primary key", "INSERT INTO users VALUES (1, 'other', 20)", "23505", violation, &integrity.Error{Kind: integrity.Unique, Constraint: "users_pkey", Table: "users"}},
+		{"foreign key, child", "INSERT INTO orders VALUES (2, 77)", "23503", violation, &integrity.Error{Kind: integrity.ForeignKey, Constraint: "orders_user", Table: "orders"}},
+		{"foreign key, parent", "DELETE FROM users", "23503", violation, &integrity.Error{Kind: integrity.ForeignKey, Constraint: "orders_user", Table: "orders"}},
+		{"not null", "INSERT INTO users VALUES (2, NULL, 20)", "23502", violation, &integrity.Error{Kind: integrity.NotNull, Table: "users", Column: "email"}},
+		{"check", "INSERT INTO users VALUES (2, 'child', 3)", "23514", violation, &integrity.Error{Kind: integrity.Check, Constraint: "adult", Table: "users"}},
+		{"exclusion", "INSERT INTO rooms VALUES ('[2,3)')", "23P01", violation, &integrity.Error{Kind: integrity.Exclusion, Constraint: "no_overlap", Table: "rooms"}},
 		{"syntax", "SELEC 1", "42601", faultAnswer(fault.ClassSyntax), nil},
 		{"table exists", "CREATE TABLE users (id int)", "42P07", faultAnswer(fault.ClassSyntax), nil},
 		{"no such table", "SELECT * FROM nowhere", "42P01", faultAnswer(fault.ClassNotFound), nil},

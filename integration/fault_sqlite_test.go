@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 )
 
@@ -32,16 +33,16 @@ var faultSQLiteSchema = []string{
 // outside a transaction and inside one.
 func TestFaultSQLiteStatements(t *testing.T) {
 	t.Parallel()
-	integrity := faultAnswer(fault.ClassIntegrity)
+	violation := faultAnswer(fault.ClassIntegrity)
 	cases := []faultCase{
-		{"unique", "INSERT INTO users VALUES (2, 'secret', 'r', 20)", "2067", integrity, &fault.IntegrityError{Kind: fault.KindUnique, Table: "users", Column: "realm, email"}},
-		{"unique expression", "INSERT INTO names VALUES ('SECRET')", "2067", integrity, &fault.IntegrityError{Kind: fault.KindUnique, Constraint: "names_lower"}},
-		{"primary key", "INSERT INTO users VALUES (1, 'other', 'r', 20)", "1555", integrity, &fault.IntegrityError{Kind: fault.KindUnique, Table: "users", Column: "id"}},
-		{"foreign key", "INSERT INTO orders VALUES (2, 77)", "787", integrity, &fault.IntegrityError{Kind: fault.KindForeignKey}},
-		{"not null", "INSERT INTO users VALUES (2, NULL, 'r', 20)", "1299", integrity, &fault.IntegrityError{Kind: fault.KindNotNull, Table: "users", Column: "email"}},
-		{"check", "INSERT INTO users VALUES (2, 'child', 'r', 3)", "275", integrity, &fault.IntegrityError{Kind: fault.KindCheck, Constraint: "adult"}},
-		{"type of a strict table", "INSERT INTO strict VALUES ('secret')", "3091", integrity, &fault.IntegrityError{Kind: fault.KindCheck}},
-		{"trigger", "INSERT INTO orders VALUES (0, NULL)", "1811", integrity, &fault.IntegrityError{}},
+		{"unique", "INSERT INTO users VALUES (2, 'secret', 'r', 20)", "2067", violation, &integrity.Error{Kind: integrity.Unique, Table: "users", Column: "realm, email"}},
+		{"unique expression", "INSERT INTO names VALUES ('SECRET')", "2067", violation, &integrity.Error{Kind: integrity.Unique, Constraint: "names_lower"}},
+		{"primary key", "INSERT INTO users VALUES (1, 'other', 'r', 20)", "1555", violation, &integrity.Error{Kind: integrity.Unique, Table: "users", Column: "id"}},
+		{"foreign key", "INSERT INTO orders VALUES (2, 77)", "787", violation, &integrity.Error{Kind: integrity.ForeignKey}},
+		{"not null", "INSERT INTO users VALUES (2, NULL, 'r', 20)", "1299", violation, &integrity.Error{Kind: integrity.NotNull, Table: "users", Column: "email"}},
+		{"check", "INSERT INTO users VALUES (2, 'child', 'r', 3)", "275", violation, &integrity.Error{Kind: integrity.Check, Constraint: "adult"}},
+		{"type of a strict table", "INSERT INTO strict VALUES ('secret')", "3091", violation, &integrity.Error{Kind: integrity.Check}},
+		{"trigger", "INSERT INTO orders VALUES (0, NULL)", "1811", violation, &integrity.Error{}},
 		{"type of a row id", "INSERT INTO users VALUES ('secret', 'x', 'r', 20)", "20", faultAnswer(fault.ClassData), nil},
 		{"too big", "SELECT zeroblob(2000000000)", "18", faultAnswer(fault.ClassData), nil},
 		{"syntax", "SELEC 1", "1", faultAnswer(fault.ClassSyntax), nil},

@@ -13,6 +13,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
@@ -90,8 +91,8 @@ func TestFaultPgdriver(t *testing.T) {
 	mustExec(t, db, "CREATE TABLE u (id int CONSTRAINT u_key PRIMARY KEY)")
 	mustExec(t, db, "INSERT INTO u VALUES (1)")
 	_, err := db.ExecContext(t.Context(), "INSERT INTO u VALUES (1)")
-	got, ok := fault.Integrity(err)
-	if !ok || got.Kind != fault.KindUnique || got.Constraint != "u_key" || got.Table != "u" || got.Code != "23505" {
+	got, ok := integrity.Of(err)
+	if !ok || got.Kind != integrity.Unique || got.Constraint != "u_key" || got.Table != "u" || got.Code != "23505" {
 		t.Errorf("%v: %+v", err, got)
 	}
 	if v := fault.Of(err, fault.Situation{InTx: true}); v.Class != fault.ClassIntegrity || v.Tx != fault.TxFailed {

@@ -36,6 +36,7 @@ var snippetImports = []string{
 	module + "/engine",
 	module + "/engine/scan",
 	module + "/fault",
+	module + "/fault/integrity",
 	module + "/middleware/adaptivelimit",
 	module + "/middleware/hedge",
 	module + "/middleware/limit",

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/orm"
 )
@@ -166,8 +166,8 @@ func TestAFailedFlushRollsBackAtOnce(t *testing.T) {
 		ok, twin := &Team{Name: "blue"}, &Team{Name: "red"}
 		check(t, s.AddAll(ok, twin))
 		err := s.Flush(t.Context())
-		var violated *fault.IntegrityError
-		if !errors.As(err, &violated) || violated.Kind != fault.KindUnique {
+		var violated *integrity.Error
+		if !errors.As(err, &violated) || violated.Kind != integrity.Unique {
 			t.Fatal(err)
 		}
 		if s.IsActive() || !s.InTransaction() {
@@ -371,7 +371,7 @@ func TestQueriesFlushFirst(t *testing.T) {
 		}
 		check(t, s.Add(&Team{Name: "red"}))
 		_, err := s.Execute(t.Context(), engine.Text("SELECT 1"))
-		if violated, ok := errors.AsType[*fault.IntegrityError](err); !ok || violated.Kind != fault.KindUnique {
+		if violated, ok := errors.AsType[*integrity.Error](err); !ok || violated.Kind != integrity.Unique {
 			t.Error(err)
 		}
 	})

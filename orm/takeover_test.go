@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/orm"
 )
 
@@ -153,7 +153,7 @@ func TestAnExchangeThatNothingOpens(t *testing.T) {
 		check(t, s.Add(&Folio{ID: 1}), s.Add(&Folio{ID: 2}), s.Add(a), s.Add(b), s.Flush(t.Context()))
 		a.BookID, b.BookID = 2, 1
 		err := s.Flush(t.Context())
-		var violated *fault.IntegrityError
+		var violated *integrity.Error
 		if !errors.As(err, &violated) || !containsText(err, "rows exchange BookID") {
 			t.Errorf("%v", err)
 		}

@@ -8,7 +8,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/orm"
 )
 
@@ -94,7 +94,7 @@ func TestWhatABrokenAutoflushSays(t *testing.T) {
 		s := db.session(t)
 		check(t, s.AddAll(&Team{ID: 1, Name: "red"}, &Team{ID: 2, Name: "red"}))
 		_, err := orm.From[Team]().All(t.Context(), s)
-		if violated, ok := errors.AsType[*fault.IntegrityError](err); !ok || violated.Kind != fault.KindUnique || !containsText(err, "autoflush") {
+		if violated, ok := errors.AsType[*integrity.Error](err); !ok || violated.Kind != integrity.Unique || !containsText(err, "autoflush") {
 			t.Errorf("%v does not say that it comes from an autoflush", err)
 		}
 		check(t, s.Rollback(t.Context()))

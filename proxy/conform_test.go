@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/proxy"
 )
@@ -132,7 +132,7 @@ func TestAFailedFlush(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := p.Flush(ctx).Await(ctx)
-		var violated *fault.IntegrityError
+		var violated *integrity.Error
 		if !errors.As(err, &violated) || p.IsActive() || !p.InTransaction() {
 			t.Fatalf("%v, active %v", err, p.IsActive())
 		}

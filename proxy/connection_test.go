@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/proxy"
 )
 
@@ -93,7 +93,7 @@ func TestATransactionOfTheEngineTakesItsConnectionAlong(t *testing.T) {
 func TestWhatNobodyAwaitedIsNotCommitted(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, eng *proxy.AsyncEngine) {
-		var violated *fault.IntegrityError
+		var violated *integrity.Error
 		c := connect(t, eng)
 		c.Execute(t.Context(), insert(31))
 		c.Execute(t.Context(), insert(1))

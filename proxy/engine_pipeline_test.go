@@ -7,7 +7,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/proxy"
 )
 
@@ -49,7 +49,7 @@ func TestAConnectionsStatementsTravelTogether(t *testing.T) {
 				if res := must(t, many); res.RowsAffected() != 2 {
 					t.Errorf("%d rows", res.RowsAffected())
 				}
-				var violated *fault.IntegrityError
+				var violated *integrity.Error
 				if _, err := failed.Await(t.Context()); !errors.As(err, &violated) {
 					t.Error(err)
 				}

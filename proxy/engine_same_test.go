@@ -12,7 +12,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/proxy"
 )
 
@@ -46,7 +46,7 @@ type machine interface {
 
 // said says what came of a step.
 func said(v any, err error) string {
-	var violated *fault.IntegrityError
+	var violated *integrity.Error
 	switch {
 	case err == nil:
 		return fmt.Sprint(v)

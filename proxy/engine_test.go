@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/proxy"
 )
 
@@ -27,7 +27,7 @@ func TestAnAwaitedEngineRunsStatements(t *testing.T) {
 		if none := must(t, eng.Scalar(t.Context(), engine.Text("SELECT id FROM item WHERE id = 0"))); none != nil {
 			t.Error("the scalar of no row:", none)
 		}
-		var violated *fault.IntegrityError
+		var violated *integrity.Error
 		if _, err := eng.Execute(t.Context(), insert(1)).Await(t.Context()); !errors.As(err, &violated) {
 			t.Error(err)
 		}

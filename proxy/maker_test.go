@@ -8,7 +8,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/proxy"
 )
@@ -235,7 +235,7 @@ func TestErrorsThatNobodyAwaits(t *testing.T) {
 			insert := func() { a.Execute(ctx, engine.Text("INSERT INTO shelf (id, name) VALUES (1, 'x')")) }
 			insert()
 			insert() // a twin
-			var violated *fault.IntegrityError
+			var violated *integrity.Error
 			if err := a.Commit(ctx).Await(ctx); !errors.As(err, &violated) {
 				t.Errorf("commit: %v", err)
 			}

@@ -11,6 +11,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/proxy"
 )
@@ -132,7 +133,7 @@ func TestAnErrorIsThatOfItsStatement(t *testing.T) {
 	open()
 	must(t, one)
 	must(t, two)
-	var violated *fault.IntegrityError
+	var violated *integrity.Error
 	if _, err := twin.Await(ctx); !errors.As(err, &violated) || errors.Is(err, engine.ErrPipelineAborted) {
 		t.Errorf("the twin: %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 )
 
 // tables makes the tables that constraints are violated in.
@@ -21,10 +22,10 @@ func (f *fixture) tables() {
 }
 
 // violates runs a statement that violates a constraint.
-func (f *fixture) violates(kind fault.Kind, text string, args ...any) *fault.IntegrityError {
+func (f *fixture) violates(kind integrity.Kind, text string, args ...any) *integrity.Error {
 	f.Helper()
 	_, err := f.Execute(f.Context(), engine.Text(text, args...))
-	var violated *fault.IntegrityError
+	var violated *integrity.Error
 	if !errors.As(err, &violated) {
 		f.Fatalf("%s: %v", text, err)
 	}
@@ -38,32 +39,32 @@ func (f *fixture) violates(kind fault.Kind, text string, args ...any) *fault.Int
 func testUniqueKey(t *testing.T, f *fixture) {
 	f.tables()
 	f.exec(f, "INSERT INTO parent (id, code) VALUES (2, ?)", "hunter2")
-	v := f.violates(fault.KindUnique, "INSERT INTO parent (id, code) VALUES (3, ?)", "hunter2")
+	v := f.violates(integrity.Unique, "INSERT INTO parent (id, code) VALUES (3, ?)", "hunter2")
 	if f.Dialect().System == sp.PostgreSQL || f.Dialect().System == sp.SQLite {
 		want(t, "table", v.Table, "parent")
 	}
-	_ = f.violates(fault.KindUnique, "INSERT INTO parent (id, code) VALUES (1, 'x')")
+	_ = f.violates(integrity.Unique, "INSERT INTO parent (id, code) VALUES (1, 'x')")
 }
 
 func testNotNull(t *testing.T, f *fixture) {
 	f.tables()
-	v := f.violates(fault.KindNotNull, "INSERT INTO child (id, parent_id) VALUES (1, NULL)")
+	v := f.violates(integrity.NotNull, "INSERT INTO child (id, parent_id) VALUES (1, NULL)")
 	want(t, "column", v.Column, "parent_id")
 }
 
 func testForeignKey(t *testing.T, f *fixture) {
 	f.tables()
-	v := f.violates(fault.KindForeignKey, "INSERT INTO child (id, parent_id) VALUES (1, 99)")
+	v := f.violates(integrity.ForeignKey, "INSERT INTO child (id, parent_id) VALUES (1, 99)")
 	if f.Dialect().System != sp.SQLite {
 		want(t, "constraint", v.Constraint, "child_parent")
 	}
 	f.exec(f, "INSERT INTO child (id, parent_id) VALUES (1, 1)")
-	_ = f.violates(fault.KindForeignKey, "DELETE FROM parent WHERE id = 1")
+	_ = f.violates(integrity.ForeignKey, "DELETE FROM parent WHERE id = 1")
 }
 
 func testCheck(t *testing.T, f *fixture) {
 	f.tables()
-	v := f.violates(fault.KindCheck, "INSERT INTO child (id, parent_id, age) VALUES (1, 1, -1)")
+	v := f.violates(integrity.Check, "INSERT INTO child (id, parent_id, age) VALUES (1, 1, -1)")
 	want(t, "constraint", v.Constraint, "child_age")
 }
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 )
 
 func testParameters(t *testing.T, f *fixture) {
@@ -104,8 +104,8 @@ func testBatchFails(t *testing.T, f *fixture) {
 		engine.Text("INSERT INTO item (name) VALUES (?)", "a"),
 		engine.Text("INSERT INTO item (name) VALUES (?)", "b"))
 	var batch *engine.BatchError
-	var violated *fault.IntegrityError
-	if !errors.As(err, &batch) || batch.Index != 1 || !errors.As(err, &violated) || violated.Kind != fault.KindUnique {
+	var violated *integrity.Error
+	if !errors.As(err, &batch) || batch.Index != 1 || !errors.As(err, &violated) || violated.Kind != integrity.Unique {
 		t.Errorf("batch: %v", err)
 	}
 	want(t, "results before the failure", len(res), 1)

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 )
 
 // batch runs a statement for each set of arguments, and returns how many rows
@@ -128,8 +128,8 @@ func TestARefusedChangeIsNamed(t *testing.T) {
 	sets[40][0] = int64(1007)
 	affected, err := batch(t, e, "UPDATE t SET n = $1 WHERE id = $2", sets)
 	var refused *engine.BatchError
-	var violated *fault.IntegrityError
-	if len(affected) != 40 || !errors.As(err, &refused) || refused.Index != 40 || !errors.As(err, &violated) || violated.Kind != fault.KindUnique {
+	var violated *integrity.Error
+	if len(affected) != 40 || !errors.As(err, &refused) || refused.Index != 40 || !errors.As(err, &violated) || violated.Kind != integrity.Unique {
 		t.Errorf("%d, %v, want a duplicate in statement 40", affected, err)
 	}
 	if got := sent.take(); !slices.Contains(got, "folded") {

@@ -14,7 +14,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 )
 
@@ -233,8 +233,8 @@ func TestARefusedRowIsNamed(t *testing.T) {
 	sets[150][0] = int64(7)
 	_, err := e.ExecuteMany(t.Context(), text, sets...)
 	var batch *engine.BatchError
-	var violated *fault.IntegrityError
-	if !errors.As(err, &batch) || batch.Index != 150 || !errors.As(err, &violated) || violated.Kind != fault.KindUnique {
+	var violated *integrity.Error
+	if !errors.As(err, &batch) || batch.Index != 150 || !errors.As(err, &violated) || violated.Kind != integrity.Unique {
 		t.Errorf("%v, want a duplicate in statement 150", err)
 	}
 	sets[150][0] = int64(1 << 20) // pgx says so before it sends anything, and of the text alone

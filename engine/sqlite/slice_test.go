@@ -9,7 +9,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	_ "github.com/sessionproxy/sessionproxy/engine/sqlite"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 )
 
 // open opens a database in memory.
@@ -78,8 +78,8 @@ func TestUnitOfWorkCommitsOrRollsBack(t *testing.T) {
 					t.Fatal(err)
 				}
 				if fail != nil {
-					var violated *fault.IntegrityError
-					if !errors.As(err, &violated) || violated.Kind != fault.KindUnique {
+					var violated *integrity.Error
+					if !errors.As(err, &violated) || violated.Kind != integrity.Unique {
 						t.Fatalf("error is %v", err)
 					}
 				}

@@ -11,6 +11,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/proxy"
 	"github.com/sessionproxy/sessionproxy/proxy/httpscope"
@@ -143,7 +144,7 @@ func answer(w http.ResponseWriter, status int, v any, err error) {
 // statusOf says what an error means to a client.
 func statusOf(err error) int {
 	var open *breaker.OpenError
-	var violated *fault.IntegrityError
+	var violated *integrity.Error
 	switch {
 	case errors.Is(err, engine.ErrNoResult):
 		return http.StatusNotFound

@@ -9,7 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/integrity"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dependency"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
@@ -370,7 +370,7 @@ func (c *change) failed(err error) error {
 	if c.pair.Relation != nil {
 		name = c.pair.Relation.Through.Name
 	}
-	if violated, ok := errors.AsType[*fault.IntegrityError](err); ok && violated.Kind == fault.KindUnique && c.circle != nil {
+	if violated, ok := errors.AsType[*integrity.Error](err); ok && violated.Kind == integrity.Unique && c.circle != nil {
 		var cols []string
 		for _, col := range c.circle.Columns {
 			cols = append(cols, col.Field)

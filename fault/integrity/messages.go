@@ -1,4 +1,4 @@
-package fault
+package integrity
 
 import (
 	"strings"
@@ -10,31 +10,31 @@ import (
 
 // readMySQL reads MySQL's or MariaDB's message. Formats: MySQL error reference
 // and MariaDB's errmsg-utf8.txt, by number.
-func (e *IntegrityError) readMySQL(message string) {
+func (e *Error) readMySQL(message string) {
 	switch e.Code {
 	case "1062", "1586", "1557", "1022", "1169":
-		e.Kind = KindUnique
+		e.Kind = Unique
 		e.readKey(message)
 	case "1451", "1452", "1216", "1217":
-		e.Kind = KindForeignKey
+		e.Kind = ForeignKey
 		e.readForeignKey(message)
 	case "1048", "1364":
-		e.Kind = KindNotNull
+		e.Kind = NotNull
 		e.Column = between(message, "'", "'") // Column 'c' cannot be null; Field 'c' doesn't have a default value
 	case "3819":
-		e.Kind = KindCheck
+		e.Kind = Check
 		e.Constraint = between(message, "'", "'") // Check constraint 'k' is violated.
 	case "4025":
-		e.Kind = KindCheck
+		e.Kind = Check
 		e.readCheck(message)
 	case "1369":
-		e.Kind = KindCheck
+		e.Kind = Check
 	}
 }
 
 // readKey reads "Duplicate entry 'v' for key 'k'". MySQL 8.0.19 and later put
 // the table in front of the key.
-func (e *IntegrityError) readKey(message string) {
+func (e *Error) readKey(message string) {
 	const before = "' for key '"
 	i := strings.LastIndex(message, before) // a value may hold the words too; it stands in front
 	if i < 0 || e.Code == "1557" {
@@ -52,7 +52,7 @@ func (e *IntegrityError) readKey(message string) {
 
 // readForeignKey reads "… a foreign key constraint fails (`db`.`table`,
 // CONSTRAINT `k` FOREIGN KEY (`c`, `d`) REFERENCES …)".
-func (e *IntegrityError) readForeignKey(message string) {
+func (e *Error) readForeignKey(message string) {
 	_, rest, ok := strings.Cut(message, "fails (")
 	if !ok {
 		return
@@ -70,7 +70,7 @@ func (e *IntegrityError) readForeignKey(message string) {
 
 // readCheck reads MariaDB's "CONSTRAINT `k` failed for `db`.`table`". The
 // check of a column bears the column's name, with the table in front.
-func (e *IntegrityError) readCheck(message string) {
+func (e *Error) readCheck(message string) {
 	name, table, ok := strings.Cut(strings.TrimPrefix(message, "CONSTRAINT "), " failed for ")
 	if !ok {
 		return
@@ -81,13 +81,13 @@ func (e *IntegrityError) readCheck(message string) {
 // sqliteKinds are the extended result codes of SQLITE_CONSTRAINT by kind:
 // sqlite.org/rescode.html.
 var sqliteKinds = map[string]Kind{
-	"275":  KindCheck,      // SQLITE_CONSTRAINT_CHECK
-	"787":  KindForeignKey, // SQLITE_CONSTRAINT_FOREIGNKEY
-	"1299": KindNotNull,    // SQLITE_CONSTRAINT_NOTNULL
-	"1555": KindUnique,     // SQLITE_CONSTRAINT_PRIMARYKEY
-	"2067": KindUnique,     // SQLITE_CONSTRAINT_UNIQUE
-	"2579": KindUnique,     // SQLITE_CONSTRAINT_ROWID
-	"3091": KindCheck,      // SQLITE_CONSTRAINT_DATATYPE: a STRICT table
+	"275":  Check,      // SQLITE_CONSTRAINT_CHECK
+	"787":  ForeignKey, // SQLITE_CONSTRAINT_FOREIGNKEY
+	"1299": NotNull,    // SQLITE_CONSTRAINT_NOTNULL
+	"1555": Unique,     // SQLITE_CONSTRAINT_PRIMARYKEY
+	"2067": Unique,     // SQLITE_CONSTRAINT_UNIQUE
+	"2579": Unique,     // SQLITE_CONSTRAINT_ROWID
+	"3091": Check,      // SQLITE_CONSTRAINT_DATATYPE: a STRICT table
 }
 
 // sqliteMessages are the beginnings of SQLite's messages, for drivers that
@@ -96,16 +96,16 @@ var sqliteMessages = [...]struct {
 	text string
 	kind Kind
 }{
-	{"UNIQUE constraint failed", KindUnique},
-	{"PRIMARY KEY must be unique", KindUnique},
-	{"NOT NULL constraint failed", KindNotNull},
-	{"CHECK constraint failed", KindCheck},
-	{"FOREIGN KEY constraint failed", KindForeignKey},
+	{"UNIQUE constraint failed", Unique},
+	{"PRIMARY KEY must be unique", Unique},
+	{"NOT NULL constraint failed", NotNull},
+	{"CHECK constraint failed", Check},
+	{"FOREIGN KEY constraint failed", ForeignKey},
 }
 
 // readSQLite reads SQLite's message: "UNIQUE constraint failed: t.a, t.b",
 // "CHECK constraint failed: k", with what the driver puts around it.
-func (e *IntegrityError) readSQLite(message string) {
+func (e *Error) readSQLite(message string) {
 	e.Kind = sqliteKinds[e.Code]
 	for _, m := range sqliteMessages {
 		i := strings.Index(message, m.text)
@@ -122,9 +122,9 @@ func (e *IntegrityError) readSQLite(message string) {
 
 // readNames reads what follows the colon: columns with their table, "index
 // 'i'" for a unique index on expressions, or the name of a check.
-func (e *IntegrityError) readNames(detail string) {
+func (e *Error) readNames(detail string) {
 	switch {
-	case e.Kind == KindCheck:
+	case e.Kind == Check:
 		e.Constraint = detail // its name, or its expression if it has none
 	case strings.HasPrefix(detail, "index '"):
 		e.Constraint = between(detail, "'", "'")
