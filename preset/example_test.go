@@ -6,10 +6,21 @@ import (
 	"time"
 
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
+	"github.com/sessionproxy/sessionproxy/internal/pgscript"
 	"github.com/sessionproxy/sessionproxy/preset"
-
-	_ "modernc.org/sqlite"
 )
+
+// shop starts the database of an example, which answers every statement with 42.
+func shop() (url string, stop func()) {
+	server, stop, err := pgscript.Launch()
+	if err != nil {
+		panic(err)
+	}
+	server.Handle(func(*pgscript.Session, string) pgscript.Reply {
+		return pgscript.Reply{Rows: []string{"42"}, Tag: "SELECT 1"}
+	})
+	return server.URL(), stop
+}
 
 func Example() {
 	p, err := preset.New(preset.WithLimit(20), preset.WithAttemptTimeout(2*time.Second))
@@ -18,7 +29,9 @@ func Example() {
 		return
 	}
 	defer func() { _ = p.Close() }()
-	db, err := sqldb.Open("sqlite", "file:shop?mode=memory", p.Chain())
+	url, stop := shop()
+	defer stop()
+	db, err := sqldb.Open("pgx", url, p.Chain())
 	if err != nil {
 		fmt.Println(err)
 		return

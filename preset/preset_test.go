@@ -21,16 +21,17 @@ import (
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/throttle"
 	"github.com/sessionproxy/sessionproxy/middleware/timeout"
 	"github.com/sessionproxy/sessionproxy/preset"
 	"github.com/sessionproxy/sessionproxy/retry"
 
-	_ "modernc.org/sqlite"
+	_ "github.com/jackc/pgx/v5/stdlib" // database/sql's driver of PostgreSQL
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(dbtest.Runner(m)) }
 
 func newPreset(t *testing.T, opts ...preset.Option) *preset.Preset {
 	t.Helper()
@@ -198,13 +199,12 @@ func TestWhatIsLeftOutIsNotThere(t *testing.T) {
 func TestItWorksOnADatabase(t *testing.T) {
 	t.Parallel()
 	p := newPreset(t, preset.WithAttemptTimeout(time.Minute, timeout.WithFor(0, sp.OpCopy)))
-	db, err := sqldb.Open("sqlite", "file:preset?mode=memory", p.Chain())
+	db, err := sqldb.Open("pgx", dbtest.Postgres(t).Database(t).URL(), p.Chain())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(t.Context(), "CREATE TABLE items (id INTEGER PRIMARY KEY)"); err != nil {
+	if _, err := db.ExecContext(t.Context(), "CREATE TABLE items (id SERIAL PRIMARY KEY)"); err != nil {
 		t.Fatal(err)
 	}
 	h, err := sqldb.Wrap(db)

@@ -84,7 +84,7 @@ func table(t *testing.T) string {
 		{"the server only reads (25006)", pgError("25006"), fault.ProgressUnknown},
 		{"a lock limit that was asked for (55P03, 3572)", pgError("55P03"), fault.ProgressUnknown},
 		{"a lock limit by default (1205)", &MySQLError{Number: 1205}, fault.ProgressUnknown},
-		{"a lock limit by default (SQLITE_BUSY)", busy(t), fault.ProgressUnknown},
+		{"a lock limit by default (SQLITE_BUSY)", busy, fault.ProgressUnknown},
 		{"Galera's node is not ready (1047)", &MySQLError{Number: 1047, Message: "WSREP has not yet prepared node for application use"}, fault.ProgressUnknown},
 		{"the connection broke", errLost, fault.ProgressUnknown},
 		{"the server stopped (57P01)", pgError("57P01"), fault.ProgressUnknown},

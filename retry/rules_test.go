@@ -2,18 +2,15 @@ package retry_test
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"path/filepath"
 	"slices"
 	"testing"
-
-	_ "modernc.org/sqlite"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/fault/testdata/sqlite3"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
 
@@ -111,7 +108,7 @@ func TestALimitOnTheWaitForALockIsObeyed(t *testing.T) {
 		{pgError("55P03"), 1, 1},
 		{&MySQLError{Number: 3572}, 1, 1},
 		{&MySQLError{Number: 1205}, 1, 3},
-		{busy(t), 1, 3},
+		{busy, 1, 3},
 		{serialization, 3, 3},
 	} {
 		for name, op := range map[string]func(*sp.Call){"statement": exec, "unit": unit} {
@@ -138,30 +135,8 @@ func TestALimitOnTheWaitForALockIsObeyed(t *testing.T) {
 	}
 }
 
-// busy returns the error of a file that another connection writes to.
-func busy(t *testing.T) error {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "busy.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	var conns [2]*sql.Conn
-	for i := range conns {
-		if conns[i], err = db.Conn(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = conns[i].Close() }()
-	}
-	if _, err = conns[0].ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
-		t.Fatal(err)
-	}
-	_, err = conns[1].ExecContext(t.Context(), "CREATE TABLE t (n INTEGER)")
-	if fault.Code(err) != "5" {
-		t.Fatal(err)
-	}
-	return err
-}
+// busy is SQLite's error of a file that another connection writes to.
+var busy = sqlite3.Error{Code: 5, ExtendedCode: 5, Text: "database is locked"}
 
 func TestAUnitOfWorkIsReplayedFromItsStart(t *testing.T) {
 	t.Parallel()

@@ -6,14 +6,23 @@ import (
 	"log/slog"
 	"time"
 
-	_ "modernc.org/sqlite"
-
+	_ "github.com/jackc/pgx/v5/stdlib" // database/sql's driver of PostgreSQL
 	"go.opentelemetry.io/otel/trace"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
+	"github.com/sessionproxy/sessionproxy/internal/pgscript"
 	"github.com/sessionproxy/sessionproxy/tracing"
 )
+
+// shop starts the database of an example, which answers every statement alike.
+func shop() (url string, stop func()) {
+	server, stop, err := pgscript.Launch()
+	if err != nil {
+		panic(err)
+	}
+	return server.URL(), stop
+}
 
 func ExampleWithTransactionSpans() {
 	provider := &recorder{} // the SDK's, in a service
@@ -22,7 +31,9 @@ func ExampleWithTransactionSpans() {
 		fmt.Println(err)
 		return
 	}
-	db, err := sqldb.Open("sqlite", "file::memory:", sp.NewChain(tracer))
+	url, stop := shop()
+	defer stop()
+	db, err := sqldb.Open("pgx", url, sp.NewChain(tracer))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -47,11 +58,11 @@ func ExampleWithTransactionSpans() {
 	// Output:
 	// <nil> <nil>
 	//  < GET /jobs
-	// GET /jobs < connect :memory:
+	// GET /jobs < connect script
 	// GET /jobs < transaction
-	// transaction < BEGIN :memory:
+	// transaction < BEGIN script
 	// transaction < CREATE TABLE jobs
-	// transaction < COMMIT :memory:
+	// transaction < COMMIT script
 }
 
 // told is a handler of logs that tells when it has written a record.
@@ -80,14 +91,16 @@ func ExampleWithLeakDetection() {
 		fmt.Println(err)
 		return
 	}
-	db, err := sqldb.Open("sqlite", "file::memory:", sp.NewChain(tracer))
+	url, stop := shop()
+	defer stop()
+	db, err := sqldb.Open("pgx", url, sp.NewChain(tracer))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer db.Close()
 
-	rows, err := db.Query("SELECT name FROM sqlite_master")
+	rows, err := db.Query("SELECT name FROM users")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -96,7 +109,7 @@ func ExampleWithLeakDetection() {
 	fmt.Println(rows.Close())
 	fmt.Println(<-records)
 	// Output:
-	// WARN result is still open: SELECT sqlite_master
+	// WARN result is still open: SELECT users
 	// <nil>
-	// INFO overdue result closed: SELECT sqlite_master
+	// INFO overdue result closed: SELECT users
 }

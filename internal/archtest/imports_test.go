@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -103,8 +104,26 @@ var floors = map[string]rule{
 const notTheSDK = otel + "/sdk"
 
 type goPackage struct {
-	ImportPath string   `json:"ImportPath"`
-	Imports    []string `json:"Imports"`
+	ImportPath   string   `json:"ImportPath"`
+	Imports      []string `json:"Imports"`
+	TestImports  []string `json:"TestImports"`
+	XTestImports []string `json:"XTestImports"`
+}
+
+// onSQLite are the packages whose tests may import SQLite. What the tests of a
+// package import is in the go.sum of every program that imports the package: of
+// SQLite that is 20 lines.
+var onSQLite = []string{"driver/sqldb", "engine/scan"}
+
+func TestFewTestsImportSQLite(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		imports := slices.Contains(append(p.TestImports, p.XTestImports...), "modernc.org/sqlite")
+		if imports != slices.Contains(onSQLite, name) {
+			t.Errorf("tests of %s import SQLite: %t", p.ImportPath, imports)
+		}
+	}
 }
 
 func TestImportsPointDown(t *testing.T) {
@@ -149,7 +168,7 @@ func (r rule) allows(path string) bool {
 
 func packages(t *testing.T) (out []goPackage) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", module+"/...")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", module+"/...")
 	printed, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)

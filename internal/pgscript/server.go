@@ -5,7 +5,6 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -92,19 +91,6 @@ func (s *Server) handles() Handler {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.handler
-}
-
-// Start starts a back end on loopback, which ends with the test.
-func Start(t testing.TB) *Server {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Server{listener: l, conns: map[net.Conn]bool{}, got: map[string]int{}}
-	s.wg.Go(s.accept)
-	t.Cleanup(s.stop)
-	return s
 }
 
 // URL returns the data source name of the back end, for pgx and lib/pq.

@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	_ "github.com/jackc/pgx/v5/stdlib" // database/sql's driver of PostgreSQL
 	"go.uber.org/goleak"
-	_ "modernc.org/sqlite"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
@@ -124,7 +124,7 @@ func TestOnPostgreSQL(t *testing.T) {
 func TestOnDatabaseSQL(t *testing.T) {
 	t.Parallel()
 	p := newPage(t)
-	raw, err := sqldb.Open("sqlite", dbtest.SQLite(t), sp.NewChain(p, p.Innermost()))
+	raw, err := sqldb.Open("pgx", dbtest.Postgres(t).Database(t).URL(), sp.NewChain(p, p.Innermost()))
 	if err != nil {
 		t.Fatal(err)
 	}

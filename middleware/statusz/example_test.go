@@ -11,9 +11,20 @@ import (
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
+	"github.com/sessionproxy/sessionproxy/internal/pgscript"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 	"github.com/sessionproxy/sessionproxy/retry"
 )
+
+// aShop starts the database of an example, which knows no table.
+func aShop() (url string, stop func()) {
+	server, stop, err := pgscript.Launch()
+	if err != nil {
+		panic(err)
+	}
+	server.Handle(func(*pgscript.Session, string) pgscript.Reply { return pgscript.Reply{Code: "42P01"} })
+	return server.URL(), stop
+}
 
 func Example() {
 	page, err := statusz.New(statusz.WithTitle("shop"))
@@ -22,18 +33,18 @@ func Example() {
 		return
 	}
 	chain := sessionproxy.NewChain(page, page.Innermost())
-	db, err := sqldb.Open("sqlite", ":memory:", chain)
+	url, stop := aShop()
+	defer stop()
+	db, err := sqldb.Open("pgx", url, chain)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer db.Close()
-	db.SetMaxOpenConns(1)
 	mux := http.NewServeMux()
 	mux.Handle("/debug/shop", page)
 
 	ctx := context.Background()
-	_, _ = db.ExecContext(ctx, "CREATE TABLE users (name text)")
 	_, _ = db.ExecContext(ctx, "SELECT name FROM user WHERE name = 'ann'") // no such table
 
 	request := httptest.NewRequest(http.MethodGet, "/debug/shop", nil)
