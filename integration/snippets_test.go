@@ -50,6 +50,7 @@ var snippetImports = []string{
 	module + "/middleware/throttle",
 	module + "/middleware/timeout",
 	module + "/orm",
+	module + "/orm/event",
 	module + "/orm/expr",
 	module + "/orm/rows",
 	module + "/preset",

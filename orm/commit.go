@@ -22,7 +22,7 @@ func (t Tasks) Commit() *Task[struct{}] {
 	if err := s.ends("commit", false); err != nil {
 		return refused(s, opCommit, err)
 	}
-	if s.hooks.after { // hooks may make changes after the first flush
+	if s.dividesCommit() { // hooks may make changes after the first flush
 		return indivisible(s, opCommit, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.commit(ctx) })
 	}
 	task := &Task[struct{}]{s: s, op: opCommit, perform: c.perform, apply: noResult(c.apply), undo: c.undo}
@@ -36,6 +36,9 @@ func (t Tasks) Commit() *Task[struct{}] {
 
 // commit flushes until there are no changes left, and commits.
 func (s *Session) commit(ctx context.Context) error {
+	if err := s.tellBeforeCommit(ctx); err != nil {
+		return err
+	}
 	for range rounds {
 		c := &committing{flushing: flushing{s: s}}
 		if err := c.plan(ctx); err != nil {
@@ -103,6 +106,7 @@ func (c *committing) apply(ctx context.Context) error {
 	if s.cfg.expireOnCommit {
 		s.objects.ExpireAll()
 	}
+	s.tellCommitted(ctx)
 	return c.closing
 }
 
@@ -112,5 +116,6 @@ func (c *committing) undo(ctx context.Context, err error) {
 	c.flushing.undo(ctx, err)
 	if c.tried {
 		c.s.tx.undoTo(0, c.s.objects, true)
+		c.s.tellRolledBack(ctx)
 	}
 }

@@ -109,7 +109,7 @@ func (f *flushing) apply(ctx context.Context) error {
 // tell calls the hooks that run after a flush. If one of them returns an error
 // or panics, the flush is rolled back.
 func (s *Session) tell(ctx context.Context, p *flush.Plan) (err error) {
-	if !s.hooks.after {
+	if !s.toldAfter() {
 		return nil
 	}
 	ended := s.ended
@@ -230,6 +230,9 @@ const rounds = 100
 func (s *Session) before(ctx context.Context) error {
 	var called map[*identity.State]bool
 	defer s.hold()()
+	if err := s.tellBeforeFlush(ctx); err != nil {
+		return err
+	}
 	for range rounds {
 		if s.objects.Related {
 			if err := s.prepare(ctx); err != nil {
@@ -270,7 +273,7 @@ func (s *Session) after(ctx context.Context, p *flush.Plan) error {
 			return err
 		}
 	}
-	return nil
+	return s.tellAfterFlush(ctx, p)
 }
 
 // hold marks the session as flushing, so that no hook can flush, until the

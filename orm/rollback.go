@@ -28,7 +28,8 @@ func (t Tasks) end(op sp.Op, first func(), then func()) *Task[struct{}] {
 	if err := s.ends(strings.TrimPrefix(op.String(), "session."), true); err != nil {
 		return refused(s, op, err)
 	}
-	forget := func() {
+	forget := func(ctx context.Context) {
+		tells := s.tx.begun() && !s.tx.external
 		s.ended++
 		if !s.tx.begun() {
 			for st := range s.objects.All() {
@@ -45,10 +46,16 @@ func (t Tasks) end(op sp.Op, first func(), then func()) *Task[struct{}] {
 		if then != nil {
 			then()
 		}
+		if tells {
+			s.tellRolledBack(ctx)
+		}
 	}
 	task := &Task[struct{}]{s: s, op: op}
-	task.plan = func(context.Context) error {
+	task.plan = func(ctx context.Context) error {
 		task.local, task.barrier = !s.tx.begun(), true
+		if s.tx.begun() && !s.tx.external {
+			s.tellRollingBack(ctx)
+		}
 		return nil
 	}
 	task.perform = func(ctx context.Context) error {
@@ -70,13 +77,13 @@ func (t Tasks) end(op sp.Op, first func(), then func()) *Task[struct{}] {
 		}
 		return nil
 	}
-	task.apply = noResult(func(context.Context) error {
-		forget()
+	task.apply = noResult(func(ctx context.Context) error {
+		forget(ctx)
 		return nil
 	})
-	task.undo = func(context.Context, error) {
+	task.undo = func(ctx context.Context, _ error) {
 		if tried {
-			forget()
+			forget(ctx)
 		}
 	}
 	return task

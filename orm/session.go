@@ -22,7 +22,10 @@ type Session struct {
 	orphans cascade.Orphans
 	hooks   tableHooks
 
-	tx       transaction
+	tx        transaction
+	listeners []*listener
+	info      map[any]any
+
 	kept     *keep // its caller ends the transaction; nil: its own methods do
 	flushing bool  // no hook may flush
 	ended    int   // how often a transaction or a savepoint has ended

@@ -44,7 +44,7 @@ func (t *Task[T]) Plan(ctx context.Context) {
 
 // Reads reports, for a task that is not yet planned, whether planning may read
 // from the database: then earlier tasks must be applied first.
-func (t *Task[T]) Reads() bool { return t.s.objects.Owning || t.s.hooks.before }
+func (t *Task[T]) Reads() bool { return t.s.objects.Owning || t.s.readsBefore() }
 
 // Local reports, for a planned task, whether it needs no database: it may be
 // performed and applied at once.

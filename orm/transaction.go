@@ -75,6 +75,10 @@ func (s *Session) connect(ctx context.Context) (*engine.Conn, error) {
 			return nil, err
 		}
 		s.tx.conn = conn
+		if err := s.tellBegun(ctx, conn); err != nil {
+			_ = s.release(ctx) // it rolls back
+			return nil, err
+		}
 	}
 	return s.tx.conn, nil
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm"
+	"github.com/sessionproxy/sessionproxy/orm/event"
+	"github.com/sessionproxy/sessionproxy/orm/inspect"
 )
 
 // face is what a [Proxy] needs of a session of either kind.
@@ -24,6 +26,10 @@ type face interface {
 	New() iter.Seq[any]
 	Dirty() iter.Seq[any]
 	Deleted() iter.Seq[any]
+	All() iter.Seq[any]
+	Inspect(obj any) (inspect.State, error)
+	Info() map[any]any
+	Listen(l event.Listener[*orm.Session]) (stop func())
 	InTransaction() bool
 	InNestedTransaction() bool
 	IsActive() bool
