@@ -11,6 +11,7 @@ type difference struct {
 }
 
 const (
+	unseen    = "it looks for the value of a setting in an error, which may be a part of a password with blanks, and is not shown"
 	early     = "SendBatch reads the first result before it returns, so that a retry can see its error"
 	replanned = "a retry repeats a statement whose cached plan does not fit any more, which the test wants to fail"
 )
@@ -25,6 +26,8 @@ var meant = []difference{
 	{"database/sql", "kit", "TestDriverPanic", "recovery makes an error of a panic"},
 	{"database/sql", "kit", "TestBadDriver", "recovery makes an error of a panic"},
 	{"lib/pq", "", "TestUnexpectedEOF", "it wants ErrBadConn after a query was sent, which database/sql would send again"},
+	{"lib/pq", "", "TestProtocolVersion", unseen},
+	{"lib/pq", "", "TestRuntimeParameters", unseen},
 	{"pgxpool", "", "TestConnectConfigRequiresConnConfigFromParseConfig", "a configuration that was not parsed is an error, not a panic"},
 	{"pgxpool", "kit", "TestTraceAcquire", "a retry does not begin a call whose context is over, so pgx's tracer does not see it"},
 	{"pgx", "one link", "TestTraceBatchQueryReadStartTime", early},

@@ -112,6 +112,10 @@ func (s suite) judge(t *testing.T, chain string, differ []string, want, got resu
 			needed[entry] = true
 			continue
 		}
+		if want.ended[name] == "fail" { // as one of 300 connections does on a busy machine
+			t.Logf("%s: fails without us, three times", name)
+			continue
+		}
 		end := got.ended[name]
 		if end == "" {
 			end = "did not run"
