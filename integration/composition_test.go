@@ -182,5 +182,10 @@ func (k *kit) settled(order []string) error {
 	if s := k.limiter.Stats(); s.InUse != 0 || s.Waiting != 0 {
 		err = errors.Join(err, fmt.Errorf("permits: %+v", s))
 	}
+	for _, s := range k.follows.Stats() {
+		if s.InUse != 0 || s.Waiting != 0 {
+			err = errors.Join(err, fmt.Errorf("permits of the adaptive limit: %+v", s))
+		}
+	}
 	return err
 }

@@ -16,6 +16,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
+	"github.com/sessionproxy/sessionproxy/middleware/adaptivelimit"
 	"github.com/sessionproxy/sessionproxy/middleware/hedge"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/logging"
@@ -36,6 +37,7 @@ import (
 type kit struct {
 	links   map[string]sp.Interceptor
 	limiter *limit.Limiter
+	follows *adaptivelimit.Limiter
 	breaker *breaker.Breaker
 	spans   balance
 	calls   balance // the finish hooks of the link that is outermost
@@ -150,7 +152,7 @@ func (c *trouble) Wrap(next sp.Handler) sp.Handler {
 
 // kitNames are the links of a kit.
 var kitNames = []string{
-	"breaker", "comment", "hedge", "limit", "logging", "page", "rate", "read only", "recover", "retry", "slow", "throttle", "timeout", "tracing",
+	"adaptive", "breaker", "comment", "hedge", "limit", "logging", "page", "rate", "read only", "recover", "retry", "slow", "throttle", "timeout", "tracing",
 }
 
 const openTime = time.Millisecond
@@ -160,16 +162,17 @@ func newKit(t testing.TB, perCall time.Duration, acts []string) *kit {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(&k.spans))
 	t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
 	quiet := slog.New(slog.DiscardHandler)
-	k.limiter = must(limit.New(4))
+	k.limiter, k.follows = must(limit.New(4)), must(adaptivelimit.New(adaptivelimit.WithMin(4)))
 	k.breaker = must(breaker.New(breaker.WithConsecutiveFailures(3), breaker.WithOpenTime(openTime)))
 	k.links = map[string]sp.Interceptor{
-		"breaker": k.breaker,
-		"limit":   k.limiter,
-		"comment": must(sqlcomment.New(sqlcomment.WithTag("service", "shop"), sqlcomment.WithTraceContext())),
-		"hedge":   must(hedge.New(hedge.WithDelay(100*time.Microsecond), hedge.WithBudget(1))),
-		"logging": must(logging.New(quiet)),
-		"page":    must(statusz.New()),
-		"rate":    must(ratelimit.New(1e6, 1000)),
+		"adaptive": k.follows,
+		"breaker":  k.breaker,
+		"limit":    k.limiter,
+		"comment":  must(sqlcomment.New(sqlcomment.WithTag("service", "shop"), sqlcomment.WithTraceContext())),
+		"hedge":    must(hedge.New(hedge.WithDelay(100*time.Microsecond), hedge.WithBudget(1))),
+		"logging":  must(logging.New(quiet)),
+		"page":     must(statusz.New()),
+		"rate":     must(ratelimit.New(1e6, 1000)),
 		"read only": must(readonly.New(readonly.WithIf(func(context.Context) bool {
 			return false
 		}))),

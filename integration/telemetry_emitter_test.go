@@ -269,6 +269,8 @@ func instrumentOf(m metricdata.Metrics) (instrument string, sets []attribute.Set
 		return "histogram", setsOf(data.DataPoints, func(p metricdata.HistogramDataPoint[float64]) attribute.Set { return p.Attributes })
 	case metricdata.Histogram[int64]:
 		return "histogram", setsOf(data.DataPoints, func(p metricdata.HistogramDataPoint[int64]) attribute.Set { return p.Attributes })
+	case metricdata.Gauge[float64]:
+		return "gauge", setsOf(data.DataPoints, func(p metricdata.DataPoint[float64]) attribute.Set { return p.Attributes })
 	case metricdata.Gauge[int64]:
 		return "gauge", setsOf(data.DataPoints, func(p metricdata.DataPoint[int64]) attribute.Set { return p.Attributes })
 	case metricdata.Sum[int64]:

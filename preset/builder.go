@@ -103,7 +103,7 @@ func (b *builder) inside(p *Preset) {
 			opts = append([]adaptivelimit.Option{adaptivelimit.WithMeterProvider(b.meters)}, opts...)
 		}
 		link, err := adaptivelimit.New(opts...)
-		add(b, link, err)
+		p.adaptive = add(b, link, err)
 	}
 	if b.retry != nil {
 		p.budget = b.addRetry()
@@ -174,7 +174,22 @@ func (b *builder) sources(p *Preset) []statusz.Option {
 	if p.limiter != nil {
 		opts = append(opts, statusz.WithLimit(func() statusz.Limit { return statusz.Limit(p.limiter.Stats()) }))
 	}
+	if p.adaptive != nil {
+		opts = append(opts, statusz.WithAdaptiveLimits(p.adaptive.Stats, adaptive))
+	}
 	return opts
+}
+
+// adaptive says what the page shows of an adaptive limit.
+func adaptive(s adaptivelimit.Stats) statusz.AdaptiveLimit {
+	out := statusz.AdaptiveLimit{
+		Target: s.Target, Name: s.Name, Limit: s.Limit, InUse: s.InUse, Queue: s.Queue, Waiting: s.Waiting,
+		Rejected: s.Rejected, Passed: s.Passed, Latency: s.Latency,
+	}
+	for _, p := range s.Course {
+		out.Course = append(out.Course, statusz.LimitPoint(p))
+	}
+	return out
 }
 
 // circuit says what the page shows of a circuit.

@@ -10,8 +10,8 @@
 //	mux.Handle("/debug/db", db.Page())
 //
 // Without an option the chain traces to the global OpenTelemetry provider,
-// retries what is safe to retry, has a circuit breaker, and shows its work on a
-// live page. Options add the rest, and take the options of the package they
+// retries what is safe to retry, has a throttle and a circuit breaker, and shows
+// its work on a live page. Options add the rest, and take the options of the package they
 // belong to:
 //
 //	page, tracing, logging, slow queries, recovery, [your own], timeout, limit,

@@ -66,7 +66,8 @@ type limits struct {
 
 func defaultConfig() config {
 	return config{
-		page: new([]statusz.Option), tracing: new([]tracing.Option), retry: new([]retry.Option), breaker: new([]breaker.Option),
+		page: new([]statusz.Option), tracing: new([]tracing.Option), retry: new([]retry.Option),
+		throttle: new([]throttle.Option), breaker: new([]breaker.Option),
 	}
 }
 
@@ -136,7 +137,9 @@ func WithLimit(n int, opts ...limit.Option) Option {
 
 // WithAdaptiveLimit bounds how many operations run at once by observing the
 // database, in place of [WithLimit]; see [adaptivelimit.New]. Set
-// [adaptivelimit.WithMax] to the size of the pool. The page does not show it.
+// [adaptivelimit.WithMax] to the size of the pool. With it, or with WithLimit, a
+// database that has more callers than it can serve goes on at what it can do;
+// without, most of its work is for callers that have left.
 func WithAdaptiveLimit(opts ...adaptivelimit.Option) Option {
 	return optionFunc(func(c *config) { c.limit, c.adaptive = nil, &opts })
 }
@@ -157,12 +160,16 @@ func WithHedge(opts ...hedge.Option) Option {
 	return optionFunc(func(c *config) { c.hedge = &opts })
 }
 
-// WithThrottle refuses some of the calls while the database refuses some for
-// lack of resources; see [throttle.New]. The factor is 1.5 unless an option
-// sets another, so that calls are throttled before the breaker opens.
+// WithThrottle sets options of the throttle, which is on by default: it refuses
+// some of the calls while the database refuses some for lack of resources; see
+// [throttle.New]. The factor is 1.5 unless an option sets another, so that calls
+// are throttled before the breaker opens.
 func WithThrottle(opts ...throttle.Option) Option {
 	return optionFunc(func(c *config) { c.throttle = &opts })
 }
+
+// WithoutThrottle leaves the throttle out.
+func WithoutThrottle() Option { return optionFunc(func(c *config) { c.throttle = nil }) }
 
 // WithBreaker sets options of the circuit breaker, which is on by default; see
 // [breaker.New].

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
+	"github.com/sessionproxy/sessionproxy/middleware/adaptivelimit"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 	"github.com/sessionproxy/sessionproxy/middleware/throttle"
@@ -19,6 +20,7 @@ type Preset struct {
 	page      *statusz.Page
 	breaker   *breaker.Breaker
 	limiter   *limit.Limiter
+	adaptive  *adaptivelimit.Limiter
 	throttler *throttle.Throttler
 	budget    *retry.Budget
 }
@@ -54,7 +56,10 @@ func (p *Preset) Breaker() *breaker.Breaker { return p.breaker }
 // Limiter returns the limit, nil without [WithLimit].
 func (p *Preset) Limiter() *limit.Limiter { return p.limiter }
 
-// Throttler returns the throttle, nil without [WithThrottle].
+// AdaptiveLimiter returns the adaptive limit, nil without [WithAdaptiveLimit].
+func (p *Preset) AdaptiveLimiter() *adaptivelimit.Limiter { return p.adaptive }
+
+// Throttler returns the throttle, nil after [WithoutThrottle].
 func (p *Preset) Throttler() *throttle.Throttler { return p.throttler }
 
 // Budget returns the budget of the retry, nil after [WithoutRetry].

@@ -3,6 +3,7 @@ package preset_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -22,6 +23,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
+	"github.com/sessionproxy/sessionproxy/internal/linktest"
+	"github.com/sessionproxy/sessionproxy/middleware/adaptivelimit"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/throttle"
 	"github.com/sessionproxy/sessionproxy/middleware/timeout"
@@ -91,8 +94,8 @@ func TestTheDefaultRetriesBreaksAndShows(t *testing.T) {
 		if body := page.Body.String(); !strings.Contains(body, "postgresql://db") || !strings.Contains(body, "open") {
 			t.Error("the page does not show the circuit")
 		}
-		if p.Limiter() != nil || p.Budget() == nil {
-			t.Errorf("limiter %v, budget %v", p.Limiter(), p.Budget())
+		if p.Limiter() != nil || p.AdaptiveLimiter() != nil || p.Budget() == nil || p.Throttler() == nil {
+			t.Errorf("limiters %v and %v, budget %v, throttle %v", p.Limiter(), p.AdaptiveLimiter(), p.Budget(), p.Throttler())
 		}
 	})
 }
@@ -183,10 +186,41 @@ func TestEveryBadOptionIsNamed(t *testing.T) {
 	}
 }
 
+// TestTheAdaptiveLimitIsInItsPlace has the limit refuse, once and outside the
+// retry, and the page show it.
+func TestTheAdaptiveLimitIsInItsPlace(t *testing.T) {
+	t.Parallel()
+	p := newPreset(t, preset.WithLimit(3), preset.WithAdaptiveLimit(adaptivelimit.WithMax(1), adaptivelimit.WithQueue(0), adaptivelimit.WithName("shop")))
+	if p.Limiter() != nil || p.AdaptiveLimiter() == nil {
+		t.Fatalf("limiters %v and %v", p.Limiter(), p.AdaptiveLimiter())
+	}
+	h := p.Chain().Then(attach.Perform)
+	held := linktest.NewCall(t.Context(), sp.OpQuery, linktest.Opens())
+	if open, err := attach.Run(t.Context(), held, h); !open || err != nil {
+		t.Fatal(open, err)
+	}
+	second := linktest.NewCall(t.Context(), sp.OpQuery, linktest.Opens())
+	var events []string
+	second.OnEvent(func(e sp.Event) { events = append(events, string(e.Kind)) })
+	var refusal *adaptivelimit.Error
+	if _, err := attach.Run(t.Context(), second, h); !errors.As(err, &refusal) || len(events) != 1 {
+		t.Errorf("%v, %v", err, events)
+	}
+	page := httptest.NewRecorder()
+	p.Page().ServeHTTP(page, httptest.NewRequestWithContext(t.Context(), "GET", "/", nil))
+	if body := page.Body.String(); !strings.Contains(body, "Adaptive limits") || !strings.Contains(body, "1 of 1") {
+		t.Error("the page does not show the limit")
+	}
+	attach.Finish(held, nil)
+	if s := p.AdaptiveLimiter().Stats(); len(s) != 1 || s[0].InUse != 0 || s[0].Rejected != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestWhatIsLeftOutIsNotThere(t *testing.T) {
 	t.Parallel()
-	p := newPreset(t, preset.WithoutTracing(), preset.WithoutPage(), preset.WithoutRetry(), preset.WithoutBreaker())
-	if p.Page() != nil || p.Breaker() != nil || p.Budget() != nil || p.Limiter() != nil || p.Throttler() != nil {
+	p := newPreset(t, preset.WithoutTracing(), preset.WithoutPage(), preset.WithoutRetry(), preset.WithoutBreaker(), preset.WithoutThrottle())
+	if p.Page() != nil || p.Breaker() != nil || p.Budget() != nil || p.Limiter() != nil || p.Throttler() != nil || p.AdaptiveLimiter() != nil {
 		t.Error("something is there")
 	}
 	f := &fails{err: io.ErrUnexpectedEOF}

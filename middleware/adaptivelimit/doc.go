@@ -11,8 +11,12 @@
 //
 // With [WithMeterProvider]:
 //
+//	sessionproxy.adaptive_limit.limit     calls that may run at once
+//	sessionproxy.adaptive_limit.in_use    calls that hold a permit
+//	sessionproxy.adaptive_limit.latency   mean time that calls took in the latest seconds
 //	sessionproxy.adaptive_limit.queue     calls waiting for a permit
 //	sessionproxy.adaptive_limit.rejected  calls refused, by sessionproxy.adaptive_limit.reason
 //
-// The attribute sessionproxy.adaptive_limit.name is the name from [WithName].
+// The first three have the attributes of the target, all of them
+// sessionproxy.adaptive_limit.name, the name from [WithName].
 package adaptivelimit

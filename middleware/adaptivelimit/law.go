@@ -71,6 +71,9 @@ func (l *law) effective() int {
 	return int(math.Round(min(max(n, l.least), l.most)))
 }
 
+// settled returns the limit that holds when there is no probe.
+func (l *law) settled() int { return int(math.Round(l.limit)) }
+
 // decide draws the conclusion of a window, and reports whether the next one has to
 // wait until as few calls are at work as the limit says now.
 func (l *law) decide(s summary) (drain bool) {

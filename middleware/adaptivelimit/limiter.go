@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/admission"
@@ -72,6 +73,9 @@ func New(opts ...Option) (*Limiter, error) {
 	l.meters, err = admission.Meters{
 		Provider: c.provider, Scope: scopeName, Prefix: "sessionproxy.adaptive_limit", Name: c.name,
 	}.New(l.waiting, string(QueueFull), string(Deadline), string(MaxWait), string(Shed), string(Overload))
+	if err == nil {
+		err = l.measure()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("adaptivelimit: %w", err)
 	}
@@ -192,6 +196,12 @@ type Stats struct {
 	// Passed is how many calls have passed without a permit so far, because
 	// they already had a connection and no permit was free.
 	Passed int64
+	// Latency is how long calls took on average in the latest seconds that
+	// tell; 0 if none do.
+	Latency time.Duration
+	// Course is the limit over the last five minutes, in intervals of five
+	// seconds, the oldest first. Intervals with too few calls to tell are left out.
+	Course []Point
 }
 
 // Stats returns what the limiter is doing now for each database it has seen, in no
@@ -202,11 +212,7 @@ func (l *Limiter) Stats() []Stats {
 	defer l.mu.RUnlock()
 	all := make([]Stats, 0, len(l.targets))
 	for key, t := range l.targets {
-		s := t.permits.Stats()
-		all = append(all, Stats{
-			Target: key.Named(), Name: l.name, Limit: s.Limit, InUse: s.InUse, Queue: s.Queue,
-			Waiting: s.Waiting, Rejected: s.Rejected, Passed: s.Passed,
-		})
+		all = append(all, t.stats(key, true))
 	}
 	return all
 }

@@ -21,8 +21,9 @@ type target struct {
 	kinds   *kinds
 	window  atomic.Pointer[window] // written under mu
 
-	mu  sync.Mutex // held while something is decided; nobody waits for it
-	law law
+	mu     sync.Mutex // held while something is decided; calls don't wait for it
+	law    law
+	course course
 }
 
 var _ sp.Holding = (*target)(nil)
@@ -126,7 +127,7 @@ func (t *target) learn(k *kind, began time.Duration, o outcome) {
 		w.faults.Add(1)
 	case says:
 		if ratio, known := k.ratio(now-began, w.level, !w.probing && 2*inUse < limit); known {
-			w.count(ratio, began)
+			w.count(ratio, began, now-began)
 		}
 	}
 	if w.over(now, inUse) && t.mu.TryLock() {
@@ -137,12 +138,31 @@ func (t *target) learn(k *kind, began time.Duration, o outcome) {
 	}
 }
 
+// stats returns what is known of the target, with the course of its limit if that
+// is wanted.
+func (t *target) stats(key sp.Target, withCourse bool) Stats {
+	s := t.permits.Stats()
+	out := Stats{
+		Target: key.Named(), Name: t.name, Limit: s.Limit, InUse: s.InUse, Queue: s.Queue,
+		Waiting: s.Waiting, Rejected: s.Rejected, Passed: s.Passed,
+	}
+	now := t.now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out.Latency = t.course.latest(now)
+	if withCourse {
+		out.Course = t.course.list(t.start, now)
+	}
+	return out
+}
+
 // decide ends a window and begins the next. The caller holds mu.
 func (t *target) decide(w *window, now time.Duration, inUse int) {
 	drain, level, heldUp := false, w.level, t.permits.HeldUp()
 	if !w.draining {
 		s := w.summary(now, heldUp)
 		drain, level = t.law.decide(s), s.middle
+		t.course.add(now, t.law.settled(), s.busiest, int64(s.n), time.Duration(w.took.Load()))
 	}
 	next := &window{since: now, level: level, heldUp: heldUp, limit: t.law.effective(), draining: drain, probing: t.law.probing, enough: enough}
 	next.crowded(inUse)

@@ -18,6 +18,7 @@ type window struct {
 	n        atomic.Int32  // ratios
 	faults   atomic.Int32
 	busiest  atomic.Int32
+	took     atomic.Int64 // what the calls took that n counts, in nanoseconds
 
 	_      [64]byte // each call writes to n and to one of these
 	ratios [buckets]atomic.Int32
@@ -39,11 +40,12 @@ const (
 	buckets     = 2 * doublings * perDoubling
 )
 
-// count takes in the ratio of a call that began then.
-func (w *window) count(ratio float64, began time.Duration) {
+// count takes in the ratio of a call that began then, and what it took.
+func (w *window) count(ratio float64, began, took time.Duration) {
 	if !w.draining && began >= w.since {
 		w.ratios[bucketOf(ratio)].Add(1)
 		w.n.Add(1)
+		w.took.Add(int64(took))
 	}
 }
 

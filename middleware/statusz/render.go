@@ -53,6 +53,7 @@ type document struct {
 	Rows         []latencyRow
 	Bars         []poolBar
 	Circuits     []circuitRow
+	Courses      []adaptiveRow
 	Alarms       []circuitView // that are not closed
 	Stages       []stageCount
 	Flying, More []flightRow // those shown at once, and the others
@@ -68,6 +69,7 @@ func (p *Page) writeHTML(to *bytes.Buffer, s *snapshot) error {
 		Rows:     latencyRows(s),
 		Bars:     poolBars(s),
 		Circuits: circuitRows(s),
+		Courses:  adaptiveRows(s),
 		Stages:   stageCounts(s),
 	}
 	d.Flying, d.More = flightRows(s)

@@ -18,6 +18,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
+	"github.com/sessionproxy/sessionproxy/middleware/adaptivelimit"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 	"github.com/sessionproxy/sessionproxy/retry"
@@ -49,7 +50,9 @@ func newService(t *testing.T) *service {
 	budget := must[*retry.Budget](t)(retry.NewBudget())
 	retrier := must[*retry.Retry](t)(retry.New(retry.WithBudget(budget)))
 	brk := must[*breaker.Breaker](t)(breaker.New(breaker.WithFirstOpenTime(10*time.Second), breaker.WithOpenTime(10*time.Second)))
+	adaptive := must[*adaptivelimit.Limiter](t)(adaptivelimit.New(adaptivelimit.WithMax(30), adaptivelimit.WithName("all")))
 	s.page = newPage(t, statusz.WithTitle("shop"),
+		statusz.WithAdaptiveLimits(adaptive.Stats, describeAdaptive),
 		statusz.WithBreakers(brk.States, describeBreaker),
 		statusz.WithBudget(budget.Remaining, 500),
 		statusz.WithLimit(func() statusz.Limit { return statusz.Limit(s.limit.Stats()) }),
@@ -57,8 +60,19 @@ func newService(t *testing.T) *service {
 		statusz.WithPool("reports", func() sp.PoolStats {
 			return sp.PoolStats{Idle: 1, Max: 4, Pending: sp.UnknownCount, Timeouts: sp.UnknownCount}
 		}))
-	s.handler = sp.NewChain(s.page, begins(7), s.limit, retrier, brk, s.page.Innermost()).Then(attach.Perform)
+	s.handler = sp.NewChain(s.page, begins(7), s.limit, adaptive, retrier, brk, s.page.Innermost()).Then(attach.Perform)
 	return s
+}
+
+func describeAdaptive(s adaptivelimit.Stats) statusz.AdaptiveLimit {
+	out := statusz.AdaptiveLimit{
+		Target: s.Target, Name: s.Name, Limit: s.Limit, InUse: s.InUse, Queue: s.Queue, Waiting: s.Waiting,
+		Rejected: s.Rejected, Passed: s.Passed, Latency: s.Latency,
+	}
+	for _, p := range s.Course {
+		out.Course = append(out.Course, statusz.LimitPoint(p))
+	}
+	return out
 }
 
 func describeBreaker(s breaker.Status) statusz.Circuit {

@@ -20,6 +20,7 @@ type snapshot struct {
 	Slow       []incidentView `json:"slow"`
 	Pools      []poolView     `json:"pools"`
 	Limits     []limitView    `json:"limits"`
+	Adaptive   []adaptiveView `json:"adaptive_limits"`
 	Budgets    []budgetView   `json:"retry_budgets"`
 	Overall    latencyView    `json:"overall"`
 	Latencies  []latencyView  `json:"latencies"`
@@ -50,7 +51,7 @@ func (p *Page) snapshot() *snapshot {
 	now := p.clock()
 	s := &snapshot{
 		Title: p.title, Time: p.at(now), Up: span(now), Window: span(covered(now)), SlowAfter: span(p.slowAfter),
-		Pools: p.poolViews(), Limits: p.limitViews(), Budgets: p.budgetViews(), Breakers: p.circuitViews(now), Changes: p.changeViews(now),
+		Pools: p.poolViews(), Limits: p.limitViews(), Adaptive: p.adaptiveViews(), Budgets: p.budgetViews(), Breakers: p.circuitViews(now), Changes: p.changeViews(now),
 	}
 	p.survey(s, now)
 	s.Failures, s.Slow = p.incidentViews(&p.failures, now), p.incidentViews(&p.slow, now)

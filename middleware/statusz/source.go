@@ -15,6 +15,7 @@ type sources struct {
 	circuits []func(yield func(Circuit) bool)
 	budgets  []budget
 	limits   []func() Limit
+	adaptive []func(yield func(AdaptiveLimit))
 	pools    []pool
 }
 

@@ -1,6 +1,7 @@
 package statusz_test
 
 import (
+	"context"
 	"iter"
 	"net/http"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/fault"
+	"github.com/sessionproxy/sessionproxy/middleware/adaptivelimit"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/statusz"
 	"github.com/sessionproxy/sessionproxy/retry"
@@ -32,6 +34,7 @@ func TestOptionsOutOfRangeAreRefused(t *testing.T) {
 		"WithBudget(nil)":         statusz.WithBudget(nil, 1),
 		"WithBudget(…, 0)":        statusz.WithBudget(func(*sp.Target) int { return 0 }, 0),
 		"WithLimit(nil)":          statusz.WithLimit(nil),
+		"WithAdaptiveLimits":      statusz.WithAdaptiveLimits[int](nil, nil),
 		`WithPool("")`:            statusz.WithPool("", func() sp.PoolStats { return sp.PoolStats{} }),
 		`WithPool("a", nil)`:      statusz.WithPool("a", nil),
 	} {
@@ -82,6 +85,47 @@ func TestLimitsOfTheMiddlewareAreShown(t *testing.T) {
 	if l := look(t, p).Limits[0]; l["in_use"] != 0.0 {
 		t.Errorf("%v", l)
 	}
+}
+
+// TestAnAdaptiveLimitIsShownOverTime has calls in fake time, and looks at the
+// document and at the page's bars.
+func TestAnAdaptiveLimitIsShownOverTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		limiter, err := adaptivelimit.New(adaptivelimit.WithInitial(7), adaptivelimit.WithName("shop"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := newPage(t, statusz.WithAdaptiveLimits(limiter.Stats, describeAdaptive))
+		h := sp.NewChain(p, limiter).Then(attach.Perform)
+		for range 3000 { // 30 s
+			c := newCall(func(context.Context, *sp.Call) error {
+				time.Sleep(10 * time.Millisecond)
+				return nil
+			}, sp.OpQuery, "SELECT 1")
+			c.Scope = sp.ScopePool
+			if _, err := attach.Run(t.Context(), c, h); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all := look(t, p).Adaptive
+		if len(all) != 1 || all[0]["name"] != "shop" || all[0]["limit"] != 7.0 || all[0]["latency_seconds"] != 0.01 {
+			t.Fatalf("%v", all)
+		}
+		course, _ := all[0]["course"].([]any)
+		if len(course) < 6 {
+			t.Fatalf("%d points", len(course))
+		}
+		for _, point := range course {
+			if q, _ := point.(map[string]any); q["limit"] != 7.0 || q["in_use"] != 1.0 || q["latency_seconds"] != 0.01 {
+				t.Errorf("%v", q)
+			}
+		}
+		body := get(p, http.MethodGet, "/").Body.String()
+		if n := strings.Count(body, "1 in use of 7, 10.0 ms"); n != 2*len(course) {
+			t.Errorf("the page has %d bars of %d points", n, len(course))
+		}
+	})
 }
 
 func TestBudgetsAreShownByDatabase(t *testing.T) {

@@ -113,9 +113,10 @@ type shown struct {
 		State  string `json:"state"`
 		Target string `json:"target"`
 	} `json:"breaker_changes"`
-	Pools   []map[string]any `json:"pools"`
-	Limits  []map[string]any `json:"limits"`
-	Budgets []struct {
+	Pools    []map[string]any `json:"pools"`
+	Limits   []map[string]any `json:"limits"`
+	Adaptive []map[string]any `json:"adaptive_limits"`
+	Budgets  []struct {
 		Target    string `json:"target"`
 		Remaining int    `json:"remaining"`
 		Capacity  int    `json:"capacity"`
