@@ -144,9 +144,9 @@ func TestAProbeThatFailsOpensTheCircuitAgain(t *testing.T) {
 		time.Sleep(time.Second + 1)
 		r.exec(2, nil)
 		r.want(breaker.StateHalfOpen)
-		r.exec(1, errDown)
+		r.exec(1, errRefused)
 		r.want(breaker.StateOpen)
-		if s := r.status(); s.Cause != fault.ClassServerDown || s.RetryAfter != time.Second {
+		if s := r.status(); s.Cause != fault.ClassConnect || s.RetryAfter != time.Second {
 			t.Errorf("status is %+v, want a fresh open time and the probe's cause", s)
 		}
 	})

@@ -14,7 +14,19 @@ const brevity = 2
 // just begun, and the server is gone. One that hangs would cost its callers their
 // time once more.
 func (c *circuit) brief(p *phase, now time.Duration) bool {
-	if p.state != StateOpen || now-p.began >= brevity*c.cfg.maxWait {
+	return p.gone() && now-p.began < brevity*c.cfg.maxWait
+}
+
+// soon reports whether calls wait while the circuit is open: the outage is brief,
+// or they came in time for the next probe, which nine in ten do. They wait for its
+// outcome, since the server may be back already, and not for the one after it.
+func (c *circuit) soon(p *phase, now time.Duration) bool {
+	return c.brief(p, now) || p.gone() && p.until-now <= min(c.cfg.maxWait/2, (p.until-p.opened)*9/10)
+}
+
+// gone reports whether the circuit is open because the server is not there.
+func (p *phase) gone() bool {
+	if p.state != StateOpen {
 		return false
 	}
 	switch p.cause {

@@ -100,7 +100,7 @@ func (c *circuit) newGate() *gobreaker.TwoStepCircuitBreaker[struct{}] {
 
 func (c *circuit) newPhase(s State, cause fault.Class) *phase {
 	now := c.cfg.now()
-	p := &phase{state: s, since: time.Now(), cause: cause, began: now}
+	p := &phase{state: s, since: time.Now(), cause: cause, opened: now, began: now}
 	if before := c.phase.Load(); before != nil && before.state != StateClosed {
 		p.began = before.began
 	}

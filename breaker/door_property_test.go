@@ -67,7 +67,7 @@ func TestNoCallIsLostAtTheDoor(t *testing.T) {
 					}
 					do := func(context.Context, *sp.Call) error {
 						time.Sleep(time.Duration(v.takes) * time.Millisecond)
-						return [...]error{nil, errDown, io.ErrUnexpectedEOF, context.Canceled}[v.ends%4]
+						return [...]error{nil, errRefused, io.ErrUnexpectedEOF, context.Canceled}[v.ends%4]
 					}
 					if v.ends == 4 {
 						do = func(context.Context, *sp.Call) error { panic("driver") }

@@ -213,9 +213,9 @@ func TestAnOutageThatShowsInTimeoutsOpensItByRate(t *testing.T) {
 			wg.Go(func() {
 				time.Sleep(time.Duration(i) * 100 * time.Millisecond)
 				done, err := bare.Allow()
-				_ = r.run(newCall(sp.OpExec, func(context.Context, *sp.Call) error { time.Sleep(30 * time.Second); return errDown }))
+				_ = r.run(newCall(sp.OpExec, func(context.Context, *sp.Call) error { time.Sleep(30 * time.Second); return errRefused }))
 				if err == nil {
-					done(errDown)
+					done(errRefused)
 				}
 			})
 		}

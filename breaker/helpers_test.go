@@ -28,7 +28,6 @@ func (s sqlState) SQLState() string { return string(s) }
 var (
 	errRefused  = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED} // failure
 	errLost     = io.ErrUnexpectedEOF                                             // failure, with others of its moment
-	errDown     = sqlState("57P03")                                               // failure: cannot_connect_now
 	errUnique   = sqlState("23505")                                               // success: unique_violation
 	errDeadlock = sqlState("40P01")                                               // excluded, though an answer: deadlock_detected
 	errStrange  = errors.New("who knows")

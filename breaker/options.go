@@ -150,7 +150,8 @@ func WithJitter(draw func(longest time.Duration) time.Duration) Option {
 // half-open, for the outcome of earlier probes, 0 or more; a call whose context
 // ends sooner waits only until then. 0 refuses it at once. At the beginning of
 // an outage, for twice as long, calls also wait while the circuit is open, if
-// it opened because the server is gone, not because it hangs. Calls that hold a
+// it opened because the server is gone, not because it hangs; later they wait
+// for the next probe, for half as long at most. Calls that hold a
 // connection never wait, such as those of a plain [database/sql.DB], which
 // takes the connection before the chain is asked. The default is 1 s.
 func WithMaxWait(d time.Duration) Option {

@@ -16,6 +16,7 @@ type phase struct {
 	since  time.Time     // for people; until is for the circuit
 	until  time.Duration // when an open circuit may be probed, on the clock of the config
 	cause  fault.Class   // of the failure that opened the circuit last
+	opened time.Duration // when the phase began, on the clock of the config
 	began  time.Duration // when the circuit ceased to be closed, on the clock of the config
 }
 

@@ -30,7 +30,7 @@ type grant struct {
 func (c *circuit) admit(call *sessionproxy.Call, r rule, wait bool) (grant, *OpenError) {
 	p, now := c.phase.Load(), c.cfg.now()
 	switch {
-	case p.shut(now) && !c.brief(p, now):
+	case p.shut(now) && !c.soon(p, now):
 		return grant{}, c.refusal(p, now)
 	case r == ruleEarly && (call.Op != sessionproxy.OpTransaction || call.Scope != sessionproxy.ScopePool):
 		return grant{}, nil
@@ -87,7 +87,7 @@ func (c *circuit) enter(now time.Duration, owner *sessionproxy.Call) (g grant, f
 		}
 	default:
 		switch {
-		case c.brief(p, now) && p.shut(now):
+		case c.soon(p, now) && p.shut(now):
 			return grant{}, true, nil
 		case p.shut(now):
 			return grant{}, false, c.refusal(p, now)
@@ -171,7 +171,7 @@ func (c *circuit) endProbe(call *sessionproxy.Call, p *probe, v verdict) {
 // may have to wait for the outcome of a probe is not.
 func (c *circuit) wouldRefuse(call *sessionproxy.Call) *OpenError {
 	p, now := c.phase.Load(), c.cfg.now()
-	if !p.shut(now) || c.brief(p, now) && (call.Level == sessionproxy.LevelSession || c.mayWait(call)) {
+	if !p.shut(now) || c.soon(p, now) && (call.Level == sessionproxy.LevelSession || c.mayWait(call)) {
 		return nil
 	}
 	return c.refusal(p, now)

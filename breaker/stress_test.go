@@ -29,7 +29,7 @@ func TestOneProbeAtATimeWhileNoneSucceeds(t *testing.T) {
 			}
 			time.Sleep(time.Millisecond)
 			running.Add(-1)
-			return errDown
+			return errRefused
 		}
 		for range 20 {
 			r.open()

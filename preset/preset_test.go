@@ -48,8 +48,9 @@ func newPreset(t *testing.T, opts ...preset.Option) *preset.Preset {
 
 // fails is an operation that always ends with err.
 type fails struct {
-	err      error
-	attempts int
+	err        error
+	idempotent bool
+	attempts   int
 }
 
 func (f *fails) Do(context.Context, *sp.Call) error {
@@ -62,6 +63,7 @@ func (f *fails) run(t *testing.T, chain sp.Chain) (events []string) {
 	call := new(sp.Call)
 	attach.Reset(call, f)
 	call.Op, call.Scope, call.Target = sp.OpExec, sp.ScopePool, &sp.Target{System: sp.PostgreSQL, Host: "db"}
+	call.Marks.Idempotent = f.idempotent
 	call.OnEvent(func(e sp.Event) { events = append(events, string(e.Kind)) })
 	if _, err := attach.Run(t.Context(), call, chain.Then(attach.Perform)); err == nil {
 		t.Error("no error")
@@ -147,7 +149,7 @@ func TestTheThrottleStandsInsideTheRetryAndOutsideTheBreaker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPreset(t, preset.WithThrottle(throttle.WithRandom(func() float64 { return 0 })))
-		f := &fails{err: &pgconn.PgError{Code: "53300"}}
+		f := &fails{err: &pgconn.PgError{Severity: "FATAL", Code: "53300"}, idempotent: true}
 		if events := f.run(t, p.Chain()); f.attempts != 1 || strings.Join(events, " ") != "retry rejected" {
 			t.Errorf("%d attempts, %v", f.attempts, events)
 		}

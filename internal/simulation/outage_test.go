@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -84,6 +85,7 @@ func TestOutages(t *testing.T) {
 		n = outagesWhole
 	}
 	slowest := time.Duration(0)
+	var sum tally
 	t.Attr("name", "with the defaults")
 	t.Attr("outages", strconv.Itoa(n))
 	seeds(t, n/perHistory, func(seed uint64) {
@@ -97,6 +99,7 @@ func TestOutages(t *testing.T) {
 						err = fmt.Errorf("incident %d, %s of %v: %w", i+1, what.name, back.Sub(away), problem)
 					} else {
 						slowest = max(slowest, after)
+						sum.add(w, what, back, after)
 					}
 				}
 			})
@@ -107,12 +110,48 @@ func TestOutages(t *testing.T) {
 		})
 	})
 	t.Attr("slowest-recovery", slowest.Round(ms).String())
+	if *seedFlag == 0 && !t.Failed() {
+		if err := sum.check(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
-// The bounds on recovery.
+// tally is what calls that may wait saw after all returns of servers that were
+// gone.
+type tally struct {
+	calls, refused int
+	back           []time.Duration
+}
+
+func (s *tally) add(w *world, what incident, back time.Time, after time.Duration) {
+	if w.OnConn || what.name == "hang" || what.name == "brown-out" {
+		return
+	}
+	s.back = append(s.back, after)
+	for _, o := range w.Outcomes(back, back.Add(observed)) {
+		if s.calls++; o.Refused() {
+			s.refused++
+		}
+	}
+}
+
+// check holds that hardly any of them was refused, from the very moment of the
+// return, and that half of the recoveries are quick.
+func (s *tally) check() error {
+	slices.Sort(s.back)
+	median := s.back[len(s.back)/2]
+	if median > backMedian || float64(s.refused) > refusedAtMost*float64(s.calls) {
+		return fmt.Errorf("%d recoveries, median %v; %d of %d calls were refused", len(s.back), median, s.refused, s.calls)
+	}
+	return nil
+}
+
+// The bounds on recovery, after each incident, and over all of them.
 const (
 	observed      = 3 * sec
 	backWithin    = 750 * ms // the longest open time, a quarter more, and a probe
+	backMedian    = 300 * ms
 	calmAfter     = sec
 	probesPerSec  = 2
 	briefly       = 2 * sec // calls wait for so long in the beginning,
