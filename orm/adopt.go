@@ -24,7 +24,7 @@ type Adopter[V any] struct {
 // if V is not a pointer to a struct with a table. A query with [Select.NoTrack]
 // yields objects that are not the session's. A query that reads relations can't
 // be streamed, because the stream occupies the connection.
-func Adopt[V any](s *Session, st engine.Statement) (*Adopter[V], error) {
+func (ts TypedTasks[V]) Adopt(st engine.Statement) (*Adopter[V], error) {
 	typ := entityType[V]()
 	if typ == nil {
 		return nil, nil
@@ -33,7 +33,7 @@ func Adopt[V any](s *Session, st engine.Statement) (*Adopter[V], error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Adopter[V]{s: s, rows: load.Rows{Statement: st, Table: t}}
+	a := &Adopter[V]{s: ts.s, rows: load.Rows{Statement: st, Table: t}}
 	if q, ok := st.(streamed); ok {
 		var with bool
 		if a.rows.Populate, a.rows.Loose, with = q.streaming(); with {

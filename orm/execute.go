@@ -102,12 +102,12 @@ func (t Tasks) UseConn(op sp.Op, use func(ctx context.Context, conn *engine.Conn
 // objects.
 func Scalars[V any](ctx context.Context, h Handle, st engine.Statement) ([]V, error) {
 	s := h.blocking()
-	return do(ctx, ScalarsTask[V](s, st))
+	return do(ctx, TasksOf[V](s).Scalars(st))
 }
 
-// ScalarsTask is [Scalars] as a task.
-func ScalarsTask[V any](s *Session, st engine.Statement) *Task[[]V] {
-	t := entityType[V]()
+// Scalars is [Scalars] as a task.
+func (ts TypedTasks[V]) Scalars(st engine.Statement) *Task[[]V] {
+	s, t := ts.s, entityType[V]()
 	if t == nil {
 		return statementTask(s, opScalars, func(ctx context.Context, conn *engine.Conn) ([]V, error) {
 			return engine.Scalars[V](ctx, conn, st)
@@ -127,7 +127,7 @@ func ScalarsTask[V any](s *Session, st engine.Statement) *Task[[]V] {
 // a sql.Null. Objects are handled as by [Scalars].
 func Scalar[V any](ctx context.Context, h Handle, st engine.Statement) (value V, ok bool, err error) {
 	s := h.blocking()
-	found, err := do(ctx, ScalarTask[V](s, st))
+	found, err := do(ctx, TasksOf[V](s).Scalar(st))
 	return found.Value, found.OK, err
 }
 
@@ -139,9 +139,9 @@ type Found[V any] struct {
 	OK bool
 }
 
-// ScalarTask is [Scalar] as a task.
-func ScalarTask[V any](s *Session, st engine.Statement) *Task[Found[V]] {
-	t := entityType[V]()
+// Scalar is [Scalar] as a task.
+func (ts TypedTasks[V]) Scalar(st engine.Statement) *Task[Found[V]] {
+	s, t := ts.s, entityType[V]()
 	if t == nil {
 		return statementTask(s, opScalar, func(ctx context.Context, conn *engine.Conn) (found Found[V], err error) {
 			found.Value, found.OK, err = engine.Scalar[V](ctx, conn, st)

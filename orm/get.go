@@ -53,12 +53,12 @@ func Get[T any, K any](ctx context.Context, h Handle, key K, opts ...GetOption) 
 			return obj, nil
 		}
 	}
-	return do(ctx, GetTask[T](s, key, opts...))
+	return do(ctx, TasksOf[T](s).Get(key, opts...))
 }
 
-// GetTask is [Get] as a task.
-func GetTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
-	return getTask[T](s, opGet, key, opts)
+// Get is [Get] as a task.
+func (t TypedTasks[T]) Get(key any, opts ...GetOption) *Task[*T] {
+	return getTask[T](t.s, opGet, key, opts)
 }
 
 // GetOne is [Get], but returns an error that matches [engine.ErrNoResult] if
@@ -70,21 +70,21 @@ func GetOne[T any, K any](ctx context.Context, h Handle, key K, opts ...GetOptio
 			return obj, nil
 		}
 	}
-	return do(ctx, GetOneTask[T](s, key, opts...))
+	return do(ctx, TasksOf[T](s).GetOne(key, opts...))
 }
 
-// GetOneTask is [GetOne] as a task.
-func GetOneTask[T any](s *Session, key any, opts ...GetOption) *Task[*T] {
-	t := getTask[T](s, opGetOne, key, opts)
-	found := t.apply
-	t.apply = func(ctx context.Context) (*T, error) {
+// GetOne is [GetOne] as a task.
+func (t TypedTasks[T]) GetOne(key any, opts ...GetOption) *Task[*T] {
+	task := getTask[T](t.s, opGetOne, key, opts)
+	found := task.apply
+	task.apply = func(ctx context.Context) (*T, error) {
 		obj, err := found(ctx)
 		if err == nil && obj == nil {
 			return nil, fmt.Errorf("orm: get one %T: %w", *new(T), engine.ErrNoResult)
 		}
 		return obj, err
 	}
-	return t
+	return task
 }
 
 // cached returns an object that the session has and need not read, if the key

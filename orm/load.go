@@ -18,12 +18,13 @@ import (
 // not persistent, Load returns an error.
 func Load[T any](ctx context.Context, h Handle, objs []*T, paths ...string) error {
 	s := h.blocking()
-	_, err := do(ctx, LoadTask(s, objs, paths...))
+	_, err := do(ctx, TasksOf[T](s).Load(objs, paths...))
 	return err
 }
 
-// LoadTask is [Load] as a task.
-func LoadTask[T any](s *Session, objs []*T, paths ...string) *Task[struct{}] {
+// Load is [Load] as a task.
+func (t TypedTasks[T]) Load(objs []*T, paths ...string) *Task[struct{}] {
+	s := t.s
 	return indivisible(s, opScalars, noResult(func(ctx context.Context) error {
 		t, err := mapping.Of(reflect.TypeFor[T]())
 		if err != nil {

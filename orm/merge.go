@@ -45,11 +45,12 @@ func NoLoad() MergeOption { return mergeOption(func(m *merge.Options) { m.NoLoad
 // relation that is nil is left alone.
 func Merge[T any](ctx context.Context, h Handle, obj *T, opts ...MergeOption) (*T, error) {
 	s := h.blocking()
-	return do(ctx, MergeTask(s, obj, opts...))
+	return do(ctx, TasksOf[T](s).Merge(obj, opts...))
 }
 
-// MergeTask is [Merge] as a task.
-func MergeTask[T any](s *Session, obj *T, opts ...MergeOption) *Task[*T] {
+// Merge is [Merge] as a task.
+func (t TypedTasks[T]) Merge(obj *T, opts ...MergeOption) *Task[*T] {
+	s := t.s
 	var m merge.Options
 	for _, o := range opts {
 		if o != nil {

@@ -107,9 +107,15 @@ func do[T any](ctx context.Context, t *Task[T]) (out T, err error) {
 }
 
 // Tasks is a session for a dispatcher: the session's methods as tasks, and the
-// means to perform them. Methods with a type parameter are functions, such as
-// [GetTask].
+// means to perform them. Those that have a type parameter are in [TypedTasks].
 type Tasks struct{ s *Session }
+
+// TypedTasks are the tasks of functions with a type parameter, such as [Get].
+type TypedTasks[T any] struct{ s *Session }
+
+// TasksOf returns the tasks of functions for T: a mapped struct, or, of Scalar,
+// Scalars and Adopt, the type of a column.
+func TasksOf[T any](s *Session) TypedTasks[T] { return TypedTasks[T]{s} }
 
 // Tasks returns the session's methods as tasks.
 func (s *Session) Tasks() Tasks { return Tasks{s} }

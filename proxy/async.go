@@ -219,9 +219,9 @@ func (a *AsyncSession) NoAutoflush(fn func() error) error { return a.local().NoA
 // Begin is [orm.Session.Begin].
 func (a *AsyncSession) Begin(ctx context.Context) Completion {
 	if err := a.quiet(ctx); err != nil {
-		return Completed(err)
+		return completed(err)
 	}
-	return Completed(a.core.Begin(ctx))
+	return completed(a.core.Begin(ctx))
 }
 
 // BeginNested is [orm.Session.BeginNested].
@@ -240,7 +240,7 @@ func (a *AsyncSession) Flush(ctx context.Context) Completion {
 func (a *AsyncSession) Commit(ctx context.Context) Completion {
 	a.streams.End(ctx)
 	if err := a.unseen(ctx); err != nil {
-		return Completed(fmt.Errorf("proxy: commit: nothing is committed, because operations failed that nobody awaited: %w", err))
+		return completed(fmt.Errorf("proxy: commit: nothing is committed, because operations failed that nobody awaited: %w", err))
 	}
 	return complete(submit(ctx, a, a.core.Tasks().Commit()))
 }

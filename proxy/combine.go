@@ -6,8 +6,8 @@ import (
 	"reflect"
 )
 
-// ErrNoFutures is the error of [Any] without futures.
-var ErrNoFutures = errors.New("proxy: any of no futures")
+// errNoFutures is the error of [Any] without futures.
+var errNoFutures = errors.New("proxy: any of no futures")
 
 // All returns a future of the results of all futures, in their order. If any
 // fails, it fails, once all have finished, with the error of the first in their
@@ -32,11 +32,11 @@ func All[T any](futures ...Future[T]) Future[[]T] {
 
 // Any returns a future of the first success among futures, in the order in
 // which they finish. If all of them fail, it fails with their errors joined.
-// Without futures it fails with [ErrNoFutures].
+// Without futures it fails.
 func Any[T any](futures ...Future[T]) Future[T] {
 	if len(futures) == 0 {
 		var zero T
-		return Settled(zero, ErrNoFutures)
+		return Settled(zero, errNoFutures)
 	}
 	var won *Future[T]
 	var errs []error

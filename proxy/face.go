@@ -60,34 +60,34 @@ var (
 // settledSession is a blocking session whose methods return settled futures.
 type settledSession struct{ *Session }
 
-func (s settledSession) Begin(ctx context.Context) Completion { return Completed(s.Session.Begin(ctx)) }
+func (s settledSession) Begin(ctx context.Context) Completion { return completed(s.Session.Begin(ctx)) }
 
-func (s settledSession) Flush(ctx context.Context) Completion { return Completed(s.Session.Flush(ctx)) }
+func (s settledSession) Flush(ctx context.Context) Completion { return completed(s.Session.Flush(ctx)) }
 
 func (s settledSession) Commit(ctx context.Context) Completion {
-	return Completed(s.Session.Commit(ctx))
+	return completed(s.Session.Commit(ctx))
 }
 
 func (s settledSession) Rollback(ctx context.Context) Completion {
-	return Completed(s.Session.Rollback(ctx))
+	return completed(s.Session.Rollback(ctx))
 }
 
-func (s settledSession) Close(ctx context.Context) Completion { return Completed(s.Session.Close(ctx)) }
+func (s settledSession) Close(ctx context.Context) Completion { return completed(s.Session.Close(ctx)) }
 
-func (s settledSession) Aclose(context.Context) Completion { return Completed(errBlockingAclose) }
+func (s settledSession) Aclose(context.Context) Completion { return completed(errBlockingAclose) }
 
-func (s settledSession) Reset(ctx context.Context) Completion { return Completed(s.Session.Reset(ctx)) }
+func (s settledSession) Reset(ctx context.Context) Completion { return completed(s.Session.Reset(ctx)) }
 
 func (s settledSession) Invalidate(ctx context.Context) Completion {
-	return Completed(s.Session.Invalidate(ctx))
+	return completed(s.Session.Invalidate(ctx))
 }
 
 func (s settledSession) Delete(ctx context.Context, obj any) Completion {
-	return Completed(s.Session.Delete(ctx, obj))
+	return completed(s.Session.Delete(ctx, obj))
 }
 
 func (s settledSession) Refresh(ctx context.Context, obj any, opts ...orm.GetOption) Completion {
-	return Completed(s.Session.Refresh(ctx, obj, opts...))
+	return completed(s.Session.Refresh(ctx, obj, opts...))
 }
 
 func (s settledSession) Execute(ctx context.Context, st engine.Statement) Future[*engine.Result] {

@@ -14,7 +14,7 @@ func Get[T any, K any](ctx context.Context, h Handle, key K, opts ...orm.GetOpti
 	if a == nil {
 		return Settled(orm.Get[T](ctx, s.Session, key, opts...))
 	}
-	return submit(ctx, a, orm.GetTask[T](a.core, key, opts...))
+	return submit(ctx, a, orm.TasksOf[T](a.core).Get(key, opts...))
 }
 
 // GetOne is [orm.GetOne] on a session of any kind.
@@ -23,7 +23,7 @@ func GetOne[T any, K any](ctx context.Context, h Handle, key K, opts ...orm.GetO
 	if a == nil {
 		return Settled(orm.GetOne[T](ctx, s.Session, key, opts...))
 	}
-	return submit(ctx, a, orm.GetOneTask[T](a.core, key, opts...))
+	return submit(ctx, a, orm.TasksOf[T](a.core).GetOne(key, opts...))
 }
 
 // Merge is [orm.Merge] on a session of any kind. An async session blocks until
@@ -33,7 +33,7 @@ func Merge[T any](ctx context.Context, h Handle, obj *T, opts ...orm.MergeOption
 	if a == nil {
 		return Settled(orm.Merge(ctx, s.Session, obj, opts...))
 	}
-	return submit(ctx, a, orm.MergeTask(a.core, obj, opts...))
+	return submit(ctx, a, orm.TasksOf[T](a.core).Merge(obj, opts...))
 }
 
 // Scalars is [orm.Scalars] on a session of any kind.
@@ -42,7 +42,7 @@ func Scalars[V any](ctx context.Context, h Handle, st engine.Statement) Future[[
 	if a == nil {
 		return Settled(orm.Scalars[V](ctx, s.Session, st))
 	}
-	return submit(ctx, a, orm.ScalarsTask[V](a.core, st))
+	return submit(ctx, a, orm.TasksOf[V](a.core).Scalars(st))
 }
 
 // Scalar is [orm.Scalar] on a session of any kind: the first column of the first
@@ -53,7 +53,7 @@ func Scalar[V any](ctx context.Context, h Handle, st engine.Statement) Future[Op
 		v, ok, err := orm.Scalar[V](ctx, s.Session, st)
 		return Settled(Optional[V]{v, ok}, err)
 	}
-	return convert(submit(ctx, a, orm.ScalarTask[V](a.core, st)), func(f orm.Found[V]) Optional[V] { return Optional[V]{f.Value, f.OK} })
+	return convert(submit(ctx, a, orm.TasksOf[V](a.core).Scalar(st)), func(f orm.Found[V]) Optional[V] { return Optional[V]{f.Value, f.OK} })
 }
 
 // Load is [orm.Load] on a session of any kind. An async session blocks until it
@@ -61,9 +61,9 @@ func Scalar[V any](ctx context.Context, h Handle, st engine.Statement) Future[Op
 func Load[T any](ctx context.Context, h Handle, objs []*T, paths ...string) Completion {
 	s, a := h.handle()
 	if a == nil {
-		return Completed(orm.Load(ctx, s.Session, objs, paths...))
+		return completed(orm.Load(ctx, s.Session, objs, paths...))
 	}
-	return complete(submit(ctx, a, orm.LoadTask(a.core, objs, paths...)))
+	return complete(submit(ctx, a, orm.TasksOf[T](a.core).Load(objs, paths...)))
 }
 
 // FindAll is [orm.Select.All] on a session of any kind. If the query reads
@@ -151,7 +151,7 @@ func StreamOf[T any](ctx context.Context, h Handle, st engine.Statement, opts ..
 	if a == nil {
 		return Settled(Stream[T]{}, error(errBlockingStream))
 	}
-	if _, err := orm.Adopt[T](a.core, st); err != nil {
+	if _, err := orm.TasksOf[T](a.core).Adopt(st); err != nil {
 		return Settled(Stream[T]{}, err)
 	}
 	return convert(a.Stream(ctx, st, opts...), StreamAs[T])
@@ -191,17 +191,4 @@ func Each[T any](ctx context.Context, h Handle, q orm.Select[T], opts ...engine.
 			}
 		}
 	}
-}
-
-// StreamScalarsOf returns a stream of the values of a statement's first column,
-// or of objects; see [StreamOf].
-func StreamScalarsOf[V any](ctx context.Context, h Handle, st engine.Statement, opts ...engine.StreamOption) Future[Stream[V]] {
-	_, a := h.handle()
-	if a == nil {
-		return Settled(Stream[V]{}, error(errBlockingScalars))
-	}
-	if adopt, err := orm.Adopt[V](a.core, st); adopt != nil || err != nil {
-		return StreamOf[V](ctx, a, st, opts...)
-	}
-	return convert(a.Stream(ctx, st, opts...), func(r AsyncResult) Stream[V] { return StreamScalarsAs[V](r, 0) })
 }

@@ -79,11 +79,12 @@ var closed = func() chan struct{} {
 	return c
 }()
 
-// A Completion is a [Future] of an operation without a result.
+// A Completion is a [Future] of an operation without a result. The zero
+// Completion has succeeded.
 type Completion struct{ future Future[struct{}] }
 
-// Completed returns a completion that is settled with err.
-func Completed(err error) Completion { return Completion{Settled(struct{}{}, err)} }
+// completed returns a completion that is settled with err.
+func completed(err error) Completion { return Completion{Settled(struct{}{}, err)} }
 
 // Await waits for the operation and returns its error; see [Future.Await].
 func (c Completion) Await(ctx context.Context) error {

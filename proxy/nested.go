@@ -60,7 +60,7 @@ func (t *Transaction) IsActive() bool {
 // Commit is [orm.Transaction.Commit].
 func (t *Transaction) Commit(ctx context.Context) Completion {
 	if t.proxy.awaited == nil || !t.IsActive() {
-		return Completed(t.tx.Commit(ctx))
+		return completed(t.tx.Commit(ctx))
 	}
 	return t.proxy.Commit(ctx)
 }
@@ -68,7 +68,7 @@ func (t *Transaction) Commit(ctx context.Context) Completion {
 // Rollback is [orm.Transaction.Rollback].
 func (t *Transaction) Rollback(ctx context.Context) Completion {
 	if t.proxy.awaited == nil || !t.IsActive() {
-		return Completed(t.tx.Rollback(ctx))
+		return completed(t.tx.Rollback(ctx))
 	}
 	return t.proxy.Rollback(ctx)
 }
@@ -92,7 +92,7 @@ func (n *Nested) Commit(ctx context.Context) Completion {
 	if n.awaited != nil {
 		return n.awaited.Commit(ctx)
 	}
-	return Completed(n.blocking.Commit(ctx))
+	return completed(n.blocking.Commit(ctx))
 }
 
 // Rollback is [orm.Nested.Rollback].
@@ -100,5 +100,5 @@ func (n *Nested) Rollback(ctx context.Context) Completion {
 	if n.awaited != nil {
 		return n.awaited.Rollback(ctx)
 	}
-	return Completed(n.blocking.Rollback(ctx))
+	return completed(n.blocking.Rollback(ctx))
 }

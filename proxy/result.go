@@ -31,7 +31,7 @@ func StreamAs[T any](rows AsyncResult) Stream[T] {
 	if out.from == nil || rows.from.origin.session == nil {
 		return out
 	}
-	if out.from.adopt, out.from.wrong = orm.Adopt[T](rows.from.origin.session, rows.from.origin.statement); out.from.adopt != nil {
+	if out.from.adopt, out.from.wrong = orm.TasksOf[T](rows.from.origin.session).Adopt(rows.from.origin.statement); out.from.adopt != nil {
 		out.from.adopt.Opened()
 	}
 	return out

@@ -258,7 +258,7 @@ func (r *streamReader[T]) oneOrNone() (only Optional[T], err error) {
 // Await, see [AsyncConnection.Close]. Closing twice does nothing.
 func (s Stream[T]) Close(ctx context.Context) Completion {
 	if s.from == nil {
-		return Completed(nil)
+		return completed(nil)
 	}
 	st := s.from.stream
 	f := ask(context.WithoutCancel(ctx), st, nothing(func(context.Context) error {

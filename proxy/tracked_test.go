@@ -89,9 +89,6 @@ func TestAStreamsObjectsAreTheSessions(t *testing.T) {
 			"StreamOf": func() proxy.Future[proxy.Stream[*Shelf]] {
 				return proxy.StreamOf[*Shelf](ctx, a, byID, engine.WithWindow(4))
 			},
-			"StreamScalarsOf": func() proxy.Future[proxy.Stream[*Shelf]] {
-				return proxy.StreamScalarsOf[*Shelf](ctx, a, byID, engine.WithWindow(4))
-			},
 			"StreamAs": func() proxy.Future[proxy.Stream[*Shelf]] {
 				return proxy.Settled(proxy.StreamAs[*Shelf](must(t, a.Stream(ctx, engine.Text("SELECT name, id FROM shelf ORDER BY id")))), nil)
 			},
