@@ -48,10 +48,10 @@ var mysqlCodes = map[int]rule{
 	9005: {ClassServerDown, ifHarmless, BreakerFailure, mayUndo},        // TiDB, ErrRegionUnavailable
 
 	1021: {ClassOverloaded, stop, BreakerFailure, slow},            // ER_DISK_FULL
-	1037: {ClassOverloaded, replay, BreakerFailure, slow},          // ER_OUTOFMEMORY
+	1037: {ClassOverloaded, ifHarmless, BreakerFailure, slow},      // ER_OUTOFMEMORY: a table without transactions keeps the rows before it
 	1038: {ClassOverloaded, replay, BreakerFailure, slow},          // ER_OUT_OF_SORTMEMORY
 	1040: {ClassOverloaded, reconnect, BreakerFailure, slow},       // ER_CON_COUNT_ERROR
-	1041: {ClassOverloaded, replay, BreakerFailure, slow},          // ER_OUT_OF_RESOURCES
+	1041: {ClassOverloaded, ifHarmless, BreakerFailure, slow},      // ER_OUT_OF_RESOURCES: likewise
 	1114: {ClassOverloaded, stop, BreakerFailure, slow},            // ER_RECORD_FILE_FULL
 	1203: {ClassOverloaded, reconnect, BreakerFailure, slow},       // ER_TOO_MANY_USER_CONNECTIONS
 	1206: {ClassOverloaded, replay, BreakerFailure, slow | undone}, // ER_LOCK_TABLE_FULL: the whole transaction, as for a deadlock
