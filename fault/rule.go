@@ -89,6 +89,9 @@ func (r rule) without(t trait) rule {
 
 // verdict applies the rule to a situation.
 func (r rule) verdict(s Situation) Verdict {
+	if s.Progress == ProgressSent {
+		r = r.sent()
+	}
 	if r.has(login) && !r.nothingSent(s) && !effectless(s.Phase) {
 		r.breaker = BreakerSuccess
 	}
@@ -104,6 +107,15 @@ func (r rule) verdict(s Situation) Verdict {
 		Slow:        r.has(slow),
 		Contention:  r.has(contention),
 	}
+}
+
+// sent returns the rule for a call that was certainly sent: what says that nothing
+// was is said of something else.
+func (r rule) sent() rule {
+	if r.action == reconnect {
+		r.action = ifHarmless
+	}
+	return r.without(unsent | certain)
 }
 
 // unfinished reports whether a transaction may still be open on the

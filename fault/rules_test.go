@@ -347,3 +347,15 @@ func TestARefusalInsideAStatementIsNone(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingThatWasSentIsUnsent: what was read for a call (LOAD DATA from a
+// reader) may fail by a dial of its own.
+func TestNothingThatWasSentIsUnsent(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{refused, postgresFatal("57P03"), mysql(1040), mysql(4031), sql.ErrConnDone, fault.ErrPoolTimeout} {
+		v := fault.Of(err, fault.Situation{Progress: fault.ProgressSent})
+		if v.Outcome != fault.OutcomeUnknown || v.Retry != fault.RetryNone {
+			t.Errorf("%v: %+v", err, v)
+		}
+	}
+}

@@ -74,7 +74,9 @@ const (
 	// the connection was dead before the call. A driver's own claim is not
 	// enough (pgx 5.9 and later make it wrongly).
 	ProgressUnsent
-	// ProgressSent means that the call was sent and no answer came.
+	// ProgressSent means that the call was sent, at least its beginning. An error that
+	// says otherwise (a dial that failed) is about something else, such as what the
+	// call read its data from.
 	ProgressSent
 	// ProgressAnswered means that the server's answer came, at least its
 	// beginning.

@@ -3,9 +3,13 @@ package integration_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"io"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -234,6 +238,30 @@ func TestALoadFromAReaderIsNotRepeated(t *testing.T) {
 	db := openDSN(t, "mysql", dsn+"?innodb_lock_wait_timeout=1", eagerRetry(), onceLocked(func() { _ = holder.Rollback() }))
 	_, err := db.ExecContext(t.Context(), "LOAD DATA LOCAL INFILE 'Reader::atomic' REPLACE INTO TABLE loaded")
 	if fault.Code(err) != "1205" {
+		t.Error(err)
+	}
+}
+
+// TestALoadWhoseReaderFailsIsNotRepeated: what the reader could not reach is not the
+// database, which keeps what it got before.
+func TestALoadWhoseReaderFailsIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	server := dbtest.Private(t, dbtest.KindMariaDB, dbtest.Config("local-infile", "1"))
+	dsn := server.Database(t).DSN()
+	plain := openPlain(t, "mysql", dsn)
+	mustExec(t, plain, "CREATE TABLE loaded (id INT)")
+	readers := 0
+	mysql.RegisterReaderHandler("unreachable", func() io.Reader {
+		readers++
+		return io.MultiReader(strings.NewReader("1\n2\n"), iotest.ErrReader(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}))
+	})
+	defer mysql.DeregisterReaderHandler("unreachable")
+	_, err := openDSN(t, "mysql", dsn, eagerRetry()).ExecContext(t.Context(), "LOAD DATA LOCAL INFILE 'Reader::unreachable' INTO TABLE loaded")
+	rows := 0
+	if serr := plain.QueryRowContext(t.Context(), "SELECT count(*) FROM loaded").Scan(&rows); serr != nil || readers != 1 || rows > 2 {
+		t.Errorf("%d readers, %d rows of 2, %v, %v", readers, rows, err, serr)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Error(err)
 	}
 }

@@ -128,8 +128,11 @@ func (s *stmtCall) announce(u *unit.State) {
 // database/sql close a connection that is not to be used again.
 func (s *stmtCall) judge(ctx context.Context, err error, phase fault.Phase) fault.Verdict {
 	progress := fault.ProgressUnknown
-	if s.conn.driver.unsent {
+	switch d := s.conn.driver; {
+	case d.unsent:
 		progress = fault.ProgressUnsent
+	case d.tx.dialect == sqltext.MySQL && sqltext.LoadsFile(s.Text):
+		progress = fault.ProgressSent // the error may be that of the caller's reader
 	}
 	if s.handle != nil {
 		s.handle.progress, s.handle.inTx = progress, s.InTx

@@ -14,3 +14,7 @@ func LimitsLockWait(text string) bool {
 	}
 	return false
 }
+
+// LoadsFile reports whether a statement of MySQL or MariaDB may read its rows from
+// a file, or from what the caller has named in place of one (LOAD DATA LOCAL INFILE).
+func LoadsFile(text string) bool { return containsFold(text, "infile") }

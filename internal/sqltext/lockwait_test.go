@@ -24,3 +24,17 @@ func TestLimitsLockWait(t *testing.T) {
 		}
 	}
 }
+
+func TestLoadsFile(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"LOAD DATA LOCAL INFILE 'Reader::x' INTO TABLE t":     true,
+		"/*!40000 load xml */ local\ninfile 'x' INTO TABLE t": true,
+		"UPDATE t SET n = 1": false,
+		"":                   false,
+	} {
+		if got := sqltext.LoadsFile(text); got != want {
+			t.Errorf("%q: %t, want %t", text, got, want)
+		}
+	}
+}
