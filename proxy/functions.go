@@ -6,6 +6,7 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm"
+	"github.com/sessionproxy/sessionproxy/orm/rows"
 )
 
 // Get is [orm.Get] on a session of any kind.
@@ -74,6 +75,16 @@ func FindAll[T any](ctx context.Context, h Handle, q orm.Select[T]) Future[[]*T]
 		return Settled(q.All(ctx, s.Session))
 	}
 	return submit(ctx, a, q.AllTask(a.core))
+}
+
+// FindRows is [rows.Query.All] on a session of any kind.
+func FindRows[R any](ctx context.Context, h Handle, q rows.Query[R]) Future[[]R] {
+	s, a := h.handle()
+	if a == nil {
+		return Settled(q.All(ctx, s.Session))
+	}
+	task, result := q.Task(a.core.Tasks())
+	return convert(submit(ctx, a, task), func(struct{}) []R { return result() })
 }
 
 // FindFirst is [orm.Select.First] on a session of any kind.

@@ -64,7 +64,7 @@ var floors = map[string]rule{
 	"orm/internal/flush":         {own: []string{"", "fault/integrity", "engine", "engine/scan", "orm/internal/identity", "orm/internal/dependency", "orm/internal/depgraph", "orm/internal/dml", "orm/mapping"}},
 	"orm/internal/load":          {own: []string{"engine", "engine/scan", "orm/internal/identity", "orm/internal/dml", "orm/internal/query", "orm/mapping"}},
 	"orm/mapping":                {own: []string{"engine/scan"}},
-	"proxy":                      {own: []string{"", "engine", "orm", "orm/event", "orm/inspect", "proxy/internal/queue", "proxy/internal/stream"}, foreign: []string{otel}},
+	"proxy":                      {own: []string{"", "engine", "orm", "orm/event", "orm/inspect", "orm/rows", "proxy/internal/queue", "proxy/internal/stream"}, foreign: []string{otel}},
 	"proxy/internal/queue":       {},
 	"proxy/internal/stream":      {own: []string{"engine", "proxy/internal/queue"}},
 	"proxy/httpscope":            {own: []string{"", "engine", "orm", "proxy"}},
