@@ -195,6 +195,15 @@ func goldenReads() []goldenCase {
 		reading("get, a key of two columns", func(ctx context.Context, s *orm.Session) error {
 			return second(orm.Get[Place](ctx, s, orm.Key{"de", 1}))
 		}),
+		reading("relations, read by joins", func(ctx context.Context, s *orm.Session) error {
+			return second(orm.From[Author]().Where("author.name = ?", "ann").WithJoined("Books.Tags", "Profile").OrderBy("author.name").All(ctx, s))
+		}),
+		reading("relations, read by joins to as many objects", func(ctx context.Context, s *orm.Session) error {
+			return second(orm.From[Author]().WithJoined("Books").OrderBy(&orm.From[Author]().Row().Name).Limit(2).All(ctx, s))
+		}),
+		reading("a relation, filled from a join", func(ctx context.Context, s *orm.Session) error {
+			return second(orm.From[Author]().Join("Books").Where("books.title = ?", "two").WithJoined("Books").All(ctx, s))
+		}),
 		reading("relations, read in one query each", func(ctx context.Context, s *orm.Session) error {
 			return second(orm.From[Author]().With("Books.Tags", "Profile", "Drafts").All(ctx, s))
 		}),

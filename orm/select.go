@@ -167,7 +167,7 @@ func (q Select[T]) Inner() *term.Sub {
 // Tuple is for package rows, not for callers: the query for rows of these.
 func (q Select[T]) Tuple(items []term.Node) (*query.Tuple, error) {
 	t, err := mapping.Of(reflect.TypeFor[T]())
-	if len(q.with) > 0 && err == nil {
+	if q.Relations() && err == nil {
 		err = fmt.Errorf("orm: select: rows of several values read no relations: use Load on their objects")
 	}
 	return &query.Tuple{Select: q.q, Table: t, Items: items}, err
@@ -185,7 +185,7 @@ func (q Select[T]) With(paths ...string) Select[T] {
 }
 
 // Relations reports whether the query reads relations too; see [Select.With].
-func (q Select[T]) Relations() bool { return len(q.with) > 0 }
+func (q Select[T]) Relations() bool { return len(q.with)+len(q.q.Fill) > 0 }
 
 // NoTrack returns the query yielding objects that do not belong to the session:
 // they are not kept, and their changes are not detected. Use it for large

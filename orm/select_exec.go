@@ -23,7 +23,7 @@ func (q Select[T]) All(ctx context.Context, h Handle) ([]*T, error) {
 
 // AllTask is [Select.All] as a task.
 func (q Select[T]) AllTask(s *Session) *Task[[]*T] {
-	if len(q.with) > 0 {
+	if q.Relations() {
 		return indivisible(s, opScalars, func(ctx context.Context) ([]*T, error) { return q.all(ctx, s) })
 	}
 	return objectsTask(s, opScalars, reflect.TypeFor[T](), q.loading(), func(objs []unsafe.Pointer) ([]*T, error) {
@@ -48,16 +48,7 @@ func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
 	if q.loose {
 		return nil, fmt.Errorf("orm: select %T: relations can't be read of objects that the session does not keep", *new(T))
 	}
-	l := q.loading()
-	l.flushing, l.rows.Table = flushing{s: s, auto: true}, t
-	if err := l.plan(ctx); err != nil {
-		return nil, err
-	}
-	if err := l.perform(ctx); err != nil {
-		l.undo(ctx, err)
-		return nil, err
-	}
-	objs, err := l.apply(ctx)
+	objs, err := q.own(ctx, s, t)
 	if err == nil && len(objs) > 0 {
 		states := make([]*identity.State, 0, len(objs))
 		for _, obj := range objs {
@@ -73,6 +64,23 @@ func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
 	return typed[T](objs), nil
 }
 
+// own reads the query's objects, and what is read along with them.
+func (q Select[T]) own(ctx context.Context, s *Session, t *mapping.Table) ([]unsafe.Pointer, error) {
+	if len(q.q.Fill) > 0 {
+		return q.filled(ctx, s, t)
+	}
+	l := q.loading()
+	l.flushing, l.rows.Table = flushing{s: s, auto: true}, t
+	if err := l.plan(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.perform(ctx); err != nil {
+		l.undo(ctx, err)
+		return nil, err
+	}
+	return l.apply(ctx)
+}
+
 // Each returns an iterator over the objects. Until the loop ends the session
 // can do nothing else that needs the database. With [Select.With], all objects
 // are read before the first is yielded. An error ends the iteration.
@@ -81,7 +89,7 @@ func (q Select[T]) Each(ctx context.Context, h Handle) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		more := true
 		err := s.run(ctx, opScalars, func(ctx context.Context) error {
-			if len(q.with) == 0 {
+			if !q.Relations() {
 				return s.load(ctx, reflect.TypeFor[T](), q.loading(), func(obj unsafe.Pointer) bool {
 					more = yield((*T)(obj), nil)
 					return more
@@ -118,7 +126,7 @@ func (q Select[T]) FirstTask(s *Session) *Task[*T] {
 
 // narrowed is a task that picks one object of a query's.
 func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) *Task[*T] {
-	if len(q.with) > 0 {
+	if q.Relations() {
 		return indivisible(s, opScalar, func(ctx context.Context) (*T, error) {
 			objs, err := q.all(ctx, s)
 			if err != nil {

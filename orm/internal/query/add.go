@@ -52,6 +52,14 @@ func (q *Select) SetOrder(order []any) {
 	}
 }
 
+// AddFill has rows fill the relation of a path, or of a pointer to its field.
+func (q *Select) AddFill(relation any) {
+	joins := q.Joins
+	q.Joins = q.Fill
+	q.AddJoin(relation, nil, true)
+	q.Joins, q.Fill = joins, q.Joins
+}
+
 // AddJoin joins the table of a relation, by its path or a pointer to its field.
 func (q *Select) AddJoin(relation any, row []any, left bool) {
 	j := Join{Left: left}

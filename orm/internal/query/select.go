@@ -21,6 +21,8 @@ type Select struct {
 	Where []Condition
 	// Joins are the tables that take part besides the query's own.
 	Joins []Join
+	// Fill are the relations that the rows fill: joins whose Path or Field is set.
+	Fill []Join
 	// Order is what stands after ORDER BY.
 	Order []Order
 	// Limit is how many rows there are at most, if Limited says so.
@@ -168,10 +170,7 @@ func (q Select) write(w *term.Writer, t *mapping.Table, f form) {
 	default:
 		w.Columns(&own)
 	}
-	from := " FROM " + own.Table.Name
-	if q.Alias != "" {
-		from += " AS " + own.Name
-	}
+	from := " FROM " + q.from(own)
 	w.Raw(from)
 	once := j.many && !f.plain // the rows that match are counted once
 	if once {
@@ -186,8 +185,17 @@ func (q Select) write(w *term.Writer, t *mapping.Table, f form) {
 		f.group(w)
 	}
 	if f.whole {
+		q.orders(w, " ORDER BY ", own)
 		q.tail(w, own)
 	}
+}
+
+// from is the query's own table.
+func (q Select) from(own term.Row) string {
+	if q.Alias != "" {
+		return own.Table.Name + " AS " + own.Name
+	}
+	return own.Table.Name
 }
 
 // where is WHERE.
@@ -210,18 +218,22 @@ func conditions(w *term.Writer, word string, of []Condition, names map[string]bo
 	}
 }
 
-// tail appends order, bounds and lock.
-func (q Select) tail(w *term.Writer, own term.Row) {
-	d, word := w.Dialect(), " ORDER BY "
+// orders is ORDER BY.
+func (q Select) orders(w *term.Writer, word string, own term.Row) {
 	for _, o := range q.Order {
 		w.Raw(word)
 		word = ", "
 		if o.Term != nil {
 			w.Node(o.Term)
 		} else {
-			w.Raw(quoteNames(d, o.Text, q.reservedNames(own.Table.Table)))
+			w.Raw(quoteNames(w.Dialect(), o.Text, q.reservedNames(own.Table.Table)))
 		}
 	}
+}
+
+// tail appends bounds and lock.
+func (q Select) tail(w *term.Writer, own term.Row) {
+	d := w.Dialect()
 	if bounds := q.bounds(d); bounds != "" {
 		w.Raw(" ", bounds)
 	}
@@ -255,7 +267,7 @@ func (q Select) bounds(d *engine.Dialect) (text string) {
 
 func (q Select) locking(d *engine.Dialect, own string) (string, error) {
 	text := "FOR UPDATE"
-	if len(q.Joins) > 0 && d.NativeScan { // not what was joined, which PostgreSQL may refuse to lock
+	if len(q.Joins)+len(q.Fill) > 0 && d.NativeScan { // not what was joined, which PostgreSQL may refuse to lock
 		text += " OF " + own
 	}
 	switch {
