@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sessionproxy/sessionproxy/engine"
@@ -25,7 +26,7 @@ func (q Select) Filled(d *engine.Dialect, t *mapping.Table) (text string, args [
 		return "", nil, nil, q.Wrong
 	}
 	own := q.row(d, t)
-	j, err := joinsOf(d, own, append(q.Joins[:len(q.Joins):len(q.Joins)], q.Fill...))
+	j, err := joinsOf(d, own, append(slices.Clip(q.Joins), q.Fill...))
 	if err != nil {
 		return "", nil, nil, err
 	}
