@@ -44,6 +44,7 @@ func placeOf(call *sp.Call) place {
 type waiter struct {
 	place
 	since      time.Time
+	deadline   time.Time // of the caller; the zero time for none
 	flow       *flow
 	prev, next *waiter
 	ready      chan struct{} // closed when it has got a permit, or is refused
@@ -74,6 +75,16 @@ func (l *line) next(newest bool) *waiter {
 		return f.last
 	}
 	return f.first
+}
+
+// least returns the first of those who are served last: of the lowest level in
+// which somebody waits. Somebody does.
+func (l *line) least() *waiter {
+	for i := len(l.levels) - 1; ; i-- {
+		if v := &l.levels[i]; v.length > 0 {
+			return v.turns.first().first
+		}
+	}
 }
 
 // turn returns the level that is to be served.

@@ -23,8 +23,11 @@ const (
 
 // Bounds are what bounds a line.
 type Bounds struct {
-	Queue   int           // how many may wait
-	MaxWait time.Duration // how long; 0 or more
+	Queue int // how many may wait
+	// PerPermit is how many may wait for each permit of the limit, in place of
+	// Queue; 0 for that.
+	PerPermit int
+	MaxWait   time.Duration // how long; 0 or more
 	// Target is how long calls may wait in the long run; 0 for no bound. While
 	// all wait longer for all of Interval, there is overload.
 	Target, Interval time.Duration
@@ -123,6 +126,7 @@ func (p *Permits) queue(ctx context.Context, call *sp.Call) (waited time.Duratio
 		return 0, reason, err
 	}
 	w := &waiter{place: at, since: now, ready: make(chan struct{})}
+	w.deadline, _ = ctx.Deadline()
 	p.shed(victim, Shed)
 	p.line.push(w, now)
 	p.unlock()
@@ -148,7 +152,7 @@ func (p *Permits) Foresee(ctx context.Context, call *sp.Call) Reason {
 // leave the line to make room, if anyone. The caller holds mu.
 func (p *Permits) hopeless(ctx context.Context, at place, now time.Time) (Reason, *waiter) {
 	var victim *waiter
-	if p.line.length >= p.bounds.Queue {
+	if p.line.length >= p.Room() {
 		if victim = p.line.victim(at); victim == nil {
 			return QueueFull, nil
 		}
@@ -253,8 +257,19 @@ func (p *Permits) serve() {
 	now := time.Now()
 	for !p.word.full() && p.line.length > 0 {
 		p.relieve(now)
-		p.grant(p.line.next(p.bounds.NewestFirst && p.delay.overload), now)
+		w := p.line.next(p.bounds.NewestFirst && p.delay.overload)
+		if p.late(w, now) {
+			p.shed(w, Deadline)
+			continue
+		}
+		p.grant(w, now)
 	}
+}
+
+// late reports whether w has come to its turn so late that hardly any call ends
+// before its deadline: less than half of what one takes on average is left.
+func (p *Permits) late(w *waiter, now time.Time) bool {
+	return !w.deadline.IsZero() && w.deadline.Sub(now) < p.line.pace*time.Duration(p.Limit())/2
 }
 
 // grant gives a permit to w, who is in line. The caller holds mu.
@@ -273,14 +288,22 @@ func (p *Permits) relieve(now time.Time) {
 	}
 	// What a call takes is no standing queue: calls that work for long wait for long.
 	target := max(p.bounds.Target, p.line.pace*time.Duration(p.Limit()))
-	p.delay.observe(now, now.Sub(p.line.next(false).since), target, p.bounds.Interval, p.line.length)
+	p.delay.observe(now, now.Sub(p.line.least().since), target, p.bounds.Interval, p.line.length)
 	for p.delay.overload && p.line.length > 1 {
-		w := p.line.next(false)
+		w := p.line.least()
 		if now.Sub(w.since) <= 2*target {
 			return
 		}
 		p.shed(w, Overload)
 	}
+}
+
+// Room returns how many may wait.
+func (p *Permits) Room() int {
+	if p.bounds.PerPermit > 0 {
+		return p.bounds.PerPermit * p.Limit()
+	}
+	return p.bounds.Queue
 }
 
 // Limit returns how many holders there may be.
@@ -316,7 +339,7 @@ func (p *Permits) Stats() Stats {
 	defer p.mu.Unlock()
 	limit, inUse := p.word.both()
 	return Stats{
-		Limit: limit, InUse: inUse, Queue: p.bounds.Queue, Waiting: p.line.length,
+		Limit: limit, InUse: inUse, Queue: p.Room(), Waiting: p.line.length,
 		Rejected: p.rejected, Passed: p.passed.Load(),
 	}
 }

@@ -1,8 +1,6 @@
 package adaptivelimit
 
 import (
-	"strconv"
-
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
@@ -38,14 +36,14 @@ type Error struct {
 	Name string
 	// Limit is how many calls could run at once when it was refused.
 	Limit int
-	// Queue is how many may wait; 0 or more.
+	// Queue is how many could wait when it was refused; 0 or more.
 	Queue int
 	// Reason says why the call was refused.
 	Reason Reason
 }
 
-// Error returns a message with operation and reason. It does not contain the
-// current limit, so that errors can be grouped.
+// Error returns a message with operation and reason. It contains no numbers, so
+// that errors can be grouped.
 func (e *Error) Error() string {
 	text := "adaptive limit: " + e.Op.String() + ": "
 	if e.Name != "" {
@@ -57,11 +55,11 @@ func (e *Error) Error() string {
 	case MaxWait:
 		return text + "the longest wait would be exceeded"
 	case Shed:
-		return text + "the queue of " + strconv.Itoa(e.Queue) + " is full, and the place went to a call before it in order"
+		return text + "the queue is full, and the place went to a call before it in order"
 	case Overload:
 		return text + "the queue does not empty, and the wait was longer than the overload allows"
 	default:
-		return text + "the queue of " + strconv.Itoa(e.Queue) + " is full"
+		return text + "the queue is full"
 	}
 }
 

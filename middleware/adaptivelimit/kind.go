@@ -32,7 +32,7 @@ const (
 // a time when others have ratios of level; one that is known goes on to learn, slowly,
 // only while the database is at ease: otherwise it would take a load for its own.
 func (k *kind) ratio(took time.Duration, level float64, atEase bool) (ratio float64, known bool) {
-	x := math.Log2(float64(max(took, time.Microsecond)))
+	x := binary(took)
 	mean := math.Float64frombits(k.mean.Load())
 	ratio = x - mean
 	switch {
@@ -44,6 +44,14 @@ func (k *kind) ratio(took time.Duration, level float64, atEase bool) (ratio floa
 	}
 	return ratio, true
 }
+
+// known is ratio without learning.
+func (k *kind) known(took time.Duration) (ratio float64, known bool) {
+	return binary(took) - math.Float64frombits(k.mean.Load()), k.n.Load() >= learned
+}
+
+// binary returns the binary logarithm of a time in nanoseconds.
+func binary(d time.Duration) float64 { return math.Log2(float64(max(d, time.Microsecond))) }
 
 func (k *kind) learn(mean float64) { k.mean.Store(math.Float64bits(mean)) }
 

@@ -200,7 +200,7 @@ func TestEachTargetHasALimit(t *testing.T) {
 func TestALongLineIsShed(t *testing.T) {
 	for _, newest := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			opts := []adaptivelimit.Option{adaptivelimit.WithMax(1)}
+			opts := []adaptivelimit.Option{adaptivelimit.WithMax(1), adaptivelimit.WithQueue(1000)}
 			if newest {
 				opts = append(opts, adaptivelimit.WithNewestFirst())
 			}

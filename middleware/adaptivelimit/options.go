@@ -20,7 +20,7 @@ func (f optionFunc) apply(c *config) error { return f(c) }
 type config struct {
 	name                 string
 	least, most, initial int
-	queue                int
+	queue, perPermit     int // of perPermit if that is not 0
 	maxWait              time.Duration
 	target, interval     time.Duration
 	newest               bool
@@ -29,7 +29,7 @@ type config struct {
 
 func defaultConfig() config {
 	return config{
-		least: 1, most: 100, initial: 20, queue: 1000, maxWait: 30 * time.Second,
+		least: 1, most: 100, initial: 20, perPermit: 10, maxWait: 30 * time.Second,
 		target: 50 * time.Millisecond, interval: 500 * time.Millisecond,
 	}
 }
@@ -58,9 +58,10 @@ func WithMin(n int) Option { return count("WithMin", n, 1, func(c *config) { c.l
 func WithInitial(n int) Option { return count("WithInitial", n, 1, func(c *config) { c.initial = n }) }
 
 // WithQueue sets how many calls may wait for a permit at each database, 0 or
-// more. The default is 1000: usually [WithQueueTime] bounds the queue first.
+// more. The default is ten times the limit of the moment; [WithQueueTime] may
+// bound the queue before that.
 func WithQueue(length int) Option {
-	return count("WithQueue", length, 0, func(c *config) { c.queue = length })
+	return count("WithQueue", length, 0, func(c *config) { c.queue, c.perPermit = length, 0 })
 }
 
 // WithQueueTime bounds the queue by time. If throughout interval every call has

@@ -36,7 +36,7 @@ func newTarget(l *Limiter) *target {
 	t.law.to(float64(l.initial))
 	limit := t.law.effective()
 	t.permits = permits.New(limit, permits.Bounds{
-		Queue: l.queue, MaxWait: l.maxWait, Target: l.target, Interval: l.interval, NewestFirst: l.newest,
+		Queue: l.queue, PerPermit: l.perPermit, MaxWait: l.maxWait, Target: l.target, Interval: l.interval, NewestFirst: l.newest,
 		Stall: stall, Most: l.most,
 	})
 	t.finish = func(error) { t.permits.Release() }
@@ -73,7 +73,7 @@ func (t *target) Resume(ctx context.Context, call *sp.Call) error {
 }
 
 func (t *target) refusal(call *sp.Call, reason Reason) *Error {
-	return &Error{Op: call.Op, Name: t.name, Limit: t.permits.Limit(), Queue: t.queue, Reason: reason}
+	return &Error{Op: call.Op, Name: t.name, Limit: t.permits.Limit(), Queue: t.permits.Room(), Reason: reason}
 }
 
 // measured performs a call and learns from it: from a statement when its first
@@ -95,6 +95,7 @@ type outcome uint8
 
 const (
 	says       outcome = iota // its time counts
+	atLeast                   // it would have taken longer than it did
 	nothing                   // it says nothing
 	overloaded                // the database is overloaded
 )
@@ -105,10 +106,12 @@ func outcomeOf(call *sp.Call, err error) outcome {
 		switch call.Verdict(err).Class {
 		case fault.ClassOverloaded, fault.ClassPoolTimeout, fault.ClassAttemptTimeout:
 			return overloaded
-		case fault.ClassTimeout, fault.ClassStatementTimeout: // it took as long at least
-		default:
-			return nothing
+		case fault.ClassTimeout, fault.ClassStatementTimeout:
+			if call.Attempt() == 1 {
+				return atLeast
+			}
 		}
+		return nothing
 	}
 	if call.Attempt() > 1 {
 		return nothing // pauses are in its time
@@ -127,6 +130,10 @@ func (t *target) learn(k *kind, began time.Duration, o outcome) {
 		w.faults.Add(1)
 	case says:
 		if ratio, known := k.ratio(now-began, w.level, !w.probing && 2*inUse < limit); known {
+			w.count(ratio, began, now-began)
+		}
+	case atLeast: // of a caller that left soon that says nothing
+		if ratio, known := k.known(now - began); known && ratio > w.level {
 			w.count(ratio, began, now-began)
 		}
 	}

@@ -3,6 +3,7 @@ package statusz_test
 import (
 	"context"
 	"iter"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -171,12 +172,12 @@ func TestBreakersTellTheirStateAndHistory(t *testing.T) {
 			_, _ = attach.Run(t.Context(), c, sp.NewChain(asks, hears, brk).Then(attach.Perform))
 		}
 		for range 3 {
-			call(pgError("57P03"))
+			call(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
 		}
 		time.Sleep(4 * time.Second)
 		s := look(t, asks)
 		if len(s.Breakers) != 1 || s.Breakers[0].State != "open" || s.Breakers[0].For != 4 || s.Breakers[0].RetryAfter < 6 || s.Breakers[0].RetryAfter > 8.5 ||
-			s.Breakers[0].Cause != fault.ClassServerDown.String() || s.Breakers[0].Target != "postgresql://db1:5432/orders" {
+			s.Breakers[0].Cause != fault.ClassConnect.String() || s.Breakers[0].Target != "postgresql://db1:5432/orders" {
 			t.Errorf("asked: %+v", s.Breakers)
 		}
 		s = look(t, hears)
