@@ -4,7 +4,8 @@
 //
 //	go run -C bench ./cmd/outage [-rounds 5] [-outage 60s] [-after 5s] [-pictures ../docs/img] [restart crash …]
 //
-// Without scenarios it performs all of them.
+// Without scenarios it performs all of them but one: sweep compares the adaptive
+// limits with fixed ones, as subjects of their own.
 package main
 
 import (
@@ -44,17 +45,25 @@ func run(ctx context.Context) error {
 	pictures := flag.String("pictures", "", "folder to draw pictures into, one for each scenario; empty: none")
 	only := flag.String("subject", "", "measure the subjects whose name matches this expression")
 	flag.Parse()
-	scenarios, err := chosen(outage.Scenarios(*long), flag.Args())
-	if err != nil {
-		return err
+	sweep, limits := outage.Sweep()
+	all, names := outage.Scenarios(*long), flag.Args()
+	if len(names) > 0 {
+		all = append(all, sweep)
 	}
-	subjects, err := matching(outage.Subjects(), *only)
+	scenarios, err := chosen(all, names)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("%s, %s, %s/%s, %d CPUs; rounds: %d; `outage %s`\n\n", time.Now().Format(time.DateOnly), runtime.Version(),
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), o.Rounds, strings.Join(os.Args[1:], " "))
 	for _, s := range scenarios {
+		subjects := outage.Subjects()
+		if s.Name == sweep.Name {
+			subjects = limits
+		}
+		if subjects, err = matching(subjects, *only); err != nil {
+			return err
+		}
 		report, err := outage.Run(ctx, s, subjects, o)
 		if err == nil {
 			err = report.WriteTable(os.Stdout)

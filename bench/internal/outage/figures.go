@@ -25,6 +25,9 @@ type Figures struct {
 	// Watched is the part of the watched calls that came to a good end during the
 	// fault; below 0 if there were none.
 	Watched float64
+	// Steady50 and Steady99 are of the time that good calls took which began during
+	// the fault.
+	Steady50, Steady99 time.Duration
 	// Healthy is how long after the return the subject was healthy, median and
 	// worst; [Never] if it was not while it was observed.
 	Healthy, Worst time.Duration
@@ -40,7 +43,7 @@ const Never = time.Duration(-1)
 // figuresOf sums trials up.
 func figuresOf(trials []trial) Figures {
 	var f Figures
-	var took, healthy []time.Duration
+	var took, steady, healthy []time.Duration
 	var away time.Duration
 	var during, after, failedAfter, refusedAfter, watched, watchedOK, dials int
 	for _, t := range trials {
@@ -67,6 +70,9 @@ func figuresOf(trials []trial) Figures {
 				refusedAfter += count(s.outcome == Refused)
 				continue
 			}
+			if s.outcome == OK {
+				steady = append(steady, s.took)
+			}
 			during += count(s.outcome == OK)
 			watched += count(s.watched)
 			watchedOK += count(s.watched && s.outcome == OK)
@@ -82,6 +88,7 @@ func figuresOf(trials []trial) Figures {
 	}
 	f.Healthy, f.Worst = quantile(healthy, 0.5), quantile(healthy, 1)
 	f.P50, f.P99 = quantile(took, 0.5), quantile(took, 0.99)
+	f.Steady50, f.Steady99 = quantile(steady, 0.5), quantile(steady, 0.99)
 	return f
 }
 

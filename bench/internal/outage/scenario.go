@@ -21,6 +21,8 @@ type Scenario struct {
 	InTurn bool
 	// Standby says that there has to be one; each round then has new servers.
 	Standby bool
+	// Steady has the table tell how long good calls took during the fault.
+	Steady bool
 	// Hold is how long the fault lasts, as far as that can be chosen.
 	Hold time.Duration
 	// Inflict lets it happen. It tells the stage when the fault begins and when

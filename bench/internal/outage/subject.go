@@ -4,6 +4,9 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sessionproxy/sessionproxy/middleware/adaptivelimit"
+	"github.com/sessionproxy/sessionproxy/preset"
 )
 
 // A Statement is one call to make. It is one statement in a transaction of its
@@ -45,6 +48,7 @@ func Subjects() []Subject {
 		{"failsafe-go adaptive limiter", openFailsafeLimiter},
 		{"sessionproxy", openOurs()},
 		{"sessionproxy, limits", openOurs(ourLimits()...)},
+		{"sessionproxy, adaptive limit", openOurs(preset.WithAdaptiveLimit(adaptivelimit.WithMax(poolSize)))},
 	}
 }
 
