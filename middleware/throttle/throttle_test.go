@@ -144,6 +144,26 @@ func TestWhatBelongsToAnotherCallPasses(t *testing.T) {
 	})
 }
 
+// TestAVerifierIsNotRefused: what became of a COMMIT is asked for in an outage.
+func TestAVerifierIsNotRefused(t *testing.T) {
+	linktest.Bubble(t, func(t *testing.T) {
+		r := newRig(t, throttle.WithRandom(always))
+		for range 10 {
+			if got := r.run(tooMany); !errors.Is(got, tooMany) {
+				break
+			}
+		}
+		if got := r.run(nil); !errors.Is(got, fault.ErrRejected) {
+			t.Fatalf("got %v, want a refusal", got)
+		}
+		verifier := linktest.NewCall(context.Background(), sp.OpQuery, linktest.Returns(nil))
+		attach.Bind(sp.WithVerifying(t.Context()), verifier)
+		if got := r.call(verifier); got != nil {
+			t.Errorf("a verifier got %v", got)
+		}
+	})
+}
+
 func TestACallThatTakesLongerThanTheWindowCountsWhenItEnds(t *testing.T) {
 	linktest.Bubble(t, func(t *testing.T) {
 		r := newRig(t, throttle.WithWindow(time.Second), throttle.WithRandom(func() float64 { return 0.9999 }))

@@ -118,7 +118,7 @@ func (l *link) handle(ctx context.Context, call *sp.Call) error {
 	}
 	s := l.share(call.Target)
 	began := s.number(time.Since(l.start))
-	if p := l.probability(s, began); p > 0 && l.random() < p {
+	if p := l.probability(s, began); p > 0 && !call.Marks.Verifying && l.random() < p {
 		s.add(began, oneRequest)
 		return l.refuse(ctx, call, s, p)
 	}
