@@ -47,6 +47,21 @@ func retypePgxpool(t *testing.T, w workspace) {
 	})
 }
 
+// traceRiver has River's tests make their pools, which have to be pgx's own, with
+// the tracer.
+func traceRiver(t *testing.T, w workspace) {
+	t.Helper()
+	underPgx(t, w)
+	traced := 0
+	retypeFiles(t, w.suite, true, func(line string) string {
+		traced += strings.Count(line, "pgxpool.NewWithConfig(")
+		return strings.ReplaceAll(line, "pgxpool.NewWithConfig(", "under.NewTraced(")
+	})
+	if traced == 0 {
+		t.Fatal("River's tests make no pool any more")
+	}
+}
+
 // retypeFiles changes the lines of test files of external packages, or of all
 // files, and imports what they then need.
 func retypeFiles(t *testing.T, dir string, all bool, change func(line string) string) {

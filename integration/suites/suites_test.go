@@ -188,6 +188,10 @@ var suites = []suite{
 		quick: "^Test(Pool(Acquire|Query|Exec|Send|Begin|Copy)|Conn|Tx)", env: pgxEnv, retype: retypePgxpool,
 	},
 	{
+		name: "River's driver", module: "github.com/riverqueue/river/riverdriver/riverpgxv5", path: "github.com/riverqueue/river/riverdriver/riverpgxv5",
+		quick: ".", env: riverEnv, retype: traceRiver,
+	},
+	{
 		name: "sqlx", module: "github.com/jmoiron/sqlx", path: "github.com/jmoiron/sqlx", pkg: "sqlx",
 		quick: ".",
 		env:   sqlxEnv, lighten: withoutCSQLite,
@@ -223,6 +227,11 @@ func pgxEnv(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	return []string{"PGX_TEST_DATABASE=" + d.DSN()}
+}
+
+func riverEnv(t *testing.T) []string {
+	t.Helper()
+	return []string{"TEST_DATABASE_URL=" + dbtest.Postgres(t).Database(t).URL()}
 }
 
 // withoutCSQLite spares the compilation of SQLite in C, which takes longer than
