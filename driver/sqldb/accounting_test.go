@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/driver/sqldb"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -46,7 +45,7 @@ func second(next sp.Handler) sp.Handler {
 func TestLinksInsideAForkSeeWhatItsRowsGave(t *testing.T) {
 	t.Parallel()
 	in := new(inner)
-	db := openSQLite(t, sp.InterceptorFunc(second), in)
+	db := openPostgres(t, sp.InterceptorFunc(second), in)
 	rows, err := db.QueryContext(t.Context(), "SELECT 1 UNION SELECT 2 UNION SELECT 3")
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +85,7 @@ func swallows(next sp.Handler) sp.Handler {
 
 func TestASwallowedErrorLeavesNoNilResult(t *testing.T) {
 	t.Parallel()
-	db := openSQLite(t, sp.InterceptorFunc(swallows))
+	db := openPostgres(t, sp.InterceptorFunc(swallows))
 	type both interface {
 		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -133,9 +132,9 @@ func TestABeginLearnsThatItsCommitPanicked(t *testing.T) {
 			return next(ctx, call)
 		}
 	})
-	db := openSQLite(t, watches)
+	db := openPostgres(t, watches)
 	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(t.Context(), "CREATE TABLE notes (n)"); err != nil {
+	if _, err := db.ExecContext(t.Context(), "CREATE TABLE notes (n int)"); err != nil {
 		t.Fatal(err)
 	}
 	tx, err := db.DB.BeginTx(t.Context(), nil)
@@ -152,15 +151,4 @@ func TestABeginLearnsThatItsCommitPanicked(t *testing.T) {
 	if len(ended) != 1 || !errors.Is(ended[0], sp.ErrAborted) {
 		t.Errorf("BEGIN ended with %v", ended)
 	}
-}
-
-// openSQLite opens a handle on a database in a file.
-func openSQLite(t *testing.T, links ...sp.Interceptor) *sqldb.DB {
-	t.Helper()
-	db, err := sqldb.Open("sqlite", "file:"+t.TempDir()+"/accounts.db", sp.NewChain(links...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return wrap(t, db)
 }

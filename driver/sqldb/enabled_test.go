@@ -19,11 +19,11 @@ func awake(ctx context.Context) context.Context { return context.WithValue(ctx, 
 
 func (drowsy) Enabled(ctx context.Context, _ sp.Op) bool { return ctx.Value(awakeKey{}) != nil }
 
-// openDrowsy opens SQLite in memory behind a drowsy chain, on one connection.
+// openDrowsy opens a database behind a drowsy chain, on one connection.
 func openDrowsy(t *testing.T) (*sql.DB, *recorder) {
 	t.Helper()
 	rec := &recorder{}
-	db, err := sqldb.Open("sqlite", ":memory:", sp.NewChain(drowsy{rec}))
+	db, err := sqldb.Open("pgx", postgresURL(t), sp.NewChain(drowsy{rec}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestStatementsBypassAChainThatIsOff(t *testing.T) {
 		if _, err := w.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS t (n INTEGER)"); err != nil {
 			t.Fatal(err)
 		}
-		stmt, err := db.PrepareContext(t.Context(), "INSERT INTO t VALUES (?)")
+		stmt, err := db.PrepareContext(t.Context(), "INSERT INTO t VALUES ($1)")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,11 +7,28 @@ import (
 	"log"
 	"strings"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // a driver of PostgreSQL
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
-	_ "modernc.org/sqlite" // the embedded database
+	"github.com/sessionproxy/sessionproxy/internal/pgscript"
 )
+
+// shop starts the database of an example, in which there is one user.
+func shop() (url string, stop func()) {
+	server, stop, err := pgscript.Launch()
+	must(err)
+	server.Handle(func(s *pgscript.Session, text string) pgscript.Reply {
+		switch {
+		case strings.HasPrefix(text, "SELECT"):
+			return pgscript.Reply{Rows: []string{"Ada"}, Tag: "SELECT 1"}
+		case strings.EqualFold(text, "BEGIN"):
+			s.Status = 'T'
+		case strings.EqualFold(text, "COMMIT"):
+			s.Status = 'I'
+		}
+		return pgscript.Reply{}
+	})
+	return server.URL(), stop
+}
 
 // logCalls stands for the interceptors of a real chain: tracing, retry, breaker.
 var logCalls = sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
@@ -32,21 +49,22 @@ func must(err error) {
 
 // A database opened through a chain is a plain *sql.DB.
 func ExampleOpen() {
-	db, err := sqldb.Open("sqlite", ":memory:", sp.NewChain(logCalls))
+	url, stop := shop()
+	defer stop()
+	db, err := sqldb.Open("pgx", url, sp.NewChain(logCalls))
 	must(err)
 	defer db.Close()
-	db.SetMaxOpenConns(1) // an in-memory database belongs to its connection
 
-	_, err = db.Exec("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)")
+	_, err = db.Exec("CREATE TABLE users (id SERIAL PRIMARY KEY, name TEXT)")
 	must(err)
-	_, err = db.Exec("INSERT INTO users (name) VALUES (?)", "Ada")
+	_, err = db.Exec("INSERT INTO users (name) VALUES ($1)", "Ada")
 	must(err)
 	var name string
 	must(db.QueryRow("SELECT name FROM users").Scan(&name))
 	fmt.Println("hello,", name)
 	// Output:
-	// exec CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)
-	// exec INSERT INTO users (name) VALUES (?)
+	// exec CREATE TABLE users (id SERIAL PRIMARY KEY, name TEXT)
+	// exec INSERT INTO users (name) VALUES ($1)
 	// query SELECT name FROM users
 	// hello, Ada
 }
@@ -54,20 +72,21 @@ func ExampleOpen() {
 // A unit of work is one call, which a retry in the chain may perform again as
 // a whole.
 func ExampleDB_RunInTx() {
-	db, err := sqldb.Open("sqlite", ":memory:", sp.NewChain(logCalls))
+	url, stop := shop()
+	defer stop()
+	db, err := sqldb.Open("pgx", url, sp.NewChain(logCalls))
 	must(err)
-	db.SetMaxOpenConns(1)
 	h, err := sqldb.Wrap(db)
 	must(err)
 	defer h.Close()
 
 	must(h.RunInTx(context.Background(), nil, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "CREATE TABLE accounts (id INTEGER PRIMARY KEY, balance INTEGER)")
+		_, err := tx.ExecContext(ctx, "CREATE TABLE accounts (id SERIAL PRIMARY KEY, balance INTEGER)")
 		return err
 	}))
 	// Output:
 	// BEGIN
-	// exec CREATE TABLE accounts (id INTEGER PRIMARY KEY, balance INTEGER)
+	// exec CREATE TABLE accounts (id SERIAL PRIMARY KEY, balance INTEGER)
 	// COMMIT
 	// transaction
 }

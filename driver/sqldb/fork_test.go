@@ -48,11 +48,11 @@ func (i twice) Wrap(next sp.Handler) sp.Handler {
 	}
 }
 
-// forked opens a SQLite database whose handle performs everything twice.
+// forked opens a database whose handle performs everything twice.
 func forked(t *testing.T, i twice) *sqldb.DB {
 	t.Helper()
 	i.t = t
-	db, err := sqldb.Open("sqlite", "file:"+t.TempDir()+"/forks.db?_pragma=busy_timeout(10000)", sp.NewChain(i))
+	db, err := sqldb.Open("pgx", postgresURL(t), sp.NewChain(i))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestAForksRowAndResultAreTheHandles(t *testing.T) {
 	if err := db.PingContext(t.Context()); err != nil {
 		t.Error(err)
 	}
-	res, err := db.ExecContext(t.Context(), "CREATE TABLE IF NOT EXISTS t (a)")
+	res, err := db.ExecContext(t.Context(), "SELECT 1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestAForksErrorIsJudgedWhereItHappened(t *testing.T) {
 			return err
 		}
 	})
-	db, err := sqldb.Open("sqlite", "file:"+t.TempDir()+"/forks.db", sp.NewChain(judge, twice{t: t}))
+	db, err := sqldb.Open("pgx", postgresURL(t), sp.NewChain(judge, twice{t: t}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestATransactionOfAFork(t *testing.T) {
 			return next(ctx, call)
 		}
 	})
-	db, err := sqldb.Open("sqlite", "file:"+t.TempDir()+"/forks.db", sp.NewChain(count, begin))
+	db, err := sqldb.Open("pgx", postgresURL(t), sp.NewChain(count, begin))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestATransactionOfAFork(t *testing.T) {
 	if ended != 0 {
 		t.Error("BEGIN is finished before the transaction")
 	}
-	if _, err := tx.ExecContext(t.Context(), "CREATE TABLE t (a)"); err != nil {
+	if _, err := tx.ExecContext(t.Context(), "CREATE TABLE t (a int)"); err != nil {
 		t.Error(err)
 	}
 	if err := tx.Commit(); err != nil || ended != 1 {

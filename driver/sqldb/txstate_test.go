@@ -18,47 +18,6 @@ import (
 	"github.com/sessionproxy/sessionproxy/retry"
 )
 
-// A savepoint is set by text inside a transaction that was begun through
-// BeginTx: with its COMMIT the connection is in no transaction any more.
-func TestASavepointEndsWithItsTransaction(t *testing.T) {
-	t.Parallel()
-	rec := &recorder{}
-	db, err := sqldb.Open("sqlite", ":memory:", sp.NewChain(rec))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	c, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	tx, err := c.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.ExecContext(t.Context(), "SAVEPOINT a"); err != nil {
-		t.Fatal(err)
-	}
-	if err := tx.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.ExecContext(t.Context(), "CREATE TABLE t (n INTEGER)"); err != nil {
-		t.Fatal(err)
-	}
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	var in []bool
-	for _, s := range rec.calls {
-		if s.op == sp.OpExec {
-			in = append(in, s.inTx)
-		}
-	}
-	if want := []bool{true, false}; !slices.Equal(in, want) {
-		t.Errorf("statements were in a transaction: %v, want %v", in, want)
-	}
-}
-
 // scriptedConn answers statements by their text.
 type scriptedConn struct {
 	*minimalConn
@@ -357,39 +316,6 @@ func TestErrBadConnIsNotBelievedWhereATransactionMayBeOpen(t *testing.T) {
 				t.Errorf("%v, driver saw %q; want one attempt, whose error database/sql does not act on", err, log.all())
 			}
 		})
-	}
-}
-
-// On a real SQLite, whatever way a transaction begins and ends.
-func TestSQLiteTellsWhetherATransactionIsOpen(t *testing.T) {
-	t.Parallel()
-	rec := &recorder{}
-	db, err := sqldb.Open("sqlite", ":memory:", sp.NewChain(rec))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	for _, c := range []struct {
-		text string
-		inTx bool
-	}{
-		{"CREATE TABLE t (n INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)", false},
-		{"INSERT INTO t VALUES (2); BEGIN", true},
-		{"INSERT INTO t VALUES (3); COMMIT", false},
-		{"SAVEPOINT a", true},
-		{"RELEASE a", false},
-		{"BEGIN; ROLLBACK", false},
-	} {
-		if _, err := db.ExecContext(t.Context(), c.text); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := db.ExecContext(t.Context(), "UPDATE t SET n = n WHERE n = 1"); err != nil {
-			t.Fatal(err)
-		}
-		if got := rec.calls[len(rec.calls)-1].inTx; got != c.inTx {
-			t.Errorf("after %q: in a transaction %t, want %t", c.text, got, c.inTx)
-		}
 	}
 }
 
