@@ -29,6 +29,7 @@ type Select[T any] struct {
 	with     []string
 	populate bool
 	loose    bool
+	apart    bool // the session's objects stay as they are when rows are changed
 }
 
 // From returns a query for all objects of type T.

@@ -8,7 +8,6 @@ import (
 	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
-	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/internal/load"
 	"github.com/sessionproxy/sessionproxy/orm/internal/query"
@@ -217,50 +216,5 @@ func number[T any](ctx context.Context, ex engine.Executor, of func(*engine.Dial
 	if err == nil && !ok {
 		err = fmt.Errorf("orm: select: %w", engine.ErrNoResult)
 	}
-	return n, err
-}
-
-// Update flushes, and updates the rows that match the query's conditions, in
-// one statement: set is the SQL text after SET, such as "score = score + ?". It
-// returns the number of rows. The session's objects of the type are expired,
-// and read again when next requested; versions are not incremented. Queries
-// with Join, OrderBy, Limit or Offset are rejected.
-func (q Select[T]) Update(ctx context.Context, h Handle, set string, args ...any) (int64, error) {
-	return q.bulk(ctx, h.blocking(), "UPDATE ", dml.Raw("SET"), engine.Text(set, args...))
-}
-
-// Delete flushes, and deletes the rows that match the query's conditions, in
-// one statement. It returns the number of rows. Objects whose rows are deleted
-// leave the session when next requested; relations do not cascade. Queries with
-// Join, OrderBy, Limit or Offset are rejected.
-func (q Select[T]) Delete(ctx context.Context, h Handle) (int64, error) {
-	return q.bulk(ctx, h.blocking(), "DELETE FROM ")
-}
-
-func (q Select[T]) bulk(ctx context.Context, s *Session, head string, parts ...engine.Statement) (n int64, err error) {
-	t, err := mapping.Of(reflect.TypeFor[T]())
-	if err != nil {
-		return 0, err
-	}
-	st, err := q.q.Bulk(s.eng.Dialect(), t, head, parts...)
-	if err != nil {
-		return 0, err
-	}
-	err = s.run(ctx, opExecute, func(ctx context.Context) error {
-		conn, err := s.ready(ctx)
-		if err != nil {
-			return err
-		}
-		res, err := conn.Execute(ctx, st)
-		if err != nil {
-			return fmt.Errorf("orm: %s%s: %w", head, t.FullName(), err)
-		}
-		n = res.RowsAffected()
-		for st := range s.objects.OfTable(t) {
-			st.Outdated()
-			s.tx.journal().Touch(st, nil)
-		}
-		return nil
-	})
 	return n, err
 }

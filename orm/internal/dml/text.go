@@ -323,6 +323,13 @@ func DeleteAssociation(d *engine.Dialect, r *mapping.Relation, all bool) string 
 	return "DELETE FROM " + QuotePath(d, r.Through.Name) + " WHERE " + strings.Join(cols, " AND ")
 }
 
+// Named is columns of the table, quoted.
+func (x *Statements) Named(cols []int) string {
+	b := &builder{Statements: x}
+	b.names(cols)
+	return string(b.buf)
+}
+
 // QualifiedList is all columns with the name of the table.
 func (x *Statements) QualifiedList() string {
 	b := &builder{Statements: x}

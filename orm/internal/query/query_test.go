@@ -125,11 +125,11 @@ func TestBulkTakesConditionsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range []query.Select{{Order: []query.Order{{Text: "id"}}}, {Limited: true}, {Offset: 1}, {Joins: []query.Join{{Path: "Team"}}}} {
-		if _, err := q.Bulk(sqlite, table, "DELETE FROM "); err == nil {
+		if _, err := q.Bulk(sqlite, table, "DELETE FROM ", ""); err == nil {
 			t.Errorf("%+v", q)
 		}
 	}
-	st, err := query.Select{Where: []query.Condition{{Text: "id = ?", Args: []any{1}}}}.Bulk(sqlite, table, "DELETE FROM ")
+	st, err := query.Select{Where: []query.Condition{{Text: "id = ?", Args: []any{1}}}}.Bulk(sqlite, table, "DELETE FROM ", "")
 	if err != nil {
 		t.Fatal(err)
 	}

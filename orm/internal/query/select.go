@@ -94,8 +94,8 @@ func (q Select) Inner(t *mapping.Table) *term.Sub {
 
 // Bulk is a statement about the rows that the conditions find: head is what
 // stands before the table's name, parts what comes between that and the
-// conditions.
-func (q Select) Bulk(d *engine.Dialect, t *mapping.Table, head string, parts ...engine.Statement) (engine.Statement, error) {
+// conditions, tail what stands behind them.
+func (q Select) Bulk(d *engine.Dialect, t *mapping.Table, head, tail string, parts ...engine.Statement) (engine.Statement, error) {
 	if len(q.Joins) > 0 || len(q.Order) > 0 || q.Limited || q.Offset > 0 || q.Alias != "" {
 		return nil, fmt.Errorf("orm: %s%s: a query with joins, order or bounds changes no rows: put them into a condition", head, t.FullName())
 	}
@@ -109,7 +109,15 @@ func (q Select) Bulk(d *engine.Dialect, t *mapping.Table, head string, parts ...
 		w.Text(p)
 	}
 	q.where(w, t)
+	w.Raw(tail)
 	text, args, err := w.Done()
+	return &dml.Bound{Text: text, Args: args}, err
+}
+
+// Keys is the keys of the rows, which it locks where the database can.
+func (q Select) Keys(d *engine.Dialect, t *mapping.Table) (engine.Statement, error) {
+	q.Lock = ForUpdate
+	text, args, err := q.statement(d, t, form{list: dml.For(d, t).Named(dml.IndicesOf(t.Key)), whole: true})
 	return &dml.Bound{Text: text, Args: args}, err
 }
 

@@ -1,0 +1,244 @@
+package orm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
+	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
+	"github.com/sessionproxy/sessionproxy/orm/mapping"
+)
+
+// Upsert flushes, and inserts the rows of objects, up to some hundred in one
+// statement. Where a row with the same values in the unique columns on is there
+// already, the columns set of it are updated to the object's, and its version is
+// incremented; if set is empty, the row is left as it is. Fields are given by
+// their names or those of their columns. on must be a primary key or a unique
+// index of the table; MySQL and MariaDB take any that a row violates for it.
+//
+//	err := orm.From[User]().Upsert(ctx, s, users, []string{"Email"}, "Name", "Seen")
+//
+// Afterwards the objects say what their rows say: the keys and the defaults that
+// the database has made, and what was there before. A row that the INSERT does not
+// give back, as on MySQL, is read by a query. The objects stay outside the session;
+// an object that the session has of one of the rows gets its values, except where
+// it has changes that were not sent. Relations are left alone, and so are hooks.
+//
+// Every object needs a value in each column of on, no two the same; those of the
+// session are rejected, as is a query with conditions.
+func (q Select[T]) Upsert(ctx context.Context, h Handle, objs []*T, on []string, set ...string) error {
+	s := h.blocking()
+	u := &upsert{session: s, rows: map[string]unsafe.Pointer{}}
+	return s.run(ctx, opExecute, func(ctx context.Context) error {
+		t, err := mapping.Of(reflect.TypeFor[T]())
+		if err != nil {
+			return err
+		}
+		u.table = t
+		if len(q.q.Where)+len(q.q.Joins)+len(q.q.Order) > 0 || q.q.Limited || q.q.Offset > 0 {
+			return fmt.Errorf("orm: upsert into %s: a query with conditions, order or bounds inserts no rows", t.FullName())
+		}
+		if err := u.columns(on, set); err != nil {
+			return fmt.Errorf("orm: upsert into %s: %w", t.FullName(), err)
+		}
+		for i, obj := range objs {
+			if err := u.take(unsafe.Pointer(obj)); err != nil {
+				return fmt.Errorf("orm: upsert into %s: object %d: %w", t.FullName(), i, err)
+			}
+		}
+		if err := u.perform(ctx); err != nil {
+			return fmt.Errorf("orm: upsert into %s: %w", t.FullName(), err)
+		}
+		return nil
+	})
+}
+
+// upsert inserts or updates rows.
+type upsert struct {
+	session *Session
+	table   *mapping.Table
+	on, set []int
+	objs    []unsafe.Pointer
+	rows    map[string]unsafe.Pointer // those of which nothing came back, by their unique values
+}
+
+// columns finds the columns that were named.
+func (u *upsert) columns(on, set []string) error {
+	find := func(names []string) (out []int, err error) {
+		for _, name := range names {
+			c := u.table.Field(name)
+			if c == nil {
+				return nil, fmt.Errorf("%q: %w", name, ErrUnknownField)
+			}
+			out = append(out, c.Index)
+		}
+		return out, nil
+	}
+	var err error
+	if u.on, err = find(on); err != nil {
+		return err
+	}
+	if len(u.on) == 0 {
+		return errors.New("no unique columns are named")
+	}
+	if u.set, err = find(set); err != nil {
+		return err
+	}
+	for _, i := range u.set {
+		if c := u.table.Columns[i]; !c.Written() || c.Version || c.PK || slices.Contains(u.on, i) {
+			return fmt.Errorf("%s can't be set where the row is there already", c.Field)
+		}
+	}
+	return nil
+}
+
+// key is the unique values of a row, without regard to case: the database may
+// take "Ann" and "ann" for the same.
+func (u *upsert) key(row unsafe.Pointer) string {
+	cols := make([]*mapping.Column, len(u.on))
+	for i, c := range u.on {
+		cols[i] = u.table.Columns[c]
+	}
+	return strings.ToLower(identity.ValueKey(row, cols...))
+}
+
+// take notes an object.
+func (u *upsert) take(obj unsafe.Pointer) error {
+	if obj == nil {
+		return ErrNotEntity
+	}
+	if u.session.objects.At(obj) != nil {
+		return identity.Invalid("it is in the session: flush it")
+	}
+	key := u.key(obj)
+	if key == "" {
+		return identity.Invalid("a unique column has no value")
+	}
+	if u.rows[key] != nil {
+		return identity.Invalid("another one has the same unique values")
+	}
+	u.rows[key] = obj
+	u.objs = append(u.objs, obj)
+	return nil
+}
+
+// written are the columns that the INSERT of an object writes.
+func (u *upsert) written(obj unsafe.Pointer) (cols []int) {
+	for i, c := range u.table.Columns {
+		if !c.Written() || (c.Auto || c.Default) && c.Zero(obj) && !slices.Contains(u.set, i) && !slices.Contains(u.on, i) {
+			continue
+		}
+		cols = append(cols, i)
+	}
+	return cols
+}
+
+// perform sends the rows, those of the same columns together, and reads what is
+// in the database then.
+func (u *upsert) perform(ctx context.Context) error {
+	conn, err := u.session.ready(ctx)
+	if err != nil {
+		return err
+	}
+	groups := map[string][]unsafe.Pointer{}
+	var order []string
+	for _, obj := range u.objs {
+		shape := fmt.Sprint(u.written(obj))
+		if groups[shape] == nil {
+			order = append(order, shape)
+		}
+		groups[shape] = append(groups[shape], obj)
+	}
+	x := dml.For(conn.Dialect(), u.table)
+	for _, shape := range order {
+		cols := u.written(groups[shape][0])
+		for objs := range slices.Chunk(groups[shape], max(1, min(256, 8192/len(cols)))) {
+			text := x.Upsert(cols, u.on, u.set, len(objs))
+			args := dml.Args{Arrays: dml.HasArrays(conn.Dialect())}
+			for _, obj := range objs {
+				row := u.table.Snapshot(obj)
+				if v := u.table.Version; v != nil && v.Zero(row) {
+					if err := v.SetInt(row, 1); err != nil {
+						return err
+					}
+				}
+				args.AddAt(row, u.table, cols)
+			}
+			if err := u.send(ctx, conn, text, args); err != nil {
+				return err
+			}
+		}
+	}
+	return u.readRest(ctx, conn, x)
+}
+
+// send sends a statement, and reads the rows that it gives back.
+func (u *upsert) send(ctx context.Context, conn *engine.Conn, text string, args dml.Args) error {
+	if args.Err != nil {
+		return args.Err
+	}
+	st := &dml.Bound{Text: text, Args: args.List}
+	if !conn.Dialect().Features.InsertReturning && strings.HasPrefix(text, "INSERT") {
+		_, err := conn.Execute(ctx, st)
+		return err
+	}
+	return u.receive(ctx, conn, st)
+}
+
+// readRest reads the rows that no INSERT has given back.
+func (u *upsert) readRest(ctx context.Context, conn *engine.Conn, x *dml.Statements) error {
+	var missing []unsafe.Pointer
+	for _, obj := range u.objs {
+		if u.rows[u.key(obj)] == obj {
+			missing = append(missing, obj)
+		}
+	}
+	for objs := range slices.Chunk(missing, 256) {
+		args := dml.Args{Arrays: dml.HasArrays(conn.Dialect())}
+		for _, obj := range objs {
+			args.AddAt(obj, u.table, u.on)
+		}
+		if err := u.send(ctx, conn, x.ByColumns(u.on, len(objs)), args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receive reads rows into their objects, and into the session's.
+func (u *upsert) receive(ctx context.Context, conn *engine.Conn, st engine.Statement) (err error) {
+	cur, err := conn.Query(ctx, st)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cur.Close()) }()
+	t, o, j := u.table, u.session.objects, u.session.tx.journal()
+	plan, err := dml.ScanPlan(conn.Dialect(), t, t.All())
+	if err != nil {
+		return err
+	}
+	for cur.Next() {
+		row := t.New()
+		if err := plan.Scan(cur, t.Object(row)); err != nil {
+			return err
+		}
+		key := u.key(row)
+		if obj := u.rows[key]; obj != nil {
+			t.CopyAll(obj, row)
+			delete(u.rows, key)
+		}
+		if known := o.Find(t, identity.KeyOf(t, row)); known != nil {
+			known.Outdated()
+			known.ReadAgain(row, t.Columns, false, true, true)
+			o.SyncPointers(known)
+			j.Touch(known, nil)
+		}
+	}
+	return cur.Err()
+}
