@@ -86,7 +86,7 @@ var (
 	brk     *breaker.Breaker
 	page    *statusz.Page
 	conn    *sql.Conn
-	rows    pgx.CopyFromSource
+	source  pgx.CopyFromSource
 	err     error
 	id      int64
 
