@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/internal/query"
@@ -109,7 +109,7 @@ func (b *bulk) perform(ctx context.Context, conn *engine.Conn) (int64, error) {
 		return 0, err
 	}
 	var found []*identity.State
-	if _, err := b.read(ctx, conn, st, dml.IndicesOf(b.table.Key), func(st *identity.State, _ unsafe.Pointer) { found = append(found, st) }); err != nil {
+	if _, err := b.read(ctx, conn, st, dml.IndicesOf(b.table.Key), func(st *identity.State, _ memory.Pointer) { found = append(found, st) }); err != nil {
 		return 0, err
 	}
 	n, err := b.execute(ctx, conn)
@@ -151,7 +151,7 @@ func (b *bulk) returning(ctx context.Context, conn *engine.Conn, cols []int) (in
 		return 0, err
 	}
 	var loaded []*identity.State
-	n, err := b.read(ctx, conn, st, cols, func(st *identity.State, r unsafe.Pointer) {
+	n, err := b.read(ctx, conn, st, cols, func(st *identity.State, r memory.Pointer) {
 		b.changed(st)
 		if !b.deletes {
 			st.ReadAgain(r, b.table.Columns, false, true, true)
@@ -180,7 +180,7 @@ func (b *bulk) changed(st *identity.State) {
 
 // read reads rows with these columns, and hands over those of which the session
 // has objects.
-func (b *bulk) read(ctx context.Context, conn *engine.Conn, st engine.Statement, cols []int, yield func(st *identity.State, r unsafe.Pointer)) (n int64, err error) {
+func (b *bulk) read(ctx context.Context, conn *engine.Conn, st engine.Statement, cols []int, yield func(st *identity.State, r memory.Pointer)) (n int64, err error) {
 	cur, err := conn.Query(ctx, st)
 	if err != nil {
 		return 0, err

@@ -3,10 +3,10 @@ package orm
 import (
 	"context"
 	"reflect"
-	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/load"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
@@ -113,7 +113,7 @@ func (ts TypedTasks[V]) Scalars(st engine.Statement) *Task[[]V] {
 			return engine.Scalars[V](ctx, conn, st)
 		})
 	}
-	return objectsTask(s, opScalars, t, &loading{rows: load.Rows{Statement: st}}, func(objs []unsafe.Pointer) ([]V, error) {
+	return objectsTask(s, opScalars, t, &loading{rows: load.Rows{Statement: st}}, func(objs []memory.Pointer) ([]V, error) {
 		values := make([]V, len(objs))
 		for i, obj := range objs {
 			values[i] = asEntity[V](obj)
@@ -148,7 +148,7 @@ func (ts TypedTasks[V]) Scalar(st engine.Statement) *Task[Found[V]] {
 			return found, err
 		})
 	}
-	task := objectsTask(s, opScalar, t, &loading{rows: load.Rows{Statement: st}}, func(objs []unsafe.Pointer) (found Found[V], err error) {
+	task := objectsTask(s, opScalar, t, &loading{rows: load.Rows{Statement: st}}, func(objs []memory.Pointer) (found Found[V], err error) {
 		if len(objs) > 0 {
 			found = Found[V]{asEntity[V](objs[0]), true}
 		}
@@ -170,6 +170,6 @@ func entityType[V any]() reflect.Type {
 }
 
 // asEntity returns an object as a V, which is a pointer to its type.
-func asEntity[V any](obj unsafe.Pointer) V {
-	return *(*V)(unsafe.Pointer(&obj)) //nolint:gosec // a pointer read as a pointer
+func asEntity[V any](obj memory.Pointer) V {
+	return memory.Object[V](obj)
 }

@@ -2,8 +2,8 @@ package orm
 
 import (
 	"context"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/internal/load"
@@ -29,7 +29,7 @@ func (q Select[T]) WithJoined(relations ...any) Select[T] {
 }
 
 // filled reads the objects, and those of the relations that are read along with them.
-func (q Select[T]) filled(ctx context.Context, s *Session, t *mapping.Table) ([]unsafe.Pointer, error) {
+func (q Select[T]) filled(ctx context.Context, s *Session, t *mapping.Table) ([]memory.Pointer, error) {
 	conn, err := s.ready(ctx)
 	if err != nil {
 		return nil, err
@@ -39,18 +39,18 @@ func (q Select[T]) filled(ctx context.Context, s *Session, t *mapping.Table) ([]
 		return nil, err
 	}
 	width := len(fills) + 1
-	var read []unsafe.Pointer
+	var read []memory.Pointer
 	l := load.Tuples{
 		Statement: &dml.Bound{Text: text, Args: args}, Populate: q.populate,
-		New: func() unsafe.Pointer {
-			read = append(read, make([]unsafe.Pointer, width)...)
-			return unsafe.Pointer(&read[len(read)-width])
+		New: func() memory.Pointer {
+			read = append(read, make([]memory.Pointer, width)...)
+			return memory.Pointer(&read[len(read)-width])
 		},
-		At: func(i int) unsafe.Pointer { return unsafe.Pointer(&read[i*width]) },
+		At: func(i int) memory.Pointer { return memory.Pointer(&read[i*width]) },
 	}
 	l.Parts = append(l.Parts, load.Part{Table: t})
 	for i, f := range fills {
-		l.Parts = append(l.Parts, load.Part{Table: f.Relation.Other, Offset: uintptr(i+1) * unsafe.Sizeof(read[0])})
+		l.Parts = append(l.Parts, load.Part{Table: f.Relation.Other, Offset: uintptr(i+1) * memory.PointerSize})
 	}
 	if err := l.Read(ctx, conn); err != nil {
 		return nil, err
@@ -65,8 +65,8 @@ func (q Select[T]) filled(ctx context.Context, s *Session, t *mapping.Table) ([]
 }
 
 // once returns the objects in a column of rows, each once, in order.
-func once(read []unsafe.Pointer, width, column int) (out []unsafe.Pointer) {
-	seen := map[unsafe.Pointer]bool{}
+func once(read []memory.Pointer, width, column int) (out []memory.Pointer) {
+	seen := map[memory.Pointer]bool{}
 	for i := column; i < len(read); i += width {
 		if p := read[i]; p != nil && !seen[p] {
 			seen[p] = true
@@ -77,11 +77,11 @@ func once(read []unsafe.Pointer, width, column int) (out []unsafe.Pointer) {
 }
 
 // fill puts the objects in a column of rows into the relation of those in another.
-func (s *Session) fill(f query.Fill, read []unsafe.Pointer, width, column int, populate bool) {
-	members := map[unsafe.Pointer][]unsafe.Pointer{}
-	known := map[[2]unsafe.Pointer]bool{}
+func (s *Session) fill(f query.Fill, read []memory.Pointer, width, column int, populate bool) {
+	members := map[memory.Pointer][]memory.Pointer{}
+	known := map[[2]memory.Pointer]bool{}
 	for i := 0; i < len(read); i += width {
-		pair := [2]unsafe.Pointer{read[i+f.Owner], read[i+column]}
+		pair := [2]memory.Pointer{read[i+f.Owner], read[i+column]}
 		if pair[0] != nil && pair[1] != nil && !known[pair] {
 			known[pair] = true
 			members[pair[0]] = append(members[pair[0]], pair[1])

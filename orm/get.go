@@ -2,13 +2,14 @@ package orm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
-	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -156,12 +157,12 @@ type rowGet struct {
 	flushing
 	getConfig
 	table *mapping.Table
-	fresh unsafe.Pointer  // has the key, then the row
+	fresh memory.Pointer  // has the key, then the row
 	known *identity.State // the session's object: nothing has to be read
 	found bool
 }
 
-func (r *rowGet) plan(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer) error {
+func (r *rowGet) plan(ctx context.Context, t *mapping.Table, fresh memory.Pointer) error {
 	r.table, r.fresh = t, fresh
 	return r.flushing.plan(ctx)
 }
@@ -211,7 +212,7 @@ func (r *rowGet) apply(ctx context.Context) (*identity.State, error) {
 }
 
 // read runs all parts of a reading.
-func (s *Session) read(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer, g getConfig) (*identity.State, error) {
+func (s *Session) read(ctx context.Context, t *mapping.Table, fresh memory.Pointer, g getConfig) (*identity.State, error) {
 	r := &rowGet{flushing: flushing{s: s, auto: true}, getConfig: g}
 	if err := r.plan(ctx, t, fresh); err != nil {
 		return nil, err
@@ -296,4 +297,51 @@ func (t Tasks) Refresh(obj any, opts ...GetOption) *Task[struct{}] {
 		return refresh(ctx)
 	})
 	return task
+}
+
+// Key is a primary key of several columns, in the order of the fields:
+//
+//	row, err := orm.Get[Row](ctx, s, orm.Key{"tenant", 7})
+type Key []any
+
+// ErrInvalidKey is matched by the error for a key whose number of columns, or a
+// column's type, is not the table's.
+var ErrInvalidKey = errors.New("orm: the key does not fit")
+
+// fill writes a caller's key into an object, so that it can be compared and
+// sent like any other.
+func fill(t *mapping.Table, obj memory.Pointer, key any) error {
+	parts, several := key.(Key)
+	if !several {
+		parts = Key{key}
+	}
+	if len(parts) != len(t.Key) {
+		return fmt.Errorf("%w: that of %s has %d columns, %d were given", ErrInvalidKey, t.FullName(), len(t.Key), len(parts))
+	}
+	for i, c := range t.Key {
+		field := reflect.ValueOf(c.Pointer(obj)).Elem()
+		v := reflect.ValueOf(parts[i])
+		switch {
+		case v.IsValid() && v.Type().AssignableTo(field.Type()):
+			field.Set(v)
+		case v.IsValid() && c.Integer() && (v.CanInt() || v.CanUint()):
+			if err := c.SetInt(obj, integer(v)); err != nil {
+				return fmt.Errorf("%w: that of %s: %w", ErrInvalidKey, t.FullName(), err)
+			}
+		case v.IsValid() && v.Kind() == field.Kind() && v.Type().ConvertibleTo(field.Type()):
+			field.Set(v.Convert(field.Type()))
+		default:
+			return fmt.Errorf("%w: that of %s: %s is of type %s, %T was given", ErrInvalidKey, t.FullName(), c.Field, c.Type, parts[i])
+		}
+	}
+	return nil
+}
+
+// integer returns the value of an integer of any type; a uint64 is converted
+// bit by bit.
+func integer(v reflect.Value) int64 {
+	if v.CanInt() {
+		return v.Int()
+	}
+	return int64(v.Uint()) //nolint:gosec // see above
 }

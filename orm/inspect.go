@@ -4,8 +4,8 @@ import (
 	"iter"
 	"reflect"
 	"strings"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/inspect"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -46,7 +46,7 @@ func (s *Session) Inspect(obj any) (inspect.State, error) {
 // changesOf returns what differs between a persistent object and its row.
 func changesOf(st *identity.State) (out []inspect.Change) {
 	t := st.Table
-	var before, now unsafe.Pointer // copies
+	var before, now memory.Pointer // copies
 	for _, c := range t.Columns {
 		if c.Equal(st.Object, st.Snapshot) {
 			continue
@@ -62,9 +62,9 @@ func changesOf(st *identity.State) (out []inspect.Change) {
 			continue
 		}
 		held := t.New()
-		r.Set(held, append([]unsafe.Pointer(nil), was...))
+		r.Set(held, append([]memory.Pointer(nil), was...))
 		from := field(t, held, r.Field)
-		r.Set(held, append([]unsafe.Pointer(nil), is...))
+		r.Set(held, append([]memory.Pointer(nil), is...))
 		out = append(out, inspect.Change{Field: r.Field, From: from, To: field(t, held, r.Field)})
 	}
 	return out
@@ -72,7 +72,7 @@ func changesOf(st *identity.State) (out []inspect.Change) {
 
 // field returns the value of a field, whose name has those of embedded structs
 // in front.
-func field(t *mapping.Table, obj unsafe.Pointer, path string) any {
+func field(t *mapping.Table, obj memory.Pointer, path string) any {
 	v := reflect.ValueOf(t.Object(obj)).Elem()
 	for name := range strings.SplitSeq(path, ".") {
 		v = v.FieldByName(name)

@@ -2,8 +2,8 @@ package orm
 
 import (
 	"context"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/internal/merge"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -72,7 +72,7 @@ func (t TypedTasks[T]) Merge(obj *T, opts ...MergeOption) *Task[*T] {
 
 // merge flushes and merges, with autoflush off meanwhile: a half-merged object
 // must not be flushed.
-func (s *Session) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointer, opts merge.Options) (st *identity.State, err error) {
+func (s *Session) merge(ctx context.Context, t *mapping.Table, from memory.Pointer, opts merge.Options) (st *identity.State, err error) {
 	if err := s.ensureTransaction(); err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (s *Session) merge(ctx context.Context, t *mapping.Table, from unsafe.Point
 type merges struct{ s *Session }
 
 // Read implements [mergeSession].
-func (m merges) Read(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer) (*identity.State, error) {
+func (m merges) Read(ctx context.Context, t *mapping.Table, fresh memory.Pointer) (*identity.State, error) {
 	return m.s.read(ctx, t, fresh, getConfig{})
 }
 

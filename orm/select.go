@@ -1,12 +1,13 @@
 package orm
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"slices"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/expr"
 	"github.com/sessionproxy/sessionproxy/orm/internal/query"
 	"github.com/sessionproxy/sessionproxy/orm/internal/term"
@@ -152,7 +153,7 @@ func (q Select[T]) joinOn(row any, on []expr.Cond, left bool) Select[T] {
 // another name, for a query inside another one of the same type. row is a struct
 // made for this query.
 func (q Select[T]) As(name string, row *T) Select[T] {
-	q.q.Alias, q.q.Row = name, unsafe.Pointer(row) //nolint:gosec // never read through
+	q.q.Alias, q.q.Row = name, memory.Pointer(row) //nolint:gosec // never read through
 	return q
 }
 
@@ -204,4 +205,60 @@ func (q Select[T]) Render(d *engine.Dialect) (text string, args []any, err error
 		return "", nil, err
 	}
 	return q.q.Render(d, t)
+}
+
+// Query is a [Select] bound to a session, like SQLAlchemy's legacy Query:
+//
+//	users, err := orm.NewQuery[User](s).Filter("age > ?", 17).OrderBy("name").All(ctx)
+//
+// It is immutable: every method returns another one.
+type Query[T any] struct {
+	s *Session
+	q Select[T]
+}
+
+// NewQuery returns a query for all objects of type T.
+func NewQuery[T any](h Handle) Query[T] { return Query[T]{h.blocking(), From[T]()} }
+
+// Filter is [Select.Where].
+func (q Query[T]) Filter(condition any, args ...any) Query[T] {
+	return Query[T]{q.s, q.q.Where(condition, args...)}
+}
+
+// Join is [Select.Join].
+func (q Query[T]) Join(relation any, row ...any) Query[T] {
+	return Query[T]{q.s, q.q.Join(relation, row...)}
+}
+
+// With is [Select.With].
+func (q Query[T]) With(paths ...string) Query[T] { return Query[T]{q.s, q.q.With(paths...)} }
+
+// OrderBy is [Select.OrderBy].
+func (q Query[T]) OrderBy(order ...any) Query[T] { return Query[T]{q.s, q.q.OrderBy(order...)} }
+
+// Row is [Select.Row].
+func (q Query[T]) Row() *T { return q.q.Row() }
+
+// Limit is [Select.Limit].
+func (q Query[T]) Limit(n int) Query[T] { return Query[T]{q.s, q.q.Limit(n)} }
+
+// Offset is [Select.Offset].
+func (q Query[T]) Offset(n int) Query[T] { return Query[T]{q.s, q.q.Offset(n)} }
+
+// All is [Select.All].
+func (q Query[T]) All(ctx context.Context) ([]*T, error) { return as(ctx, q.q.AllTask(q.s)) }
+
+// First is [Select.First].
+func (q Query[T]) First(ctx context.Context) (*T, error) { return as(ctx, q.q.FirstTask(q.s)) }
+
+// One is [Select.One].
+func (q Query[T]) One(ctx context.Context) (*T, error) { return as(ctx, q.q.OneTask(q.s)) }
+
+// Count is [Select.Count].
+func (q Query[T]) Count(ctx context.Context) (int64, error) { return as(ctx, q.q.CountTask(q.s)) }
+
+// as runs a task under the operation of a query.
+func as[T any](ctx context.Context, t *Task[T]) (T, error) {
+	t.op = opQuery
+	return do(ctx, t)
 }

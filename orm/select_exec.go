@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/internal/load"
 	"github.com/sessionproxy/sessionproxy/orm/internal/query"
@@ -25,7 +25,7 @@ func (q Select[T]) AllTask(s *Session) *Task[[]*T] {
 	if q.Relations() {
 		return indivisible(s, opScalars, func(ctx context.Context) ([]*T, error) { return q.all(ctx, s) })
 	}
-	return objectsTask(s, opScalars, reflect.TypeFor[T](), q.loading(), func(objs []unsafe.Pointer) ([]*T, error) {
+	return objectsTask(s, opScalars, reflect.TypeFor[T](), q.loading(), func(objs []memory.Pointer) ([]*T, error) {
 		return typed[T](objs), nil
 	})
 }
@@ -64,7 +64,7 @@ func (q Select[T]) all(ctx context.Context, s *Session) ([]*T, error) {
 }
 
 // own reads the query's objects, and what is read along with them.
-func (q Select[T]) own(ctx context.Context, s *Session, t *mapping.Table) ([]unsafe.Pointer, error) {
+func (q Select[T]) own(ctx context.Context, s *Session, t *mapping.Table) ([]memory.Pointer, error) {
 	if len(q.q.Fill) > 0 {
 		return q.filled(ctx, s, t)
 	}
@@ -89,7 +89,7 @@ func (q Select[T]) Each(ctx context.Context, h Handle) iter.Seq2[*T, error] {
 		more := true
 		err := s.run(ctx, opScalars, func(ctx context.Context) error {
 			if !q.Relations() {
-				return s.load(ctx, reflect.TypeFor[T](), q.loading(), func(obj unsafe.Pointer) bool {
+				return s.load(ctx, reflect.TypeFor[T](), q.loading(), func(obj memory.Pointer) bool {
 					more = yield((*T)(obj), nil)
 					return more
 				})
@@ -134,7 +134,7 @@ func narrowed[T any](s *Session, q Select[T], pick func(objs []*T) (*T, error)) 
 			return pick(objs)
 		})
 	}
-	return objectsTask(s, opScalar, reflect.TypeFor[T](), q.loading(), func(objs []unsafe.Pointer) (*T, error) {
+	return objectsTask(s, opScalar, reflect.TypeFor[T](), q.loading(), func(objs []memory.Pointer) (*T, error) {
 		return pick(typed[T](objs))
 	})
 }

@@ -3,10 +3,10 @@ package orm
 import (
 	"fmt"
 	"reflect"
-	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/cascade"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -93,7 +93,7 @@ func NewSessionIn(tx *engine.Tx, opts ...Option) *Session {
 func (s *Session) Bind() *engine.Engine { return s.eng }
 
 // entity returns the table and the address of an object.
-func entity(obj any) (*mapping.Table, unsafe.Pointer, error) {
+func entity(obj any) (*mapping.Table, memory.Pointer, error) {
 	v := reflect.ValueOf(obj)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
 		return nil, nil, fmt.Errorf("%w: %T: want a pointer to a struct, not nil", ErrNotEntity, obj)

@@ -7,9 +7,9 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -34,7 +34,7 @@ import (
 // session are rejected, as is a query with conditions.
 func (q Select[T]) Upsert(ctx context.Context, h Handle, objs []*T, on []string, set ...string) error {
 	s := h.blocking()
-	u := &upsert{session: s, rows: map[string]unsafe.Pointer{}}
+	u := &upsert{session: s, rows: map[string]memory.Pointer{}}
 	return s.run(ctx, opExecute, func(ctx context.Context) error {
 		t, err := mapping.Of(reflect.TypeFor[T]())
 		if err != nil {
@@ -48,7 +48,7 @@ func (q Select[T]) Upsert(ctx context.Context, h Handle, objs []*T, on []string,
 			return fmt.Errorf("orm: upsert into %s: %w", t.FullName(), err)
 		}
 		for i, obj := range objs {
-			if err := u.take(unsafe.Pointer(obj)); err != nil {
+			if err := u.take(memory.Pointer(obj)); err != nil {
 				return fmt.Errorf("orm: upsert into %s: object %d: %w", t.FullName(), i, err)
 			}
 		}
@@ -64,8 +64,8 @@ type upsert struct {
 	session *Session
 	table   *mapping.Table
 	on, set []int
-	objs    []unsafe.Pointer
-	rows    map[string]unsafe.Pointer // those of which nothing came back, by their unique values
+	objs    []memory.Pointer
+	rows    map[string]memory.Pointer // those of which nothing came back, by their unique values
 }
 
 // columns finds the columns that were named.
@@ -100,7 +100,7 @@ func (u *upsert) columns(on, set []string) error {
 
 // key is the unique values of a row, without regard to case: the database may
 // take "Ann" and "ann" for the same.
-func (u *upsert) key(row unsafe.Pointer) string {
+func (u *upsert) key(row memory.Pointer) string {
 	cols := make([]*mapping.Column, len(u.on))
 	for i, c := range u.on {
 		cols[i] = u.table.Columns[c]
@@ -109,7 +109,7 @@ func (u *upsert) key(row unsafe.Pointer) string {
 }
 
 // take notes an object.
-func (u *upsert) take(obj unsafe.Pointer) error {
+func (u *upsert) take(obj memory.Pointer) error {
 	if obj == nil {
 		return ErrNotEntity
 	}
@@ -129,7 +129,7 @@ func (u *upsert) take(obj unsafe.Pointer) error {
 }
 
 // written are the columns that the INSERT of an object writes.
-func (u *upsert) written(obj unsafe.Pointer) (cols []int) {
+func (u *upsert) written(obj memory.Pointer) (cols []int) {
 	for i, c := range u.table.Columns {
 		if !c.Written() || (c.Auto || c.Default) && c.Zero(obj) && !slices.Contains(u.set, i) && !slices.Contains(u.on, i) {
 			continue
@@ -146,7 +146,7 @@ func (u *upsert) perform(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	groups := map[string][]unsafe.Pointer{}
+	groups := map[string][]memory.Pointer{}
 	var order []string
 	for _, obj := range u.objs {
 		shape := fmt.Sprint(u.written(obj))
@@ -193,7 +193,7 @@ func (u *upsert) send(ctx context.Context, conn *engine.Conn, text string, args 
 
 // readRest reads the rows that no INSERT has given back.
 func (u *upsert) readRest(ctx context.Context, conn *engine.Conn, x *dml.Statements) error {
-	var missing []unsafe.Pointer
+	var missing []memory.Pointer
 	for _, obj := range u.objs {
 		if u.rows[u.key(obj)] == obj {
 			missing = append(missing, obj)

@@ -5,9 +5,9 @@ import (
 	"math"
 	"reflect"
 	"time"
-	"unsafe"
 
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 
 	"github.com/sessionproxy/sessionproxy/engine/internal/raw"
 )
@@ -92,13 +92,13 @@ func decoderOf(oid uint32, format int16, t reflect.Type) raw.Decode {
 
 // pointed decodes into a new T, to which the field then points; NULL is nil.
 func pointed[T any](decode raw.Decode) raw.Decode {
-	return func(p unsafe.Pointer, value []byte) bool {
+	return func(p memory.Pointer, value []byte) bool {
 		if value == nil {
 			*(**T)(p) = nil
 			return true
 		}
 		made := new(T)
-		if !decode(unsafe.Pointer(made), value) { //nolint:gosec // it decodes a T
+		if !decode(memory.Pointer(made), value) { //nolint:gosec // it decodes a T
 			return false
 		}
 		*(**T)(p) = made
@@ -106,7 +106,7 @@ func pointed[T any](decode raw.Decode) raw.Decode {
 	}
 }
 
-func decodeBool(p unsafe.Pointer, value []byte) bool {
+func decodeBool(p memory.Pointer, value []byte) bool {
 	if len(value) != 1 {
 		return false
 	}
@@ -114,7 +114,7 @@ func decodeBool(p unsafe.Pointer, value []byte) bool {
 	return true
 }
 
-func decodeInt2[T int16 | int32 | int64 | int](p unsafe.Pointer, value []byte) bool {
+func decodeInt2[T int16 | int32 | int64 | int](p memory.Pointer, value []byte) bool {
 	if len(value) != 2 {
 		return false
 	}
@@ -122,7 +122,7 @@ func decodeInt2[T int16 | int32 | int64 | int](p unsafe.Pointer, value []byte) b
 	return true
 }
 
-func decodeInt4[T int32 | int64 | int](p unsafe.Pointer, value []byte) bool {
+func decodeInt4[T int32 | int64 | int](p memory.Pointer, value []byte) bool {
 	if len(value) != 4 {
 		return false
 	}
@@ -130,7 +130,7 @@ func decodeInt4[T int32 | int64 | int](p unsafe.Pointer, value []byte) bool {
 	return true
 }
 
-func decodeInt8[T int64 | int](p unsafe.Pointer, value []byte) bool {
+func decodeInt8[T int64 | int](p memory.Pointer, value []byte) bool {
 	if len(value) != 8 {
 		return false
 	}
@@ -142,7 +142,7 @@ func decodeInt8[T int64 | int](p unsafe.Pointer, value []byte) bool {
 	return true
 }
 
-func decodeFloat4[T float32 | float64](p unsafe.Pointer, value []byte) bool {
+func decodeFloat4[T float32 | float64](p memory.Pointer, value []byte) bool {
 	if len(value) != 4 {
 		return false
 	}
@@ -150,7 +150,7 @@ func decodeFloat4[T float32 | float64](p unsafe.Pointer, value []byte) bool {
 	return true
 }
 
-func decodeFloat8(p unsafe.Pointer, value []byte) bool {
+func decodeFloat8(p memory.Pointer, value []byte) bool {
 	if len(value) != 8 {
 		return false
 	}
@@ -158,7 +158,7 @@ func decodeFloat8(p unsafe.Pointer, value []byte) bool {
 	return true
 }
 
-func decodeText(p unsafe.Pointer, value []byte) bool {
+func decodeText(p memory.Pointer, value []byte) bool {
 	if value == nil {
 		return false
 	}
@@ -166,7 +166,7 @@ func decodeText(p unsafe.Pointer, value []byte) bool {
 	return true
 }
 
-func decodeBytea(p unsafe.Pointer, value []byte) bool {
+func decodeBytea(p memory.Pointer, value []byte) bool {
 	if value == nil {
 		*(*[]byte)(p) = nil
 		return true
@@ -175,7 +175,7 @@ func decodeBytea(p unsafe.Pointer, value []byte) bool {
 	return true
 }
 
-func decodeUUID(p unsafe.Pointer, value []byte) bool {
+func decodeUUID(p memory.Pointer, value []byte) bool {
 	if len(value) != 16 {
 		return false
 	}
@@ -193,7 +193,7 @@ const (
 	maxMicros = 200 * 365 * 86_400 * 1_000_000
 )
 
-func decodeTimestamptz(p unsafe.Pointer, value []byte) bool {
+func decodeTimestamptz(p memory.Pointer, value []byte) bool {
 	if len(value) != 8 {
 		return false
 	}
@@ -205,7 +205,7 @@ func decodeTimestamptz(p unsafe.Pointer, value []byte) bool {
 	return true
 }
 
-func decodeTimestamp(p unsafe.Pointer, value []byte) bool {
+func decodeTimestamp(p memory.Pointer, value []byte) bool {
 	if !decodeTimestamptz(p, value) {
 		return false
 	}

@@ -1,6 +1,8 @@
 package dbtest
 
-import "syscall"
+import (
+	"syscall"
+)
 
 // flavor is what differs between the kinds of server. Its methods are pure:
 // what they return is looked up and run by [binaries].
@@ -55,3 +57,15 @@ type setting struct{ key, value string }
 
 // login is a user of a server.
 type login struct{ user, password string }
+
+// Kind is a kind of server.
+type Kind string
+
+// The kinds of server that this package can start. Their values are those of
+// OpenTelemetry's attribute db.system.name.
+const (
+	// KindPostgres is PostgreSQL.
+	KindPostgres Kind = "postgresql"
+	// KindMariaDB is MariaDB.
+	KindMariaDB Kind = "mariadb"
+)

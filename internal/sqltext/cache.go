@@ -3,7 +3,8 @@ package sqltext
 import (
 	"sync"
 	"sync/atomic"
-	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 )
 
 // Bounds of a [Cache] for which none is given.
@@ -53,14 +54,14 @@ const fronts = 64
 // front returns the place of a text's address. Constants lie side by side, so
 // neighbours get different places.
 func front(text string) uintptr {
-	p := uintptr(unsafe.Pointer(unsafe.StringData(text))) //nolint:gosec // an address, for a place in a table
+	p := memory.TextAddress(text)
 	return (p>>3 ^ p>>9) % fronts
 }
 
 // same reports whether two texts are one: the same bytes at the same address.
 // An entry keeps its text alive, so that no other can take the address.
 func same(a, b string) bool {
-	return len(a) == len(b) && unsafe.StringData(a) == unsafe.StringData(b) //nolint:gosec // compared, never read
+	return memory.SameText(a, b)
 }
 
 type entry[V any] struct {

@@ -5,9 +5,9 @@ import (
 	"runtime"
 	"sync"
 	"time"
-	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 )
 
 // stripe is a part of the calls in flight and of what is counted. A call is in
@@ -42,7 +42,7 @@ func newStripes() []stripe {
 
 // stripeOf returns the number of the stripe that a call's address falls into.
 func (p *Page) stripeOf(call *sp.Call) int {
-	a := uint64(uintptr(unsafe.Pointer(call))) //nolint:gosec // an address, for a place in a table
+	a := uint64(memory.Address(memory.Pointer(call)))
 	return int(a*0x9e3779b97f4a7c15>>40) & (len(p.stripes) - 1)
 }
 

@@ -3,8 +3,8 @@ package expr
 import (
 	"database/sql"
 	"reflect"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/term"
 )
 
@@ -17,7 +17,7 @@ func (e Expr[T]) Term() term.Node { return e.node }
 
 // columnOf is the column of a field.
 func columnOf[T any](field *T) term.Column {
-	return term.Column{Field: unsafe.Pointer(field), Type: reflect.TypeFor[T]()} //nolint:gosec // never read through
+	return term.Column{Field: memory.Pointer(field), Type: reflect.TypeFor[T]()} //nolint:gosec // never read through
 }
 
 // Of returns the column of a field as an expression.

@@ -6,9 +6,9 @@ import (
 	"iter"
 	"reflect"
 	"slices"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/orm/expr"
 	"github.com/sessionproxy/sessionproxy/orm/internal/load"
@@ -161,12 +161,12 @@ func (q Query[R]) Task(t orm.Tasks) (task *orm.Task[struct{}], result func() []R
 	out := []R{}
 	l := &load.Tuples{
 		Statement: q, Parts: q.parts,
-		New: func() unsafe.Pointer {
+		New: func() memory.Pointer {
 			var none R
 			out = append(out, none)
-			return unsafe.Pointer(&out[len(out)-1]) //nolint:gosec // the parts are those of an R
+			return memory.Pointer(&out[len(out)-1]) //nolint:gosec // the parts are those of an R
 		},
-		At: func(i int) unsafe.Pointer { return unsafe.Pointer(&out[i]) }, //nolint:gosec // the same
+		At: func(i int) memory.Pointer { return memory.Pointer(&out[i]) }, //nolint:gosec // the same
 	}
 	l.Populate, l.Loose = q.read()
 	return t.Tuples(l), func() []R { return out }

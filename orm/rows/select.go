@@ -3,8 +3,8 @@ package rows
 import (
 	"fmt"
 	"reflect"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/orm/expr"
 )
@@ -48,13 +48,13 @@ func Select1[A, T any](q orm.Select[T], a expr.Expr[A]) Query[A] {
 // Select2 selects two values for each row of a query.
 func Select2[A, B, T any](q orm.Select[T], a expr.Expr[A], b expr.Expr[B]) Query[Row2[A, B]] {
 	var r Row2[A, B]
-	return newQuery[Row2[A, B]](q, partOf(a, unsafe.Offsetof(r.A)), partOf(b, unsafe.Offsetof(r.B)))
+	return newQuery[Row2[A, B]](q, partOf(a, offset(&r, &r.A)), partOf(b, offset(&r, &r.B)))
 }
 
 // Select3 selects three values for each row of a query.
 func Select3[A, B, C, T any](q orm.Select[T], a expr.Expr[A], b expr.Expr[B], c expr.Expr[C]) Query[Row3[A, B, C]] {
 	var r Row3[A, B, C]
-	return newQuery[Row3[A, B, C]](q, partOf(a, unsafe.Offsetof(r.A)), partOf(b, unsafe.Offsetof(r.B)), partOf(c, unsafe.Offsetof(r.C)))
+	return newQuery[Row3[A, B, C]](q, partOf(a, offset(&r, &r.A)), partOf(b, offset(&r, &r.B)), partOf(c, offset(&r, &r.C)))
 }
 
 // Select4 selects four values for each row of a query. For more see [Into].
@@ -62,19 +62,19 @@ func Select4[A, B, C, D, T any](
 	q orm.Select[T], a expr.Expr[A], b expr.Expr[B], c expr.Expr[C], d expr.Expr[D],
 ) Query[Row4[A, B, C, D]] {
 	var r Row4[A, B, C, D]
-	return newQuery[Row4[A, B, C, D]](q, partOf(a, unsafe.Offsetof(r.A)), partOf(b, unsafe.Offsetof(r.B)),
-		partOf(c, unsafe.Offsetof(r.C)), partOf(d, unsafe.Offsetof(r.D)))
+	return newQuery[Row4[A, B, C, D]](q, partOf(a, offset(&r, &r.A)), partOf(b, offset(&r, &r.B)),
+		partOf(c, offset(&r, &r.C)), partOf(d, offset(&r, &r.D)))
 }
 
 // Field is a field of a result with what goes into it; see [To].
 type Field struct {
-	at   unsafe.Pointer
+	at   memory.Pointer
 	part part
 }
 
 // To says that an expression goes into a field of a result.
 func To[F any](field *F, e expr.Expr[F]) Field {
-	return Field{unsafe.Pointer(field), partOf(e, 0)} //nolint:gosec // never read through
+	return Field{memory.Pointer(field), partOf(e, 0)} //nolint:gosec // never read through
 }
 
 // Into selects values into the fields of a struct for each row of a query. result
@@ -87,7 +87,7 @@ func Into[R, T any](q orm.Select[T], result *R, fields ...Field) Query[R] {
 	var wrong error
 	size := reflect.TypeFor[R]().Size()
 	for i, f := range fields {
-		at := uintptr(f.at) - uintptr(unsafe.Pointer(result)) //nolint:gosec // nor is the struct; a field before it is beyond size
+		at := memory.Offset(memory.Pointer(result), f.at) // a field before it is beyond size
 		if at > size || at+f.part.typ.Size() > size {
 			wrong = fmt.Errorf("orm: select: field %d, a %s, is none of the %s given", i+1, f.part.typ, reflect.TypeFor[R]())
 			continue
@@ -100,4 +100,9 @@ func Into[R, T any](q orm.Select[T], result *R, fields ...Field) Query[R] {
 		out.wrong = wrong
 	}
 	return out
+}
+
+// offset returns the offset of a field in a row.
+func offset[R, F any](row *R, field *F) uintptr {
+	return memory.Offset(memory.Pointer(row), memory.Pointer(field))
 }

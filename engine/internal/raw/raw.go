@@ -4,13 +4,14 @@ package raw
 
 import (
 	"reflect"
-	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 )
 
 // Decode puts a value, as the server wrote it, into the field at p; nil is
 // NULL. It keeps nothing of value. If it reports false the field is as it was,
 // and the value is left to Scan, which knows more, and says what is wrong.
-type Decode func(p unsafe.Pointer, value []byte) bool
+type Decode func(p memory.Pointer, value []byte) bool
 
 // Rows are rows that Scan can be spared, and whose Scan skips a column if its
 // destination is nil. It is an addition to a cursor, and used by one goroutine

@@ -3,8 +3,8 @@ package cascade
 import (
 	"context"
 	"slices"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
@@ -40,7 +40,7 @@ func Delete(ctx context.Context, m *identity.Map, st *identity.State, load Loade
 
 // deleteMember marks what an object that is to be deleted holds, or held. What was
 // not yet inserted leaves the session with the next flush.
-func deleteMember(ctx context.Context, m *identity.Map, p unsafe.Pointer, why identity.Mark, load Loader) error {
+func deleteMember(ctx context.Context, m *identity.Map, p memory.Pointer, why identity.Mark, load Loader) error {
 	st := m.At(p)
 	if st == nil || st.Marked || st.Status == identity.Deleted || hasLeft(why, st) {
 		return nil

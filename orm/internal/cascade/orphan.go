@@ -2,8 +2,8 @@ package cascade
 
 import (
 	"slices"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
@@ -14,7 +14,7 @@ type Orphans struct {
 }
 
 // track notes pending objects that a relation holds which owns them.
-func (o *Orphans) track(m *identity.Map, members []unsafe.Pointer) {
+func (o *Orphans) track(m *identity.Map, members []memory.Pointer) {
 	for _, p := range members {
 		if st := m.At(p); st != nil && st.Status == identity.Pending && !st.Tracked {
 			st.Tracked = true
@@ -30,13 +30,13 @@ type owners map[*mapping.Column]*owned
 // owned is what has an owner by such a column.
 type owned struct {
 	r    *mapping.Relation
-	held map[unsafe.Pointer]bool
+	held map[memory.Pointer]bool
 }
 
 // loss is what was taken out of such a relation.
 type loss struct {
 	identity.Mark
-	obj unsafe.Pointer
+	obj memory.Pointer
 }
 
 // Mark marks what was taken out of a relation that owns it, and is not owned
@@ -87,10 +87,10 @@ func (o owners) has(l loss) bool {
 }
 
 // note notes what a relation holds.
-func (o owners) note(r *mapping.Relation, members []unsafe.Pointer) {
+func (o owners) note(r *mapping.Relation, members []memory.Pointer) {
 	to := o[r.Remote[0]]
 	if to == nil {
-		to = &owned{held: map[unsafe.Pointer]bool{}}
+		to = &owned{held: map[memory.Pointer]bool{}}
 		o[r.Remote[0]] = to
 	}
 	if to.r == nil || r.Cascade&mapping.CascadeOrphan != 0 {

@@ -1,8 +1,7 @@
 package dependency
 
 import (
-	"unsafe"
-
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
@@ -10,12 +9,12 @@ import (
 // baseline is what the relations of an object held when a flush was planned.
 type baseline struct {
 	st    *identity.State
-	held  [][]unsafe.Pointer
+	held  [][]memory.Pointer
 	whole bool // there are no others
 }
 
 func baselineOf(st *identity.State) baseline {
-	out := baseline{st: st, whole: st.Status == identity.Pending, held: make([][]unsafe.Pointer, len(st.Table.Relations()))}
+	out := baseline{st: st, whole: st.Status == identity.Pending, held: make([][]memory.Pointer, len(st.Table.Relations()))}
 	for i, r := range st.Table.Relations() {
 		out.held[i] = st.Members(r)
 	}

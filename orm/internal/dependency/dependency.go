@@ -5,8 +5,8 @@ package dependency
 import (
 	"fmt"
 	"slices"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
@@ -181,7 +181,7 @@ func (s *Set) has(o *identity.Map, st *identity.State, r *mapping.Relation) erro
 
 // releaseChild notes that a child is to refer to nothing, if it refers to st and
 // nobody else has it.
-func (s *Set) releaseChild(o *identity.Map, st *identity.State, r *mapping.Relation, m unsafe.Pointer) {
+func (s *Set) releaseChild(o *identity.Map, st *identity.State, r *mapping.Relation, m memory.Pointer) {
 	child := o.At(m)
 	if child == nil || child.Marked || child.Status != identity.Persistent || child.Assigned(r.Remote) {
 		return

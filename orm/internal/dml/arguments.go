@@ -1,9 +1,8 @@
 package dml
 
 import (
-	"unsafe"
-
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -31,7 +30,7 @@ func (a *Args) Take() []any {
 }
 
 // Add adds the values of columns of an object.
-func (a *Args) Add(obj unsafe.Pointer, cols ...*mapping.Column) {
+func (a *Args) Add(obj memory.Pointer, cols ...*mapping.Column) {
 	for _, c := range cols {
 		v, err := a.of(obj, c)
 		if err != nil && a.Err == nil {
@@ -41,7 +40,7 @@ func (a *Args) Add(obj unsafe.Pointer, cols ...*mapping.Column) {
 	}
 }
 
-func (a *Args) of(obj unsafe.Pointer, c *mapping.Column) (any, error) {
+func (a *Args) of(obj memory.Pointer, c *mapping.Column) (any, error) {
 	if a.Refs {
 		return c.Ref(obj)
 	}
@@ -49,14 +48,14 @@ func (a *Args) of(obj unsafe.Pointer, c *mapping.Column) (any, error) {
 }
 
 // AddAt adds the values of the columns of a table at these places.
-func (a *Args) AddAt(obj unsafe.Pointer, t *mapping.Table, cols []int) {
+func (a *Args) AddAt(obj memory.Pointer, t *mapping.Table, cols []int) {
 	for _, i := range cols {
 		a.Add(obj, t.Columns[i])
 	}
 }
 
 // AddRow adds what finds a row: its key and version as they were read.
-func (a *Args) AddRow(t *mapping.Table, snapshot unsafe.Pointer) {
+func (a *Args) AddRow(t *mapping.Table, snapshot memory.Pointer) {
 	a.Add(snapshot, t.Key...)
 	if t.Version != nil {
 		a.Add(snapshot, t.Version)

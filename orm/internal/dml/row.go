@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/scan"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -25,7 +25,7 @@ func ScanPlan(d *engine.Dialect, t *mapping.Table, cols []int) (*scan.Type, erro
 
 // SelectRow reads a row by the key that is in obj, into obj. lock, such as " FOR
 // UPDATE", is left out where the database has none.
-func SelectRow(ctx context.Context, conn *engine.Conn, t *mapping.Table, obj unsafe.Pointer, lock string) (found bool, err error) {
+func SelectRow(ctx context.Context, conn *engine.Conn, t *mapping.Table, obj memory.Pointer, lock string) (found bool, err error) {
 	d := conn.Dialect()
 	if !d.Features.ForUpdate {
 		lock = ""

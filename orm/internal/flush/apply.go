@@ -2,8 +2,8 @@ package flush
 
 import (
 	"slices"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
@@ -106,7 +106,7 @@ func (c *change) updated(o *identity.Map, j *identity.Journal) {
 		v.Copy(st.Object, c.sent)
 	}
 	id := identity.KeyOf(st.Table, c.sent)
-	var before unsafe.Pointer
+	var before memory.Pointer
 	if st.Table.Version != nil || id != st.Key {
 		before = c.where
 	}

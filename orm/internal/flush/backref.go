@@ -3,8 +3,8 @@ package flush
 import (
 	"cmp"
 	"slices"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dependency"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -16,7 +16,7 @@ import (
 type backrefs struct {
 	objects *identity.Map
 	journal *identity.Journal
-	held    map[mirrorKey]map[unsafe.Pointer]bool
+	held    map[mirrorKey]map[memory.Pointer]bool
 }
 
 type mirrorKey struct {
@@ -58,7 +58,7 @@ func (m *backrefs) point(st *identity.State, r *mapping.Relation, parent *identi
 }
 
 // before returns the row as it was before the change; a new one as it is.
-func (c *change) before() unsafe.Pointer {
+func (c *change) before() memory.Pointer {
 	return cmp.Or(c.finds(), c.sent)
 }
 
@@ -71,16 +71,16 @@ func (c *change) wrote(cols []*mapping.Column) bool {
 }
 
 // of returns what a relation holds, for quick looks.
-func (m *backrefs) of(st *identity.State, r *mapping.Relation) map[unsafe.Pointer]bool {
+func (m *backrefs) of(st *identity.State, r *mapping.Relation) map[memory.Pointer]bool {
 	key := mirrorKey{st, r}
 	held, ok := m.held[key]
 	if !ok {
-		held = map[unsafe.Pointer]bool{}
+		held = map[memory.Pointer]bool{}
 		for _, p := range st.Members(r) {
 			held[p] = true
 		}
 		if m.held == nil {
-			m.held = map[mirrorKey]map[unsafe.Pointer]bool{}
+			m.held = map[mirrorKey]map[memory.Pointer]bool{}
 		}
 		m.held[key] = held
 	}
@@ -88,7 +88,7 @@ func (m *backrefs) of(st *identity.State, r *mapping.Relation) map[unsafe.Pointe
 }
 
 // addTo makes a relation that was read in full hold an object.
-func (m *backrefs) addTo(st *identity.State, r *mapping.Relation, obj unsafe.Pointer) {
+func (m *backrefs) addTo(st *identity.State, r *mapping.Relation, obj memory.Pointer) {
 	if !st.Loaded(r) {
 		return
 	}
@@ -99,7 +99,7 @@ func (m *backrefs) addTo(st *identity.State, r *mapping.Relation, obj unsafe.Poi
 	held[obj] = true
 	now := append(slices.Clone(st.Members(r)), obj)
 	if !r.Many() {
-		now = []unsafe.Pointer{obj}
+		now = []memory.Pointer{obj}
 	}
 	r.Set(st.Object, now)
 	st.SetCommitted(r, slices.Clone(now))
@@ -107,13 +107,13 @@ func (m *backrefs) addTo(st *identity.State, r *mapping.Relation, obj unsafe.Poi
 }
 
 // removeFrom makes a relation no longer hold an object.
-func (m *backrefs) removeFrom(st *identity.State, r *mapping.Relation, obj unsafe.Pointer) {
+func (m *backrefs) removeFrom(st *identity.State, r *mapping.Relation, obj memory.Pointer) {
 	held := m.of(st, r)
 	if !held[obj] {
 		return
 	}
 	delete(held, obj)
-	other := func(p unsafe.Pointer) bool { return p == obj }
+	other := func(p memory.Pointer) bool { return p == obj }
 	r.Set(st.Object, slices.DeleteFunc(slices.Clone(st.Members(r)), other))
 	st.SetCommitted(r, slices.DeleteFunc(slices.Clone(st.Committed(r)), other))
 	m.journal.Saw(st)

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/fault/integrity"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dependency"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
@@ -23,8 +23,8 @@ type change struct {
 	text      string
 	shape     *dml.Shape     // of an INSERT or UPDATE
 	unread    bool           // it fills in columns that it can't give back
-	sent      unsafe.Pointer // the row as it will be
-	where     unsafe.Pointer // the row as it was read: what finds it
+	sent      memory.Pointer // the row as it will be
+	where     memory.Pointer // the row as it was read: what finds it
 	performed bool
 	*rest
 }
@@ -35,8 +35,8 @@ type rest struct {
 	refs         []dependency.Ref // foreign keys, of one column each, that are known when others have been inserted
 	filled       []int            // columns that relations have filled in
 	pair         dependency.Pair  // of links and unlinks
-	found        unsafe.Pointer   // what finds the row, if a key that it refers to has changed by then; or the one of a link
-	foundOther   unsafe.Pointer   // the other of a link
+	found        memory.Pointer   // what finds the row, if a key that it refers to has changed by then; or the one of a link
+	foundOther   memory.Pointer   // the other of a link
 	unsaid       []int            // columns whose default has to be read first, to be written
 	circle       *mapping.Unique  // it takes the value of a row that can't give it up before
 }
@@ -122,7 +122,7 @@ func (p *Plan) change() *change {
 
 // snapshot returns a copy of an object. Those of a large flush are made in
 // blocks.
-func (p *Plan) snapshot(st *identity.State) unsafe.Pointer {
+func (p *Plan) snapshot(st *identity.State) memory.Pointer {
 	if p.newOf != st.Table || p.made < 64 {
 		p.newOf, p.newSnapshot = st.Table, st.Table.New
 		if p.made >= 64 {
@@ -291,7 +291,7 @@ func (p *Plan) newDelete(st *identity.State) *change {
 
 // row returns the columns that count: as they will be, or, of a row that is to
 // be deleted, as they were read.
-func (c *change) row(gone bool) unsafe.Pointer {
+func (c *change) row(gone bool) memory.Pointer {
 	if gone {
 		return c.where
 	}
@@ -341,7 +341,7 @@ func (c *change) bind(a *dml.Args) error {
 }
 
 // finds returns the row that finds the change's.
-func (c *change) finds() unsafe.Pointer { return cmp.Or(c.found, c.where) }
+func (c *change) finds() memory.Pointer { return cmp.Or(c.found, c.where) }
 
 // width returns about how many arguments bind appends.
 func (c *change) width() int {

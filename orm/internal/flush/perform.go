@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"unsafe"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/scan"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -260,7 +260,7 @@ func (g *group) short(rows int, err error) error {
 
 func (g *group) readKeyed(plan *scan.Type, cols []int, res *engine.Result) error {
 	t := g.changes[0].st.Table
-	byKey := make(map[identity.Key]unsafe.Pointer, len(g.changes))
+	byKey := make(map[identity.Key]memory.Pointer, len(g.changes))
 	for _, c := range g.changes {
 		byKey[identity.KeyOf(t, c.sent)] = c.sent
 	}

@@ -6,9 +6,9 @@ import (
 	"cmp"
 	"iter"
 	"slices"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dependency"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
@@ -30,7 +30,7 @@ type Plan struct {
 	made  int      // those of blocks
 
 	newOf       *mapping.Table // whose rows newSnapshot makes
-	newSnapshot func() unsafe.Pointer
+	newSnapshot func() memory.Pointer
 
 	cols, returning []int // room for the columns of a change
 	last            *dml.Shape
@@ -167,7 +167,7 @@ func (p *Plan) addition(o *identity.Map, st *identity.State) (*change, error) {
 // keyed returns a row with the key that a pending object will have, as far as
 // that is known: relations may fill it in. If the key of the parent changes in the
 // same flush, a row that follows it has the one before as yet.
-func (p *Plan) keyed(st *identity.State) unsafe.Pointer {
+func (p *Plan) keyed(st *identity.State) memory.Pointer {
 	row := st.Object
 	for _, w := range p.deps.ForeignKeys[st] {
 		for i, col := range w.Cols {

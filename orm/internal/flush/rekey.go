@@ -3,8 +3,8 @@ package flush
 import (
 	"fmt"
 	"slices"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dependency"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -16,8 +16,8 @@ import (
 // change that comes later finds such a row by what it is by then.
 type following struct {
 	objects *identity.Map
-	rows    map[*identity.State]unsafe.Pointer // of those that differ from what was read; nil: it is gone
-	moved   map[*identity.State]unsafe.Pointer // of those that have followed: what was read
+	rows    map[*identity.State]memory.Pointer // of those that differ from what was read; nil: it is gone
+	moved   map[*identity.State]memory.Pointer // of those that have followed: what was read
 }
 
 // follow goes through the changes; nil if none changes a key. Before they are
@@ -26,7 +26,7 @@ func (p *Plan) follow(o *identity.Map) *following {
 	if !slices.ContainsFunc(p.changes, (*change).rekeys) {
 		return nil
 	}
-	f := &following{o, map[*identity.State]unsafe.Pointer{}, map[*identity.State]unsafe.Pointer{}}
+	f := &following{o, map[*identity.State]memory.Pointer{}, map[*identity.State]memory.Pointer{}}
 	for _, c := range p.changes {
 		f.pass(c)
 	}
@@ -37,7 +37,7 @@ func (p *Plan) follow(o *identity.Map) *following {
 func (c *change) rekeys() bool { return c.kind == Update && c.wrote(c.st.Table.Key) }
 
 // row returns the row of an object as it is by now; nil if it is gone.
-func (f *following) row(st *identity.State) unsafe.Pointer {
+func (f *following) row(st *identity.State) memory.Pointer {
 	if row, known := f.rows[st]; known {
 		return row
 	}
@@ -84,7 +84,7 @@ func (f *following) pass(c *change) {
 
 // changed returns the row of an object that was there before, if the flush has
 // written it.
-func (f *following) changed(st *identity.State) unsafe.Pointer {
+func (f *following) changed(st *identity.State) memory.Pointer {
 	if st == nil || st.Status != identity.Persistent {
 		return nil
 	}
@@ -100,7 +100,7 @@ func (f *following) end(st *identity.State) {
 }
 
 // cascade lets the rows follow that refer to one which gets another key.
-func (f *following) cascade(t *mapping.Table, before, now unsafe.Pointer) {
+func (f *following) cascade(t *mapping.Table, before, now memory.Pointer) {
 	if identity.KeyOf(t, before) == identity.KeyOf(t, now) {
 		return
 	}
@@ -125,7 +125,7 @@ func (f *following) cascade(t *mapping.Table, before, now unsafe.Pointer) {
 
 // findBy says what finds the row of a change, and that what the change does not
 // write stays as it is by then.
-func (c *change) findBy(row unsafe.Pointer) {
+func (c *change) findBy(row memory.Pointer) {
 	c.more().found = row
 	if c.kind != Update || c.switchedFrom != nil {
 		return
@@ -201,7 +201,7 @@ func eachReferring(o *identity.Map, t *mapping.Table, fn func(other *mapping.Tab
 	}
 }
 
-func allRefer(cols, keys []*mapping.Column, row, to unsafe.Pointer) bool {
+func allRefer(cols, keys []*mapping.Column, row, to memory.Pointer) bool {
 	for i, c := range cols {
 		if !c.RefersTo(row, keys[i], to) {
 			return false

@@ -4,8 +4,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/depgraph"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -107,6 +107,6 @@ func (c *change) wanted(u *mapping.Unique) string {
 
 // folded are the values of what is unique without regard to case: a column may
 // take "Ann" and "ann" for the same. If it does not, the order does no harm.
-func folded(row unsafe.Pointer, u *mapping.Unique) string {
+func folded(row memory.Pointer, u *mapping.Unique) string {
 	return strings.ToLower(identity.ValueKey(row, u.Columns...))
 }

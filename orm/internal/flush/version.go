@@ -2,16 +2,16 @@ package flush
 
 import (
 	"context"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 )
 
 // where returns the row that finds an object's: a copy, if its version is yet to
 // be read.
-func (p *Plan) where(st *identity.State) unsafe.Pointer {
+func (p *Plan) where(st *identity.State) memory.Pointer {
 	if st.Partial {
 		return st.Table.Snapshot(st.Snapshot)
 	}

@@ -3,8 +3,8 @@ package identity
 import (
 	"fmt"
 	"slices"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -27,7 +27,7 @@ func (st *State) Outdated() {
 }
 
 // restore makes the key and the version of the object those of a row.
-func (st *State) restore(row unsafe.Pointer) {
+func (st *State) restore(row memory.Pointer) {
 	for _, c := range st.Table.Key {
 		c.Copy(st.Object, row)
 	}
@@ -59,7 +59,7 @@ func (st *State) ExpireFields(fields []string) error {
 
 // Refresh brings an object up to its row. What was assigned since the object
 // expired is kept, unless overwrite says of a column that it is to be overwritten.
-func (st *State) Refresh(row unsafe.Pointer, overwrite func(*mapping.Column) bool) {
+func (st *State) Refresh(row memory.Pointer, overwrite func(*mapping.Column) bool) {
 	for _, c := range st.Table.Columns {
 		if overwrite(c) || !c.Written() || c.Equal(st.Object, st.Snapshot) {
 			c.Copy(st.Object, row)
@@ -71,7 +71,7 @@ func (st *State) Refresh(row unsafe.Pointer, overwrite func(*mapping.Column) boo
 
 // ReadAgain is refresh with some of the columns: whole says that they are all,
 // versioned that the version is among them.
-func (st *State) ReadAgain(row unsafe.Pointer, cols []*mapping.Column, populate, whole, versioned bool) {
+func (st *State) ReadAgain(row memory.Pointer, cols []*mapping.Column, populate, whole, versioned bool) {
 	for _, c := range cols {
 		if populate || !c.Written() || c.Equal(st.Object, st.Snapshot) {
 			c.Copy(st.Object, row)

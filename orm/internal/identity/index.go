@@ -4,7 +4,8 @@ import (
 	"hash/maphash"
 	"iter"
 	"math/bits"
-	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 )
 
 // index finds the states of objects: by where the object is, or by its key. It
@@ -22,7 +23,7 @@ type index struct {
 var seed = maphash.MakeSeed()
 
 // addressOf is where an object is, as a key.
-func addressOf(obj unsafe.Pointer) Key { return Key{n: int64(uintptr(obj))} } //nolint:gosec // by its bits
+func addressOf(obj memory.Pointer) Key { return Key{n: int64(uintptr(obj))} } //nolint:gosec // by its bits
 
 func (x *index) keyOf(st *State) Key {
 	if x.byAddress {

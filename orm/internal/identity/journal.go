@@ -1,8 +1,7 @@
 package identity
 
 import (
-	"unsafe"
-
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -16,11 +15,11 @@ type Journal struct {
 	deleted map[*State]bool // became deleted in it
 	// modified are those that were flushed in it, or read again in a savepoint,
 	// with the row before the first flush if its key or version was changed.
-	modified map[*State]unsafe.Pointer
+	modified map[*State]memory.Pointer
 	keys     map[*State]Key // the keys of those that got another one
 	// pointers is what pointers of belongs-to relations held before they were
 	// flushed in it.
-	pointers map[pointer]unsafe.Pointer
+	pointers map[pointer]memory.Pointer
 }
 
 // pointer is one field of an object.
@@ -42,7 +41,7 @@ func (j *Journal) Clear() {
 		st.journal = nil
 	}
 	j.added, j.deleted = nil, map[*State]bool{}
-	j.modified, j.keys, j.pointers = map[*State]unsafe.Pointer{}, map[*State]Key{}, nil
+	j.modified, j.keys, j.pointers = map[*State]memory.Pointer{}, map[*State]Key{}, nil
 }
 
 // add notes that an object became pending or persistent.
@@ -53,7 +52,7 @@ func (j *Journal) add(st *State) {
 
 // Touch notes that an object was flushed. row is what its row was before, if its
 // key or its version was changed. A nil journal notes nothing.
-func (j *Journal) Touch(st *State, row unsafe.Pointer) {
+func (j *Journal) Touch(st *State, row memory.Pointer) {
 	if j != nil && j.modified[st] == nil {
 		j.modified[st] = row
 	}
@@ -67,9 +66,9 @@ func (j *Journal) Repoint(st *State, r *mapping.Relation) {
 	}
 }
 
-func (j *Journal) repoint(p pointer, held unsafe.Pointer) {
+func (j *Journal) repoint(p pointer, held memory.Pointer) {
 	if j.pointers == nil {
-		j.pointers = map[pointer]unsafe.Pointer{}
+		j.pointers = map[pointer]memory.Pointer{}
 	}
 	if _, known := j.pointers[p]; !known {
 		j.pointers[p] = held

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -33,7 +33,7 @@ func (k Key) Compare(other Key) int {
 }
 
 // KeyOf returns the key of an object.
-func KeyOf(t *mapping.Table, obj unsafe.Pointer) Key {
+func KeyOf(t *mapping.Table, obj memory.Pointer) Key {
 	if len(t.Key) == 1 {
 		switch c := t.Key[0]; {
 		case c.Integer():
@@ -52,7 +52,7 @@ func KeyOf(t *mapping.Table, obj unsafe.Pointer) Key {
 
 // KeyBy returns the key that columns which refer to it have in an object;
 // false if one of them is NULL.
-func KeyBy(cols []*mapping.Column, obj unsafe.Pointer) (Key, bool) {
+func KeyBy(cols []*mapping.Column, obj memory.Pointer) (Key, bool) {
 	var b strings.Builder
 	for _, c := range cols {
 		v, err := c.Value(obj, false)
@@ -108,7 +108,7 @@ func writePart(b *strings.Builder, v any) {
 }
 
 // KeyValues returns the parts of an object's key.
-func KeyValues(t *mapping.Table, obj unsafe.Pointer) []any {
+func KeyValues(t *mapping.Table, obj memory.Pointer) []any {
 	key := make([]any, len(t.Key))
 	for i, c := range t.Key {
 		key[i], _ = c.Value(obj, false) // keys have no JSON
@@ -117,7 +117,7 @@ func KeyValues(t *mapping.Table, obj unsafe.Pointer) []any {
 }
 
 // KeyIsZero reports whether an object has no key yet.
-func KeyIsZero(t *mapping.Table, obj unsafe.Pointer) bool {
+func KeyIsZero(t *mapping.Table, obj memory.Pointer) bool {
 	for _, c := range t.Key {
 		if !c.Zero(obj) {
 			return false
@@ -128,7 +128,7 @@ func KeyIsZero(t *mapping.Table, obj unsafe.Pointer) bool {
 
 // ValueKey returns the values of columns in a form that can be compared; "" if
 // one of them is NULL.
-func ValueKey(obj unsafe.Pointer, cols ...*mapping.Column) string {
+func ValueKey(obj memory.Pointer, cols ...*mapping.Column) string {
 	var b strings.Builder
 	for _, c := range cols {
 		v, err := c.Value(obj, false)

@@ -4,8 +4,8 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -42,7 +42,7 @@ func (o *Map) Reset() {
 }
 
 // At returns the state of an object, or nil.
-func (o *Map) At(obj unsafe.Pointer) *State {
+func (o *Map) At(obj memory.Pointer) *State {
 	if o.addressed < len(o.list) {
 		o.address()
 	}

@@ -2,14 +2,14 @@ package identity
 
 import (
 	"slices"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
 // committed is what a relation of an object held when it was last read or flushed.
 type committed struct {
-	members []unsafe.Pointer
+	members []memory.Pointer
 	loaded  bool // these are all there are
 }
 
@@ -22,7 +22,7 @@ func (st *State) committedOf(r *mapping.Relation) *committed {
 }
 
 // Committed returns what a relation held when it was last read or flushed.
-func (st *State) Committed(r *mapping.Relation) []unsafe.Pointer {
+func (st *State) Committed(r *mapping.Relation) []memory.Pointer {
 	if st.links == nil {
 		return nil
 	}
@@ -30,7 +30,7 @@ func (st *State) Committed(r *mapping.Relation) []unsafe.Pointer {
 }
 
 // SetCommitted makes these what a relation held when it was last flushed.
-func (st *State) SetCommitted(r *mapping.Relation, members []unsafe.Pointer) {
+func (st *State) SetCommitted(r *mapping.Relation, members []memory.Pointer) {
 	st.committedOf(r).members = members
 }
 
@@ -40,7 +40,7 @@ func (st *State) Loaded(r *mapping.Relation) bool {
 }
 
 // Members returns what a relation holds now.
-func (st *State) Members(r *mapping.Relation) []unsafe.Pointer {
+func (st *State) Members(r *mapping.Relation) []memory.Pointer {
 	return r.AppendMembers(nil, st.Object)
 }
 
@@ -59,9 +59,9 @@ func (st *State) Commit(loaded bool) {
 
 // Point makes a pointer hold an object, or none.
 func (st *State) Point(r *mapping.Relation, to *State) {
-	var held []unsafe.Pointer
+	var held []memory.Pointer
 	if to != nil {
-		held = []unsafe.Pointer{to.Object}
+		held = []memory.Pointer{to.Object}
 	}
 	if First(st.Members(r)) != First(held) {
 		r.Set(st.Object, held)
@@ -73,11 +73,11 @@ func (st *State) Point(r *mapping.Relation, to *State) {
 
 // pointBack makes a pointer hold what it held before a flush that was undone,
 // unless the program has assigned another object since.
-func (st *State) pointBack(r *mapping.Relation, held unsafe.Pointer) {
+func (st *State) pointBack(r *mapping.Relation, held memory.Pointer) {
 	l := st.committedOf(r)
-	var before []unsafe.Pointer
+	var before []memory.Pointer
 	if held != nil {
-		before = []unsafe.Pointer{held}
+		before = []memory.Pointer{held}
 	}
 	if First(st.Members(r)) == First(l.members) {
 		r.Set(st.Object, before)
@@ -110,7 +110,7 @@ func (o *Map) SyncPointers(st *State) {
 }
 
 // refers reports whether a row has the foreign key of a parent.
-func refers(r *mapping.Relation, row, parent unsafe.Pointer) bool {
+func refers(r *mapping.Relation, row, parent memory.Pointer) bool {
 	for i, c := range r.Local {
 		if !c.RefersTo(row, r.Remote[i], parent) {
 			return false
@@ -121,7 +121,7 @@ func refers(r *mapping.Relation, row, parent unsafe.Pointer) bool {
 
 // CommitHeld makes these what changes of the relations are compared with;
 // whole says that there are no others.
-func (st *State) CommitHeld(held [][]unsafe.Pointer, whole bool) {
+func (st *State) CommitHeld(held [][]memory.Pointer, whole bool) {
 	for i, r := range st.Table.Relations() {
 		l := st.committedOf(r)
 		l.members, l.loaded = held[i], l.loaded || whole
@@ -140,18 +140,18 @@ func (st *State) RelationsModified() bool {
 }
 
 // Difference returns what is in a and not in b. It may be a itself.
-func Difference(a, b []unsafe.Pointer) []unsafe.Pointer {
+func Difference(a, b []memory.Pointer) []memory.Pointer {
 	if len(a) == 0 || len(b) == 0 {
 		return a
 	}
 	if len(a) == len(b) && slices.Equal(a, b) {
 		return nil
 	}
-	known := make(map[unsafe.Pointer]bool, len(b))
+	known := make(map[memory.Pointer]bool, len(b))
 	for _, p := range b {
 		known[p] = true
 	}
-	var out []unsafe.Pointer
+	var out []memory.Pointer
 	for _, p := range a {
 		if !known[p] {
 			out = append(out, p)
@@ -161,7 +161,7 @@ func Difference(a, b []unsafe.Pointer) []unsafe.Pointer {
 }
 
 // First returns the first of objects, or nil.
-func First(members []unsafe.Pointer) unsafe.Pointer {
+func First(members []memory.Pointer) memory.Pointer {
 	if len(members) == 0 {
 		return nil
 	}
@@ -169,20 +169,20 @@ func First(members []unsafe.Pointer) unsafe.Pointer {
 }
 
 // Finder returns what tells whether an object is among these.
-func Finder(members []unsafe.Pointer) func(m unsafe.Pointer) bool {
+func Finder(members []memory.Pointer) func(m memory.Pointer) bool {
 	if len(members) < 16 {
-		return func(m unsafe.Pointer) bool { return slices.Contains(members, m) }
+		return func(m memory.Pointer) bool { return slices.Contains(members, m) }
 	}
-	known := make(map[unsafe.Pointer]bool, len(members))
+	known := make(map[memory.Pointer]bool, len(members))
 	for _, m := range members {
 		known[m] = true
 	}
-	return func(m unsafe.Pointer) bool { return known[m] }
+	return func(m memory.Pointer) bool { return known[m] }
 }
 
 // SetLoaded makes what was read what a relation holds, but for what the program has
 // put into it and taken out of it.
-func (st *State) SetLoaded(r *mapping.Relation, read []unsafe.Pointer) {
+func (st *State) SetLoaded(r *mapping.Relation, read []memory.Pointer) {
 	now, before := st.Members(r), st.Committed(r)
 	l := st.committedOf(r)
 	l.members, l.loaded = read, true

@@ -4,8 +4,7 @@
 package identity
 
 import (
-	"unsafe"
-
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -25,8 +24,8 @@ const (
 // State is what a session knows of an object.
 type State struct {
 	Table    *mapping.Table // of the object
-	Object   unsafe.Pointer // where it is
-	Snapshot unsafe.Pointer // the row as it was last seen; nil while pending
+	Object   memory.Pointer // where it is
+	Snapshot memory.Pointer // the row as it was last seen; nil while pending
 	Key      Key            // of a persistent or deleted object
 	Order    int            // of its addition
 	links    []committed    // of its relations; nil: nothing known
@@ -39,7 +38,7 @@ type State struct {
 
 	journal *Journal       // became pending or persistent in it, or nil
 	zeroed  *[]int         // columns that were zero before a flush filled them in, or nil
-	Sent    unsafe.Pointer // the row that a flush inserts or takes over, until that is applied
+	Sent    memory.Pointer // the row that a flush inserts or takes over, until that is applied
 	Keyless bool           // the key of that row is not known yet
 }
 
@@ -57,11 +56,11 @@ func (st *State) Related() bool {
 
 // RefersTo reports whether a row of the object has the foreign key of a relation's
 // owner, by the key that the owner has or, before a change of it is flushed, had.
-func (st *State) RefersTo(r *mapping.Relation, owner *State, row unsafe.Pointer) bool {
+func (st *State) RefersTo(r *mapping.Relation, owner *State, row memory.Pointer) bool {
 	return refersTo(r, row, owner.Object) || owner.Status == Persistent && refersTo(r, row, owner.Snapshot)
 }
 
-func refersTo(r *mapping.Relation, row, owner unsafe.Pointer) bool {
+func refersTo(r *mapping.Relation, row, owner memory.Pointer) bool {
 	for i, c := range r.Remote {
 		if !c.RefersTo(row, r.Local[i], owner) {
 			return false
@@ -72,7 +71,7 @@ func refersTo(r *mapping.Relation, row, owner unsafe.Pointer) bool {
 
 // Contradicts reports whether the program has assigned a part of a foreign key
 // that is not that of a row.
-func (st *State) Contradicts(cols, keys []*mapping.Column, row unsafe.Pointer) bool {
+func (st *State) Contradicts(cols, keys []*mapping.Column, row memory.Pointer) bool {
 	for i, c := range cols {
 		if st.Assigned(cols[i:i+1]) && !c.RefersTo(st.Object, keys[i], row) {
 			return true
@@ -99,14 +98,14 @@ func (st *State) Modified() bool {
 
 // Send notes the row that a flush inserts or takes over for the object; keyless
 // says that its key is not known before.
-func (st *State) Send(row unsafe.Pointer, keyless bool) { st.Sent, st.Keyless = row, keyless }
+func (st *State) Send(row memory.Pointer, keyless bool) { st.Sent, st.Keyless = row, keyless }
 
 // Keyed notes that the key of the row that is sent is known by now.
 func (st *State) Keyed() { st.Keyless = false }
 
 // Before returns the row that a persistent object was read with, otherwise what
 // it says.
-func (st *State) Before() unsafe.Pointer {
+func (st *State) Before() memory.Pointer {
 	if st.Status == Persistent && st.Snapshot != nil {
 		return st.Snapshot
 	}
@@ -114,7 +113,7 @@ func (st *State) Before() unsafe.Pointer {
 }
 
 // Row returns the row of the object as it is in the database by now.
-func (st *State) Row() unsafe.Pointer {
+func (st *State) Row() memory.Pointer {
 	if st.Sent != nil {
 		return st.Sent
 	}
@@ -122,6 +121,6 @@ func (st *State) Row() unsafe.Pointer {
 }
 
 // Detached returns the state of an object of a row that is in no session.
-func Detached(t *mapping.Table, obj unsafe.Pointer) *State {
+func Detached(t *mapping.Table, obj memory.Pointer) *State {
 	return &State{Table: t, Object: obj, Status: Persistent}
 }

@@ -1,8 +1,7 @@
 package identity
 
 import (
-	"unsafe"
-
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -19,7 +18,7 @@ import (
 //	Detach, Remove  any → transient or detached
 
 // AddPending puts an object into the session, to be inserted.
-func (o *Map) AddPending(j *Journal, t *mapping.Table, obj unsafe.Pointer) *State {
+func (o *Map) AddPending(j *Journal, t *mapping.Table, obj memory.Pointer) *State {
 	st := &State{Table: t, Object: obj, Status: Pending}
 	o.add(st)
 	j.add(st)
@@ -28,14 +27,14 @@ func (o *Map) AddPending(j *Journal, t *mapping.Table, obj unsafe.Pointer) *Stat
 
 // AddPersistent puts an object of a row into the session. row is the row, which
 // the map takes over.
-func (o *Map) AddPersistent(t *mapping.Table, obj, row unsafe.Pointer, id Key) *State {
+func (o *Map) AddPersistent(t *mapping.Table, obj, row memory.Pointer, id Key) *State {
 	st := &State{}
 	o.AddRead(st, t, obj, row, id)
 	return st
 }
 
 // AddRead is addPersistent with a new state, which was made with others.
-func (o *Map) AddRead(st *State, t *mapping.Table, obj, row unsafe.Pointer, id Key) {
+func (o *Map) AddRead(st *State, t *mapping.Table, obj, row memory.Pointer, id Key) {
 	st.Table, st.Object, st.Status, st.Snapshot, st.Key = t, obj, Persistent, row, id
 	o.add(st)
 	o.keys(t).put(st)
@@ -44,7 +43,7 @@ func (o *Map) AddRead(st *State, t *mapping.Table, obj, row unsafe.Pointer, id K
 // Inserted notes that the row of a pending object was inserted. filled are the
 // columns that were zero in the object and are not in the row; unread says that
 // the database has filled in others.
-func (o *Map) Inserted(j *Journal, st *State, row unsafe.Pointer, id Key, filled *[]int, unread bool) {
+func (o *Map) Inserted(j *Journal, st *State, row memory.Pointer, id Key, filled *[]int, unread bool) {
 	st.Status, st.Snapshot, st.Expired, st.Key = Persistent, row, unread, id
 	st.zeroed, st.Sent, st.Keyless = filled, nil, false
 	o.keys(st.Table).put(st)
@@ -54,7 +53,7 @@ func (o *Map) Inserted(j *Journal, st *State, row unsafe.Pointer, id Key, filled
 }
 
 // TookOver notes that the row of a deleted object has a pending one now.
-func (o *Map) TookOver(j *Journal, st, old *State, row unsafe.Pointer, id Key, before unsafe.Pointer, unread bool) {
+func (o *Map) TookOver(j *Journal, st, old *State, row memory.Pointer, id Key, before memory.Pointer, unread bool) {
 	o.Deleted(j, old)
 	st.Status, st.Sent, st.Keyless = Persistent, nil, false
 	o.rekey(st, id)
@@ -67,7 +66,7 @@ func (o *Map) TookOver(j *Journal, st, old *State, row unsafe.Pointer, id Key, b
 
 // Updated notes that the row of an object was updated. before is the row that it
 // was, if its key or its version was changed.
-func (o *Map) Updated(j *Journal, st *State, row unsafe.Pointer, id Key, before unsafe.Pointer, unread bool) {
+func (o *Map) Updated(j *Journal, st *State, row memory.Pointer, id Key, before memory.Pointer, unread bool) {
 	if id != st.Key {
 		j.rekeyed(st)
 		o.unindex(st)
@@ -93,7 +92,7 @@ func (o *Map) Detach(j *Journal) {
 }
 
 // seen notes what the row of an object is now.
-func (st *State) seen(row unsafe.Pointer, unread bool) {
+func (st *State) seen(row memory.Pointer, unread bool) {
 	st.Snapshot = row
 	st.Expired, st.Partial = st.Expired || unread, false
 }

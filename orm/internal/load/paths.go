@@ -3,8 +3,8 @@ package load
 import (
 	"context"
 	"slices"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/internal/query"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -32,7 +32,7 @@ func (l *Loader) Paths(ctx context.Context, paths []query.Path, states []*identi
 // holdsExpired reports whether a relation holds an object that has to be read
 // again.
 func (l *Loader) holdsExpired(st *identity.State, r *mapping.Relation) bool {
-	return slices.ContainsFunc(st.Members(r), func(m unsafe.Pointer) bool {
+	return slices.ContainsFunc(st.Members(r), func(m memory.Pointer) bool {
 		other := l.Map.At(m)
 		return other != nil && other.Status == identity.Persistent && other.Expired
 	})
@@ -40,7 +40,7 @@ func (l *Loader) holdsExpired(st *identity.State, r *mapping.Relation) bool {
 
 // heldBy returns the objects that a relation of others holds, each once.
 func (l *Loader) heldBy(r *mapping.Relation, states []*identity.State) (out []*identity.State) {
-	seen := map[unsafe.Pointer]bool{}
+	seen := map[memory.Pointer]bool{}
 	for _, st := range states {
 		for _, m := range st.Members(r) {
 			if other := l.Map.At(m); other != nil && other.Status == identity.Persistent && !seen[m] {

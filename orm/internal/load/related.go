@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/scan"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -21,7 +21,7 @@ const manyKeys = 512
 // [manyKeys] of them. What the program has
 // put into the relation and taken out of it since it was read stays so.
 func (l *Loader) Related(ctx context.Context, r *mapping.Relation, owners []*identity.State) error {
-	q := &relationQuery{Loader: l, r: r, owners: map[identity.Key][]*identity.State{}, found: map[*identity.State][]unsafe.Pointer{}}
+	q := &relationQuery{Loader: l, r: r, owners: map[identity.Key][]*identity.State{}, found: map[*identity.State][]memory.Pointer{}}
 	for _, st := range owners {
 		if q.note(st) {
 			q.keys = append(q.keys, st)
@@ -45,12 +45,12 @@ type relationQuery struct {
 	r      *mapping.Relation
 	owners map[identity.Key][]*identity.State // by what refers to what is read
 	keys   []*identity.State                  // one for each
-	found  map[*identity.State][]unsafe.Pointer
+	found  map[*identity.State][]memory.Pointer
 }
 
 // rowOf returns what says to what an owner refers, or what refers to it: in the
 // database that is still the key that it was read with.
-func (l *relationQuery) rowOf(st *identity.State) unsafe.Pointer {
+func (l *relationQuery) rowOf(st *identity.State) memory.Pointer {
 	if l.r.Kind != mapping.BelongsTo && st.Status == identity.Persistent {
 		return st.Snapshot
 	}

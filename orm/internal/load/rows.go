@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/scan"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -25,7 +25,7 @@ type Rows struct {
 	// Loose says that the objects are not the session's.
 	Loose bool
 
-	list []unsafe.Pointer // what was read, then the objects
+	list []memory.Pointer // what was read, then the objects
 	cols []*mapping.Column
 }
 
@@ -57,7 +57,7 @@ func (r *Rows) wrap(err error) error {
 }
 
 // Each reads rows and hands over the object of each until yield returns false.
-func (l *Loader) Each(ctx context.Context, conn *engine.Conn, r *Rows, yield func(obj unsafe.Pointer) bool) (err error) {
+func (l *Loader) Each(ctx context.Context, conn *engine.Conn, r *Rows, yield func(obj memory.Pointer) bool) (err error) {
 	cur, err := conn.Query(ctx, r.Statement)
 	if err != nil {
 		return r.wrap(err)
@@ -84,7 +84,7 @@ func (l *Loader) Each(ctx context.Context, conn *engine.Conn, r *Rows, yield fun
 	return cur.Err()
 }
 
-func (l *Loader) object(ctx context.Context, r *Rows, row unsafe.Pointer, cols []*mapping.Column) (*identity.State, error) {
+func (l *Loader) object(ctx context.Context, r *Rows, row memory.Pointer, cols []*mapping.Column) (*identity.State, error) {
 	if !r.Loose {
 		return l.instance(ctx, r.Table, row, cols, r.Populate, nil)
 	}
@@ -94,7 +94,7 @@ func (l *Loader) object(ctx context.Context, r *Rows, row unsafe.Pointer, cols [
 
 // Objects returns the objects of rows that were read, which are the session's
 // unless they are loose.
-func (l *Loader) Objects(ctx context.Context, r *Rows) ([]unsafe.Pointer, error) {
+func (l *Loader) Objects(ctx context.Context, r *Rows) ([]memory.Pointer, error) {
 	if r.Loose {
 		for i := 0; l.Tells && i < len(r.list); i++ {
 			if err := l.loaded(ctx, identity.Detached(r.Table, r.list[i])); err != nil {
@@ -134,7 +134,7 @@ const (
 // one by one.
 type blocks struct {
 	states    []identity.State
-	snapshots func() unsafe.Pointer
+	snapshots func() memory.Pointer
 	n         int
 }
 
@@ -150,7 +150,7 @@ func (b *blocks) state() *identity.State {
 	return st
 }
 
-func (b *blocks) snapshot(t *mapping.Table, row unsafe.Pointer) unsafe.Pointer {
+func (b *blocks) snapshot(t *mapping.Table, row memory.Pointer) memory.Pointer {
 	if b == nil {
 		return t.Snapshot(row)
 	}
@@ -196,7 +196,7 @@ func columnsOf(t *mapping.Table, names []string) ([]*mapping.Column, error) {
 // is none. A row with some of the columns leaves an object expired, to be read
 // in full when it is asked for.
 func (l *Loader) instance(
-	ctx context.Context, t *mapping.Table, row unsafe.Pointer, cols []*mapping.Column, populate bool, b *blocks,
+	ctx context.Context, t *mapping.Table, row memory.Pointer, cols []*mapping.Column, populate bool, b *blocks,
 ) (*identity.State, error) {
 	id := identity.KeyOf(t, row)
 	st := l.Map.Find(t, id)

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/scan"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
@@ -20,9 +20,9 @@ type Tuples struct {
 	// Parts are what a row consists of.
 	Parts []Part
 	// New makes room for a result. It is used until the next call.
-	New func() unsafe.Pointer
+	New func() memory.Pointer
 	// At returns a result.
-	At func(i int) unsafe.Pointer
+	At func(i int) memory.Pointer
 	// Populate says that what was changed is overwritten.
 	Populate bool
 	// Loose says that the objects are not the session's.
@@ -111,7 +111,7 @@ func (t *Tuples) row(cur engine.Cursor, parts []reading) error {
 			continue
 		}
 		var err error
-		if r.buf, err = r.plan.Targets(reflect.NewAt(r.Type, unsafe.Add(at, r.Offset)).Interface(), r.buf); err != nil {
+		if r.buf, err = r.plan.Targets(reflect.NewAt(r.Type, memory.At(at, r.Offset)).Interface(), r.buf); err != nil {
 			return err
 		}
 		dest[r.from] = r.buf[0]
@@ -140,7 +140,7 @@ func (r *reading) missing(dest []any) bool {
 }
 
 // object reads an object, and puts it into the result.
-func (r *reading) object(cur engine.Cursor, dest []any, skip any, at unsafe.Pointer) (err error) {
+func (r *reading) object(cur engine.Cursor, dest []any, skip any, at memory.Pointer) (err error) {
 	row := r.Table.New()
 	if r.buf, err = r.plan.Targets(r.Table.Object(row), r.buf); err != nil {
 		return err
@@ -150,7 +150,7 @@ func (r *reading) object(cur engine.Cursor, dest []any, skip any, at unsafe.Poin
 		all[i] = skip
 	}
 	copy(all[r.from:], r.buf)
-	*(*unsafe.Pointer)(unsafe.Add(at, r.Offset)) = row
+	*(*memory.Pointer)(memory.At(at, r.Offset)) = row
 	return cur.Scan(all...)
 }
 
@@ -164,7 +164,7 @@ func (t *Tuples) Finish(ctx context.Context, of func(*mapping.Table) *Loader) er
 		l := of(p.Table)
 		rows := Rows{Table: p.Table, Populate: t.Populate, Loose: t.Loose}
 		for i := range t.n {
-			at := (*unsafe.Pointer)(unsafe.Add(t.At(i), p.Offset))
+			at := (*memory.Pointer)(memory.At(t.At(i), p.Offset))
 			if *at == nil {
 				continue
 			}

@@ -5,8 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"unsafe"
 
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
@@ -25,7 +25,7 @@ type Options struct {
 // Session is what a merge needs of a session besides its objects.
 type Session interface {
 	// Read reads the row whose key is in fresh, and returns its object, or nil.
-	Read(ctx context.Context, t *mapping.Table, fresh unsafe.Pointer) (*identity.State, error)
+	Read(ctx context.Context, t *mapping.Table, fresh memory.Pointer) (*identity.State, error)
 	// Related reads what a relation of an object holds.
 	Related(ctx context.Context, r *mapping.Relation, st *identity.State) error
 	// Save adds what an object holds, as far as it cascades.
@@ -38,26 +38,26 @@ type merger struct {
 	journal *identity.Journal
 	session Session
 	options Options
-	merged  map[unsafe.Pointer]*identity.State // by what was given
+	merged  map[memory.Pointer]*identity.State // by what was given
 }
 
 // Merge copies an object, and those that it holds, onto those of the
 // session.
 func Merge(
-	ctx context.Context, o *identity.Map, j *identity.Journal, s Session, t *mapping.Table, from unsafe.Pointer, opts Options,
+	ctx context.Context, o *identity.Map, j *identity.Journal, s Session, t *mapping.Table, from memory.Pointer, opts Options,
 ) (*identity.State, error) {
 	for _, f := range opts.Fields {
 		if t.Field(f) == nil && t.Relation(f) == nil {
 			return nil, fmt.Errorf("orm: merge: %s, field %q: %w", t.Type.Name(), f, mapping.ErrUnknownField)
 		}
 	}
-	m := &merger{objects: o, journal: j, session: s, options: opts, merged: map[unsafe.Pointer]*identity.State{}}
+	m := &merger{objects: o, journal: j, session: s, options: opts, merged: map[memory.Pointer]*identity.State{}}
 	return m.merge(ctx, t, from, nil)
 }
 
 // merge merges an object that a relation holds; by is nil for the one that was
 // given.
-func (m *merger) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointer, by *mapping.Relation) (*identity.State, error) {
+func (m *merger) merge(ctx context.Context, t *mapping.Table, from memory.Pointer, by *mapping.Relation) (*identity.State, error) {
 	if st := m.merged[from]; st != nil {
 		return st, nil
 	}
@@ -92,7 +92,7 @@ func (m *merger) merge(ctx context.Context, t *mapping.Table, from unsafe.Pointe
 }
 
 // target returns the session's object that another one is copied onto.
-func (m *merger) target(ctx context.Context, t *mapping.Table, from unsafe.Pointer) (*identity.State, error) {
+func (m *merger) target(ctx context.Context, t *mapping.Table, from memory.Pointer) (*identity.State, error) {
 	if identity.KeyIsZero(t, from) {
 		if m.options.NoLoad {
 			return nil, identity.Invalid("merge: an object of %s that is not to be loaded has no key", t.FullName())
@@ -125,7 +125,7 @@ func (m *merger) target(ctx context.Context, t *mapping.Table, from unsafe.Point
 }
 
 // copies reports whether a column is copied.
-func (m *merger) copies(c *mapping.Column, from unsafe.Pointer, top bool) bool {
+func (m *merger) copies(c *mapping.Column, from memory.Pointer, top bool) bool {
 	switch {
 	case c.Generated || c.ReadOnly || c.Version:
 		return false
@@ -138,7 +138,7 @@ func (m *merger) copies(c *mapping.Column, from unsafe.Pointer, top bool) bool {
 // refers reports whether a column is a foreign key that a relation speaks for:
 // the one that holds the object, or one of its own. While it is zero, it counts
 // as not set.
-func (m *merger) refers(t *mapping.Table, c *mapping.Column, from unsafe.Pointer, by *mapping.Relation) bool {
+func (m *merger) refers(t *mapping.Table, c *mapping.Column, from memory.Pointer, by *mapping.Relation) bool {
 	if by != nil && (by.Kind == mapping.HasOne || by.Kind == mapping.HasMany) && slices.Contains(by.Remote, c) {
 		return true
 	}
@@ -155,13 +155,13 @@ func (m *merger) wants(field, column string) bool {
 }
 
 // relation merges what a relation holds.
-func (m *merger) relation(ctx context.Context, st *identity.State, r *mapping.Relation, from unsafe.Pointer) error {
+func (m *merger) relation(ctx context.Context, st *identity.State, r *mapping.Relation, from memory.Pointer) error {
 	if !m.options.NoLoad && !st.Loaded(r) && r.Kind != mapping.BelongsTo {
 		if err := m.session.Related(ctx, r, st); err != nil { // what it no longer holds has to be known
 			return err
 		}
 	}
-	var held []unsafe.Pointer
+	var held []memory.Pointer
 	for _, p := range r.AppendMembers(nil, from) {
 		other, err := m.merge(ctx, r.Other, p, r)
 		if err != nil {

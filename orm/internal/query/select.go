@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/internal/term"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
@@ -35,7 +35,7 @@ type Select struct {
 	Lock Lock
 	// Row is the struct whose fields stand for the table's columns; nil for
 	// [mapping.Table.Row].
-	Row unsafe.Pointer
+	Row memory.Pointer
 	// Alias is the table's name in the query; empty for its own.
 	Alias string
 	// Wrong is what the program got wrong in making the query.

@@ -4,7 +4,8 @@ package term
 
 import (
 	"reflect"
-	"unsafe"
+
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 )
 
 // Node is a part of a statement: an expression or a condition.
@@ -28,7 +29,7 @@ type Operand interface {
 // Column is the column of a field, by a pointer to the field in one of the
 // query's rows.
 type Column struct {
-	Field unsafe.Pointer // in a row
+	Field memory.Pointer // in a row
 	Type  reflect.Type   // what it points to
 }
 

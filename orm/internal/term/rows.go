@@ -4,16 +4,16 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"unsafe"
 
 	"github.com/sessionproxy/sessionproxy/engine"
+	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/dml"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
 // Row is a table of a query, and the struct whose fields stand for its columns.
 type Row struct {
-	Base  unsafe.Pointer  // the struct
+	Base  memory.Pointer  // the struct
 	Name  string          // the table's in the query, quoted
 	Table *dml.Statements // the table
 	level int             // how many queries are around its own
@@ -33,7 +33,7 @@ type found struct {
 
 // find returns the column of a field. Rows of the query itself are looked at
 // before those of the queries around it, and its own before what is joined.
-func (w *Writer) find(p unsafe.Pointer, t reflect.Type) (f found) {
+func (w *Writer) find(p memory.Pointer, t reflect.Type) (f found) {
 	twice := false
 	for i := len(w.rows) - 1; i >= 0; i-- {
 		r := &w.rows[i]
@@ -89,7 +89,7 @@ func (w *Writer) Columns(r *Row) {
 
 // Object is a row of a query as a whole.
 type Object struct {
-	Row  unsafe.Pointer // the struct whose fields stand for its columns
+	Row  memory.Pointer // the struct whose fields stand for its columns
 	Type reflect.Type   // its type
 }
 
@@ -129,7 +129,7 @@ func (w *Writer) names() string {
 }
 
 // nameOf says what a pointer that no row has points to.
-func nameOf(p unsafe.Pointer, t reflect.Type) string {
+func nameOf(p memory.Pointer, t reflect.Type) string {
 	if p == nil {
 		return fmt.Sprintf("a nil *%s is no column", t)
 	}
