@@ -1,9 +1,10 @@
 package fault
 
 import (
-	"github.com/sessionproxy/sessionproxy/fault/internal/shape"
 	"strconv"
 	"strings"
+
+	"github.com/sessionproxy/sessionproxy/fault/internal/shape"
 )
 
 // mysqlCodes are the error numbers of MySQL and MariaDB. Numbers and names:

@@ -5,12 +5,13 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"github.com/sessionproxy/sessionproxy/fault/internal/shape"
 	"io"
 	"net"
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/sessionproxy/sessionproxy/fault/internal/shape"
 )
 
 // Rules that belong to no table of codes.

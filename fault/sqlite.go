@@ -1,9 +1,10 @@
 package fault
 
 import (
-	"github.com/sessionproxy/sessionproxy/fault/internal/shape"
 	"strconv"
 	"strings"
+
+	"github.com/sessionproxy/sessionproxy/fault/internal/shape"
 )
 
 // sqliteCodes are the result codes of SQLite: primary ones, and extended ones

@@ -100,7 +100,7 @@ func TestOnPostgreSQL(t *testing.T) {
 	}
 	wantFlying(t, p)
 
-	_, err = pool.Exec(ctx, "INSERT INTO stock VALUES (1, 4242)")
+	_, err = pool.Exec(ctx, "INSERT INTO stock VALUES (1, 424242424)")
 	if err == nil {
 		t.Fatal("the row is there twice")
 	}
@@ -113,7 +113,7 @@ func TestOnPostgreSQL(t *testing.T) {
 	}
 	for _, url := range []string{"/", "/?format=json"} {
 		body := get(p, http.MethodGet, url).Body.String()
-		for _, hidden := range []string{database.Password, database.User, "4242"} {
+		for _, hidden := range []string{database.Password, database.User, "424242424"} {
 			if strings.Contains(body, hidden) {
 				t.Errorf("%s shows %q", url, hidden)
 			}

@@ -37,9 +37,16 @@ func run(ctx context.Context, only string) error {
 	if err != nil {
 		return err
 	}
-	commit, err := output(ctx, root, "git", "describe", "--always", "--dirty")
+	commit, err := output(ctx, root, "git", "describe", "--always")
 	if err != nil {
 		return err
+	}
+	changed, err := output(ctx, root, "git", "status", "--porcelain", "--", ".", ":!docs/verified.md")
+	if err != nil {
+		return err
+	}
+	if changed != "" {
+		commit += ", changed"
 	}
 	kept, err := read(filepath.Join(root, "docs", "verified.md"))
 	if err != nil {
