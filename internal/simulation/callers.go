@@ -111,8 +111,11 @@ func (c *Callers) perform(ctx context.Context, dice *rand.Rand) error {
 	case dice.IntN(2) == 0:
 		ctx = sp.WithIdempotent(ctx)
 	}
-	if c.OnConn {
+	switch {
+	case c.OnConn:
 		return c.DB.ExecOnConn(ctx, w)
+	case !w.Writes:
+		return c.DB.Query(ctx, w)
 	}
 	return c.DB.Exec(ctx, w)
 }

@@ -48,7 +48,7 @@ type Work struct {
 }
 
 // call makes a call.
-func (d *DB) call(ctx context.Context, op sp.Op, scope sp.Scope, text string, do operation) *sp.Call {
+func (d *DB) call(ctx context.Context, op sp.Op, scope sp.Scope, text string, do attach.Performer) *sp.Call {
 	c := new(sp.Call)
 	attach.Reset(c, do)
 	c.Op, c.Scope, c.Target, c.Text = op, scope, d.target, text
@@ -62,6 +62,15 @@ type operation func(ctx context.Context, call *sp.Call) error
 // Do performs it.
 func (o operation) Do(ctx context.Context, call *sp.Call) error { return o(ctx, call) }
 
+// statement is an operation that may be performed twice at once.
+type statement struct{ operation }
+
+// Fork returns s: it has no result that two could not share.
+func (s statement) Fork() attach.Performer { return s }
+
+// Adopt does nothing.
+func (statement) Adopt(attach.Performer) {}
+
 func (d *DB) entered(call *sp.Call) {
 	if d.Entered != nil && !call.Step() {
 		d.Entered(call)
@@ -71,13 +80,13 @@ func (d *DB) entered(call *sp.Call) {
 // take takes a connection. A new one is dialled by a call of its own.
 func (d *DB) take(ctx context.Context) (*session, error) {
 	return d.pool.take(ctx, func(ctx context.Context) (n *session, err error) {
-		call := d.call(ctx, sp.OpConnect, sp.ScopeConn, "", func(ctx context.Context, call *sp.Call) (err error) {
+		call := d.call(ctx, sp.OpConnect, sp.ScopeConn, "", operation(func(ctx context.Context, call *sp.Call) (err error) {
 			d.entered(call)
 			if n, err = d.server.dial(ctx); err != nil {
 				call.Judge(ctx, err, fault.PhaseConnect, fault.ProgressUnsent)
 			}
 			return err
-		})
+		}))
 		_, err = attach.Run(ctx, call, d.handler)
 		return n, err
 	})
@@ -107,8 +116,13 @@ func (w Work) on(ctx context.Context, n *session, call *sp.Call) (unfit bool, er
 
 // Exec performs a statement as a handle does, which takes a connection for each
 // attempt.
-func (d *DB) Exec(ctx context.Context, w Work) error {
-	call := d.call(ctx, sp.OpExec, sp.ScopePool, w.Text, func(ctx context.Context, call *sp.Call) error {
+func (d *DB) Exec(ctx context.Context, w Work) error { return d.perform(ctx, sp.OpExec, w) }
+
+// Query is Exec for a statement that returns rows, which are read at once.
+func (d *DB) Query(ctx context.Context, w Work) error { return d.perform(ctx, sp.OpQuery, w) }
+
+func (d *DB) perform(ctx context.Context, op sp.Op, w Work) error {
+	call := d.call(ctx, op, sp.ScopePool, w.Text, statement{func(ctx context.Context, call *sp.Call) error {
 		d.entered(call)
 		n, err := d.take(attach.Context(ctx, call))
 		if err != nil {
@@ -118,7 +132,7 @@ func (d *DB) Exec(ctx context.Context, w Work) error {
 		unfit, err := w.on(ctx, n, call)
 		d.release(n, unfit)
 		return err
-	})
+	}})
 	_, err := attach.Run(ctx, call, d.handler)
 	return err
 }
@@ -131,11 +145,11 @@ func (d *DB) ExecOnConn(ctx context.Context, w Work) error {
 		return err
 	}
 	unfit := false
-	call := d.call(ctx, sp.OpExec, sp.ScopeConn, w.Text, func(ctx context.Context, call *sp.Call) (err error) {
+	call := d.call(ctx, sp.OpExec, sp.ScopeConn, w.Text, operation(func(ctx context.Context, call *sp.Call) (err error) {
 		d.entered(call)
 		unfit, err = w.on(ctx, n, call)
 		return err
-	})
+	}))
 	_, err = attach.Run(ctx, call, d.handler)
 	d.release(n, unfit)
 	return err
@@ -144,9 +158,9 @@ func (d *DB) ExecOnConn(ctx context.Context, w Work) error {
 // RunInTx performs a unit of work: BEGIN, the statements that script returns,
 // anew for each attempt, and COMMIT.
 func (d *DB) RunInTx(ctx context.Context, script func() []Work) error {
-	unit := d.call(ctx, sp.OpTransaction, sp.ScopePool, "", func(ctx context.Context, unit *sp.Call) error {
+	unit := d.call(ctx, sp.OpTransaction, sp.ScopePool, "", operation(func(ctx context.Context, unit *sp.Call) error {
 		return d.transaction(ctx, unit, script())
-	})
+	}))
 	_, err := attach.Run(ctx, unit, d.handler)
 	return err
 }
@@ -161,13 +175,13 @@ func (d *DB) transaction(ctx context.Context, unit *sp.Call, script []Work) erro
 	}
 	unfit := false
 	defer func() { d.release(n, unfit) }()
-	begin := d.call(inside, sp.OpBegin, sp.ScopeConn, "BEGIN", func(ctx context.Context, call *sp.Call) (err error) {
+	begin := d.call(inside, sp.OpBegin, sp.ScopeConn, "BEGIN", operation(func(ctx context.Context, call *sp.Call) (err error) {
 		d.entered(call)
 		if unfit, err = (Work{}).on(ctx, n, call); err == nil {
 			attach.KeepOpen(call)
 		}
 		return err
-	})
+	}))
 	if _, err = attach.Run(inside, begin, d.handler); err != nil {
 		unit.Judge(ctx, err, fault.PhaseBegin, fault.ProgressUnsent)
 		return err
@@ -193,10 +207,10 @@ func (d *DB) transaction(ctx context.Context, unit *sp.Call, script []Work) erro
 
 // inTx performs a statement in a transaction.
 func (d *DB) inTx(ctx context.Context, n *session, op sp.Op, w Work) (unfit bool, err error) {
-	call := d.call(ctx, op, sp.ScopeConn, w.Text, func(ctx context.Context, call *sp.Call) (err error) {
+	call := d.call(ctx, op, sp.ScopeConn, w.Text, operation(func(ctx context.Context, call *sp.Call) (err error) {
 		unfit, err = w.on(ctx, n, call)
 		return err
-	})
+	}))
 	call.InTx = true
 	_, err = attach.Run(ctx, call, d.handler)
 	return unfit, err

@@ -1,6 +1,7 @@
 package simulation_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -106,6 +107,7 @@ func TestOutages(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			sum.hedges += w.hedges
 			return w.drained()
 		})
 	})
@@ -120,8 +122,8 @@ func TestOutages(t *testing.T) {
 // tally is what calls that may wait saw after all returns of servers that were
 // gone.
 type tally struct {
-	calls, refused int
-	back           []time.Duration
+	calls, refused, hedges int
+	back                   []time.Duration
 }
 
 func (s *tally) add(w *world, what incident, back time.Time, after time.Duration) {
@@ -139,6 +141,9 @@ func (s *tally) add(w *world, what incident, back time.Time, after time.Duration
 // check holds that hardly any of them was refused, from the very moment of the
 // return, and that half of the recoveries are quick.
 func (s *tally) check() error {
+	if s.hedges == 0 {
+		return errors.New("nothing was hedged")
+	}
 	slices.Sort(s.back)
 	median := s.back[len(s.back)/2]
 	if median > backMedian || float64(s.refused) > refusedAtMost*float64(s.calls) {

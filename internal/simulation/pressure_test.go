@@ -88,13 +88,13 @@ func limiters() map[string]func() sp.Interceptor {
 	}
 }
 
-// eachLimiter runs a test with each limit, for some seeds, in virtual time.
+// eachLimiter runs a test with each limit, in virtual time.
 func eachLimiter(t *testing.T, test func(t *testing.T, seed uint64, chain func() sp.Chain)) {
 	t.Helper()
 	for name, link := range limiters() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			seeds(t, 2, func(seed uint64) {
+			seeds(t, 1, func(seed uint64) {
 				synctest.Test(t, func(t *testing.T) { test(t, seed, func() sp.Chain { return sp.NewChain(link()) }) })
 			})
 		})

@@ -164,6 +164,15 @@ func (s *Server) dial(ctx context.Context) (*session, error) {
 	return n, nil
 }
 
+// Ping makes a session and closes it again, as a breaker's own probe does.
+func (s *Server) Ping(ctx context.Context) error {
+	n, err := s.dial(ctx)
+	if err != nil {
+		return err
+	}
+	return n.close(nil)
+}
+
 // answering waits while the server hangs. dead ends the wait, and may be nil.
 func (s *Server) answering(ctx context.Context, dead <-chan struct{}) error {
 	for {

@@ -17,6 +17,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/breaker"
 	"github.com/sessionproxy/sessionproxy/internal/simulation"
+	"github.com/sessionproxy/sessionproxy/middleware/hedge"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/throttle"
 	"github.com/sessionproxy/sessionproxy/middleware/timeout"
@@ -68,6 +69,7 @@ type world struct {
 	changes []breaker.Change
 	entered []time.Time // calls that reached the database
 	repeats int         // attempts past the first, but for contention
+	hedges  int         // second attempts beside a first
 }
 
 func must[T any](v T, err error) T {
@@ -109,19 +111,35 @@ func newWorld(seed uint64, in setting) *world {
 	w.budget = must(retry.NewBudget())
 	w.limiter = must(limit.New(w.size - 2))
 	breakers, waits := fair(seed, 1<<63+1), fair(seed, 1<<63+2)
-	throttler := must(throttle.New(throttle.WithFactor(1.5), throttle.WithRandom(fair(seed, 1<<63+3))))
-	w.breaker = must(breaker.New(
+	var throttler sp.Interceptor = must(throttle.New(throttle.WithFactor(1.5), throttle.WithRandom(fair(seed, 1<<63+3))))
+	breakerOptions := []breaker.Option{
 		breaker.WithJitter(func(longest time.Duration) time.Duration { return time.Duration(breakers() * float64(longest)) }),
 		breaker.WithOnStateChange(func(c breaker.Change) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.changes = append(w.changes, c)
-		})))
+		}),
+	}
+	if seed%5 == 1 { // it probes by itself
+		breakerOptions = append(breakerOptions, breaker.WithProbe(func(ctx context.Context, _ *sp.Target) error { return w.server.Ping(ctx) }))
+	}
+	w.breaker = must(breaker.New(breakerOptions...))
 	retrier := must(retry.New(retry.WithBudget(w.budget),
 		retry.WithJitter(func(ceiling time.Duration) time.Duration { return time.Duration(waits() * float64(ceiling)) })))
-	links := []sp.Interceptor{sp.InterceptorFunc(w.watch), w.limiter, retrier, throttler, w.breaker, must(timeout.New(time.Second))}
+	var hedger sp.Interceptor
+	if seed%3 == 1 { // an attempt that waits for a probe can't give back what the call holds
+		w.limiter = must(limit.New(10 * w.size))
+		hedger = must(hedge.New(hedge.WithDelay(15 * time.Millisecond)))
+	}
+	var learning []timeout.Option
+	if seed%2 == 1 {
+		learning = append(learning, timeout.WithPercentile(0.99, 10, 100*time.Millisecond))
+	}
 	if in.unthrottled {
-		links[3] = nil
+		throttler = nil
+	}
+	links := []sp.Interceptor{
+		sp.InterceptorFunc(w.watch), w.limiter, retrier, hedger, throttler, w.breaker, must(timeout.New(time.Second, learning...)),
 	}
 	chain := sp.NewChain(links...)
 	db := simulation.NewDB(w.server, w.size, chain)
@@ -138,10 +156,13 @@ func newWorld(seed uint64, in setting) *world {
 func (w *world) watch(next sp.Handler) sp.Handler {
 	return func(ctx context.Context, call *sp.Call) error {
 		call.OnEvent(func(e sp.Event) {
-			if e.Kind == sp.EventRetry && !call.Verdict(e.Err).Contention {
-				w.mu.Lock()
-				defer w.mu.Unlock()
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			switch {
+			case e.Kind == sp.EventRetry && !call.Verdict(e.Err).Contention:
 				w.repeats++
+			case e.Kind == hedge.Event:
+				w.hedges++
 			}
 		})
 		return next(ctx, call)
@@ -223,6 +244,7 @@ func bubbleIn(t *testing.T, seed uint64, in setting, test func(w *world) error) 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(seed, in)
+		defer func() { _ = w.breaker.Close() }()
 		if err := test(w); err != nil {
 			t.Errorf("%v\nto see it again: go test ./internal/simulation -run '^%s$' -seed %d", err, t.Name(), seed)
 		}
