@@ -23,6 +23,18 @@ func ScanPlan(d *engine.Dialect, t *mapping.Table, cols []int) (*scan.Type, erro
 	return scan.PlanOf(t.Type, names, scan.WithConversions())
 }
 
+// wholePlan is the [ScanPlan] of all columns.
+func (x *Statements) wholePlan() (*scan.Type, error) {
+	if plan := x.whole.Load(); plan != nil {
+		return plan, nil
+	}
+	plan, err := ScanPlan(x.dialect, x.Table, x.Table.All())
+	if err == nil {
+		x.whole.Store(plan)
+	}
+	return plan, err
+}
+
 // SelectRow reads a row by the key that is in obj, into obj. lock, such as " FOR
 // UPDATE", is left out where the database has none.
 func SelectRow(ctx context.Context, conn *engine.Conn, t *mapping.Table, obj memory.Pointer, lock string) (found bool, err error) {
@@ -40,7 +52,7 @@ func SelectRow(ctx context.Context, conn *engine.Conn, t *mapping.Table, obj mem
 	if !cur.Next() {
 		return false, cur.Err()
 	}
-	plan, err := ScanPlan(d, t, t.All())
+	plan, err := For(d, t).wholePlan()
 	if err != nil {
 		return false, err
 	}

@@ -7,9 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
+	"github.com/sessionproxy/sessionproxy/engine/scan"
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
@@ -42,6 +44,9 @@ type Statements struct {
 	Columns []string       // the columns', quoted
 	List    string         // all of them
 
+	byKey string                    // SELECT of one row
+	whole atomic.Pointer[scan.Type] // how rows of all columns are read
+
 	mu     sync.Mutex
 	made   map[string]string
 	shapes map[string]*Shape
@@ -70,6 +75,7 @@ func For(d *engine.Dialect, t *mapping.Table) *Statements {
 		x.Columns = append(x.Columns, d.QuoteName(c.Name))
 	}
 	x.List = strings.Join(x.Columns, ", ")
+	x.byKey = x.selectByKey("")
 	known, _ := allStatements.LoadOrStore(statementsKey{d, t}, x)
 	return known.(*Statements)
 }
@@ -280,11 +286,18 @@ func (x *Statements) Delete() string {
 
 // ByKey is SELECT of one row by its key.
 func (x *Statements) ByKey(lock string) string {
-	return x.of('g', nil, lock, func(b *builder) {
-		b.write("SELECT " + x.List + " FROM " + x.Name)
-		b.where(false)
-		b.write(lock)
-	})
+	if lock == "" {
+		return x.byKey
+	}
+	return x.of('g', nil, lock, func(b *builder) { b.write(x.selectByKey(lock)) })
+}
+
+func (x *Statements) selectByKey(lock string) string {
+	b := &builder{Statements: x}
+	b.write("SELECT " + x.List + " FROM " + x.Name)
+	b.where(false)
+	b.write(lock)
+	return string(b.buf)
 }
 
 // InsertAssociation is INSERT of the row between two others of a many-to-many

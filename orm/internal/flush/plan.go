@@ -38,6 +38,9 @@ type Plan struct {
 	lastKind        Kind
 }
 
+// noDependencies are what no relation wants; it is not changed.
+var noDependencies dependency.Set
+
 // New plans the flush of a session's objects. It touches none of them.
 //
 // Tables come before those that refer to them. Of a table, updates come first,
@@ -46,6 +49,9 @@ type Plan struct {
 // deleted row whose unique value is wanted by another one goes before all that.
 func New(d *engine.Dialect, o *identity.Map) (*Plan, error) {
 	w := workOf(o)
+	if w.empty() && len(w.related) == 0 {
+		return &Plan{dialect: d, deps: &noDependencies}, nil // as before most queries
+	}
 	deps, err := dependency.Collect(o, w.related, w.marked)
 	if err != nil {
 		return nil, err
