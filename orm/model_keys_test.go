@@ -109,6 +109,7 @@ func TestRandomKeysAgreeWithAModel(t *testing.T) {
 			"add a realm": w.addRealm, "another key": w.rekey, "exchange names": w.exchange, "another charter": w.recharter, "no charter": w.uncharter,
 			"add a hamlet": w.addHamlet, "move a hamlet": w.moveHamlet, "delete a realm": w.deleteRealm, "expire a graph": w.expire,
 			"attach": w.attach, "add a scribe": w.addScribe, "add a tome": w.addTome, "let a tome go": w.letTomeGo, "delete a scribe": w.deleteScribe,
+			"exchange keys": w.exchangeKeys, "delete in vain": w.deleteInVain, "clear out": w.clearOut,
 			"flush": func(t *rapid.T) { expect(t, w.s.Flush(w.ctx)) }, "query": w.read, "forget": w.forget, "commit": w.commit, "rollback": w.rollback,
 		})
 		w.commit(t)
