@@ -139,7 +139,7 @@ func TestACopyOfPQIsOneSpanForTheWhole(t *testing.T) {
 	c := newPQCopies(t)
 	tx := c.begin(t)
 	// Of the rows that are sent the server leaves some out.
-	stmt := must(tx.PrepareContext(t.Context(), `/* nightly */ COPY "users" ("id", "email") FROM STDIN WHERE id > 10`))
+	stmt := must(tx.PrepareContext(t.Context(), `COPY "users" ("id", "email") FROM STDIN WHERE id > 10`))
 	addUsers(t, stmt, 1, 2000)
 	if open := named(c.take(), copyUsers); len(open) != 0 {
 		t.Errorf("spans %v ended while rows are added", names(open))
