@@ -60,7 +60,7 @@ func per(n int, do func() error) (time.Duration, error) {
 // growWritten inserts n articles in one session, and one more for the miss.
 func (o OrmBackend) growWritten(ctx context.Context, n int, g *OrmGrowth) error {
 	s := orm.NewSession(o.engine)
-	defer s.Close(ctx) //nolint:errcheck // Commit has ended the transaction
+	defer s.Close(ctx)
 	added := newArticles(n + 1)
 	var err error
 	g.Add, err = per(n, func() error {
@@ -89,7 +89,7 @@ func (o OrmBackend) growRead(ctx context.Context, n int, g *OrmGrowth) (err erro
 		return err
 	}
 	s := orm.NewSession(o.engine)
-	defer s.Close(ctx) //nolint:errcheck // it only reads
+	defer s.Close(ctx)
 	var loaded []*Article
 	g.Load, err = per(n, func() error {
 		loaded, err = orm.From[Article]().OrderBy("id").Limit(n).All(ctx, s)

@@ -40,7 +40,7 @@ func (w *sqliteWork) Load(ctx context.Context) (out []*Article, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // Err has it
+	defer rows.Close()
 	for rows.Next() {
 		a := &Article{}
 		if err := scanArticle(rows, a); err != nil {
@@ -71,7 +71,7 @@ func (w *sqliteWork) Write(ctx context.Context, u OrmUnit) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	defer tx.Rollback()
 	err = eachPrepared(ctx, tx, sqliteUpdateArticle, u.Changed, func(update *sql.Stmt, a *Article) error {
 		_, err := update.ExecContext(ctx, a.Price, a.Stock, a.ID)
 		return err
@@ -110,7 +110,7 @@ func eachPrepared(ctx context.Context, tx *sql.Tx, text string, articles []*Arti
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // the transaction ends it
+	defer st.Close()
 	for _, a := range articles {
 		if err := do(st, a); err != nil {
 			return err

@@ -13,7 +13,7 @@ func Run(b *testing.B, subject Subject, load Workload, c driver.Connector) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // nothing depends on it
+	defer db.Close()
 	db.SetMaxOpenConns(1)
 	op, err := load.Prepare(db)
 	if err != nil {

@@ -66,7 +66,7 @@ func seedScan(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	defer tx.Rollback()
 	if _, err := tx.ExecContext(ctx, `CREATE TABLE scanned (id INTEGER PRIMARY KEY, name TEXT NOT NULL, note TEXT, price REAL NOT NULL,
 		stock INTEGER NOT NULL, active BOOLEAN NOT NULL, image BLOB NOT NULL, created_at TIMESTAMP NOT NULL)`); err != nil {
 		return err
@@ -75,7 +75,7 @@ func seedScan(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	defer insert.Close() //nolint:errcheck // the transaction ends it
+	defer insert.Close()
 	for id := int64(1); id <= ScanRows; id++ {
 		it := scanItem(id)
 		at := it.CreatedAt.Format("2006-01-02 15:04:05")
@@ -93,7 +93,7 @@ func handAll(db *sql.DB) func(ctx context.Context) ([]ScanItem, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer rows.Close() //nolint:errcheck // Err has it
+		defer rows.Close()
 		for rows.Next() {
 			items = append(items, ScanItem{})
 			it := &items[len(items)-1]
@@ -166,7 +166,7 @@ func planAll(ctx context.Context, db *sql.DB, opts []scan.Option) ([]ScanItem, e
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // Append has it
+	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
 		return nil, err
@@ -183,7 +183,7 @@ func planOne(ctx context.Context, db *sql.DB, text string, id int64, opts []scan
 	if err != nil {
 		return it, err
 	}
-	defer rows.Close() //nolint:errcheck // Err has it
+	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
 		return it, err

@@ -115,7 +115,7 @@ func sqliteConnector(dir string) (driver.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer probe.Close() //nolint:errcheck // it never connected
+	defer probe.Close()
 	return dsnConnector{probe.Driver(), dsn}, nil
 }
 

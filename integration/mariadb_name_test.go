@@ -20,7 +20,7 @@ func TestMariaDBIsMariaDBFromItsFirstSpan(t *testing.T) {
 	t.Parallel()
 	use := func(t *testing.T, db *sql.DB) {
 		t.Helper()
-		defer db.Close() //nolint:errcheck // the test is over
+		defer db.Close()
 		mustExec(t, db, "CREATE TABLE t (id INT)", "INSERT INTO t VALUES (1)")
 	}
 	onEngine := func(scheme string) func(*testing.T, dbtest.Database, sp.Chain) {

@@ -79,7 +79,7 @@ func TestNothingThatIsSeenDependsOnThePassword(t *testing.T) {
 			if err != nil {
 				return sqldb.ParseTarget(driver, dsn), err
 			}
-			defer db.Close() //nolint:errcheck // nothing depends on it
+			defer db.Close()
 			return must(sqldb.Wrap(db)).Target(), db.PingContext(ctx)
 		}
 	}
@@ -140,7 +140,7 @@ func TestNothingThatIsSeenDependsOnThePassword(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
-			r := rand.New(rand.NewPCG(1, uint64(len(way.name)))) //nolint:gosec // a test's choice
+			r := rand.New(rand.NewPCG(1, uint64(len(way.name))))
 			refused, dialled := 0, 0
 			for range oddPasswords() {
 				a, b := oddPassword(r)
@@ -199,6 +199,6 @@ func closedPort(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // that is the purpose
+	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
 }

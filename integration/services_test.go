@@ -43,7 +43,7 @@ func feeds(t *testing.T, ctx context.Context, d dbtest.Database, chain sp.Chain)
 	t.Helper()
 	connector := must(pq.NewConnector(d.DSN()))
 	db := sqldb.OpenDB(connector, chain) // was sql.OpenDB(connector)
-	defer db.Close()                     //nolint:errcheck // the test is over
+	defer db.Close()
 	mustExec(t, db, "CREATE TABLE feeds (id SERIAL PRIMARY KEY, url TEXT UNIQUE)", "CREATE TABLE entries (feed_id INT, title TEXT)")
 	tx := must(db.BeginTx(ctx, nil))
 	var id int
@@ -87,7 +87,7 @@ func memos(t *testing.T, ctx context.Context, d dbtest.Database, chain sp.Chain)
 	name := "instrumented-" + d.Name
 	sqldb.Register(name, &mysql.MySQLDriver{}, chain)
 	db := must(sql.Open(name, d.DSN("parseTime=true"))) // was "mysql"
-	defer db.Close()                                    //nolint:errcheck // the test is over
+	defer db.Close()
 	mustExec(t, db, "CREATE TABLE memo (id INT AUTO_INCREMENT PRIMARY KEY, content TEXT)")
 	res := must(db.ExecContext(ctx, "INSERT INTO memo (content) VALUES (?)", "hello"))
 	id := must(res.LastInsertId())
@@ -102,13 +102,13 @@ func memos(t *testing.T, ctx context.Context, d dbtest.Database, chain sp.Chain)
 func flags(t *testing.T, ctx context.Context, d dbtest.Database, chain sp.Chain) {
 	t.Helper()
 	db := must(sqldb.Open("pgx", d.DSN(), chain)) // was otelsql.Open("pgx", dsn, otelsql.WithAttributes(semconv.DBSystemPostgreSQL))
-	defer db.Close()                              //nolint:errcheck // the test is over
+	defer db.Close()
 	mustExec(t, db, "CREATE TABLE flags (key TEXT PRIMARY KEY, enabled BOOLEAN)")
 	insert := must(db.PrepareContext(ctx, "INSERT INTO flags (key, enabled) VALUES ($1, $2)"))
-	defer insert.Close() //nolint:errcheck // the test is over
+	defer insert.Close()
 	must(insert.ExecContext(ctx, "dark-mode", true))
 	rows := must(db.QueryContext(ctx, "SELECT key FROM flags WHERE enabled"))
-	defer rows.Close() //nolint:errcheck // read to the end
+	defer rows.Close()
 	for rows.Next() {
 		var key string
 		if err := rows.Scan(&key); err != nil || key != "dark-mode" {

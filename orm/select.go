@@ -153,7 +153,7 @@ func (q Select[T]) joinOn(row any, on []expr.Cond, left bool) Select[T] {
 // another name, for a query inside another one of the same type. row is a struct
 // made for this query.
 func (q Select[T]) As(name string, row *T) Select[T] {
-	q.q.Alias, q.q.Row = name, memory.Pointer(row) //nolint:gosec // never read through
+	q.q.Alias, q.q.Row = name, memory.Pointer(row)
 	return q
 }
 

@@ -3,81 +3,187 @@ package orm
 import (
 	"context"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 )
 
-// transaction is the database's side of the session's transaction; the journals
-// record what has to be undone in the objects.
-type transaction struct {
-	conn     *engine.Conn // while it has reached the database
-	external bool         // the connection and its transaction are the caller's
-	levels   []level      // the transaction and the savepoints in it, outermost first; none: it has not begun
-	failed   error        // a flush has failed, and rolled back
-
-	first [1]level // room for the transaction itself
+// Transaction is a transaction of a session.
+type Transaction struct {
+	session *Session
+	journal *identity.Journal // tells it from others
 }
 
-// level is the transaction itself or a savepoint in it.
-type level struct {
-	savepoint *engine.Tx // nil: the transaction itself
-	journal   *identity.Journal
+// IsActive reports whether the transaction is open.
+func (t *Transaction) IsActive() bool { return t.session.tx.find(t.journal) == 0 }
+
+// Commit is [Session.Commit]. After the end of the transaction the error
+// matches [engine.ErrTransactionClosed].
+func (t *Transaction) Commit(ctx context.Context) error {
+	if !t.IsActive() {
+		return fmt.Errorf("orm: commit: %w", engine.ErrTransactionClosed)
+	}
+	return t.session.Commit(ctx)
 }
 
-// begun reports whether there is a transaction.
-func (t *transaction) begun() bool { return len(t.levels) > 0 }
+// Rollback is [Session.Rollback]. After the end of the transaction the error
+// matches [engine.ErrTransactionClosed].
+func (t *Transaction) Rollback(ctx context.Context) error {
+	if !t.IsActive() {
+		return fmt.Errorf("orm: rollback: %w", engine.ErrTransactionClosed)
+	}
+	return t.session.Rollback(ctx)
+}
 
-// innermost returns the current level of a transaction that has begun.
-func (t *transaction) innermost() *level { return &t.levels[len(t.levels)-1] }
-
-// journal returns the current journal; nil without a transaction.
-func (t *transaction) journal() *identity.Journal {
-	if !t.begun() {
+// Transaction returns the open transaction, or nil.
+func (s *Session) Transaction() *Transaction {
+	if !s.tx.begun() {
 		return nil
 	}
-	return t.innermost().journal
+	return &Transaction{session: s, journal: s.tx.levels[0].journal}
 }
 
-// find returns the index of a journal's level, or -1.
-func (t *transaction) find(j *identity.Journal) int {
-	return slices.IndexFunc(t.levels, func(l level) bool { return l.journal == j })
-}
-
-// push begins a level.
-func (t *transaction) push(savepoint *engine.Tx, o *identity.Map) *identity.Journal {
-	j := identity.NewJournal(t.journal(), o)
-	if !t.begun() {
-		t.levels = t.first[:0]
+// NestedTransaction returns the innermost open savepoint, or nil.
+func (s *Session) NestedTransaction() *Nested {
+	if !s.InNestedTransaction() {
+		return nil
 	}
-	t.levels = append(t.levels, level{savepoint, j})
-	return j
+	return &Nested{session: s, journal: s.tx.journal(), savepoint: s.tx.innermost().savepoint}
 }
 
-// mergeTo ends the levels from n on and merges the journal of each savepoint
-// into that of the level around it.
-func (t *transaction) mergeTo(n int) {
-	for len(t.levels) > n {
-		if j := t.innermost().journal; len(t.levels) > 1 {
-			j.Merge()
-		}
-		t.levels = t.levels[:len(t.levels)-1]
+// BeginNested flushes and sets a savepoint. Commit or Rollback of the result
+// ends it; so do Commit and Rollback of the session.
+func (s *Session) BeginNested(ctx context.Context) (*Nested, error) {
+	return do(ctx, s.Tasks().BeginNested())
+}
+
+// BeginNested is [Session.BeginNested].
+func (t Tasks) BeginNested() *Task[*Nested] {
+	s, f := t.s, &flushing{s: t.s}
+	var tx *engine.Tx
+	return &Task[*Nested]{
+		s: s, op: opBeginNested, barrier: true, undo: f.undo,
+		plan: func(ctx context.Context) error {
+			if err := f.plan(ctx); err != nil {
+				return err
+			}
+			return s.ensureTransaction()
+		},
+		perform: func(ctx context.Context) error {
+			if err := f.perform(ctx); err != nil {
+				return err
+			}
+			conn, err := s.connect(ctx)
+			if err != nil {
+				return err
+			}
+			if tx, err = conn.BeginNested(ctx); err != nil {
+				return fmt.Errorf("orm: begin nested: %w", err)
+			}
+			return nil
+		},
+		apply: func(ctx context.Context) (*Nested, error) {
+			if err := f.apply(ctx); err != nil {
+				return nil, err
+			}
+			return &Nested{session: s, journal: s.tx.push(tx, s.objects), savepoint: tx}, nil
+		},
 	}
 }
 
-// undoTo undoes the changes of the levels from n on in the objects.
-func (t *transaction) undoTo(n int, o *identity.Map, all bool) {
-	for len(t.levels) > n {
-		t.innermost().journal.Undo(o, all)
-		t.levels = t.levels[:len(t.levels)-1]
+// Nested is a savepoint of a session.
+type Nested struct {
+	session   *Session
+	journal   *identity.Journal // tells it from others
+	savepoint *engine.Tx
+}
+
+// IsActive reports whether the savepoint is open.
+func (n *Nested) IsActive() bool { return n.session.tx.find(n.journal) > 0 }
+
+// Commit flushes and releases the savepoint, with those inside it. Its work
+// becomes part of the enclosing transaction.
+func (n *Nested) Commit(ctx context.Context) error {
+	_, err := do(ctx, n.session.Tasks().CommitNested(n))
+	return err
+}
+
+// CommitNested is [Nested.Commit].
+func (t Tasks) CommitNested(n *Nested) *Task[struct{}] {
+	s, f := t.s, &flushing{s: t.s}
+	return &Task[struct{}]{
+		s: s, op: opCommit, barrier: true, undo: f.undo,
+		plan: func(ctx context.Context) error {
+			if !n.IsActive() {
+				return fmt.Errorf("orm: commit: %w", engine.ErrTransactionClosed)
+			}
+			return f.plan(ctx)
+		},
+		perform: func(ctx context.Context) error {
+			if err := f.perform(ctx); err != nil {
+				return err
+			}
+			if err := n.savepoint.Commit(ctx); err != nil {
+				return fmt.Errorf("orm: commit: %w", err)
+			}
+			return nil
+		},
+		apply: noResult(func(ctx context.Context) error {
+			if err := f.apply(ctx); err != nil {
+				return err
+			}
+			s.tx.mergeTo(s.tx.find(n.journal))
+			return nil
+		}),
 	}
 }
 
-// cleanup bounds work that must be done although the caller's context has
-// ended.
-const cleanup = 5 * time.Second
+// Rollback undoes the work since the savepoint was set, with the savepoints
+// inside it. Objects that were changed or read since are expired, whether they
+// were flushed or not; the others are left alone. If a flush failed inside the
+// savepoint, the session can be used again.
+func (n *Nested) Rollback(ctx context.Context) error {
+	_, err := do(ctx, n.session.Tasks().RollbackNested(n))
+	return err
+}
+
+// RollbackNested is [Nested.Rollback].
+func (t Tasks) RollbackNested(n *Nested) *Task[struct{}] {
+	s, tried := t.s, false
+	undo := func() {
+		s.ended++
+		s.tx.undoTo(s.tx.find(n.journal), s.objects, false)
+		s.tx.failed = nil
+	}
+	return &Task[struct{}]{
+		s: s, op: opRollback, barrier: true,
+		plan: func(context.Context) error {
+			if !n.IsActive() {
+				return fmt.Errorf("orm: rollback: %w", engine.ErrTransactionClosed)
+			}
+			return nil
+		},
+		perform: func(ctx context.Context) error {
+			tried = true
+			if !n.savepoint.IsActive() { // a failed flush has rolled it back already
+				return nil
+			}
+			if err := n.savepoint.Rollback(ctx); err != nil {
+				return fmt.Errorf("orm: rollback: %w", err)
+			}
+			return nil
+		},
+		apply: noResult(func(context.Context) error {
+			undo()
+			return nil
+		}),
+		undo: func(context.Context, error) {
+			if tried {
+				undo()
+			}
+		},
+	}
+}
 
 // InTransaction reports whether a transaction has begun, even if nothing has
 // reached the database yet.

@@ -123,7 +123,7 @@ func (d *driverConn) row(ctx context.Context, query string, n int) ([]string, er
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // the row was read
+	defer rows.Close()
 	if got := len(rows.Columns()); got != n {
 		return nil, fmt.Errorf("sqldb: %s: %d columns, want %d", query, got, n)
 	}

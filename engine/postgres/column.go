@@ -26,7 +26,7 @@ type column struct {
 
 // Dimensions implements [pgtype.ArrayGetter].
 func (c *column) Dimensions() []pgtype.ArrayDimension {
-	return []pgtype.ArrayDimension{{Length: int32(len(c.qs) * c.fd.rows), LowerBound: 1}} //nolint:gosec // bounded by maxFold and pgx
+	return []pgtype.ArrayDimension{{Length: int32(len(c.qs) * c.fd.rows), LowerBound: 1}}
 }
 
 // IndexType implements [pgtype.ArrayGetter]: elements are of any type.
@@ -147,5 +147,5 @@ func fits(oid uint32, v any) bool {
 }
 
 func fitsInt(oid uint32, n int64) bool {
-	return oid == pgtype.Int8OID || oid == pgtype.Int4OID && n == int64(int32(n)) || oid == pgtype.Int2OID && n == int64(int16(n)) //nolint:gosec // the test
+	return oid == pgtype.Int8OID || oid == pgtype.Int4OID && n == int64(int32(n)) || oid == pgtype.Int2OID && n == int64(int16(n))
 }

@@ -40,12 +40,12 @@ var _ backend.DB = (*database)(nil)
 func newDatabase(c *pgxpool.Config, cfg backend.Config) *database {
 	b := &database{
 		config: c, chain: cfg.Chain, outside: cfg.Chain.Len() == 0,
-		gate: gate.New(cfg.PoolSize, cfg.MaxOverflow, cfg.PoolTimeout), size: int32(cfg.PoolSize), //nolint:gosec // bounded
+		gate: gate.New(cfg.PoolSize, cfg.MaxOverflow, cfg.PoolTimeout), size: int32(cfg.PoolSize),
 	}
 	if !b.outside {
 		b.chain = cfg.Chain.Append(b.gate)
 	}
-	c.MaxConns = int32(cfg.PoolSize + cfg.MaxOverflow) //nolint:gosec // both are bounded
+	c.MaxConns = int32(cfg.PoolSize + cfg.MaxOverflow)
 	c.MinConns = 0
 	if cfg.PoolRecycle > 0 {
 		c.MaxConnLifetime = cfg.PoolRecycle

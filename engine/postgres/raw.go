@@ -98,7 +98,7 @@ func pointed[T any](decode raw.Decode) raw.Decode {
 			return true
 		}
 		made := new(T)
-		if !decode(memory.Pointer(made), value) { //nolint:gosec // it decodes a T
+		if !decode(memory.Pointer(made), value) {
 			return false
 		}
 		*(**T)(p) = made
@@ -118,7 +118,7 @@ func decodeInt2[T int16 | int32 | int64 | int](p memory.Pointer, value []byte) b
 	if len(value) != 2 {
 		return false
 	}
-	*(*T)(p) = T(int16(binary.BigEndian.Uint16(value))) //nolint:gosec // by its bits
+	*(*T)(p) = T(int16(binary.BigEndian.Uint16(value)))
 	return true
 }
 
@@ -126,7 +126,7 @@ func decodeInt4[T int32 | int64 | int](p memory.Pointer, value []byte) bool {
 	if len(value) != 4 {
 		return false
 	}
-	*(*T)(p) = T(int32(binary.BigEndian.Uint32(value))) //nolint:gosec // by its bits
+	*(*T)(p) = T(int32(binary.BigEndian.Uint32(value)))
 	return true
 }
 
@@ -134,8 +134,8 @@ func decodeInt8[T int64 | int](p memory.Pointer, value []byte) bool {
 	if len(value) != 8 {
 		return false
 	}
-	n := int64(binary.BigEndian.Uint64(value)) //nolint:gosec // by its bits
-	if int64(T(n)) != n {                      // an int of 32 bits
+	n := int64(binary.BigEndian.Uint64(value))
+	if int64(T(n)) != n { // an int of 32 bits
 		return false
 	}
 	*(*T)(p) = T(n)
@@ -197,7 +197,7 @@ func decodeTimestamptz(p memory.Pointer, value []byte) bool {
 	if len(value) != 8 {
 		return false
 	}
-	micros := int64(binary.BigEndian.Uint64(value)) //nolint:gosec // by its bits
+	micros := int64(binary.BigEndian.Uint64(value))
 	if micros < minMicros || micros > maxMicros {
 		return false
 	}

@@ -153,7 +153,7 @@ func textStore(t reflect.Type) store {
 // arrayStore is the store of an array of n bytes.
 func arrayStore(n int) store {
 	return func(p unsafe.Pointer, src any) error {
-		into := unsafe.Slice((*byte)(p), n) //nolint:gosec // the array at p has that length
+		into := unsafe.Slice((*byte)(p), n)
 		var given []byte
 		switch v := src.(type) {
 		case nil:

@@ -84,12 +84,12 @@ func (p *Plan[T]) Columns() []string { return slices.Clone(p.columns) }
 // into buf, which grows as needed; passing the previous row's result reuses it
 // and its adapters. Neither may be used for two rows at a time.
 func (p *Plan[T]) Targets(dst *T, buf []any) []any {
-	return (*plan)(p).targets(unsafe.Pointer(dst), buf) //nolint:gosec // the slots are those of a T
+	return (*plan)(p).targets(unsafe.Pointer(dst), buf)
 }
 
 // Scan copies the current row into dst. Errors are those of Explain.
 func (p *Plan[T]) Scan(row Row, dst *T) error {
-	return (*plan)(p).scan(row, unsafe.Pointer(dst)) //nolint:gosec // the slots are those of a T
+	return (*plan)(p).scan(row, unsafe.Pointer(dst))
 }
 
 // Append reads the remaining rows and returns them appended to into. If an
@@ -103,7 +103,7 @@ func (p *Plan[T]) Append(rows Rows, into []T) ([]T, error) {
 	for rows.Next() {
 		var zero T
 		into = append(into, zero)
-		if err := r.ScanAt(unsafe.Pointer(&into[len(into)-1])); err != nil { //nolint:gosec // the slots are those of a T
+		if err := r.ScanAt(unsafe.Pointer(&into[len(into)-1])); err != nil {
 			return into[:len(into)-1], err
 		}
 		*buf = r.buf

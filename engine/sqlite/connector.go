@@ -38,7 +38,7 @@ var registered = sync.OnceValue(func() driver.Driver {
 	if err != nil {
 		return &sqlite.Driver{}
 	}
-	defer db.Close() //nolint:errcheck // nothing was opened
+	defer db.Close()
 	return db.Driver()
 })
 

@@ -23,7 +23,7 @@ func (s *shop) sellUnderLock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer theirs.Rollback() //nolint:errcheck // no more than a precaution
+	defer theirs.Rollback()
 	if _, err := theirs.ExecContext(ctx, "UPDATE stock SET quantity = quantity - 1 WHERE item = 'lamp'"); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("quickstart: make a folder: %w", err)
 	}
-	defer os.RemoveAll(folder) //nolint:errcheck // the system clears it, too
+	defer os.RemoveAll(folder)
 
 	spans := spantree.New()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))

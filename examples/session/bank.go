@@ -51,7 +51,7 @@ func (b *bank) drop(ctx context.Context) error {
 // openAccounts inserts two objects, whose keys the database makes.
 func (b *bank) openAccounts(ctx context.Context) error {
 	s := orm.NewSession(b.engine)
-	defer s.Close(ctx) //nolint:errcheck // after a commit there is nothing to lose
+	defer s.Close(ctx)
 	ann, bob := &Account{Owner: "ann", Balance: 100_00}, &Account{Owner: "bob", Balance: 20_00}
 	if err := s.AddAll(ann, bob); err != nil {
 		return err
@@ -84,7 +84,7 @@ func move(ctx context.Context, s *orm.Session, from, to, amount int64) error {
 // transfer sends two UPDATEs of one column each and an INSERT.
 func (b *bank) transfer(ctx context.Context) error {
 	s := orm.NewSession(b.engine)
-	defer s.Close(ctx) //nolint:errcheck // after a commit there is nothing to lose
+	defer s.Close(ctx)
 	if err := move(ctx, s, b.ann, b.bob, 30_00); err != nil {
 		return err
 	}

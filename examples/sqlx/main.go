@@ -85,7 +85,7 @@ func work(ctx context.Context, db *sqlx.DB) (tea Product, err error) {
 	if err != nil {
 		return tea, err
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	defer tx.Rollback()
 	if err := tx.GetContext(ctx, &tea, "SELECT id, name, price FROM products WHERE name = ?", "tea"); err != nil {
 		return tea, err
 	}

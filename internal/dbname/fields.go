@@ -72,7 +72,7 @@ func text(v reflect.Value, name string) string {
 // number returns a field that is an unsigned number, or 0.
 func number(v reflect.Value, name string) int {
 	if f := field(v, name); f.CanUint() {
-		return int(f.Uint()) //nolint:gosec // a port
+		return int(f.Uint())
 	}
 	return 0
 }

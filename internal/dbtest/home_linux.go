@@ -58,7 +58,7 @@ func (h *home) open() error {
 		return err
 	}
 	// Servers run as another user and must get to their own folders.
-	if err := os.Chmod(folder, 0o711); err != nil { //nolint:gosec // Passable, not readable.
+	if err := os.Chmod(folder, 0o711); err != nil {
 		return err
 	}
 	read, write, err := os.Pipe()
@@ -66,7 +66,6 @@ func (h *home) open() error {
 		return err
 	}
 	defer func() { _ = read.Close() }()
-	//nolint:gosec // Our own path; it must outlive every context.
 	h.watchdog = exec.Command(self)
 	h.watchdog.Dir = "/"
 	h.watchdog.Env = []string{envWatch + "=" + folder, "PATH=" + os.Getenv("PATH")}

@@ -55,7 +55,7 @@ func (in *instance) confine(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if in.account != nil {
 		cmd.SysProcAttr.Credential = &syscall.Credential{
-			Uid: uint32(in.account.uid), Gid: uint32(in.account.gid), //nolint:gosec // From the user table.
+			Uid: uint32(in.account.uid), Gid: uint32(in.account.gid),
 		}
 	}
 }
@@ -147,7 +147,7 @@ func workingFolder(pid int) string {
 
 // numbersIn lists the entries of a folder that are numbers.
 func numbersIn(folder string) []int {
-	f, err := os.Open(folder) //nolint:gosec // In /proc.
+	f, err := os.Open(folder)
 	if err != nil {
 		return nil
 	}

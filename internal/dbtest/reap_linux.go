@@ -38,7 +38,7 @@ func reap(folder string) error {
 		return fmt.Errorf("dbtest: end the processes in %s: %w", folder, err)
 	}
 	releaseShared(folder)
-	if err := os.RemoveAll(folder); err != nil { //nolint:gosec // the folder of this package's own making
+	if err := os.RemoveAll(folder); err != nil {
 		return fmt.Errorf("dbtest: remove a server's folder: %w", err)
 	}
 	return nil
@@ -49,19 +49,17 @@ func reap(folder string) error {
 // is the second number of the last but one line of postmaster.pid
 // (src/include/utils/pidfile.h), a file that is there only after a kill.
 func releaseShared(folder string) {
-	//nolint:gosec // as above
 	_ = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.Name() != "postmaster.pid" {
 			return nil // what can't be read is not ours
 		}
 		const line = 7
-		text, _ := os.ReadFile(path) //nolint:gosec // In our own folder.
+		text, _ := os.ReadFile(path)
 		lines := strings.Split(string(text), "\n")
 		if len(lines) < line {
 			return nil
 		}
 		if ids := strings.Fields(lines[line-1]); len(ids) == 2 {
-			//nolint:gosec // A number; it takes no time.
 			_ = exec.Command("ipcrm", "-m", ids[1]).Run()
 		}
 		return nil

@@ -72,9 +72,9 @@ func (w *word) setLimit(limit int) {
 
 func (w *word) full() bool { return exhausted(w.bits.Load()) }
 
-func (w *word) limit() int { return int(limitOf(w.bits.Load())) } //nolint:gosec // 31 bits
+func (w *word) limit() int { return int(limitOf(w.bits.Load())) }
 
-func (w *word) inUse() int { return int(held(w.bits.Load())) } //nolint:gosec // 32 bits
+func (w *word) inUse() int { return int(held(w.bits.Load())) }
 
 func (w *word) both() (limit, inUse int) {
 	bits := w.bits.Load()

@@ -79,7 +79,7 @@ func explainPostgres(ctx context.Context, db Querier, call *sp.Call) (string, er
 	if err != nil {
 		return "", err
 	}
-	defer rows.Close() //nolint:errcheck // Err tells
+	defer rows.Close()
 	var answer []byte
 	for rows.Next() {
 		if err := rows.Scan(&answer); err != nil {

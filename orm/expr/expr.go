@@ -17,7 +17,7 @@ func (e Expr[T]) Term() term.Node { return e.node }
 
 // columnOf is the column of a field.
 func columnOf[T any](field *T) term.Column {
-	return term.Column{Field: memory.Pointer(field), Type: reflect.TypeFor[T]()} //nolint:gosec // never read through
+	return term.Column{Field: memory.Pointer(field), Type: reflect.TypeFor[T]()}
 }
 
 // Of returns the column of a field as an expression.

@@ -78,7 +78,7 @@ func (c *Column) RefersTo(obj unsafe.Pointer, key *Column, parent unsafe.Pointer
 	if field.CanInt() {
 		return field.Int() == key.Int(parent)
 	}
-	return field.CanUint() && int64(field.Uint()) == key.Int(parent) //nolint:gosec // by its bits, as Int has it
+	return field.CanUint() && int64(field.Uint()) == key.Int(parent)
 }
 
 // Null reports whether the column is NULL in the object at obj.

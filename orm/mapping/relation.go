@@ -228,7 +228,7 @@ func (g *relationTag) option(o string) error {
 		if i < 0 {
 			return fmt.Errorf("the option %q is unknown: want rel: and one of %s", o, strings.Join(kinds[:], ", "))
 		}
-		g.kind = Kind(i) //nolint:gosec // one of four
+		g.kind = Kind(i)
 	case "fk":
 		g.fk = strings.Split(value, "+")
 	case "ref":

@@ -80,7 +80,7 @@ func (c *Column) value(p unsafe.Pointer, arrays bool) (any, error) {
 				return nil, nil
 			}
 		}
-		return bytes.Clone(unsafe.Slice((*byte)(p), c.octets)), nil //nolint:gosec // the array is that long
+		return bytes.Clone(unsafe.Slice((*byte)(p), c.octets)), nil
 	}
 	if c.PK && c.Type == timeType { // no database tells keys apart that differ by less
 		return (*time.Time)(p).Truncate(time.Microsecond), nil

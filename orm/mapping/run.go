@@ -23,7 +23,7 @@ func runsOf(cols []*Column) (runs []run) {
 		if len(runs) > 0 {
 			last := &runs[len(runs)-1]
 			end := last.offset + last.size
-			if last.size > 0 && c.offset >= end && c.offset-end < uintptr(c.Type.Align()) { //nolint:gosec // above 0
+			if last.size > 0 && c.offset >= end && c.offset-end < uintptr(c.Type.Align()) {
 				last.size = c.offset + c.Type.Size() - last.offset
 				last.cols = append(last.cols, c)
 				continue
@@ -37,5 +37,5 @@ func runsOf(cols []*Column) (runs []run) {
 // same reports whether the bytes of a run are the same in two objects.
 func (r *run) same(a, b unsafe.Pointer) bool {
 	x, y := (*byte)(unsafe.Add(a, r.offset)), (*byte)(unsafe.Add(b, r.offset))
-	return r.size > 0 && bytes.Equal(unsafe.Slice(x, r.size), unsafe.Slice(y, r.size)) //nolint:gosec // both are that long
+	return r.size > 0 && bytes.Equal(unsafe.Slice(x, r.size), unsafe.Slice(y, r.size))
 }

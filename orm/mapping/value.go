@@ -47,7 +47,7 @@ func (c *Column) Int(obj unsafe.Pointer) int64 {
 	case reflect.Int64:
 		return *(*int64)(p)
 	case reflect.Uint:
-		return int64(*(*uint)(p)) //nolint:gosec // by its bits
+		return int64(*(*uint)(p))
 	case reflect.Uint8:
 		return int64(*(*uint8)(p))
 	case reflect.Uint16:
@@ -55,7 +55,7 @@ func (c *Column) Int(obj unsafe.Pointer) int64 {
 	case reflect.Uint32:
 		return int64(*(*uint32)(p))
 	case reflect.Uint64:
-		return int64(*(*uint64)(p)) //nolint:gosec // by its bits
+		return int64(*(*uint64)(p))
 	default:
 		return 0
 	}

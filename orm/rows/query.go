@@ -164,9 +164,9 @@ func (q Query[R]) Task(t orm.Tasks) (task *orm.Task[struct{}], result func() []R
 		New: func() memory.Pointer {
 			var none R
 			out = append(out, none)
-			return memory.Pointer(&out[len(out)-1]) //nolint:gosec // the parts are those of an R
+			return memory.Pointer(&out[len(out)-1])
 		},
-		At: func(i int) memory.Pointer { return memory.Pointer(&out[i]) }, //nolint:gosec // the same
+		At: func(i int) memory.Pointer { return memory.Pointer(&out[i]) },
 	}
 	l.Populate, l.Loose = q.read()
 	return t.Tuples(l), func() []R { return out }

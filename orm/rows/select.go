@@ -74,7 +74,7 @@ type Field struct {
 
 // To says that an expression goes into a field of a result.
 func To[F any](field *F, e expr.Expr[F]) Field {
-	return Field{memory.Pointer(field), partOf(e, 0)} //nolint:gosec // never read through
+	return Field{memory.Pointer(field), partOf(e, 0)}
 }
 
 // Into selects values into the fields of a struct for each row of a query. result

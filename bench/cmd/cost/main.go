@@ -124,7 +124,7 @@ func (p program) count(ctx context.Context, dir string) (requirements, sums int,
 			requirements++
 		}
 	}
-	sum, err := os.ReadFile(filepath.Join(dir, "go.sum")) //nolint:gosec // of this program's own
+	sum, err := os.ReadFile(filepath.Join(dir, "go.sum"))
 	sums = bytes.Count(sum, []byte("\n"))
 	if p.ours() {
 		sums += 2
@@ -139,7 +139,7 @@ func build(ctx context.Context, dir, cache string, args ...string) (took time.Du
 	if args[len(args)-1] == "." {
 		args = append([]string{"-o", program}, args...)
 	}
-	cmd := exec.CommandContext(ctx, "go", append([]string{"build"}, args...)...) //nolint:gosec // as above
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build"}, args...)...)
 	cmd.Dir, cmd.Env, cmd.Stderr = dir, append(os.Environ(), "GOCACHE="+cache), os.Stderr
 	if err := cmd.Run(); err != nil {
 		return 0, 0, err
@@ -153,7 +153,7 @@ func build(ctx context.Context, dir, cache string, args ...string) (took time.Du
 
 // replace puts the table into the page.
 func replace(path, table string) error {
-	page, err := os.ReadFile(path) //nolint:gosec // of the repository
+	page, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
@@ -162,11 +162,11 @@ func replace(path, table string) error {
 	if !ok || !ended {
 		return fmt.Errorf("%s has no place for the table", path)
 	}
-	return os.WriteFile(path, []byte(head+begin+table+end+tail), 0o644) //nolint:gosec // a page
+	return os.WriteFile(path, []byte(head+begin+table+end+tail), 0o644)
 }
 
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // as above
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints

@@ -107,7 +107,7 @@ func matching(all []outage.Subject, text string) ([]outage.Subject, error) {
 }
 
 func draw(report outage.Report, path string) (err error) {
-	f, err := os.Create(path) //nolint:gosec // Where the user says.
+	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,6 @@ func startFires() (fires, error) {
 	}
 	var all fires
 	for range 4 * runtime.NumCPU() {
-		//nolint:gosec // Our own path.
 		cmd := exec.CommandContext(context.Background(), self)
 		cmd.Env = append(os.Environ(), envFire+"=1", "GOMAXPROCS=2")
 		in, err := cmd.StdinPipe()

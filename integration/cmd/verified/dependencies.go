@@ -46,7 +46,7 @@ func dependencies(ctx context.Context, root string) ([]event, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(home) //nolint:errcheck // a copy
+	defer os.RemoveAll(home)
 	if err := copyTracked(ctx, root, home); err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func copyTracked(ctx context.Context, from, to string) error {
 }
 
 func copyFile(from, to string) (err error) {
-	in, err := os.Open(from) //nolint:gosec // of the repository
+	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func copyFile(from, to string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
 		return err
 	}
-	out, err := os.Create(to) //nolint:gosec // as above
+	out, err := os.Create(to)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func run(ctx context.Context, only string) error {
 
 // output is what a command prints.
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // names of this program's own
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -123,7 +123,7 @@ func goTest(ctx context.Context, dir string, args ...string) ([]event, error) {
 
 // goTestIn is goTest with what the environment has besides.
 func goTestIn(ctx context.Context, dir string, env []string, args ...string) ([]event, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-count=1", "-timeout=3h"}, args...)...) //nolint:gosec // as above
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-count=1", "-timeout=3h"}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(append(os.Environ(), "SESSIONPROXY_REQUIRE_SERVERS=1"), env...)
 	var out bytes.Buffer

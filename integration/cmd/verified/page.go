@@ -44,5 +44,5 @@ func (p page) write() error {
 		}
 		fmt.Fprintf(&out, "\n## %s\n\n%s", part.title, section)
 	}
-	return os.WriteFile(p.path, out.Bytes(), 0o644) //nolint:gosec // a page
+	return os.WriteFile(p.path, out.Bytes(), 0o644)
 }

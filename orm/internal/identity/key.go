@@ -67,7 +67,7 @@ func KeyBy(cols []*mapping.Column, obj memory.Pointer) (Key, bool) {
 			case int64:
 				return Key{n: v}, true
 			case uint64:
-				return Key{n: int64(v)}, true //nolint:gosec // by its bits, as Int has it
+				return Key{n: int64(v)}, true
 			case string:
 				return Key{s: v}, true
 			}
