@@ -50,7 +50,7 @@ func TestRandomConditionsFindWhatAFilterFinds(t *testing.T) {
 		check(t, s.AddAll(objs...), s.Commit(t.Context()))
 		q := orm.From[Person]()
 		// SQLite's LIKE takes ASCII letters of either case as equal.
-		g := rules{row: q.Row(), folds: eng.Dialect().System == sp.SQLite}
+		g := rules{row: q.Row(), people: people, folds: eng.Dialect().System == sp.SQLite}
 		rapid.Check(t, func(t *rapid.T) {
 			r := g.rule(t, 3)
 			var want []string
@@ -95,14 +95,15 @@ func crowd() (out []*Person) {
 
 // rules makes random rules.
 type rules struct {
-	row   *Person
-	folds bool
+	row    *Person
+	people []*Person
+	folds  bool
 }
 
 func (g rules) rule(t *rapid.T, depth int) rule {
-	kinds := 6
+	kinds := 8
 	if depth > 0 {
-		kinds = 9
+		kinds = 12
 	}
 	word := rapid.SampledFrom(words)
 	switch rapid.IntRange(0, kinds-1).Draw(t, "kind") {
@@ -124,9 +125,22 @@ func (g rules) rule(t *rapid.T, depth int) rule {
 	case 5:
 		return g.like(t)
 	case 6:
+		return g.computed(t)
+	case 7:
+		return g.inside(t)
+	case 8:
+		r := g.rule(t, depth-1)
+		v, w := rapid.IntRange(0, 1).Draw(t, "otherwise"), rapid.IntRange(0, 1).Draw(t, "then")
+		return rule{expr.Case(v, expr.When(r.cond, w)).Eq(1), func(p *Person) truth {
+			if r.holds(p) == yes {
+				return truthOf(w == 1)
+			}
+			return truthOf(v == 1)
+		}}
+	case 9:
 		r := g.rule(t, depth-1)
 		return rule{expr.Not(r.cond), func(p *Person) truth { return -r.holds(p) }}
-	case 7:
+	case 10:
 		conds, of := g.several(t, depth)
 		return rule{expr.And(conds...), func(p *Person) truth { // the least of them
 			return reduce(of, p, yes, func(a, b truth) truth { return min(a, b) })
