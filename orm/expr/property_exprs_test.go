@@ -44,22 +44,22 @@ func (g rules) computed(t *rapid.T) rule {
 func (g rules) inside(t *rapid.T) rule {
 	other, word := new(Person), rapid.SampledFrom(words).Draw(t, "text")
 	others := orm.From[Person]().As("other", other).Where(expr.Ge(&other.Name, word))
-	any := func(holds func(o *Person) bool) bool {
+	one := func(holds func(o *Person) bool) bool {
 		return slices.ContainsFunc(g.people, func(o *Person) bool { return o.Name >= word && holds(o) })
 	}
 	return rapid.SampledFrom([]rule{
 		{expr.Exists(others.Where(expr.Of(&other.Age).GtExpr(expr.Of(&g.row.Age)))), func(p *Person) truth {
-			return truthOf(any(func(o *Person) bool { return o.Age > p.Age }))
+			return truthOf(one(func(o *Person) bool { return o.Age > p.Age }))
 		}},
 		{expr.InQuery(&g.row.Age, rows.Select1(others, expr.Of(&other.Age))), func(p *Person) truth {
-			return truthOf(any(func(o *Person) bool { return o.Age == p.Age }))
+			return truthOf(one(func(o *Person) bool { return o.Age == p.Age }))
 		}},
 		{expr.NotInQuery(&g.row.Name, rows.Select1(others, expr.Of(&other.Name))), func(p *Person) truth {
-			return truthOf(!any(func(o *Person) bool { return o.Name == p.Name }))
+			return truthOf(!one(func(o *Person) bool { return o.Name == p.Name }))
 		}},
 		{expr.Scalar(rows.Select1(others, expr.Count())).Gt(3), func(*Person) truth {
 			n := 0
-			any(func(*Person) bool { n++; return false })
+			one(func(*Person) bool { n++; return false })
 			return truthOf(n > 3)
 		}},
 	}).Draw(t, "inner query")
