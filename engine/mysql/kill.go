@@ -37,7 +37,7 @@ func (c *conn) kill(what string) bool {
 // does not notice: the statement would go on, and keep its locks.
 func (c *conn) stopServer(ctx context.Context, err error) {
 	if err != nil && ctx.Err() != nil && !c.rawConn.IsValid() {
-		go c.kill("CONNECTION")
+		go c.kill("CONNECTION") //nolint:gosec // ctx is over; the kill is bounded in time, and nobody waits for it
 	}
 }
 
