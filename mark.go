@@ -2,7 +2,7 @@ package sessionproxy
 
 import "context"
 
-// Marks are what a caller declares of its calls through the context.
+// Marks are what a caller declares about its calls through the context.
 type Marks struct {
 	// Idempotent declares that performing the call twice does no harm, so
 	// that it may be retried even when it may have taken effect.
@@ -11,40 +11,40 @@ type Marks struct {
 	ReadOnly bool
 	// NoRetry forbids this library to retry the call.
 	NoRetry bool
-	// Verifying says that the call finds out what became of a COMMIT whose
-	// answer was lost; see [WithVerifying].
+	// Verifying declares that the call finds out whether a COMMIT whose answer
+	// was lost took effect; see [WithVerifying].
 	Verifying bool
-	// Priority says which calls go first where some have to wait; see
+	// Priority is the call's priority where calls have to wait; see
 	// [WithPriority].
 	Priority Priority
 	// Name is the caller's name for the call, used as the name of its
-	// span. It is a name of low cardinality, never a text with values in it.
+	// span. It must have low cardinality: never put values into it.
 	Name string
-	// VerifyCommit tells, after a commit with an unknown outcome, whether the
-	// unit of work was committed.
+	// VerifyCommit reports, after a COMMIT with an unknown outcome, whether the
+	// unit of work was committed; see [WithVerifyCommit].
 	VerifyCommit func(ctx context.Context) (committed bool, err error)
-	// Share is what the call is a part of, such as a tenant; see [WithShare].
+	// Share names what the call belongs to, such as a tenant; see [WithShare].
 	Share string
 }
 
-// Priority says which calls go first where some have to wait. The zero value is
-// [PriorityNormal].
+// Priority decides which calls go first where calls have to wait. The zero value
+// is [PriorityNormal].
 type Priority int8
 
 // The priorities, the lowest first.
 const (
-	// PriorityLow is for what can wait, or be done without: reports, prefetches.
+	// PriorityLow is for work that can wait or be dropped: reports, prefetches.
 	PriorityLow Priority = iota - 1
-	// PriorityNormal is that of a call without any.
+	// PriorityNormal is the priority of a call for which none was set.
 	PriorityNormal
-	// PriorityHigh is for what a user waits for.
+	// PriorityHigh is for work that a user waits for.
 	PriorityHigh
-	// PriorityCritical is for what must not fail: health checks, payments.
+	// PriorityCritical is for work that must not fail: health checks, payments.
 	PriorityCritical
 )
 
-// scope is the one value this library keeps in a context: marks, and the call
-// that is at work above.
+// scope is the only value that this library keeps in a context: the marks and the
+// enclosing call.
 type scope struct {
 	marks Marks
 	upper *Call
@@ -75,13 +75,13 @@ func withMarks(ctx context.Context, change func(*Marks)) context.Context {
 }
 
 // WithIdempotent returns a context whose calls are marked idempotent:
-// performing one twice does the same as once. It allows a retry after an
-// error that leaves open whether the statement took effect.
+// performing one twice has the same effect as performing it once. It allows a
+// retry after an error that leaves open whether the statement took effect.
 func WithIdempotent(ctx context.Context) context.Context {
 	return withMarks(ctx, func(m *Marks) { m.Idempotent = true })
 }
 
-// WithReadOnly returns a context whose calls are marked as reading only.
+// WithReadOnly returns a context whose calls are marked as only reading.
 // It is a declaration, not a check.
 func WithReadOnly(ctx context.Context) context.Context {
 	return withMarks(ctx, func(m *Marks) { m.ReadOnly = true })
@@ -100,38 +100,38 @@ func WithCallName(ctx context.Context, name string) context.Context {
 	return withMarks(ctx, func(m *Marks) { m.Name = name })
 }
 
-// WithVerifying returns a context whose calls find out what became of a COMMIT
-// whose answer was lost. Limits and breakers let them pass: that answer is
-// wanted most when the database is worst, and may be the probe that a breaker
+// WithVerifying returns a context whose calls find out whether a COMMIT whose
+// answer was lost took effect. Limits and breakers let them pass, because they are
+// needed most when the database is in trouble; one may be the probe that a breaker
 // waits for. The retry interceptor marks the context of a verifier with it.
 func WithVerifying(ctx context.Context) context.Context {
 	return withMarks(ctx, func(m *Marks) { m.Verifying = true })
 }
 
-// WithPriority returns a context whose calls have priority p; one beyond the named
-// ones counts as the nearest of those. Where calls wait at a limit, those of a
+// WithPriority returns a context whose calls have priority p; a value outside the
+// named ones counts as the nearest of them. Where calls wait at a limit, those of a
 // higher priority are served first, and those of a lower one are refused first.
-// Calls that need not wait are as fast as without. A unit of work has one
-// priority: that of its context.
+// It has no effect on calls that need not wait. A unit of work has one priority:
+// that of its context.
 func WithPriority(ctx context.Context, p Priority) context.Context {
 	p = min(max(p, PriorityLow), PriorityCritical)
 	return withMarks(ctx, func(m *Marks) { m.Priority = p })
 }
 
-// WithShare returns a context whose calls are a part of what key names, such as
-// a tenant or a route; "" for none. Where calls wait at a limit, keys of the same
-// priority are served in turns, so that one that floods the limit takes from its
-// own share only. It is compared and never recorded.
+// WithShare returns a context whose calls belong to key, such as a tenant or a
+// route; "" for none. Where calls wait at a limit, keys of the same priority are
+// served in turns, so that a key that floods the limit delays only its own calls.
+// Keys are compared and never recorded.
 func WithShare(ctx context.Context, key string) context.Context {
 	return withMarks(ctx, func(m *Marks) { m.Share = key })
 }
 
-// WithVerifyCommit returns a context whose unit of work is verified when its
-// COMMIT was sent and the answer was lost. The function runs outside the lost
-// transaction and reports whether its effect is there, for instance by looking
-// for a row the unit inserts under a key of its own. If it reports true the
-// unit has succeeded; if false, it may be performed again; if it fails, the
-// caller gets an error that matches [ErrCommitUnknown].
+// WithVerifyCommit returns a context whose unit of work is verified if its COMMIT
+// was sent and the answer was lost. The function runs outside the lost
+// transaction and reports whether that was committed, for instance by looking for
+// a row that the unit inserts under a key of its own. If it reports true, the
+// unit has succeeded; if false, the unit may be replayed; if it returns an error,
+// the caller gets one that matches [ErrCommitUnknown].
 //
 // The function is called by the retry interceptor; without one in the chain it
 // is not used.
@@ -139,8 +139,8 @@ func WithVerifyCommit(ctx context.Context, verify func(ctx context.Context) (com
 	return withMarks(ctx, func(m *Marks) { m.VerifyCommit = verify })
 }
 
-// scoped is a context with a scope of its own, in one piece of memory: one is
-// made for every statement that a handle or a pool hands down.
+// scoped is a context and its scope in one allocation, because one is made for
+// every statement that a handle or a pool passes down.
 type scoped struct {
 	context.Context
 	scope
@@ -154,7 +154,7 @@ func (c *scoped) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// CallFrom returns the call at work above ctx, or nil.
+// CallFrom returns the call that ctx belongs to, or nil.
 func CallFrom(ctx context.Context) *Call {
 	if s := scopeOf(ctx); s != nil {
 		return s.upper

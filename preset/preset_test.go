@@ -231,7 +231,7 @@ func TestWhatIsLeftOutIsNotThere(t *testing.T) {
 	}
 }
 
-// TestItWorksOnADatabase is the first example of the README.
+// TestItWorksOnADatabase opens a database as the program of the README does.
 func TestItWorksOnADatabase(t *testing.T) {
 	t.Parallel()
 	p := newPreset(t, preset.WithAttemptTimeout(time.Minute, timeout.WithFor(0, sp.OpCopy)))

@@ -34,7 +34,7 @@ func (r *recorder) Wrap(next sp.Handler) sp.Handler {
 	}
 }
 
-// since returns the operations noted from the n-th on, less those of
+// since returns the operations noted from the n-th on, without those of
 // connections.
 func (r *recorder) since(n int) []string {
 	r.mu.Lock()

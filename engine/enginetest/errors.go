@@ -12,7 +12,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/fault/integrity"
 )
 
-// tables makes the tables that constraints are violated in.
+// tables creates the tables whose constraints are violated.
 func (f *fixture) tables() {
 	f.Helper()
 	f.exec(f, "CREATE TABLE parent (id INTEGER PRIMARY KEY, code VARCHAR(20) UNIQUE)")
@@ -115,8 +115,8 @@ func testCancelled(t *testing.T, f *fixture) {
 	want(t, "in use", f.Stats().InUse, 0)
 }
 
-// testScanErrors looks at what is said of a value that does not fit: where it
-// is, and not what it is.
+// testScanErrors checks that the error of a value that does not fit names its
+// column and does not contain the value.
 func testScanErrors(t *testing.T, f *fixture) {
 	f.tables()
 	f.exec(f, "UPDATE parent SET code = ?", "hunter2")
@@ -141,13 +141,13 @@ func testScanErrors(t *testing.T, f *fixture) {
 	}
 }
 
-// explosive is a value that can't be read.
+// explosive is a value whose Scan panics.
 type explosive struct{}
 
 // Scan implements [database/sql.Scanner].
 func (*explosive) Scan(any) error { panic("no value for you") }
 
-// testPanickingScanner lets a Scanner panic: the connection is free after it.
+// testPanickingScanner has a Scanner panic: the connection is free afterwards.
 func testPanickingScanner(t *testing.T, f *fixture) {
 	f.items(3)
 	survive := func(what string, ex engine.Executor, read func()) {

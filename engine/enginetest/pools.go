@@ -66,7 +66,7 @@ func testPoolOverflow(t *testing.T, f *fixture) {
 	a, b := must[*engine.Conn](t)(e.Connect(t.Context())), must[*engine.Conn](t)(e.Connect(t.Context()))
 	f.ok(a.Close(t.Context()))
 	f.ok(b.Close(t.Context()))
-	// The one beyond the pool's size is closed. SQLite has another that writes.
+	// The connection beyond the pool's size is closed. SQLite has one more, for writing.
 	s := e.Stats()
 	if s.Idle > s.Max-1 {
 		t.Errorf("%d idle of %d", s.Idle, s.Max)

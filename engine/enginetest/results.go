@@ -17,7 +17,7 @@ func testFetch(t *testing.T, f *fixture) {
 	want(t, "first row", must[any](t)(first.At(0)), any(int64(1)))
 	want(t, "two more", ids(t, must[[]engine.Row](t)(res.FetchMany(2))), []int64{2, 3})
 	want(t, "the rest", ids(t, must[[]engine.Row](t)(res.FetchAll())), []int64{4, 5})
-	// At its end a result is closed softly: there is nothing left, and no error.
+	// A result that was read to its end is closed softly: no more rows, and no error.
 	want(t, "nothing left", len(must[[]engine.Row](t)(res.All())), 0)
 	if _, ok, err := res.FetchOne(); ok || err != nil {
 		t.Errorf("fetch one at the end: %t, %v", ok, err)
@@ -75,7 +75,7 @@ func testFirstAndOne(t *testing.T, f *fixture) {
 func testScalars(t *testing.T, f *fixture) {
 	f.items(3)
 	want(t, "scalar", must[any](t)(f.exec(f, "SELECT qty FROM item ORDER BY id").Scalar()), any(int64(1)))
-	// A NULL is a value, and for Scalar and ScalarOneOrNone as good as none.
+	// A NULL is a value; for Scalar and ScalarOneOrNone it is the same as no row.
 	want(t, "scalar of NULL", must[any](t)(f.exec(f, "SELECT qty FROM item WHERE id = 3").Scalar()), nil)
 	want(t, "scalar of none", must[any](t)(f.exec(f, "SELECT qty FROM item WHERE id = 99").Scalar()), nil)
 	want(t, "one NULL", must[any](t)(f.exec(f, "SELECT qty FROM item WHERE id = 3").ScalarOne()), nil)
@@ -159,7 +159,7 @@ func testUnique(t *testing.T, f *fixture) {
 	want(t, "all", len(must[[]engine.Row](t)(f.exec(f, twice).All())), 9)
 	want(t, "unique", must[[]any](t)(f.exec(f, twice).Scalars().Unique().All()), []any{int64(1), int64(2), nil})
 	want(t, "unique rows", len(must[[]engine.Row](t)(f.exec(f, twice).Unique().All())), 3)
-	// Two equal rows are one.
+	// Two equal rows count as one.
 	one := f.exec(f, "SELECT a.qty FROM item a CROSS JOIN item b WHERE a.id = 1").Unique()
 	want(t, "one", len(must[engine.Row](t)(one.One()).Keys()), 1)
 	parity := f.exec(f, "SELECT id FROM item ORDER BY id").UniqueBy(func(r engine.Row) any {
@@ -221,7 +221,7 @@ func testNoRows(t *testing.T, f *fixture) {
 func testAffected(t *testing.T, f *fixture) {
 	f.items(6)
 	want(t, "updated", f.exec(f, "UPDATE item SET qty = 9 WHERE id > 2").RowsAffected(), int64(4))
-	// Rows that had the value before count as well.
+	// Rows that already had the value count as well.
 	want(t, "updated again", f.exec(f, "UPDATE item SET qty = 9 WHERE id > 2").RowsAffected(), int64(4))
 	want(t, "deleted", f.exec(f, "DELETE FROM item WHERE id = 1").RowsAffected(), int64(1))
 	want(t, "none", f.exec(f, "DELETE FROM item WHERE id = 1").RowsAffected(), int64(0))

@@ -10,18 +10,18 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine"
 )
 
-// Database is what the contract is run on.
+// Database is the database that the contract runs on.
 type Database struct {
-	// URL returns the URL of an empty database of the test's own.
+	// URL returns the URL of an empty database that only this test uses.
 	URL func(t testing.TB) string
 	// Options are passed to every [engine.Open]; a chain, for instance.
 	Options []engine.Option
-	// SingleConn says that the database has one connection, whatever the pool's
-	// size.
+	// SingleConn declares that the database has a single connection, whatever
+	// the pool's size.
 	SingleConn bool
 }
 
-// contract is what is tested, each on a database of its own.
+// contract holds the tests, each of which gets a database of its own.
 var contract = []func(t *testing.T, f *fixture){
 	testFetch, testFirstAndOne, testScalars, testMappings, testColumns, testPartitions, testUnique, testFreeze, testIter,
 	testNoRows, testAffected, testGeneratedKey,
@@ -90,7 +90,7 @@ func (f *fixture) exec(ex engine.Executor, text string, args ...any) *engine.Res
 	return res
 }
 
-// items makes the table item with so many rows: id from 1, name "item <id>",
+// items creates the table item with n rows: id from 1, name "item <id>",
 // and qty, which is NULL for every third.
 func (f *fixture) items(n int) {
 	f.Helper()
@@ -128,7 +128,7 @@ func want[T any](t testing.TB, what string, got, want T) {
 	}
 }
 
-// must ends the test if something that has to succeed did not.
+// must ends the test on an error.
 func must[T any](t testing.TB) func(v T, err error) T {
 	t.Helper()
 	return func(v T, err error) T {

@@ -120,7 +120,7 @@ func testBatchFails(t *testing.T, f *fixture) {
 	}
 }
 
-// testLargeBatch is larger than what a dialect sends at once.
+// testLargeBatch runs a batch larger than a dialect sends at once.
 func testLargeBatch(t *testing.T, f *fixture) {
 	f.items(0)
 	sets := make([][]any, 2500)

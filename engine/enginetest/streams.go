@@ -92,8 +92,8 @@ func testStreamInTransaction(t *testing.T, f *fixture) {
 	s := must[*engine.Stream](t)(c.Stream(t.Context(), engine.Text("SELECT a.id FROM item a CROSS JOIN item b CROSS JOIN item c"), engine.WithWindow(5)))
 	want(t, "first rows", len(must[[]engine.Row](t)(s.FetchMany(12))), 12)
 	f.ok(s.Close())
-	// The transaction survives the stream that was stopped, and what was
-	// written before it.
+	// The transaction survives the stopped stream, and so does what was written
+	// before.
 	want(t, "rows", f.count(c), int64(201))
 	f.ok(c.Commit(t.Context()))
 	f.end(c)

@@ -307,9 +307,9 @@ func testFailedStatement(t *testing.T, f *fixture) {
 	}
 }
 
-// testInterruptedStatement gives up a write in the middle of a transaction. No
-// database lets the transaction go on, and what is tried after it must not be
-// committed by itself.
+// testInterruptedStatement cancels a write in the middle of a transaction. No
+// database lets the transaction continue, and statements after it must not be
+// committed on their own.
 func testInterruptedStatement(t *testing.T, f *fixture) {
 	f.items(200)
 	f.exec(f, "CREATE TABLE big (n BIGINT)")

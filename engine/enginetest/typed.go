@@ -84,7 +84,7 @@ func testTypedScalar(t *testing.T, f *fixture) {
 	if p != nil || !ok || err != nil {
 		t.Errorf("NULL in a pointer: %v, %t, %v", p, ok, err)
 	}
-	// Of several columns it is the first, and NULL in another does no harm.
+	// The first of several columns counts, and NULL in another does no harm.
 	want(t, "scalars", must[[]int64](t)(engine.Scalars[int64](t.Context(), f, engine.Text("SELECT id, name, qty FROM item ORDER BY id"))), []int64{1, 2, 3})
 	if _, err := engine.Scalars[int](t.Context(), f, engine.Text("SELECT qty, id FROM item ORDER BY id")); !errors.Is(err, scan.ErrNull) {
 		t.Errorf("NULL in an int among columns: %v", err)
@@ -184,7 +184,7 @@ func testTypedTimes(t *testing.T, f *fixture) {
 	if len(evs) != 2 || !evs[0].At.Time.Equal(at) || evs[1].At.Valid || !evs[0].Done || evs[1].Done {
 		t.Errorf("events: %+v", evs)
 	}
-	// What max gives has no declared type on SQLite.
+	// The result of max has no declared type on SQLite.
 	latest := must[time.Time](t)(engine.One[time.Time](t.Context(), f, engine.Text("SELECT max(at) FROM ev")))
 	if !latest.Equal(at) {
 		t.Errorf("latest: %s, want %s", latest, at)

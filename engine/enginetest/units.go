@@ -158,7 +158,8 @@ func testUnitIsManaged(t *testing.T, f *fixture) {
 	}
 }
 
-// replay performs a unit again after its first failure, as a retry does.
+// replay is an interceptor that performs a unit again after its first failure, as
+// a retry does.
 var replay = sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
 	return func(ctx context.Context, call *sp.Call) error {
 		if call.Op != sp.OpTransaction {

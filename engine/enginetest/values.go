@@ -25,7 +25,7 @@ func (f *fixture) store(columnType string, value any) engine.Row {
 	return row
 }
 
-// back is what a value is when it comes back as an any.
+// back returns the form in which a value comes back as an any.
 func (f *fixture) back(columnType string, value any) any {
 	f.Helper()
 	v, err := f.store(columnType, value).At(0)

@@ -24,8 +24,8 @@ type plansOfType struct {
 	plans atomic.Pointer[map[uint64]keptPlan]
 }
 
-// keptPlan is a plan with what it was made for. Two lists of columns of one
-// hash take each other's place.
+// keptPlan is a plan with the columns and options it was made for. Of two lists of
+// columns with the same hash, the later replaces the earlier.
 type keptPlan struct {
 	config config
 	plan   *plan
@@ -33,7 +33,7 @@ type keptPlan struct {
 
 var seed = maphash.MakeSeed()
 
-// planFor returns the plan that is kept, or makes one.
+// planFor returns the cached plan, making it if there is none.
 func planFor(t reflect.Type, columns []string, c config) (*plan, error) {
 	known, ok := kept.Load(t)
 	if !ok {
@@ -54,8 +54,8 @@ func planFor(t reflect.Type, columns []string, c config) (*plan, error) {
 	return p, nil
 }
 
-// keep adds a plan. When there are too many, all others are dropped: the ones
-// in use come back soon.
+// keep adds a plan. If there are too many, all others are dropped: those in use
+// are soon made again.
 func (o *plansOfType) keep(key uint64, k keptPlan) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -17,8 +17,8 @@ import (
 // may be the driver's: they are copied.
 type store func(p unsafe.Pointer, src any) error
 
-// storeOf returns how values get into a field of type t, or nil if the driver
-// knows.
+// storeOf returns the store of a field of type t, or nil if the driver can store
+// its values itself.
 func storeOf(t reflect.Type, asJSON, convert bool) store {
 	if inner, ok := nullable(t); ok {
 		if s := storeOf(inner, asJSON, convert); s != nil {
@@ -44,7 +44,7 @@ func storeOf(t reflect.Type, asJSON, convert bool) store {
 	return convertStore(t)
 }
 
-// convertStore is storeOf for what is neither JSON nor a pointer.
+// convertStore is storeOf for types that are neither JSON nor pointers.
 func convertStore(t reflect.Type) store {
 	switch {
 	case t == timeType:
@@ -63,7 +63,7 @@ func convertStore(t reflect.Type) store {
 	return nil
 }
 
-// isJSON reports whether a type has no way to be scanned into but JSON.
+// isJSON reports whether a type can only be read from JSON.
 func isJSON(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Map, reflect.Slice, reflect.Struct, reflect.Array:
@@ -108,7 +108,7 @@ func pointerStore(elem reflect.Type, s store) store {
 	}
 }
 
-// storeBool reads what driver.Bool does, and a byte of 0 or 1.
+// storeBool accepts what [driver.Bool] accepts, and a byte of 0 or 1.
 func storeBool(p unsafe.Pointer, src any) error {
 	if src == nil {
 		return ErrNull
@@ -125,7 +125,7 @@ func storeBool(p unsafe.Pointer, src any) error {
 	return nil
 }
 
-// textStore is the store of a type that reads its own text.
+// textStore is the store of a type that implements [encoding.TextUnmarshaler].
 func textStore(t reflect.Type) store {
 	return func(p unsafe.Pointer, src any) error {
 		var text []byte
@@ -176,7 +176,8 @@ func arrayStore(n int) store {
 
 const uuidLen = 16
 
-// uuid returns the bytes of a UUID's text, with or without its hyphens, or nil.
+// uuid returns the bytes of a UUID's text, with or without hyphens; nil if it is
+// none.
 func uuid(text []byte) []byte {
 	s := string(text)
 	if len(s) == 36 {
@@ -193,8 +194,8 @@ func uuid(text []byte) []byte {
 }
 
 // jsonStore is the store of a type that is read from JSON. Numbers and bools
-// are JSON themselves: SQLite makes them of a JSON text where the column's
-// type has numeric affinity, as one named JSON has.
+// are JSON themselves: SQLite turns JSON text into them if the column's type has
+// numeric affinity, as a type named JSON has.
 func jsonStore(t reflect.Type) store {
 	return func(p unsafe.Pointer, src any) error {
 		into := reflect.NewAt(t, p)

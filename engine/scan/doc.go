@@ -12,7 +12,7 @@
 //		err := plan.Scan(rows, &u)
 //	}
 //
-// A [Plan] says which column goes into which field. It is made once per type
+// A [Plan] maps the columns of a result to fields. It is made once per type
 // and list of columns and then cached, so that a row costs no reflection: each
 // field is at a known offset in the struct, and the driver gets a plain pointer
 // to it, *int64, *string, *time.Time, as in hand-written code. It works with
@@ -25,8 +25,8 @@
 // own in snake case: UserID is user_id. "-" leaves a field out, and so does a
 // relation, orm:"rel:…". Where no field has a column's exact name, case is
 // ignored. Fields of embedded structs count as the struct's own, by Go's rule
-// that the one nearest to the surface wins; an embedded pointer is pointed to
-// a new struct. Fields that aren't exported are left alone.
+// that the shallowest wins; an embedded pointer is set to a new struct. Fields
+// that aren't exported are left alone.
 //
 // A column without a field is an error, unless [WithUnknownIgnored] is given; a
 // duplicate column always is. A field without a column keeps its value.
@@ -40,7 +40,7 @@
 // # Conversions
 //
 // The option json of a tag, db:"meta,json", reads a JSON text into the field,
-// whatever its type. [WithConversions] adds what drivers of database/sql leave
-// undone and pgx does by itself: times that are texts or numbers, bits as
-// bool, UUIDs as arrays, and JSON into maps, slices and structs.
+// whatever its type. [WithConversions] adds conversions that drivers of
+// database/sql lack and pgx has: text and numbers into times, bits into bools,
+// UUIDs into arrays, and JSON into maps, slices and structs.
 package scan

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// What a [ColumnError] may match.
+// The errors that a [ColumnError] may match.
 var (
 	// ErrNull means that a value is NULL and its field can't hold that.
 	ErrNull = errors.New("NULL, which it can't hold: use a pointer or a sql.Null")
@@ -64,13 +64,13 @@ type atColumnError struct {
 func (e *atColumnError) Error() string { return fmt.Sprintf("column %d: %v", e.index, e.err) }
 func (e *atColumnError) Unwrap() error { return e.err }
 
-// convertError is a conversion of this package that failed. Its text holds no
-// value.
+// convertError is the error of a conversion of this package. Its message does not
+// contain the value.
 type convertError string
 
 func (e convertError) Error() string { return string(e) }
 
-// columnOf returns which column an error of Scan is about.
+// columnOf returns the column that an error of Scan is about.
 func columnOf(err error) (index int, cause error, ok bool) {
 	if at, ok := errors.AsType[*atColumnError](err); ok {
 		return at.index, at.err, true
@@ -109,7 +109,7 @@ func isNull(cause error) bool {
 	return false
 }
 
-// reason returns the text of a cause, as far as it is known to hold no value.
+// reason returns the part of a cause's message that is known to contain no value.
 func reason(cause error) string {
 	for _, own := range []error{ErrNull, ErrUnknownColumn, ErrDuplicateColumn, ErrAmbiguousColumn} {
 		if errors.Is(cause, own) {

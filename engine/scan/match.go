@@ -40,8 +40,8 @@ type matcher struct {
 	plan   *plan
 }
 
-// find returns the field that takes a column: the one of that name, or the
-// only one that differs by case alone.
+// find returns the field that takes a column: the one of that name, or the only
+// one whose name differs in nothing but case.
 func (m *matcher) find(column string) (Field, error) {
 	f, err := m.one(func(f Field) bool { return f.Column == column })
 	if err == ErrUnknownColumn { //nolint:errorlint // it is returned as it is

@@ -26,7 +26,7 @@ type Rows interface {
 	Err() error
 }
 
-// Plan says into which fields of a T the columns of a result go. It is safe for
+// Plan maps the columns of a result to the fields of a T. It is safe for
 // concurrent use.
 type Plan[T any] plan
 
@@ -34,7 +34,7 @@ type Plan[T any] plan
 // concurrent use.
 type Type plan
 
-// plan is what plans of all types are.
+// plan is what plans of all types have in common.
 type plan struct {
 	typ     reflect.Type // T
 	name    string       // of what is scanned into, for errors
@@ -45,7 +45,7 @@ type plan struct {
 	buffers sync.Pool // of *[]any
 }
 
-// link is an embedded pointer, pointed to a new struct for each row.
+// link is an embedded pointer, set to a new struct for each row.
 type link struct {
 	offset uintptr
 	via    int // as of a slot
@@ -111,14 +111,14 @@ func (p *Plan[T]) Append(rows Rows, into []T) ([]T, error) {
 	return into, rows.Err()
 }
 
-// Explain returns an error of Scan as a [ColumnError] that names the field,
-// where it is one of a value; as it is otherwise.
+// Explain returns an error of Scan as a [ColumnError] that names the field, if
+// the error is about a value; otherwise it returns err unchanged.
 func (p *Plan[T]) Explain(err error) error { return (*plan)(p).explain(err) }
 
-// Columns is that of [Plan].
+// Columns is [Plan.Columns].
 func (p *Type) Columns() []string { return slices.Clone(p.columns) }
 
-// Targets is that of [Plan]. dst is a pointer to the plan's type; anything
+// Targets is [Plan.Targets]. dst is a pointer to the plan's type; anything
 // else is an error.
 func (p *Type) Targets(dst any, buf []any) ([]any, error) {
 	at, err := p.at(dst)
@@ -128,7 +128,7 @@ func (p *Type) Targets(dst any, buf []any) ([]any, error) {
 	return (*plan)(p).targets(at, buf), nil
 }
 
-// Scan is that of [Plan]. dst is a pointer to the plan's type; anything else
+// Scan is [Plan.Scan]. dst is a pointer to the plan's type; anything else
 // is an error.
 func (p *Type) Scan(row Row, dst any) error {
 	at, err := p.at(dst)
@@ -138,7 +138,7 @@ func (p *Type) Scan(row Row, dst any) error {
 	return (*plan)(p).scan(row, at)
 }
 
-// Explain is that of [Plan].
+// Explain is [Plan.Explain].
 func (p *Type) Explain(err error) error { return (*plan)(p).explain(err) }
 
 // at returns the address in a pointer to the plan's type.
@@ -167,8 +167,8 @@ func (p *plan) targets(base unsafe.Pointer, buf []any) []any {
 	return buf
 }
 
-// linked is targets for a struct with embedded pointers. What one points to is
-// copied, so that two rows never share it.
+// linked is targets for a struct with embedded pointers. The struct that a pointer
+// refers to is copied, so that two rows never share it.
 func (p *plan) linked(base unsafe.Pointer, buf []any) []any {
 	bases := make([]unsafe.Pointer, len(p.links)+1)
 	bases[0] = base
@@ -206,7 +206,7 @@ func (p *plan) buffer() *[]any {
 	return new(make([]any, len(p.slots)))
 }
 
-// release keeps a buffer and its adapters, but nothing that was scanned into.
+// release keeps a buffer and its adapters, and drops what they point to.
 func (p *plan) release(buf *[]any) {
 	for i, target := range *buf {
 		if a, ok := target.(*adapter); ok {

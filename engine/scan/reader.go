@@ -6,9 +6,9 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine/internal/raw"
 )
 
-// Reader reads the rows of one answer by a [Plan]. Where the answer's dialect
-// knows how, values get into their fields without Scan, which takes less than
-// half of the time. It is used by one goroutine at a time.
+// Reader reads the rows of one result with a [Plan]. If the dialect can decode
+// values straight into their fields, Scan is not called, which takes less than
+// half of the time. A Reader is used by one goroutine at a time.
 type Reader struct {
 	plan   *plan
 	row    Row
@@ -53,8 +53,8 @@ func (r *Reader) ScanAt(p unsafe.Pointer) error {
 	return nil
 }
 
-// decoded decodes what can be decoded, and reports whether nothing else was
-// there.
+// decoded decodes the values that can be decoded, and reports whether those were
+// all.
 func (r *Reader) decoded(p unsafe.Pointer) bool {
 	values, slots := r.raw.RawValues(), r.plan.slots
 	if len(values) != len(slots) {

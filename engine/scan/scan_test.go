@@ -156,7 +156,7 @@ func TestMistakesInColumnsAreNamed(t *testing.T) {
 		{tryPlan[nearer](names{"same"}), `scan: column "same" into scan_test.nearer: several fields could take it: name one of them with a tag`, scan.ErrAmbiguousColumn},
 		{tryPlan[odd](names{"CASE"}), `scan: column "CASE" into scan_test.odd: several fields could take it: name one of them with a tag`, scan.ErrAmbiguousColumn},
 		{tryPlan[odd](names{"fn"}), `scan: column "fn" into scan_test.odd.Fn (func()): no value of a database fits into it`, nil},
-		{tryPlan[odd](names{"iface"}), `scan: column "iface" into scan_test.odd.Iface (interface { F() }): an interface with methods says not which type to make`, nil},
+		{tryPlan[odd](names{"iface"}), `scan: column "iface" into scan_test.odd.Iface (interface { F() }): an interface with methods does not say which type to make`, nil},
 		{tryPlan[odd](names{"raw"}), `scan: column "raw" into scan_test.odd.Raw (sql.RawBytes): sql.RawBytes points into memory of the driver: use []byte`, nil},
 		{tryPlan[chan int](names{"x"}), `scan: column "x" into chan int: no value of a database fits into it`, nil},
 		{tryPlan[int64](names{"a", "b"}), `scan: into int64: it takes one column, and there are 2: a, b`, nil},

@@ -70,8 +70,8 @@ func (s *slot) shapeUp(json bool, c config) error {
 	return nil
 }
 
-// target returns the target of a field at p. An adapter that stands in old
-// from the row before is used again.
+// target returns the target of a field at p. An adapter in old, which the
+// previous row left there, is reused.
 func (s *slot) target(p unsafe.Pointer, old any) any {
 	switch s.shape {
 	case shapeBool:

@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// storeTime reads a time, or what stands for one in a database that has no
-// type for it; see [WithConversions].
+// storeTime reads a time, or its representation in a database that has no type
+// for times; see [WithConversions].
 func storeTime(p unsafe.Pointer, src any) error {
 	var t time.Time
 	ok := true
@@ -61,7 +61,7 @@ func ofJulianDay(day float64) (time.Time, bool) {
 }
 
 // parseTime reads the forms that databases and their drivers write: a date,
-// and behind a space or a T hours and minutes, seconds, a fraction and a zone.
+// and after a space or a T hours and minutes, seconds, a fraction and a zone.
 func parseTime(s string) (time.Time, bool) {
 	if strings.HasPrefix(s, "0000-00-00") { // MySQL's zero date; go-sql-driver reads it so
 		return time.Time{}, true
@@ -73,7 +73,7 @@ func parseTime(s string) (time.Time, bool) {
 		t, err := time.Parse(time.DateOnly, s)
 		return t, err == nil
 	}
-	// In UTC, or the machine's own zone would be taken for one of its offset.
+	// In UTC, or a zone with the machine's offset would become the machine's own.
 	t, err := time.ParseInLocation(clockLayout(s)+zoneLayout(s[len(time.DateOnly)+1:]), s, time.UTC)
 	return t, err == nil
 }
@@ -93,7 +93,7 @@ func clockLayout(s string) string {
 	return "2006-01-02 15:04"
 }
 
-// zoneLayout returns the layout of the zone behind a time of day.
+// zoneLayout returns the layout of the zone after a time of day.
 func zoneLayout(clock string) string {
 	at := strings.IndexAny(clock, " +-Z")
 	if at < 0 {

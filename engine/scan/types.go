@@ -27,8 +27,8 @@ func isRecord(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t != timeType && !scansItself(t) && !reflect.PointerTo(t).Implements(textType)
 }
 
-// scansItself reports whether a pointer to a type has methods by which
-// database/sql or pgx hands values over.
+// scansItself reports whether a pointer to a type has methods through which
+// database/sql or pgx passes values.
 func scansItself(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	if p.Implements(scannerType) {
@@ -42,9 +42,9 @@ func scansItself(t reflect.Type) bool {
 	return false
 }
 
-// takesFromPGX reports whether a method is one of the many by which pgx hands
-// a value over: ScanInt64(pgtype.Int8), ScanUUID(pgtype.UUID) … and the few
-// that have nothing of pgtype in them.
+// takesFromPGX reports whether a method is one of the many through which pgx
+// passes a value: ScanInt64(pgtype.Int8), ScanUUID(pgtype.UUID) … and the few
+// without a type of pgtype.
 func takesFromPGX(m reflect.Method) bool {
 	switch m.Name {
 	case "ScanNull", "ScanBytes", "ScanUint64", "ScanNetipPrefix":
@@ -53,9 +53,9 @@ func takesFromPGX(m reflect.Method) bool {
 	return strings.HasPrefix(m.Name, "Scan") && m.Type.NumIn() == 2 && strings.HasSuffix(m.Type.In(1).PkgPath(), "/pgtype")
 }
 
-// plain returns the type as which a driver is handed a value of type t: the
-// basic type of the same kind if t has no ways of its own, because drivers
-// take a *string faster than a *Status.
+// plain returns the type that a driver is given in place of t: the basic type of
+// the same kind, unless t has scanning methods of its own, because drivers fill a
+// *string faster than a *Status.
 func plain(t reflect.Type) reflect.Type {
 	switch {
 	case t.Kind() == reflect.Pointer:
@@ -84,7 +84,8 @@ var basics = map[reflect.Kind]reflect.Type{
 	reflect.Float32: reflect.TypeFor[float32](), reflect.Float64: reflect.TypeFor[float64](),
 }
 
-// refused returns why no value can be scanned into a type, if that is so.
+// refused returns the reason why no value can be scanned into a type; nil if one
+// can.
 func refused(t reflect.Type) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -94,7 +95,7 @@ func refused(t reflect.Type) error {
 		return convertError("no value of a database fits into it")
 	case reflect.Interface:
 		if t.NumMethod() > 0 {
-			return convertError("an interface with methods says not which type to make")
+			return convertError("an interface with methods does not say which type to make")
 		}
 	default:
 	}

@@ -44,9 +44,9 @@ var (
 // with fewer at work, each compared with others of its summary. It shrinks when
 // they take longer, and when the database or its pool reports overload. A
 // transaction counts by the time for which it holds its connection. While at
-// least half of the limit is in use, four calls in ten are held back every eight
+// least half of the limit is in use, half of the calls are held back every eight
 // seconds at most, for about 160 calls, to measure how long the others take then;
-// more often in the beginning.
+// four in ten after the first measurements, and more often in the beginning.
 //
 // If the queue stands still for a second, or four times as long as its turns take,
 // one call after the other is let in beyond the limit, up to [WithMax], until
