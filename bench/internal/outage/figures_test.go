@@ -68,7 +68,7 @@ func TestFiguresOf(t *testing.T) {
 	want := Figures{
 		Calls: 4 + steady, OK: 1 + steady, Failed: 1, Refused: 2,
 		RefusedAfter: 1. / (1 + steady), Goodput: 0.5, Watched: 0,
-		Healthy: 2 * ms, Worst: Never, P50: ms, P99: ms, Dials: 2,
+		Healthy: 2 * ms, Worst: Never, P50: ms, P99: ms, Steady50: ms, Steady99: ms, Dials: 2,
 	}
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
