@@ -30,6 +30,7 @@ var snippetImports = []string{
 	"github.com/jackc/pgx/v5/stdlib",
 	"github.com/go-sql-driver/mysql",
 	module,
+	module + "/attach",
 	module + "/breaker",
 	module + "/driver/pgxdb",
 	module + "/driver/sqldb",
