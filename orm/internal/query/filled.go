@@ -35,7 +35,7 @@ func (q Select) Filled(d *engine.Dialect, t *mapping.Table) (text string, args [
 		return "", nil, nil, err
 	}
 	w := term.Writing(d)
-	defer w.Open(j.rows...)()
+	w.Open(j.rows...)
 	w.Raw("SELECT ")
 	w.Columns(&own)
 	for _, at := range places {

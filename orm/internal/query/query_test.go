@@ -2,6 +2,7 @@ package query_test
 
 import (
 	"reflect"
+	"sync"
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/engine"
@@ -136,4 +137,41 @@ func TestBulkTakesConditionsOnly(t *testing.T) {
 	if text, args, err := st.Render(sqlite); err != nil || text != `DELETE FROM "player" WHERE ( id = ? )` || len(args) != 1 {
 		t.Errorf("%s %v %v", text, args, err)
 	}
+}
+
+// TestQueriesAtOnce is that a query which fills relations leaves alone what others
+// write while its statement ends.
+func TestQueriesAtOnce(t *testing.T) {
+	t.Parallel()
+	teams, err := mapping.Of(reflect.TypeFor[team]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	filling := query.Select{Fill: []query.Join{{Path: "Players.Team"}}}
+	limited := query.Select{Fill: []query.Join{{Path: "Players"}}, Limited: true, Limit: 3}
+	write := func() (texts [3]string, err error) {
+		if texts[0], _, _, err = filling.Filled(postgres, teams); err == nil {
+			texts[1], _, _, err = limited.Filled(postgres, teams)
+		}
+		if err == nil {
+			texts[2], _, err = query.Select{Joins: []query.Join{{Path: "Players"}}}.Render(postgres, teams)
+		}
+		return texts, err
+	}
+	want, err := write()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 300 {
+				if got, err := write(); err != nil || got != want {
+					t.Errorf("got %q, %v, want %q", got, err, want)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -59,7 +59,9 @@ func (w *Writer) find(p memory.Pointer, t reflect.Type) (f found) {
 }
 
 // Open begins a query, perhaps inside another one: its rows are looked at first.
-// Where there are several tables, columns have their names.
+// Where there are several tables, columns have their names. Call done where a
+// query inside another one ends; the outermost one ends with [Writer.Done], after
+// which the writer may be another goroutine's.
 func (w *Writer) Open(rows ...Row) (done func()) {
 	n, qualify, level := len(w.rows), w.qualify, 1
 	if n > 0 {
