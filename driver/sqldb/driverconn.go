@@ -69,6 +69,14 @@ func (d *driverConn) dead() bool { return d.validator != nil && !d.validator.IsV
 // before it pools a connection, and gives up one that is not valid; so the driver
 // is only asked here if it has called the connection bad since.
 func (d *driverConn) enter() (dead bool) {
+	if d.inside || d.bad {
+		return d.enterDoubtful()
+	}
+	d.inside = true
+	return false
+}
+
+func (d *driverConn) enterDoubtful() (dead bool) {
 	d.unfit = d.unfit || d.inside
 	d.inside = true
 	return d.bad && d.dead()
@@ -86,11 +94,10 @@ func (d *driverConn) ExecContext(ctx context.Context, query string, args []drive
 	d.leave()
 	if err != nil {
 		err = d.guard(ctx, err, dead || !prepared, false)
-	}
-	d.tx.passed(d.tx.effect(query), err)
-	if err != nil {
+		d.tx.performed(query, err)
 		return nil, err
 	}
+	d.tx.performed(query, nil)
 	return res, nil
 }
 
@@ -104,11 +111,10 @@ func (d *driverConn) QueryContext(ctx context.Context, query string, args []driv
 	d.leave()
 	if err != nil {
 		err = d.guard(ctx, err, dead || !prepared, false)
-	}
-	d.tx.passed(d.tx.effect(query), err)
-	if err != nil {
+		d.tx.performed(query, err)
 		return nil, err
 	}
+	d.tx.performed(query, nil)
 	return rows, nil
 }
 
@@ -201,13 +207,8 @@ func (d *driverConn) Ping(ctx context.Context) error {
 // ResetSession is called by database/sql before it hands out a pooled
 // connection.
 func (d *driverConn) ResetSession(ctx context.Context) error {
-	if d.habits.idlePing > 0 {
-		now := time.Now()
-		idle := now.Sub(d.idleSince)
-		d.idleSince = now
-		if idle >= d.habits.idlePing && d.pinger != nil && d.pinger.Ping(ctx) != nil && ctx.Err() == nil {
-			return driver.ErrBadConn
-		}
+	if d.habits.idlePing > 0 && !d.survivedIdling(ctx) {
+		return driver.ErrBadConn
 	}
 	if d.resetter != nil {
 		if err := d.resetter.ResetSession(ctx); err != nil {
@@ -221,6 +222,14 @@ func (d *driverConn) ResetSession(ctx context.Context) error {
 		return d.resolveTx(ctx)
 	}
 	return nil
+}
+
+// survivedIdling asks the server of a connection that has idled for long.
+func (d *driverConn) survivedIdling(ctx context.Context) bool {
+	now := time.Now()
+	idle := now.Sub(d.idleSince)
+	d.idleSince = now
+	return idle < d.habits.idlePing || d.pinger == nil || d.pinger.Ping(ctx) == nil || ctx.Err() != nil
 }
 
 // IsValid is asked by database/sql when it gets the connection back.

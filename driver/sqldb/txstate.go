@@ -32,6 +32,10 @@ type txWatch struct {
 	byItself bool         // it did so when the session began, as every session will
 	ask      bool         // find out when the connection is handed out
 	reporter autoCommiter // the driver, if it can tell; nil otherwise
+
+	// neutral is a text whose effect is [sqltext.TxNeutral]: programs send the
+	// same few texts again and again.
+	neutral string
 }
 
 // autoCommiter is a connection of mattn/go-sqlite3, which knows.
@@ -42,7 +46,7 @@ type autoCommiter interface {
 
 // watch returns the watch of a new connection.
 func watch(d sqltext.Dialect, raw driver.Conn) txWatch {
-	w := txWatch{dialect: d}
+	w := txWatch{dialect: d, neutral: "SELECT 1"} // an empty text is not known to be
 	w.reporter, _ = innermost(raw).(autoCommiter)
 	return w
 }
@@ -59,8 +63,26 @@ func innermost(raw driver.Conn) driver.Conn {
 // inTx reports whether a transaction may be open.
 func (w *txWatch) inTx() bool { return w.state != txNone }
 
+// maxNeutral is the length of texts, in bytes, that a connection keeps.
+const maxNeutral = 1 << 12
+
 // effect returns what a text does to the connection's transaction.
 func (w *txWatch) effect(text string) sqltext.TxEffect { return sqltext.TxEffectOf(w.dialect, text) }
+
+// performed takes note of a text that was performed, or failed with err.
+func (w *txWatch) performed(text string, err error) {
+	if text != w.neutral {
+		w.performedOther(text, err)
+	}
+}
+
+func (w *txWatch) performedOther(text string, err error) {
+	e := w.effect(text)
+	if e == sqltext.TxNeutral && len(text) <= maxNeutral {
+		w.neutral = text
+	}
+	w.passed(e, err)
+}
 
 // passed takes note of a statement that was performed, or failed with err.
 func (w *txWatch) passed(e sqltext.TxEffect, err error) {
