@@ -82,10 +82,12 @@ func (s *stmtCall) take(ctx context.Context) error {
 	}
 	if s.connects || s.acquireCalls {
 		ctx = attach.Context(ctx, s.call)
+		s.stray = s.stray || s.shown
 	}
 	if s.acquireCalls {
 		h, err := s.acquire(ctx, s.pool)
 		if err != nil {
+			s.stray = true // as below
 			return err
 		}
 		s.acquired = h
@@ -93,7 +95,7 @@ func (s *stmtCall) take(ctx context.Context) error {
 		conn, err := s.pool.Acquire(ctx)
 		if err != nil {
 			// A connection may still be opened for it, with this context.
-			s.stray = s.connects
+			s.stray = s.stray || s.connects
 			return err
 		}
 		s.acquired = acquired{conn: conn}
@@ -111,6 +113,7 @@ func (p *pipeline) acquire(ctx context.Context, pool *pgxpool.Pool) (acquired, e
 	s.Scope = sp.ScopePool
 	var taken *pgxpool.Conn
 	s.act = func(ctx context.Context, s *stmtCall) (err error) {
+		stray := s.stray
 		if p.connects {
 			ctx = attach.Context(ctx, &s.Call)
 			s.stray = true // for as long as a connection is being opened
@@ -118,7 +121,7 @@ func (p *pipeline) acquire(ctx context.Context, pool *pgxpool.Pool) (acquired, e
 		if taken, err = pool.Acquire(ctx); err != nil {
 			return err
 		}
-		s.stray = false
+		s.stray = stray || p.connects && p.shown
 		s.Target = p.targetOf(taken.Conn())
 		s.acquired = acquired{conn: taken} // for Discard
 		attach.KeepOpen(&s.Call)

@@ -32,6 +32,7 @@ func (e *executor) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 	r := s.result.(*batchResults)
 	r.acquired = s.acquired
 	if tx := r.BatchResults.Tx(); tx != nil {
+		s.outlived(r.acquired)
 		r.tx = r.begun(tx)
 	}
 	r.call, r.stop = s, s.watch()

@@ -33,6 +33,7 @@ type stmtCall struct {
 	*pipeline
 	work
 	abandoned atomic.Bool   // the result ended with its context
+	dialed    atomic.Bool   // a connection was opened for it, by code that got its context
 	telling   sync.Mutex    // guards told, and keeps the call from being abandoned while it is set
 	told      chan struct{} // closed when an event has been told; nil: none is being told
 	reported  atomic.Bool   // see late
@@ -59,7 +60,7 @@ type work struct {
 
 	// What came of it.
 	performed bool
-	stray     bool // a context or a fork that knows the call may outlive it
+	stray     bool // a context, a call or a fork that knows the call may outlive it
 	tag       pgconn.CommandTag
 	first     firstRow
 	how       batchFailure    // how a batch failed
@@ -87,7 +88,7 @@ func (p *pipeline) start(ctx context.Context, op sp.Op, text string, args []any)
 
 // free gives the call back for use by others.
 func (s *stmtCall) free() {
-	if s.stray || s.abandoned.Load() {
+	if s.stray || s.dialed.Load() || s.abandoned.Load() {
 		return // somebody may still look at it
 	}
 	s.work = work{}
@@ -95,6 +96,20 @@ func (s *stmtCall) free() {
 	attach.Reset(&s.Call, s)
 	s.calls.Put(s)
 }
+
+// loose reports whether nothing waits for the end of the call, which has just been
+// returned open. The call of taking its connection goes on, and knows this one.
+func (s *stmtCall) loose() bool {
+	if !attach.Loose(&s.Call) {
+		return false
+	}
+	s.outlived(s.acquired)
+	return true
+}
+
+// outlived notes that the call of taking a connection, if it is one, may end after
+// this call, which it is a step of.
+func (s *stmtCall) outlived(by acquired) { s.stray = s.stray || by.call != nil }
 
 // run passes the call through the chain. It reports whether the call's result
 // is open.
@@ -122,7 +137,7 @@ func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 		s.late(false)
 	}
 	if s.traced {
-		ctx = attach.Context(ctx, call)
+		ctx, s.stray = attach.Context(ctx, call), true // the tracer may keep the context
 	}
 	if s.pool != nil {
 		if err = s.take(ctx); err != nil {

@@ -23,6 +23,7 @@ type outerConnect struct{}
 func (p *pipeline) interceptConnect(config *pgxpool.Config) {
 	before, after := config.BeforeConnect, config.AfterConnect
 	config.BeforeConnect = func(ctx context.Context, cc *pgx.ConnConfig) error {
+		dialing(ctx)
 		if before != nil {
 			if err := before(context.WithValue(ctx, outerConnect{}, cc), cc); err != nil {
 				return err
@@ -39,6 +40,16 @@ func (p *pipeline) interceptConnect(config *pgxpool.Config) {
 			return after(ctx, conn)
 		}
 		return nil
+	}
+}
+
+// dialing notes with the calls that ctx belongs to that the user's hooks, tracer
+// and dial function get it. They may keep it longer than the calls last.
+func dialing(ctx context.Context) {
+	for call := sp.CallFrom(ctx); call != nil; call = call.Parent {
+		if s, ok := attach.PerformerOf(call).(*stmtCall); ok {
+			s.dialed.Store(true)
+		}
 	}
 }
 

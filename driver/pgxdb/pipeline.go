@@ -23,6 +23,7 @@ type pipeline struct {
 	connects     bool         // connections are opened through the chain
 	names        atomic.Bool  // statements were prepared by name
 	traced       bool         // pgx has a tracer, which is to know that the chain sees the calls
+	shown        bool         // the user's code gets the context with which a connection is taken
 	acquireCalls bool
 	calls        sync.Pool
 	slots        slots // that units keep for their verifiers

@@ -70,6 +70,9 @@ func NewPoolWithConfig(ctx context.Context, config *pgxpool.Config, chain sp.Cha
 
 func newPool(p *pipeline, pool *pgxpool.Pool, config *pgxpool.Config) *Pool {
 	p.traced = config.ConnConfig.Tracer != nil
+	prepares := config.PrepareConn != nil || config.BeforeAcquire != nil //nolint:staticcheck // it is deprecated, and still called
+	// Of connections that are not opened through the chain nobody tells that they are.
+	p.shown = p.traced || !p.connects || prepares || config.ShouldPing != nil
 	out := &Pool{executor: executor{pipeline: p, raw: pool, pool: pool}, config: config, idleMin: sp.UnknownCount}
 	if config.MinIdleConns > 0 {
 		out.idleMin = int64(config.MinIdleConns)

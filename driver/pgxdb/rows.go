@@ -7,7 +7,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/internal/unit"
 )
 
@@ -47,7 +46,7 @@ func (s *stmtCall) rows(ctx context.Context) (*rows, error) {
 	}
 	r := &rows{Rows: s.first.rows, more: s.first.more, peeked: true, acquired: s.acquired}
 	r.unit, r.doubt = s.unit, s.doubts > 0
-	if attach.Loose(&s.Call) {
+	if s.loose() {
 		s.free()
 		return r, nil
 	}

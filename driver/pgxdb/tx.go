@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	sp "github.com/sessionproxy/sessionproxy"
-	"github.com/sessionproxy/sessionproxy/attach"
 	"github.com/sessionproxy/sessionproxy/fault"
 )
 
@@ -53,7 +52,7 @@ func (e *executor) begin(ctx context.Context, opts pgx.TxOptions) (*Tx, error) {
 	}
 	tx := s.result.(*Tx)
 	tx.acquired = s.acquired
-	if attach.Loose(&s.Call) {
+	if s.loose() {
 		s.free()
 	} else {
 		tx.begun = s
@@ -166,6 +165,9 @@ func (t *Tx) close(err error) {
 	t.ended = true
 	if t.unitCall != nil && t.acquired.conn != nil && errors.Is(err, fault.ErrCommitUnknown) {
 		t.unitCall.keepSlot(t.acquired)
+		if t.begun != nil {
+			t.begun.outlived(t.acquired)
+		}
 		t.acquired = acquired{}
 	}
 	t.acquired.release()

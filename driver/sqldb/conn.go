@@ -270,11 +270,12 @@ func (c *conn) finishTx(err error) {
 	if b == nil {
 		return
 	}
+	over := b.over // b may be a part of what is given back
 	if b.call != nil && attach.Finish(b.call, err) && b.pooled != nil {
 		b.pooled.free()
 	}
-	if b.over != nil {
-		close(b.over)
+	if over != nil {
+		close(over)
 	}
 }
 

@@ -281,3 +281,43 @@ func TestAConnectionWhoseDriverPanickedIsNotUsedAgain(t *testing.T) {
 		t.Errorf("driver saw %v, want every connection closed after its panic", log.all())
 	}
 }
+
+// TestRowsClosedTwice is about code that has the connection by [sql.Conn.Raw] and
+// closes rows as the drivers let it: twice.
+func TestRowsClosedTwice(t *testing.T) {
+	t.Parallel()
+	observe := sp.InterceptorFunc(func(next sp.Handler) sp.Handler {
+		return func(ctx context.Context, call *sp.Call) error {
+			call.OnFinish(func(error) {})
+			return next(ctx, call)
+		}
+	})
+	for _, links := range [][]sp.Interceptor{nil, {observe}} {
+		db := openPostgres(t, links...)
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Raw(func(c any) error {
+			begin, err := c.(driver.ConnBeginTx).BeginTx(t.Context(), driver.TxOptions{})
+			if err != nil {
+				return err
+			}
+			for range 2 {
+				rows, err := c.(driver.QueryerContext).QueryContext(t.Context(), "SELECT 1", nil)
+				if err != nil {
+					return err
+				}
+				if err := errors.Join(rows.Close(), rows.Close()); err != nil {
+					return err
+				}
+			}
+			return begin.Rollback()
+		}); err != nil {
+			t.Error(err)
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -66,8 +66,13 @@ func (r *rows) failed(err error) {
 }
 
 // Close closes the rows and finishes their call, also if the driver panics. Rows
-// closed early count as successful unless their context was over.
+// closed early count as successful unless their context was over. Closing rows
+// twice does nothing, as with the drivers, until the connection's next rows have
+// their place: database/sql closes them once.
 func (r *rows) Close() error {
+	if r.raw == nil {
+		return nil
+	}
 	if r.busy { // a panic in Next
 		r.conn.unfit = true
 	}
