@@ -136,10 +136,7 @@ func (l *latency) blocking(ctx context.Context) (err error) {
 }
 
 func (l *latency) awaited(ctx context.Context) (err error) {
-	a, err := proxy.NewAsyncSession(l.eng)
-	if err != nil {
-		return err
-	}
+	a := proxy.NewAsyncSession(l.eng)
 	defer func() { err = errors.Join(err, a.Aclose(ctx).Await(ctx)) }()
 	for i := range latencyStatements {
 		a.Execute(ctx, engine.Text(latencyUpdate, i))

@@ -29,10 +29,7 @@ func TestWaitingAndTravellingAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer eng.Dispose()
-	a, err := proxy.NewAsyncSession(eng, proxy.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(reader))))
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := must(proxy.NewMaker(eng, proxy.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(reader))))).Async()
 	const statements = 50
 	for range statements {
 		a.Execute(t.Context(), engine.Text("SELECT pg_sleep(0)"))

@@ -30,7 +30,7 @@ func TestAnOpenCircuitRefusesASessionsMethods(t *testing.T) {
 				t.Fatal(err)
 			}
 			blocking := orm.NewSession(eng)
-			awaited := must(proxy.NewAsyncSession(eng))
+			awaited := proxy.NewAsyncSession(eng)
 			if _, err := orm.Get[Purse](t.Context(), blocking, int64(1)); err != nil {
 				t.Fatal(err)
 			}

@@ -175,7 +175,7 @@ func TestALeakOfAnAwaitedSessionIsReported(t *testing.T) {
 	c, records := leakDetection(t)
 	eng := must(engine.Open(t.Context(), "sqlite:"+dbtest.SQLite(t), engine.WithChain(sp.NewChain(c.tracing))))
 	defer eng.Dispose()
-	s := must(proxy.NewAsyncSession(eng))
+	s := proxy.NewAsyncSession(eng)
 	<-s.Execute(t.Context(), engine.Text("CREATE TABLE users (id INTEGER)")).Done()
 	if got := leaked(t, records, "tracing"); got != "BEGIN" {
 		t.Errorf("%q was reported", got)

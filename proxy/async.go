@@ -40,19 +40,12 @@ type AsyncSession struct {
 	timed   bool // somebody wants to know how long operations wait
 }
 
-// NewAsyncSession returns an async session on an engine. It has to be closed.
-// An option with a bad value is an error that names it.
-func NewAsyncSession(eng *engine.Engine, opts ...AsyncOption) (*AsyncSession, error) {
+// NewAsyncSession returns an async session on an engine. It has to be closed. Of a
+// [Maker] it gets the queue and the metrics that the maker's options say.
+func NewAsyncSession(eng *engine.Engine, opts ...orm.Option) *AsyncSession {
 	c := defaultAsyncConfig()
-	for _, o := range opts {
-		if o == nil {
-			continue
-		}
-		if err := o.applyAsync(&c); err != nil {
-			return nil, err
-		}
-	}
-	return newAsync(eng, c), nil
+	c.session = opts
+	return newAsync(eng, c)
 }
 
 func newAsync(eng *engine.Engine, c asyncConfig) *AsyncSession {
@@ -68,58 +61,6 @@ func asyncOf(core *orm.Session, c asyncConfig) *AsyncSession {
 	}
 	a.meters, a.timed = c.meters, c.meters != nil || eng.Handler() != nil
 	return a
-}
-
-// An AsyncOption changes how an [AsyncSession] works. It is a [MakerOption] too.
-type AsyncOption interface {
-	MakerOption
-	applyAsync(c *asyncConfig) error
-}
-
-type asyncOption func(c *asyncConfig) error
-
-func (f asyncOption) applyAsync(c *asyncConfig) error { return f(c) }
-
-type asyncConfig struct {
-	waiting    int
-	pipelining bool
-	meters     *asyncMeters
-	session    []orm.Option
-}
-
-func defaultAsyncConfig() asyncConfig { return asyncConfig{waiting: 1024, pipelining: true} }
-
-// WithPipelining sets whether statements that wait at the same time are sent
-// together, in one round trip, if the database supports it: PostgreSQL does.
-// The default is true. Each statement has its own result, error, call and span;
-// if one fails, those after it fail with an [engine.PipelineAbortedError], as
-// they would one by one in a transaction that is aborted.
-func WithPipelining(on bool) AsyncOption {
-	return asyncOption(func(c *asyncConfig) error {
-		c.pipelining = on
-		return nil
-	})
-}
-
-// WithQueue sets how many operations of the session may be running or waiting:
-// 1,024 by default, from 1 to 1,048,576. One more blocks until another has
-// finished, or its context ends.
-func WithQueue(n int) AsyncOption {
-	return asyncOption(func(c *asyncConfig) error {
-		if n < 1 || n > maxPlaces {
-			return fmt.Errorf("proxy: WithQueue: %d is not between 1 and %d", n, maxPlaces)
-		}
-		c.waiting = n
-		return nil
-	})
-}
-
-// WithSession sets options of the session itself.
-func WithSession(opts ...orm.Option) AsyncOption {
-	return asyncOption(func(c *asyncConfig) error {
-		c.session = append(c.session, opts...)
-		return nil
-	})
 }
 
 func (a *AsyncSession) handle() (*Session, *AsyncSession) { return nil, a }

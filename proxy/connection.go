@@ -16,7 +16,7 @@ import (
 // An AsyncConnection is an [engine.Conn] whose methods do not block: they
 // return futures. Its operations run one after the other, in the order of the
 // calls, with the same outcome as on a blocking connection; a call blocks only
-// if the queue is full, see [WithConnectionQueue]. The context of an operation
+// if the queue is full, see [WithQueue]. The context of an operation
 // governs the operation, that of Await only the wait. On PostgreSQL, statements
 // of a transaction that wait at the same time are sent in one round trip; see
 // [engine.Conn.BatchFuncs].

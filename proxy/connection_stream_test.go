@@ -132,7 +132,7 @@ func TestAConnectionsQueueIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer blocking.Dispose()
-	eng, err := proxy.NewAsyncEngine(blocking, proxy.WithConnectionQueue(1), proxy.WithEngineOperations(1))
+	eng, err := proxy.NewAsyncEngine(blocking, proxy.WithQueue(1), proxy.WithEngineOperations(1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ type AsyncExecutor interface {
 	// Stream runs a statement and holds one window of its rows in memory.
 	Stream(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncResult]
 	// StreamScalars is Stream for the values of the first column.
-	StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncScalarResult]
+	StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[Stream[any]]
 	// Dialect describes the database.
 	Dialect() *engine.Dialect
 }

@@ -16,7 +16,7 @@ import (
 func TestAConnectionsStatementsTravelTogether(t *testing.T) {
 	t.Parallel()
 	for db, url := range databases {
-		for name, opts := range map[string][]proxy.EngineOption{"": nil, "/one by one": {proxy.WithConnectionPipelining(false)}} {
+		for name, opts := range map[string][]proxy.EngineOption{"": nil, "/one by one": {proxy.WithPipelining(false)}} {
 			t.Run(db+name, func(t *testing.T) {
 				t.Parallel()
 				v, g := &travels{}, gate{make(chan struct{}), make(chan struct{})}

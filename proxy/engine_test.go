@@ -132,8 +132,8 @@ func TestOptionsOfAnAwaitedEngineAreChecked(t *testing.T) {
 	}
 	defer eng.Dispose()
 	for want, opt := range map[string]proxy.EngineOption{
-		"WithConnectionQueue: 0":         proxy.WithConnectionQueue(0),
-		"WithConnectionQueue: 1048577":   proxy.WithConnectionQueue(1<<20 + 1),
+		"WithQueue: 0":                   proxy.WithQueue(0),
+		"WithQueue: 1048577":             proxy.WithQueue(1<<20 + 1),
 		"WithEngineOperations: -1":       proxy.WithEngineOperations(-1),
 		"WithEngineOperations: 16777216": proxy.WithEngineOperations(1 << 24),
 	} {
@@ -144,7 +144,7 @@ func TestOptionsOfAnAwaitedEngineAreChecked(t *testing.T) {
 	if _, err := proxy.NewAsyncEngine(nil); err == nil {
 		t.Error("an engine of nothing")
 	}
-	if _, err := proxy.NewAsyncEngine(eng, nil, proxy.WithConnectionQueue(1), proxy.WithEngineOperations(1)); err != nil {
+	if _, err := proxy.NewAsyncEngine(eng, nil, proxy.WithQueue(1), proxy.WithEngineOperations(1)); err != nil {
 		t.Error(err)
 	}
 }

@@ -49,7 +49,7 @@ type face interface {
 	Execute(ctx context.Context, st engine.Statement) Future[*engine.Result]
 	Connection(ctx context.Context) Future[*engine.Conn]
 	Stream(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncResult]
-	StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncScalarResult]
+	StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[Stream[any]]
 }
 
 var (
@@ -102,6 +102,6 @@ func (s settledSession) Stream(context.Context, engine.Statement, ...engine.Stre
 	return Settled(AsyncResult{}, error(errBlockingStream))
 }
 
-func (s settledSession) StreamScalars(context.Context, engine.Statement, ...engine.StreamOption) Future[AsyncScalarResult] {
-	return Settled(AsyncScalarResult{}, error(errBlockingScalars))
+func (s settledSession) StreamScalars(context.Context, engine.Statement, ...engine.StreamOption) Future[Stream[any]] {
+	return Settled(Stream[any]{}, error(errBlockingScalars))
 }

@@ -19,35 +19,6 @@ type Maker struct {
 	keepStale bool // a lost race is not replayed
 }
 
-// A MakerOption changes the sessions that a [Maker] makes. Every [AsyncOption]
-// is one; its effect on the queue is for async sessions only.
-type MakerOption interface{ applyMaker(m *Maker) error }
-
-type makerOption func(m *Maker) error
-
-func (f makerOption) applyMaker(m *Maker) error { return f(m) }
-
-func (f asyncOption) applyMaker(m *Maker) error { return f(&m.awaited) }
-
-// WithTransaction sets the options of the transactions of [Maker.Run], such as
-// their isolation level.
-func WithTransaction(opts ...engine.TxOption) MakerOption {
-	return makerOption(func(m *Maker) error {
-		m.tx = append(m.tx, opts...)
-		return nil
-	})
-}
-
-// WithoutStaleReplay makes a row that others have changed in between the error of
-// [Maker.Run], also with a retry in the chain: for units that show their caller
-// what has changed. By default such a unit is replayed.
-func WithoutStaleReplay() MakerOption {
-	return makerOption(func(m *Maker) error {
-		m.keepStale = true
-		return nil
-	})
-}
-
 var errNoMakerEngine = errors.New("proxy: make a maker: the engine is nil")
 
 // NewMaker returns a maker of sessions on an engine. An option with a bad value

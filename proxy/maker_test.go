@@ -165,11 +165,9 @@ func TestMakersRefuseBadOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range []proxy.AsyncOption{proxy.WithQueue(0), proxy.WithQueue(1 << 30)} {
-		_, makerErr := m.With(o)
-		_, sessionErr := proxy.NewAsyncSession(eng, o)
-		if makerErr == nil || sessionErr == nil || !strings.Contains(makerErr.Error(), "WithQueue") {
-			t.Errorf("%v, %v", makerErr, sessionErr)
+	for _, o := range []proxy.MakerOption{proxy.WithQueue(0), proxy.WithQueue(1 << 30), proxy.WithMeterProvider(nil)} {
+		if _, err := m.With(o); err == nil || !strings.Contains(err.Error(), "proxy: With") {
+			t.Errorf("%v does not name the option", err)
 		}
 	}
 	other, err := m.With(proxy.WithSession(orm.WithoutExpireOnCommit()), nil)
@@ -226,10 +224,7 @@ func TestErrorsThatNobodyAwaits(t *testing.T) {
 		t.Run(db, func(t *testing.T) {
 			t.Parallel()
 			eng := shelves(t, url(t))
-			a, err := proxy.NewAsyncSession(eng)
-			if err != nil {
-				t.Fatal(err)
-			}
+			a := proxy.NewAsyncSession(eng)
 			ctx := t.Context()
 			ok(t, a.Begin(ctx))
 			insert := func() { a.Execute(ctx, engine.Text("INSERT INTO shelf (id, name) VALUES (1, 'x')")) }
@@ -274,10 +269,7 @@ func TestObjectsMayBeChangedWhileAFlushIsUnderWay(t *testing.T) {
 		t.Run(db, func(t *testing.T) {
 			t.Parallel()
 			eng := shelves(t, url(t))
-			a, err := proxy.NewAsyncSession(eng, proxy.WithSession(orm.WithoutExpireOnCommit()))
-			if err != nil {
-				t.Fatal(err)
-			}
+			a := proxy.NewAsyncSession(eng, orm.WithoutExpireOnCommit())
 			ctx := t.Context()
 			s := &Shelf{Name: "first", Boxes: []*Box{{Label: "a"}}}
 			if err := a.Add(s); err != nil {
@@ -307,10 +299,7 @@ func TestObjectsMayBeChangedWhileAFlushIsUnderWay(t *testing.T) {
 func TestRunSyncHasTheSessionToItself(t *testing.T) {
 	t.Parallel()
 	eng := shelves(t, "sqlite:"+t.TempDir()+"/sync.db")
-	a, err := proxy.NewAsyncSession(eng)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := proxy.NewAsyncSession(eng)
 	ctx := t.Context()
 	if err := a.Add(&Shelf{Name: "one"}); err != nil {
 		t.Fatal(err)

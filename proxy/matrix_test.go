@@ -63,10 +63,7 @@ func (d *diary) take() []string {
 var sessionKinds = map[string]func(eng *engine.Engine, opts ...orm.Option) proxy.Handle{
 	"blocking": func(eng *engine.Engine, opts ...orm.Option) proxy.Handle { return proxy.NewSession(eng, opts...) },
 	"awaited": func(eng *engine.Engine, opts ...orm.Option) proxy.Handle {
-		a, err := proxy.NewAsyncSession(eng, proxy.WithSession(opts...))
-		if err != nil {
-			panic(err)
-		}
+		a := proxy.NewAsyncSession(eng, opts...)
 		return a
 	},
 }
@@ -265,10 +262,7 @@ func TestProxiesOfOneSessionAreEqual(t *testing.T) {
 	t.Parallel()
 	eng := shelves(t, "sqlite::memory:")
 	s := proxy.NewSession(eng)
-	a, err := proxy.NewAsyncSession(eng)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := proxy.NewAsyncSession(eng)
 	p, q := proxy.New(s), proxy.New(a)
 	if !p.Equal(proxy.New(s)) || !p.Equal(s) || p.Equal(q) || !q.Equal(a) || q.Equal(nil) || p.IsAsync() || !q.IsAsync() ||
 		p.Session() != proxy.Handle(s) || q.Session() != proxy.Handle(a) || !proxy.New(q).Equal(q) {

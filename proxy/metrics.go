@@ -17,14 +17,14 @@ type asyncMeters struct {
 	pipelined metric.Int64Histogram
 }
 
-// WithMeterProvider records metrics of the session with OpenTelemetry:
+// WithMeterProvider records metrics of async sessions with OpenTelemetry:
 //
 //	sessionproxy.async.queue      s            how long an operation waited for those before it
 //	sessionproxy.async.pipelined  {statement}  how many statements were sent in one round trip
 //
 // Without it there are none.
-func WithMeterProvider(p metric.MeterProvider) AsyncOption {
-	return asyncOption(func(c *asyncConfig) error {
+func WithMeterProvider(p metric.MeterProvider) MakerOption {
+	return makerOption(func(m *Maker) error {
 		if p == nil {
 			return errors.New("proxy: WithMeterProvider(nil): want a provider")
 		}
@@ -41,7 +41,7 @@ func WithMeterProvider(p metric.MeterProvider) AsyncOption {
 		if err != nil {
 			return fmt.Errorf("proxy: WithMeterProvider: %w", err)
 		}
-		c.meters = &asyncMeters{queue, pipelined}
+		m.awaited.meters = &asyncMeters{queue, pipelined}
 		return nil
 	})
 }

@@ -64,14 +64,15 @@ func (g gate) Wrap(next sp.Handler) sp.Handler {
 
 // behindAGate opens an awaited session whose first statement waits; what is
 // asked for before open is called travels together where that can be.
-func behindAGate(t *testing.T, url string, opts ...proxy.AsyncOption) (eng *engine.Engine, a *proxy.AsyncSession, v *travels, open func()) {
+func behindAGate(t *testing.T, url string, opts ...proxy.MakerOption) (eng *engine.Engine, a *proxy.AsyncSession, v *travels, open func()) {
 	t.Helper()
 	v, g := &travels{}, gate{make(chan struct{}), make(chan struct{})}
 	eng = shelves(t, url, v, g)
-	a, err := proxy.NewAsyncSession(eng, opts...)
+	m, err := proxy.NewMaker(eng, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	a = m.Async()
 	t.Cleanup(func() { _ = a.Aclose(context.Background()).Await(context.Background()) })
 	v.calls = 0
 	first := a.Execute(t.Context(), engine.Text("SELECT 0 AS gate"))
@@ -118,6 +119,26 @@ func TestStatementsTravelTogether(t *testing.T) {
 			}
 			ok(t, a.Commit(t.Context()))
 		})
+	}
+}
+
+// TestMakersSayHowStatementsTravel holds the options of the queue for the sessions of
+// a maker.
+func TestMakersSayHowStatementsTravel(t *testing.T) {
+	t.Parallel()
+	_, a, v, open := behindAGate(t, databases["postgres"](t), proxy.WithPipelining(false), proxy.WithQueue(3))
+	for range 2 {
+		a.Execute(t.Context(), engine.Text("SELECT 1"))
+	}
+	full, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := a.Execute(full, engine.Text("SELECT 1")).Await(t.Context()); !errors.Is(err, context.Canceled) {
+		t.Errorf("with the queue full: %v", err)
+	}
+	open()
+	ok(t, a.Commit(t.Context()))
+	if v.calls != 3 || v.shared != 0 {
+		t.Errorf("%d statements, of which %d travelled together", v.calls, v.shared)
 	}
 }
 
@@ -225,10 +246,7 @@ func TestAwaitingDoesNotTakeStatementsApart(t *testing.T) {
 	t.Parallel()
 	v := &travels{}
 	eng := shelves(t, databases["postgres"](t), v)
-	a, err := proxy.NewAsyncSession(eng)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := proxy.NewAsyncSession(eng)
 	v.calls = 0
 	for range 100 {
 		a.Execute(t.Context(), engine.Text("INSERT INTO shelf (name) VALUES ('x')"))

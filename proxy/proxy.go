@@ -187,7 +187,7 @@ func (p *Proxy) Stream(ctx context.Context, st engine.Statement, opts ...engine.
 
 // StreamScalars is [AsyncSession.StreamScalars]. On a blocking session it is
 // refused; see [Proxy.Stream].
-func (p *Proxy) StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncScalarResult] {
+func (p *Proxy) StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[Stream[any]] {
 	return p.face.StreamScalars(ctx, st, opts...)
 }
 

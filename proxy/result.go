@@ -18,9 +18,6 @@ type Optional[T any] struct {
 // left to await.
 type AsyncResult = Stream[engine.Row]
 
-// An AsyncScalarResult is a stream of the values of one column.
-type AsyncScalarResult = Stream[any]
-
 // StreamAs returns a stream of an answer's rows as values of T: a struct, or a
 // single value for a statement of one column; see [engine.As]. If T is a pointer
 // to a struct with a table, and the answer a session's, they are the session's

@@ -97,7 +97,7 @@ func (s Stream[T]) Keys() []string {
 
 // Scalars returns a stream of the values of a column, counted from 0: the first
 // if none is named.
-func (s Stream[T]) Scalars(column ...int) AsyncScalarResult {
+func (s Stream[T]) Scalars(column ...int) Stream[any] {
 	return derive(s, func(v *engine.Rows[T]) *engine.Rows[any] { return v.Scalars(column...) })
 }
 

@@ -31,10 +31,7 @@ func TestASessionsStreamOutlivesItsCall(t *testing.T) {
 	for db, url := range databases {
 		t.Run(db, func(t *testing.T) {
 			t.Parallel()
-			a, err := proxy.NewAsyncSession(shelves(t, url(t), brief))
-			if err != nil {
-				t.Fatal(err)
-			}
+			a := proxy.NewAsyncSession(shelves(t, url(t), brief))
 			rows := must(t, a.Stream(t.Context(), engine.Text(thousand), engine.WithWindow(10)))
 			if all := must(t, rows.All(t.Context())); len(all) != 1000 {
 				t.Errorf("%d rows", len(all))

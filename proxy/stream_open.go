@@ -98,7 +98,7 @@ func (e *AsyncEngine) Stream(ctx context.Context, st engine.Statement, opts ...e
 // StreamScalars is Stream for the values of the first column.
 func (e *AsyncEngine) StreamScalars(
 	ctx context.Context, st engine.Statement, opts ...engine.StreamOption,
-) Future[AsyncScalarResult] {
+) Future[Stream[any]] {
 	return openAlone(ctx, e, scalarsOf(e.engine, st, opts))
 }
 
@@ -112,7 +112,7 @@ func (c *AsyncConnection) Stream(ctx context.Context, st engine.Statement, opts 
 // StreamScalars is Stream for the values of the first column.
 func (c *AsyncConnection) StreamScalars(
 	ctx context.Context, st engine.Statement, opts ...engine.StreamOption,
-) Future[AsyncScalarResult] {
+) Future[Stream[any]] {
 	return openOn(ctx, c, scalarsOf(c.conn, st, opts))
 }
 
@@ -125,7 +125,7 @@ func (t *AsyncTransaction) Stream(ctx context.Context, st engine.Statement, opts
 // StreamScalars is Stream for the values of the first column.
 func (t *AsyncTransaction) StreamScalars(
 	ctx context.Context, st engine.Statement, opts ...engine.StreamOption,
-) Future[AsyncScalarResult] {
+) Future[Stream[any]] {
 	return openOn(ctx, t.conn, scalarsOf(t.tx, st, opts))
 }
 
@@ -144,7 +144,7 @@ func (a *AsyncSession) Stream(ctx context.Context, st engine.Statement, opts ...
 }
 
 // StreamScalars is Stream for the values of the first column.
-func (a *AsyncSession) StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncScalarResult] {
+func (a *AsyncSession) StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[Stream[any]] {
 	return openIn(ctx, a, opStreamScalars, st, func(conn *engine.Conn) opening[any] { return scalarsOf(conn, st, opts) })
 }
 

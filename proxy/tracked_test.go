@@ -18,10 +18,7 @@ func onAwaited(t *testing.T, n int, test func(t *testing.T, a *proxy.AsyncSessio
 	for db, url := range databases {
 		t.Run(db, func(t *testing.T) {
 			t.Parallel()
-			a, err := proxy.NewAsyncSession(shelves(t, url(t)), proxy.WithSession(orm.WithoutExpireOnCommit()))
-			if err != nil {
-				t.Fatal(err)
-			}
+			a := proxy.NewAsyncSession(shelves(t, url(t)), orm.WithoutExpireOnCommit())
 			defer a.Close(t.Context())
 			for i := range n {
 				if err := a.Add(&Shelf{Name: fmt.Sprint(i)}); err != nil {
