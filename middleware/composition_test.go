@@ -247,7 +247,7 @@ func TestHedgingInEveryOrder(t *testing.T) {
 				chain = chain.Append(links[name])
 			}
 			op := linktest.NewTwin(func(ctx context.Context, call *sp.Call, n int) error { return heats[(n+1)%2].Run(ctx, call) })
-			call, finished := linktest.Reading(t.Context(), op), 0
+			call, finished := linktest.ReadOnly(t.Context(), op), 0
 			call.OnFinish(func(error) { finished++ })
 			open, _, _ := linktest.RunCaught(call, chain.Then(attach.Perform))
 			if open {

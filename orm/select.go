@@ -172,11 +172,8 @@ func (q Select[T]) Tuple(items []term.Node) (*query.Tuple, error) {
 	if q.Relations() && err == nil {
 		err = fmt.Errorf("orm: select: rows of several values read no relations: use Load on their objects")
 	}
-	return &query.Tuple{Select: q.q, Table: t, Items: items}, err
+	return &query.Tuple{Select: q.q, Table: t, Items: items, Populate: q.populate, Loose: q.loose}, err
 }
-
-// Reading is for package rows, not for callers: how the query's objects are read.
-func (q Select[T]) Reading() (populate, loose bool) { return q.populate, q.loose }
 
 // With returns the query reading the objects of these relations too, in one
 // query for each relation: "Players", or "Players.Team" for relations of those.

@@ -31,7 +31,7 @@ type querier interface {
 type stmtCall struct {
 	sp.Call
 	*pipeline
-	work
+	perCall
 	abandoned atomic.Bool   // the result ended with its context
 	dialed    atomic.Bool   // a connection was opened for it, by code that got its context
 	telling   sync.Mutex    // guards told, and keeps the call from being abandoned while it is set
@@ -40,8 +40,8 @@ type stmtCall struct {
 	onDone    func()        // abandon, made once
 }
 
-// work is the part of a call that is forgotten with it.
-type work struct {
+// perCall is the part of a stmtCall that is forgotten when it is given back.
+type perCall struct {
 	pool     *pgxpool.Pool // where to take a connection; nil: on and conn are given
 	on       querier
 	conn     *pgx.Conn   // on, or what it runs on
@@ -91,7 +91,7 @@ func (s *stmtCall) free() {
 	if s.stray || s.dialed.Load() || s.abandoned.Load() {
 		return // somebody may still look at it
 	}
-	s.work = work{}
+	s.perCall = perCall{}
 	s.reported.Store(false)
 	attach.Reset(&s.Call, s)
 	s.calls.Put(s)
@@ -341,7 +341,7 @@ func (s *stmtCall) Fork() attach.Performer {
 		return nil
 	}
 	s.stray = true
-	return &stmtCall{pipeline: s.pipeline, work: work{pool: s.pool, args: s.args, origin: s}}
+	return &stmtCall{pipeline: s.pipeline, perCall: perCall{pool: s.pool, args: s.args, origin: s}}
 }
 
 // Adopt takes over what came of a fork.

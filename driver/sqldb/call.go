@@ -17,11 +17,11 @@ import (
 type stmtCall struct {
 	sp.Call
 	conn *conn
-	work
+	perCall
 }
 
-// work is the part of a call that is forgotten with it.
-type work struct {
+// perCall is the part of a stmtCall that is forgotten when it is given back.
+type perCall struct {
 	next   *stmtCall // in the list of free calls
 	handle *dbOp     // the handle's call of which this is a step
 
@@ -59,7 +59,7 @@ func (s *stmtCall) free() {
 			s.ownRows.forget()
 		}
 	default:
-		s.work = work{}
+		s.perCall = perCall{}
 	}
 	s.next = s.conn.spare
 	attach.Reset(&s.Call, s)

@@ -80,8 +80,8 @@ func (w *Twin) Fork() attach.Performer {
 // Adopt notes whose result is the call's.
 func (w *Twin) Adopt(winner attach.Performer) { w.Forks.Adopted = winner.(*Twin).number }
 
-// Reading returns a call that may be hedged.
-func Reading(ctx context.Context, operation attach.Performer) *sp.Call {
+// ReadOnly returns a call that may be hedged.
+func ReadOnly(ctx context.Context, operation attach.Performer) *sp.Call {
 	return Statement(sp.WithReadOnly(ctx), sp.OpQuery, "SELECT name FROM users WHERE id = $1", operation)
 }
 

@@ -107,8 +107,8 @@ func hedgeable(call *sp.Call) bool {
 	if call.Op != sp.OpQuery || !call.Marks.ReadOnly || call.Marks.NoRetry || call.Scope != sp.ScopePool || !call.IsEntry() {
 		return false
 	}
-	r := sqltext.ReadingOf(telemetry.DialectOf(call.Target), call.Text)
-	return r.Reads && r.Single
+	a := sqltext.AccessOf(telemetry.DialectOf(call.Target), call.Text)
+	return a.ReadOnly && a.Single
 }
 
 // latencies returns what is known of the call's statement; nil if it does not

@@ -42,7 +42,7 @@ func TestTheSecondAttemptWins(t *testing.T) {
 		})
 		m := new(linktest.Meters)
 		h := hedged(t, hedge.WithMeterProvider(m), hedge.WithName("users"))
-		call := linktest.Reading(t.Context(), op)
+		call := linktest.ReadOnly(t.Context(), op)
 		var events []sp.Event
 		call.OnEvent(func(e sp.Event) { events = append(events, e) })
 		finished := 0
@@ -87,7 +87,7 @@ func TestTheFirstAttemptWins(t *testing.T) {
 			return nil // a driver that had its rows already
 		})
 		m := new(linktest.Meters)
-		call := linktest.Reading(t.Context(), op)
+		call := linktest.ReadOnly(t.Context(), op)
 		open, err := attach.Run(t.Context(), call, hedged(t, hedge.WithMeterProvider(m)))
 		f := op.Forks
 		if !open || err != nil || f.Adopted != 1 || !slices.Equal(f.Discarded, []int{2}) || len(f.Hooked[2]) != 1 {
@@ -108,7 +108,7 @@ func TestACallThatIsFastEnoughIsMadeOnce(t *testing.T) {
 				_ = linktest.Sleeps(ctx, time.Second-1)
 				return want
 			})
-			call := linktest.Reading(t.Context(), op)
+			call := linktest.ReadOnly(t.Context(), op)
 			_, err := attach.Run(t.Context(), call, hedged(t))
 			if !errors.Is(err, want) || len(op.Forks.Performed) != 1 || len(op.Forks.Hooked[1]) != 1 {
 				t.Errorf("error %v, forks %+v", err, op.Forks)
@@ -144,7 +144,7 @@ func TestFailuresOfAttempts(t *testing.T) {
 				}
 				return cmpErr(linktest.Sleeps(ctx, takes), err)
 			})
-			call, start := linktest.Reading(t.Context(), op), time.Now()
+			call, start := linktest.ReadOnly(t.Context(), op), time.Now()
 			_, err := attach.Run(t.Context(), call, hedged(t))
 			if took := time.Since(start); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || took != c.took {
 				t.Errorf("%s: error %v after %v, want %v after %v", c.name, err, took, c.want, c.took)
@@ -174,7 +174,7 @@ func TestACallerThatGivesUpEndsBothAttempts(t *testing.T) {
 		time.AfterFunc(2*time.Second, cancel)
 		op := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, _ int) error { return linktest.Sleeps(ctx, time.Hour) })
 		start := time.Now()
-		call := linktest.Reading(ctx, op)
+		call := linktest.ReadOnly(ctx, op)
 		_, err := attach.Run(ctx, call, hedged(t))
 		if !errors.Is(err, context.Canceled) || time.Since(start) != 2*time.Second || len(op.Forks.Performed) != 2 {
 			t.Errorf("error %v after %v, forks %+v", err, time.Since(start), op.Forks)
@@ -190,7 +190,7 @@ func TestADeadlineBeforeTheDelayLeavesNoTime(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		op := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, _ int) error { return linktest.Sleeps(ctx, time.Hour) })
-		_, err := attach.Run(ctx, linktest.Reading(ctx, op), hedged(t))
+		_, err := attach.Run(ctx, linktest.ReadOnly(ctx, op), hedged(t))
 		if !errors.Is(err, context.DeadlineExceeded) || op.Forks.Made != 0 {
 			t.Errorf("error %v, %d forks", err, op.Forks.Made)
 		}
@@ -212,7 +212,7 @@ func TestPanicsPassAndLeaveNothingBehind(t *testing.T) {
 			})
 			got := func() (v any) {
 				defer func() { v = recover() }()
-				_, _ = attach.Run(t.Context(), linktest.Reading(t.Context(), op), hedged(t))
+				_, _ = attach.Run(t.Context(), linktest.ReadOnly(t.Context(), op), hedged(t))
 				return nil
 			}()
 			f := op.Forks
@@ -236,7 +236,7 @@ func TestGoexitOfAnAttempt(t *testing.T) {
 			}
 			return linktest.Sleeps(ctx, 2*time.Second)
 		})
-		if _, err := attach.Run(t.Context(), linktest.Reading(t.Context(), op), hedged(t)); err != nil || op.Forks.Adopted != 1 {
+		if _, err := attach.Run(t.Context(), linktest.ReadOnly(t.Context(), op), hedged(t)); err != nil || op.Forks.Adopted != 1 {
 			t.Errorf("error %v, forks %+v", err, op.Forks)
 		}
 		if got := op.Forks.Hooked[2]; len(got) != 1 || !errors.Is(got[0], sp.ErrAborted) {
@@ -254,7 +254,7 @@ func TestGoexitOfAnAttempt(t *testing.T) {
 		})
 		finished := 0
 		go func() {
-			call := linktest.Reading(t.Context(), op)
+			call := linktest.ReadOnly(t.Context(), op)
 			call.OnFinish(func(error) { finished++ })
 			_, _ = attach.Run(t.Context(), call, hedged(t))
 			t.Error("Run returned")
@@ -280,7 +280,7 @@ func TestAFailedAttemptGivesBackWhatTheOtherWaitsFor(t *testing.T) {
 			}
 			return cmpErr(linktest.Sleeps(ctx, 2*time.Second), linktest.ErrDriver)
 		})
-		call, start := linktest.Reading(t.Context(), op), time.Now()
+		call, start := linktest.ReadOnly(t.Context(), op), time.Now()
 		_, err = attach.Run(t.Context(), call, sp.NewChain(hedging(t), limiter).Then(attach.Perform))
 		if took := time.Since(start); err != nil || took != 2*time.Second || op.Forks.Adopted != 2 {
 			t.Errorf("error %v after %v, adopted %d", err, took, op.Forks.Adopted)
@@ -347,7 +347,7 @@ func TestTheBudgetBoundsSecondAttempts(t *testing.T) {
 		second := 0
 		for range 100 {
 			op := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, _ int) error { return linktest.Sleeps(ctx, 2*time.Second) })
-			_, _ = attach.Run(t.Context(), linktest.Reading(t.Context(), op), h)
+			_, _ = attach.Run(t.Context(), linktest.ReadOnly(t.Context(), op), h)
 			second += op.Forks.Made - 1
 		}
 		if second != 10+24 { // what was saved up, and a quarter of all but the first
@@ -365,7 +365,7 @@ func TestAPoolWithoutAFreeConnectionIsLeftAlone(t *testing.T) {
 		m := new(linktest.Meters)
 		h := hedged(t, hedge.WithPool(func() bool { return false }), hedge.WithMeterProvider(m))
 		op := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, _ int) error { return linktest.Sleeps(ctx, 2*time.Second) })
-		if _, err := attach.Run(t.Context(), linktest.Reading(t.Context(), op), h); err != nil || len(op.Forks.Performed) != 1 {
+		if _, err := attach.Run(t.Context(), linktest.ReadOnly(t.Context(), op), h); err != nil || len(op.Forks.Performed) != 1 {
 			t.Errorf("error %v, performed %v", err, op.Forks.Performed)
 		}
 		m.Same(t, map[string]int64{"sessionproxy.hedge.skipped sessionproxy.hedge.reason=pool": 1})
@@ -412,10 +412,10 @@ func TestFailuresTeachNoDelay(t *testing.T) {
 		h := sp.NewChain(linktest.Must(t)(hedge.New(hedge.WithPercentile(0.5)))).Then(attach.Perform)
 		for range 100 {
 			op := linktest.NewTwin(func(context.Context, *sp.Call, int) error { return linktest.ErrDriver })
-			_, _ = attach.Run(t.Context(), linktest.Reading(t.Context(), op), h)
+			_, _ = attach.Run(t.Context(), linktest.ReadOnly(t.Context(), op), h)
 		}
 		op := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, _ int) error { return linktest.Sleeps(ctx, time.Second) })
-		if _, _ = attach.Run(t.Context(), linktest.Reading(t.Context(), op), h); op.Forks.Made != 0 {
+		if _, _ = attach.Run(t.Context(), linktest.ReadOnly(t.Context(), op), h); op.Forks.Made != 0 {
 			t.Error("calls that fail at once have made all others slow")
 		}
 	})
@@ -451,7 +451,7 @@ func TestAPanicInTheFunctionOfThePoolIsTheCallsAlone(t *testing.T) {
 	linktest.Bubble(t, func(t *testing.T) {
 		h := hedged(t, hedge.WithPool(func() bool { panic("mine") }))
 		slow := linktest.NewTwin(func(ctx context.Context, _ *sp.Call, _ int) error { return linktest.Sleeps(ctx, 2*time.Second) })
-		call := linktest.Reading(t.Context(), slow)
+		call := linktest.ReadOnly(t.Context(), slow)
 		finished := 0
 		call.OnFinish(func(error) { finished++ })
 		_, err, panicked := linktest.RunCaught(call, h)
@@ -459,7 +459,7 @@ func TestAPanicInTheFunctionOfThePoolIsTheCallsAlone(t *testing.T) {
 			t.Errorf("error %v, panicked %t, finished %d times, forks %+v", err, panicked, finished, slow.Forks)
 		}
 		fast := linktest.NewTwin(func(context.Context, *sp.Call, int) error { return nil })
-		if _, err := attach.Run(t.Context(), linktest.Reading(t.Context(), fast), h); err != nil {
+		if _, err := attach.Run(t.Context(), linktest.ReadOnly(t.Context(), fast), h); err != nil {
 			t.Errorf("a call that is fast enough: %v", err)
 		}
 	})

@@ -66,7 +66,7 @@ func TestWhateverTheAttemptsDoOneOutcomeIsTheCalls(t *testing.T) {
 				chain = chain.Append(linktest.Retrying(1))
 			}
 			h := chain.Append(hedging(t)).Then(attach.Perform)
-			call, finished, start := linktest.Reading(t.Context(), op), 0, time.Now()
+			call, finished, start := linktest.ReadOnly(t.Context(), op), 0, time.Now()
 			call.OnFinish(func(error) { finished++ })
 			open, err, panicked := linktest.RunCaught(call, h)
 			problem = check(heats, op.Forks, open, panicked, err)

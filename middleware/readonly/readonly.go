@@ -85,7 +85,7 @@ func (r *readOnly) on(ctx context.Context) bool { return r.active == nil || r.ac
 func passes(call *sp.Call) bool {
 	switch call.Op {
 	case sp.OpExec, sp.OpQuery, sp.OpPrepare, sp.OpBatch:
-		return sqltext.ReadingOf(telemetry.DialectOf(call.Target), call.Text).Reads
+		return sqltext.AccessOf(telemetry.DialectOf(call.Target), call.Text).ReadOnly
 	case sp.OpCopy, sp.OpUnknown:
 		return false
 	}

@@ -97,7 +97,7 @@ func (h *handler) plan(ctx context.Context, call *sp.Call) string {
 	if h.explain == nil || call.Op == sp.OpBatch || call.Op == sp.OpCopy || call.InTx || !call.IsEntry() {
 		return ""
 	}
-	if r := sqltext.ReadingOf(telemetry.DialectOf(call.Target), call.Text); !r.Reads || !r.Single {
+	if a := sqltext.AccessOf(telemetry.DialectOf(call.Target), call.Text); !a.ReadOnly || !a.Single {
 		return ""
 	}
 	// Not with the call's context: what explain runs is no part of the call.

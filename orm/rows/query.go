@@ -23,7 +23,6 @@ import (
 type Query[R any] struct {
 	q     query.Tuple
 	parts []load.Part
-	read  func() (populate, loose bool)
 	wrong error
 }
 
@@ -39,7 +38,7 @@ func partOf[T any](e expr.Expr[T], offset uintptr) part {
 }
 
 func newQuery[R, T any](q orm.Select[T], parts ...part) Query[R] {
-	out := Query[R]{read: q.Reading}
+	var out Query[R]
 	items := make([]term.Node, len(parts))
 	for i, p := range parts {
 		items[i] = p.node
@@ -168,7 +167,7 @@ func (q Query[R]) Task(t orm.Tasks) (task *orm.Task[struct{}], result func() []R
 		},
 		At: func(i int) memory.Pointer { return memory.Pointer(&out[i]) },
 	}
-	l.Populate, l.Loose = q.read()
+	l.Populate, l.Loose = q.q.Populate, q.q.Loose
 	return t.Tuples(l), func() []R { return out }
 }
 

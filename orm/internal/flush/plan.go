@@ -48,16 +48,16 @@ var noDependencies dependency.Set
 // order of addition. Deletes come last, tables that refer to others first. A
 // deleted row whose unique value is wanted by another one goes before all that.
 func New(d *engine.Dialect, o *identity.Map) (*Plan, error) {
-	w := workOf(o)
-	if w.empty() && len(w.related) == 0 {
+	c := candidatesOf(o)
+	if c.empty() && len(c.related) == 0 {
 		return &Plan{dialect: d, deps: &noDependencies}, nil // as before most queries
 	}
-	deps, err := dependency.Collect(o, w.related, w.marked)
+	deps, err := dependency.Collect(o, c.related, c.marked)
 	if err != nil {
 		return nil, err
 	}
 	p := &Plan{dialect: d, deps: deps}
-	if w.empty() && deps.Empty() {
+	if c.empty() && deps.Empty() {
 		return p, nil
 	}
 	byTable := map[*mapping.Table][]*change{}
@@ -68,17 +68,17 @@ func New(d *engine.Dialect, o *identity.Map) (*Plan, error) {
 		byTable[c.st.Table] = append(byTable[c.st.Table], c)
 		return nil
 	}
-	for _, st := range w.added {
+	for _, st := range c.added {
 		if err := note(p.addition(o, st)); err != nil {
 			return nil, err
 		}
 	}
-	for _, st := range w.dirty(deps.ForeignKeys) {
+	for _, st := range c.dirty(deps.ForeignKeys) {
 		if err := note(p.newUpdate(st, p.deps.ForeignKeys[st])); err != nil {
 			return nil, err
 		}
 	}
-	for _, st := range w.marked {
+	for _, st := range c.marked {
 		if replaced(byTable[st.Table], st) {
 			continue
 		}
@@ -110,42 +110,42 @@ func (p *Plan) Changes() iter.Seq2[*identity.State, Kind] {
 // Empty reports whether there is nothing to send.
 func (p *Plan) Empty() bool { return len(p.changes) == 0 }
 
-// work is what a flush has to look at.
-type work struct {
+// candidates are the objects that a flush has to look at.
+type candidates struct {
 	added, marked, changed, related []*identity.State
 }
 
-// workOf collects it, each in the order of addition.
-func workOf(o *identity.Map) work {
-	var w work
+// candidatesOf collects them, each kind in the order of addition.
+func candidatesOf(o *identity.Map) candidates {
+	var c candidates
 	for st := range o.All() {
 		switch {
 		case st.Discarded():
 		case st.Status == identity.Pending:
-			w.added = append(w.added, st)
+			c.added = append(c.added, st)
 		case st.Marked:
-			w.marked = append(w.marked, st)
+			c.marked = append(c.marked, st)
 		case st.Status == identity.Persistent && st.Table.Changed(st.Object, st.Snapshot):
-			w.changed = append(w.changed, st)
+			c.changed = append(c.changed, st)
 		}
 		if st.Related() {
-			w.related = append(w.related, st)
+			c.related = append(c.related, st)
 		}
 	}
-	return w
+	return c
 }
 
 func byOrder(a, b *identity.State) int { return cmp.Compare(a.Order, b.Order) }
 
-func (w work) empty() bool { return len(w.added)+len(w.marked)+len(w.changed) == 0 }
+func (c candidates) empty() bool { return len(c.added)+len(c.marked)+len(c.changed) == 0 }
 
 // dirty returns the rows to update: what was changed, and what is to refer to
 // something else.
-func (w work) dirty(wants map[*identity.State][]dependency.Ref) []*identity.State {
+func (c candidates) dirty(wants map[*identity.State][]dependency.Ref) []*identity.State {
 	if len(wants) == 0 {
-		return w.changed
+		return c.changed
 	}
-	out := slices.Clone(w.changed)
+	out := slices.Clone(c.changed)
 	known := make(map[*identity.State]bool, len(out))
 	for _, st := range out {
 		known[st] = true

@@ -19,6 +19,10 @@ type Tuple struct {
 	Having []Condition
 	// Distinct says that equal rows are returned once.
 	Distinct bool
+	// Populate says that objects the session has get the values of their rows.
+	Populate bool
+	// Loose says that objects are not the session's.
+	Loose bool
 }
 
 // Render implements [engine.Statement].

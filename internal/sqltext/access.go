@@ -2,40 +2,38 @@ package sqltext
 
 import "strings"
 
-// A Reading says whether a text only reads: whether it changes nothing that
-// others can see, data or locks. In doubt it does not.
-type Reading struct {
-	// Reads says that each of the text's statements only reads, as far as the
-	// text tells.
-	Reads bool
+// An Access says what the statements of a text do with data.
+type Access struct {
+	// ReadOnly says that each of them is certain to change nothing that others can
+	// see, data or locks, as far as the text tells.
+	ReadOnly bool
 	// Single says that the text is one statement.
 	Single bool
 }
 
-// readings keeps what was found out about texts, for all who ask.
-var readings = NewCache[Reading](0, 0)
+// accesses keeps what was found out about texts, for all who ask.
+var accesses = NewCache[Access](0, 0)
 
-// ReadingOf returns what a text says about reading. It reads a text once and
-// remembers it.
-func ReadingOf(d Dialect, text string) Reading {
-	r, ok := readings.Get(d, text)
+// AccessOf returns what the statements of a text do with data. A text is analysed
+// once.
+func AccessOf(d Dialect, text string) Access {
+	a, ok := accesses.Get(d, text)
 	if !ok {
-		r = read(d, text)
-		readings.Put(d, text, r)
+		a = analyse(d, text)
+		accesses.Put(d, text, a)
 	}
-	return r
+	return a
 }
 
-// read finds out what a text tells. In doubt it does not read.
-func read(d Dialect, text string) Reading {
-	out := Reading{Reads: true}
+func analyse(d Dialect, text string) Access {
+	out := Access{ReadOnly: true}
 	statements := 0
 	for r := (reader{lexer: NewLexer(d, text), text: text}); r.next(); {
 		statements++
-		out.Reads = out.Reads && r.reads()
+		out.ReadOnly = out.ReadOnly && r.readOnly()
 	}
 	out.Single = statements == 1
-	out.Reads = out.Reads && statements > 0
+	out.ReadOnly = out.ReadOnly && statements > 0
 	return out
 }
 
@@ -141,8 +139,8 @@ func changes(word string) bool {
 	return false
 }
 
-// reads reports whether the statement reads, by its first words.
-func (w *words) reads() bool {
+// readOnly reports whether the statement only reads, by its first words.
+func (w *words) readOnly() bool {
 	if w.changes {
 		return false
 	}

@@ -20,17 +20,17 @@ func TestWhatReads(t *testing.T) {
 		"SELECT create FROM t", "SELECT count(*) FROM t",
 	} {
 		for _, d := range dialects {
-			if r := read(d, text); !r.Reads || !r.Single {
+			if r := analyse(d, text); !r.ReadOnly || !r.Single {
 				t.Errorf("%v: %s: %+v", d, text, r)
 			}
 		}
 	}
 	for _, text := range []string{"SELECT 1; SELECT 2", "; SELECT 1;; SELECT 2;"} {
-		if r := read(PostgreSQL, text); !r.Reads || r.Single {
+		if r := analyse(PostgreSQL, text); !r.ReadOnly || r.Single {
 			t.Errorf("%s: %+v", text, r)
 		}
 	}
-	if r := read(PostgreSQL, "SELECT 1;"); !r.Single {
+	if r := analyse(PostgreSQL, "SELECT 1;"); !r.Single {
 		t.Error("one statement with a semicolon is one")
 	}
 }
@@ -52,16 +52,16 @@ func TestWhatDoesNotRead(t *testing.T) {
 		"SET GLOBAL a = 1", "PRAGMA journal_mode = WAL", "VACUUM", "COPY t FROM STDIN", "LOCK TABLE t", "KILL 7", "ANALYZE t", "DECLARE x INT",
 	} {
 		for _, d := range dialects {
-			if r := read(d, text); r.Reads {
+			if r := analyse(d, text); r.ReadOnly {
 				t.Errorf("%v: %s is taken for reading", d, text)
 			}
 		}
 	}
 	// What a dialect hides or shows.
-	if read(MySQL, "SELECT 1 /*! INTO OUTFILE 'f' */").Reads {
+	if analyse(MySQL, "SELECT 1 /*! INTO OUTFILE 'f' */").ReadOnly {
 		t.Error("an executable comment is executed")
 	}
-	if read(Generic, `SELECT '\'; DELETE FROM t; --'`).Reads {
+	if analyse(Generic, `SELECT '\'; DELETE FROM t; --'`).ReadOnly {
 		t.Error("the end of the string depends on the dialect")
 	}
 }
@@ -73,12 +73,12 @@ func FuzzReading(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, d := range dialects {
-			r := read(d, text)
-			if r.Reads && strings.TrimSpace(text) == "" {
+			r := analyse(d, text)
+			if r.ReadOnly && strings.TrimSpace(text) == "" {
 				t.Errorf("%q reads", text)
 			}
 			for _, change := range []string{"DELETE FROM t WHERE a = (" + text + ")", "DROP TABLE t; " + text, "WITH x AS (UPDATE t SET a = 1) " + text} {
-				if read(d, change).Reads {
+				if analyse(d, change).ReadOnly {
 					t.Errorf("%v: %q is taken for reading", d, change)
 				}
 			}
