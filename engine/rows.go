@@ -149,8 +149,8 @@ func (v *Rows[T]) Iter() iter.Seq2[T, error] {
 }
 
 // Partitions returns an iterator over slices of n rows, the last one of fewer.
-// An n below 1 stands for the window of a stream, or for all rows of a result.
-// An error is its last value, with the rows before it.
+// An n below 1 means the window of a stream, or all rows of a result. An error
+// is its last value, with the rows before it.
 func (v *Rows[T]) Partitions(n int) iter.Seq2[[]T, error] {
 	if n < 1 {
 		n = v.src.batch()

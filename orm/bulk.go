@@ -44,8 +44,8 @@ func (q Select[T]) Delete(ctx context.Context, h Handle) (int64, error) {
 }
 
 // LeaveObjects returns the query whose Update and Delete leave the session's
-// objects as they are: for many rows of which the session has no objects that
-// matter.
+// objects as they are. Use it for many rows if the session holds none of their
+// objects that you still need.
 func (q Select[T]) LeaveObjects() Select[T] {
 	q.apart = true
 	return q

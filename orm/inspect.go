@@ -11,10 +11,10 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// Inspect tells where an object stands with the session, and which of its
-// fields were changed, from what to what. Values are copies, but for the objects
-// that relations hold. It sends nothing. The error matches [ErrNotEntity] if obj
-// is no pointer to a mapped struct.
+// Inspect returns the state of an object, and which of its fields were changed,
+// with the values before and after. Values are copies, except for the objects
+// that relations hold. It sends nothing. The error matches [ErrNotEntity] if
+// obj is not a pointer to a mapped struct.
 func (s *Session) Inspect(obj any) (inspect.State, error) {
 	t, p, err := entity(obj)
 	if err != nil {
@@ -81,15 +81,14 @@ func field(t *mapping.Table, obj memory.Pointer, path string) any {
 }
 
 // All returns the objects of the session, pending and persistent ones, in the
-// order in which they came into it. Those whose deletion was flushed are not
-// among them.
+// order in which they came into it. Objects whose deletion was flushed are not
+// included.
 func (s *Session) All() iter.Seq[any] {
 	return s.those(func(st *identity.State) bool { return st.Status != identity.Deleted && !st.Discarded() })
 }
 
-// Info is a place for values of yours that belong to the session, such as the
-// user it works for. The session does not look at them, and keeps them when it is
-// closed.
+// Info holds your own values that belong to the session, such as its user. The
+// session does not use them, and keeps them when it is closed.
 func (s *Session) Info() map[any]any {
 	if s.info == nil {
 		s.info = map[any]any{}

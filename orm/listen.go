@@ -14,8 +14,8 @@ import (
 type listener = event.Listener[*Session]
 
 // Listen has the session call the functions of a listener, after those of
-// earlier ones, until stop is called. Closing the session leaves its listeners.
-// Call it, and stop, while the session does nothing else.
+// earlier ones, until stop is called. Closing the session does not remove its
+// listeners. Call it, and stop, while the session does nothing else.
 func (s *Session) Listen(l event.Listener[*Session]) (stop func()) {
 	added := &l
 	s.listeners = append(slices.Clip(s.listeners), added)

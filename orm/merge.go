@@ -39,10 +39,10 @@ func NoLoad() MergeOption { return mergeOption(func(m *merge.Options) { m.NoLoad
 //
 // Every column is copied that the database does not compute. A column with a
 // database default counts as not set while it is zero, and so do a version and
-// the foreign key of a relation that is merged. A version that differs from the
-// row's, or that has no row any more, is a [*StaleDataError]. Objects held by
-// relations with cascade:merge are merged too and replace those held before; a
-// relation that is nil is left alone.
+// the foreign key of a relation that is merged. If the version differs from the
+// row's, or the row no longer exists, the error is a [*StaleDataError]. Objects
+// held by relations with cascade:merge are merged too and replace those held
+// before; a relation that is nil is left alone.
 func Merge[T any](ctx context.Context, h Handle, obj *T, opts ...MergeOption) (*T, error) {
 	s := h.blocking()
 	return do(ctx, TasksOf[T](s).Merge(obj, opts...))

@@ -130,11 +130,11 @@ func (q Select[T]) join(relation any, row []any, left bool) Select[T] {
 	return q
 }
 
-// JoinOn returns the query joined with the table of another type, by conditions. row
-// is the struct whose fields stand for its columns: a type's own, or one made for
-// this query. In SQL text the table has its own name, or, if there are several of
-// the name, a number behind it, such as team_2. An object that matches several rows is
-// returned once.
+// JoinOn returns the query joined with the table of another type, by
+// conditions. row is the struct whose fields stand for its columns: a type's
+// own, or one made for this query. In SQL text the table has its own name, or,
+// if there are several tables of that name, the name with a number, such as
+// team_2. An object that matches several rows is returned once.
 func (q Select[T]) JoinOn(row any, on ...expr.Cond) Select[T] { return q.joinOn(row, on, false) }
 
 // LeftJoinOn is [Select.JoinOn], but keeps objects without a matching row.

@@ -17,7 +17,7 @@ import (
 // database: the error matches [engine.ErrConnBusy]; Commit, Rollback and Close
 // end it. So does the end of ctx.
 //
-// The rows are no objects of the session: see [Select.Each] for those.
+// The rows are not objects of the session: see [Select.Each] for those.
 func (s *Session) Stream(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) (rows *engine.Stream, err error) {
 	err = s.run(ctx, opStream, func(inside context.Context) error {
 		conn, err := s.ready(inside)
@@ -72,7 +72,7 @@ func (ts TypedTasks[V]) Adopt(st engine.Statement) (*Adopter[V], error) {
 	return a, nil
 }
 
-// Opened tells the adopter that the statement is running.
+// Opened notifies the adopter that the statement is running.
 func (a *Adopter[V]) Opened() {
 	if a.s.tx.begun() {
 		a.journal = a.s.tx.levels[0].journal

@@ -161,13 +161,12 @@ func (t Tasks) BatchFuncs(fns ...func()) {
 	}
 }
 
-// Keep reserves the end of the session's transaction for its caller, who hands
-// the session to a function that must not end it. Until release is called,
-// Commit, Rollback, Close, Reset and Invalidate do nothing but fail with an
-// error that matches [engine.ErrTransactionManaged]. Savepoints are not
-// affected. release reports whether such a method other than Commit was called:
-// the transaction then contains work that the function believes undone, and
-// must not be committed.
+// Keep makes the caller the only one to end the session's transaction, while it
+// lends the session to a function. Until release is called, Commit, Rollback,
+// Close, Reset and Invalidate do nothing but fail with an error that matches
+// [engine.ErrTransactionManaged]. Savepoints are not affected. release reports
+// whether such a method other than Commit was called: the transaction then
+// contains work that the function believes undone, and must not be committed.
 func (t Tasks) Keep() (release func() (broken bool)) {
 	k := &keep{}
 	t.s.kept = k

@@ -16,19 +16,21 @@ import (
 )
 
 // Upsert flushes, and inserts the rows of objects, up to some hundred in one
-// statement. Where a row with the same values in the unique columns on is there
-// already, the columns set of it are updated to the object's, and its version is
-// incremented; if set is empty, the row is left as it is. Fields are given by
-// their names or those of their columns. on must be a primary key or a unique
-// index of the table; MySQL and MariaDB take any that a row violates for it.
+// statement. Where a row with the same values in the unique columns on exists,
+// its columns named by set are updated to the object's values, and its version
+// is incremented; if set is empty, the row is left as it is. Fields are given
+// by their names or those of their columns. on must be a primary key or a
+// unique index of the table; MySQL and MariaDB act on whichever unique index a
+// row violates.
 //
 //	err := orm.From[User]().Upsert(ctx, s, users, []string{"Email"}, "Name", "Seen")
 //
-// Afterwards the objects say what their rows say: the keys and the defaults that
-// the database has made, and what was there before. A row that the INSERT does not
-// give back, as on MySQL, is read by a query. The objects stay outside the session;
-// an object that the session has of one of the rows gets its values, except where
-// it has changes that were not sent. Relations are left alone, and so are hooks.
+// Afterwards the objects have the values of their rows: generated keys and
+// defaults, and what an existing row had before. A row that the INSERT does not
+// return, as on MySQL, is read by a query. The objects stay outside the
+// session; an object of the session for one of the rows gets the row's values,
+// except where it has changes that were not sent. Relations are left alone, and
+// so are hooks.
 //
 // Every object needs a value in each column of on, no two the same; those of the
 // session are rejected, as is a query with conditions.

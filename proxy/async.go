@@ -40,8 +40,8 @@ type AsyncSession struct {
 	timed   bool // somebody wants to know how long operations wait
 }
 
-// NewAsyncSession returns an async session on an engine. It has to be closed. Of a
-// [Maker] it gets the queue and the metrics that the maker's options say.
+// NewAsyncSession returns an async session on an engine. It has to be closed.
+// For options of its queue, and metrics, use a [Maker].
 func NewAsyncSession(eng *engine.Engine, opts ...orm.Option) *AsyncSession {
 	c := defaultAsyncConfig()
 	c.session = opts
@@ -52,7 +52,7 @@ func newAsync(eng *engine.Engine, c asyncConfig) *AsyncSession {
 	return asyncOf(orm.NewSession(eng, c.session...), c)
 }
 
-// asyncOf returns the awaited form of a session.
+// asyncOf returns the async form of a session.
 func asyncOf(core *orm.Session, c asyncConfig) *AsyncSession {
 	eng := core.Bind()
 	a := &AsyncSession{core: core, queue: queue.NewQueue(c.waiting, failures), waiting: c.waiting}

@@ -67,8 +67,8 @@ func Any[T any](futures ...Future[T]) Future[T] {
 	}}}
 }
 
-// Then returns a future of what fn makes of the result of f. fn runs once,
-// inside Await, on the awaiting goroutine; if f failed it does not run.
+// Then returns a future of fn's result, given the result of f. fn runs once,
+// inside Await, on the awaiting goroutine; it does not run if f failed.
 func Then[T, U any](f Future[T], fn func(ctx context.Context, value T) (U, error)) Future[U] {
 	return Future[U]{from: &combined[U]{sources: []<-chan struct{}{f.Done()}, wait: waitForAll, make: func(ctx context.Context) (U, error) {
 		v, err := f.Await(ctx)

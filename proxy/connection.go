@@ -37,7 +37,7 @@ type AsyncConnection struct {
 	queue   *queue.Queue
 	due     queue.Unapplied
 	streams stream.List
-	state   atomic.Uint32             // of conn, after the last operation that is through
+	state   atomic.Uint32             // of conn, after the last operation that has finished
 	root    atomic.Pointer[engine.Tx] // its transaction, likewise
 	top     atomic.Pointer[engine.Tx] // the innermost savepoint, likewise
 
@@ -124,15 +124,15 @@ func (c *AsyncConnection) InTransaction() bool { return c.state.Load()&inTransac
 // that have finished.
 func (c *AsyncConnection) InNestedTransaction() bool { return c.state.Load()&inNestedTransaction != 0 }
 
-// Transaction returns the transaction that the operations which are through have
-// left open, or nil.
+// Transaction returns the transaction that is open after the operations that
+// have finished, or nil.
 func (c *AsyncConnection) Transaction() *AsyncTransaction { return c.open(c.root.Load()) }
 
-// NestedTransaction returns the innermost savepoint that the operations which are
-// through have left open, or nil.
+// NestedTransaction returns the innermost savepoint that is open after the
+// operations that have finished, or nil.
 func (c *AsyncConnection) NestedTransaction() *AsyncTransaction { return c.open(c.top.Load()) }
 
-// open returns the awaited flavour of a transaction that is open.
+// open returns the async form of a transaction that is open.
 func (c *AsyncConnection) open(tx *engine.Tx) *AsyncTransaction {
 	if tx == nil {
 		return nil

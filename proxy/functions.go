@@ -124,7 +124,7 @@ func Exists[T any](ctx context.Context, h Handle, q orm.Select[T]) Future[bool] 
 }
 
 // Query returns a query of SQLAlchemy's older style, bound to a blocking
-// session. An async session has none: the error is an [*UnsupportedError].
+// session. For an async session the error is an [*UnsupportedError].
 func Query[T any](h Handle) (orm.Query[T], error) {
 	s, a := h.handle()
 	if a != nil {
@@ -153,10 +153,10 @@ func RunSync[R any](ctx context.Context, h Handle, fn func(ctx context.Context, 
 }
 
 // StreamOf returns a stream of a statement's rows as values of T, on an async
-// session; see [AsyncSession.Stream] and [StreamAs]. If T is a pointer to a struct
-// with a table they are the session's objects. A blocking session has none: the
-// error is an [*UnsupportedError]. Nor can a query that reads relations be
-// streamed, see [Each].
+// session; see [AsyncSession.Stream] and [StreamAs]. If T is a pointer to a
+// struct with a table they are the session's objects. For a blocking session
+// the error is an [*UnsupportedError]. A query that reads relations can't be
+// streamed; see [Each].
 func StreamOf[T any](ctx context.Context, h Handle, st engine.Statement, opts ...engine.StreamOption) Future[Stream[T]] {
 	_, a := h.handle()
 	if a == nil {
@@ -168,10 +168,10 @@ func StreamOf[T any](ctx context.Context, h Handle, st engine.Statement, opts ..
 	return convert(a.Stream(ctx, st, opts...), StreamAs[T])
 }
 
-// Each returns an iterator over the objects of a query, on a session of any kind:
-// of an awaited one it awaits a window at a time. Until the loop is left the
-// session can do nothing else that needs the database; with relations, all are
-// read before the first. An error is its last value.
+// Each returns an iterator over the objects of a query, on a session of any
+// kind; on an async one it awaits a window at a time. Until the loop ends the
+// session can do nothing else that needs the database; with relations, all
+// objects are read before the first is yielded. An error is its last value.
 func Each[T any](ctx context.Context, h Handle, q orm.Select[T], opts ...engine.StreamOption) iter.Seq2[*T, error] {
 	s, a := h.handle()
 	if a == nil {

@@ -157,9 +157,9 @@ type lostRaceError struct{ err error }
 
 func (e *lostRaceError) Error() string { return e.err.Error() }
 
-// BeginAsync is [Maker.Begin] with an awaited session. It waits for what fn has
-// asked for; an operation that has failed and that nobody has awaited is
-// BeginAsync's error, and everything is rolled back.
+// BeginAsync is [Maker.Begin] with an async session. It waits for fn's
+// operations; if one has failed and nobody has awaited it, everything is rolled
+// back, and BeginAsync returns its error.
 func (m *Maker) BeginAsync(ctx context.Context, fn func(ctx context.Context, a *AsyncSession) error) (err error) {
 	a := m.Async()
 	defer func() {
@@ -177,9 +177,9 @@ func (m *Maker) BeginAsync(ctx context.Context, fn func(ctx context.Context, a *
 	return a.Commit(ctx).Await(ctx)
 }
 
-// RunAsync is [Maker.Run] with an awaited session: it waits for what fn has asked
-// for, and so does each replay. An operation that has failed and that nobody has
-// awaited is the unit's error.
+// RunAsync is [Maker.Run] with an async session: each run waits for fn's
+// operations. If one has failed and nobody has awaited it, its error is the
+// unit's.
 func (m *Maker) RunAsync(ctx context.Context, fn func(ctx context.Context, a *AsyncSession) error) error {
 	return m.unit(ctx, func(ctx context.Context, tx *engine.Tx) (err error) {
 		a := asyncOf(orm.NewSessionIn(tx, m.awaited.session...), m.awaited)
@@ -205,7 +205,7 @@ func (m *Maker) RunAsync(ctx context.Context, fn func(ctx context.Context, a *As
 	})
 }
 
-// keepingAsync is keeping for an awaited session.
+// keepingAsync is keeping for an async session.
 func keepingAsync(ctx context.Context, a *AsyncSession, fn func(ctx context.Context, a *AsyncSession) error) error {
 	return guarded(a.core, func() error {
 		err := fn(ctx, a)

@@ -133,9 +133,9 @@ func WithTransaction(opts ...engine.TxOption) MakerOption {
 	})
 }
 
-// WithoutStaleReplay makes a row that others have changed in between the error of
-// [Maker.Run], also with a retry in the chain: for units that show their caller
-// what has changed. By default such a unit is replayed.
+// WithoutStaleReplay has [Maker.Run] return the [*orm.StaleDataError] of a row
+// that others have changed, even with a retry in the chain: for units that show
+// their caller what has changed. By default such a unit is replayed.
 func WithoutStaleReplay() MakerOption {
 	return makerOption(func(m *Maker) error {
 		m.keepStale = true

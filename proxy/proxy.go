@@ -144,7 +144,7 @@ func (p *Proxy) Close(ctx context.Context) Completion {
 	return p.face.Close(ctx)
 }
 
-// Aclose is [AsyncSession.Aclose]. A blocking session has none.
+// Aclose is [AsyncSession.Aclose]; a blocking session does not support it.
 func (p *Proxy) Aclose(ctx context.Context) Completion {
 	return p.face.Aclose(ctx)
 }
@@ -179,14 +179,14 @@ func (p *Proxy) Connection(ctx context.Context) Future[*engine.Conn] {
 	return p.face.Connection(ctx)
 }
 
-// Stream is [AsyncSession.Stream]. On a blocking session it is refused: that has
+// Stream is [AsyncSession.Stream]. A blocking session does not support it: use
 // [orm.Session.Stream], whose rows are read without awaiting.
 func (p *Proxy) Stream(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[AsyncResult] {
 	return p.face.Stream(ctx, st, opts...)
 }
 
-// StreamScalars is [AsyncSession.StreamScalars]. On a blocking session it is
-// refused; see [Proxy.Stream].
+// StreamScalars is [AsyncSession.StreamScalars]. A blocking session does not
+// support it; see [Proxy.Stream].
 func (p *Proxy) StreamScalars(ctx context.Context, st engine.Statement, opts ...engine.StreamOption) Future[Stream[any]] {
 	return p.face.StreamScalars(ctx, st, opts...)
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm"
 )
 
-// Optional is a value that may be missing: a row that is not there.
+// Optional is the value of a row that may be missing.
 type Optional[T any] struct {
 	// Value is the value; the zero value if there is none.
 	Value T

@@ -15,8 +15,8 @@ type Handle interface {
 	handle() (blocking *Session, awaited *AsyncSession)
 }
 
-// Session is the blocking session: an [orm.Session] that can stand behind a
-// [Proxy]. The functions of package orm take it:
+// Session is the blocking session: an [orm.Session] that is a [Handle] of this
+// package too. The functions of package orm take it:
 //
 //	user, err := orm.Get[User](ctx, s, 7)
 //

@@ -171,8 +171,8 @@ func (s Stream[T]) FetchOne(ctx context.Context) Future[Optional[T]] {
 }
 
 // FetchMany returns the next n rows, fewer at the end, none after it. An n
-// below 1 is an error. In case of an error, the rows before it are returned
-// with it.
+// below 1 is an error. If reading fails, the rows read so far are returned with
+// the error.
 func (s Stream[T]) FetchMany(ctx context.Context, n int) Future[[]T] {
 	if n < 1 {
 		return Settled[[]T](nil, fmt.Errorf("proxy: fetch many: %d is no number of rows", n))
@@ -188,8 +188,8 @@ func (s Stream[T]) FetchMany(ctx context.Context, n int) Future[[]T] {
 	}, (*streamReader[T]).ownAll)
 }
 
-// All returns the remaining rows, which is none if it is called again. In case
-// of an error, the rows before it are returned with it.
+// All returns the remaining rows; a second call returns none. If reading fails,
+// the rows read so far are returned with the error.
 func (s Stream[T]) All(ctx context.Context) Future[[]T] {
 	return read(ctx, s, func(r *streamReader[T]) ([]T, bool, error) {
 		head := r.take(0)

@@ -33,7 +33,7 @@ func (s Stream[T]) Iter(ctx context.Context) iter.Seq2[T, error] {
 }
 
 // Partitions returns an iterator over slices of n rows, the last one possibly
-// shorter, each of which it awaits. An n below 1 stands for the window of the
+// shorter, each of which it awaits. An n below 1 means the window of the
 // stream. An error is its last value, with the rows before it.
 func (s Stream[T]) Partitions(ctx context.Context, n int) iter.Seq2[[]T, error] {
 	return func(yield func([]T, error) bool) {
@@ -122,8 +122,8 @@ func (s Stream[T]) ScalarOneOrNone(ctx context.Context) Future[any] {
 func (s Stream[T]) Mappings() Stream[map[string]any] { return derive(s, (*engine.Rows[T]).Mappings) }
 
 // Columns returns a stream of the rows with the named columns only, in that
-// order. A name that no column has, or several have, is an error of the first
-// read.
+// order. If no column, or more than one, has a name, the first read returns an
+// error.
 func (s Stream[T]) Columns(names ...string) AsyncResult {
 	return derive(s, func(v *engine.Rows[T]) *engine.Rows[engine.Row] { return v.Columns(names...) })
 }

@@ -48,10 +48,11 @@ var (
 // seconds at most, for about 160 calls, to measure how long the others take then;
 // four in ten after the first measurements, and more often in the beginning.
 //
-// If the queue stands still for a second, or four times as long as its turns take,
-// one call after the other is let in beyond the limit, up to [WithMax], until
-// permits come back: those who hold them may be waiting for calls in the queue, as
-// in a loop over rows, or for a lock that has nothing to do with the others.
+// If the queue does not move for a second, or four times as long as its turns
+// take, one call after the other is let in beyond the limit, up to [WithMax],
+// until permits come back: those who hold them may be waiting for calls in the
+// queue, as in a loop over rows, or for a lock that has nothing to do with the
+// others.
 //
 // Put it in the place of limit. Outside a retry it sees only a call's last
 // attempt, and ignores the times of calls with several attempts.

@@ -21,7 +21,7 @@ const Event sp.EventKind = "slow"
 
 // New returns an interceptor that writes a record, at warn level, of each
 // statement that takes longer than threshold, timed until its rows are closed,
-// as the database is at work until then. There is at most one record per
+// because the database works until then. There is at most one record per
 // statement and minute ([WithInterval]); it says how many were dropped. The
 // call gets an event, which a span shows.
 //

@@ -178,7 +178,7 @@ func (l *link) refuse(ctx context.Context, call *sp.Call, s *share, p float64) e
 }
 
 // Share returns the fraction of the calls to a target that is refused now, from
-// 0 to below 1. A nil target stands for calls whose target is unknown.
+// 0 to below 1. A nil target means calls whose target is unknown.
 func (t *Throttler) Share(target *sp.Target) float64 {
 	s := t.shares.Get(target)
 	return t.probability(s, s.number(time.Since(t.start)))

@@ -1,5 +1,5 @@
-// Package event has what a session tells of its work, besides the hooks of
-// single objects: see orm.Session.Listen.
+// Package event defines the events of a session: its transactions and flushes.
+// See orm.Session.Listen; the hooks of single objects are in package orm.
 //
 //	s.Listen(event.Listener[*orm.Session]{
 //		AfterBegin: func(ctx context.Context, conn *engine.Conn) error {
@@ -19,13 +19,13 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine"
 )
 
-// Listener has the functions that a session calls; those that are nil are left
-// out. S is *orm.Session: functions use the session that they are given, which
-// is the one below an async session. All but AfterBegin are called while its
-// owner does nothing else with it.
+// Listener holds functions that a session calls at its events; nil ones are
+// skipped. S is *orm.Session: functions use the session that they are given,
+// which is the one below an async session. All but AfterBegin are called while
+// the session's owner does nothing else with it.
 //
-// A session whose transaction its caller ends (orm.NewSessionIn, proxy.Maker.Run)
-// tells of flushes alone.
+// A session in an external transaction (orm.NewSessionIn, proxy.Maker.Run) has
+// no events but those of flushes.
 type Listener[S any] struct {
 	// AfterBegin is called when the transaction has a connection, before its
 	// first statement, so that what it sends comes first. It may use the
@@ -33,10 +33,10 @@ type Listener[S any] struct {
 	// goroutine of its operations. An error fails the method that needed the
 	// connection.
 	AfterBegin func(ctx context.Context, conn *engine.Conn) error
-	// BeforeFlush is called before a flush that has something to send, or
-	// that follows changes of relations. It may change objects, add and delete
-	// them, and read through the session; the flush includes the changes. An
-	// error fails the flush, of which nothing was sent.
+	// BeforeFlush is called before a flush that has something to send, or that
+	// follows changes of relations. It may change, add and delete objects, and
+	// read through the session; the flush includes the changes. An error fails
+	// the flush before anything is sent.
 	BeforeFlush func(ctx context.Context, s S) error
 	// AfterFlush is called after the changes were sent, with the objects whose
 	// rows they changed. It may read through the session, and change objects for
@@ -50,9 +50,9 @@ type Listener[S any] struct {
 	// AfterCommit is called when the transaction is committed. It must not use
 	// the session.
 	AfterCommit func(ctx context.Context)
-	// BeforeRollback is called before the transaction is rolled back, by
-	// Rollback or by what implies it, such as Close. It must not use the
-	// database through the session.
+	// BeforeRollback is called before the transaction is rolled back by
+	// Rollback, or by a method that implies it, such as Close. It must not use
+	// the database through the session.
 	BeforeRollback func(ctx context.Context)
 	// AfterRollback is called when the transaction was rolled back, or its
 	// COMMIT has failed. A flush that fails does not call it; the Rollback that
@@ -60,8 +60,8 @@ type Listener[S any] struct {
 	AfterRollback func(ctx context.Context)
 }
 
-// Flushed are the objects whose rows a flush has changed, as pointers to their
-// types, in the order of the statements.
+// Flushed lists the objects whose rows a flush has changed, as pointers to
+// their types, in the order of the statements.
 type Flushed struct {
 	// Inserted are those with new rows.
 	Inserted []any

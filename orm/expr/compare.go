@@ -40,9 +40,9 @@ func IsNull[T any](field *T) Cond { return Of(field).IsNull() }
 // NotNull says that a field is not NULL.
 func NotNull[T any](field *T) Cond { return Of(field).NotNull() }
 
-// In says that a field is one of these values; a nil among them means NULL. No
-// field is one of no values. The values are parameters, each one: if there are
-// very many, databases limit them.
+// In says that a field is one of these values; a nil among them means NULL.
+// Without values it is false. Each value is a parameter; databases limit how
+// many there may be.
 func In[T any](field *T, values ...T) Cond { return Of(field).In(values...) }
 
 // NotIn says that a field is none of these values. It is not true of a NULL,

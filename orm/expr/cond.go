@@ -7,15 +7,17 @@ import (
 )
 
 // Cond is a condition about the rows of a query. It is immutable and safe for
-// concurrent use. It may be used in any number of queries whose rows it is about.
+// concurrent use, and may be used in any number of queries that have these
+// rows.
 type Cond interface {
 	term.Condition
 }
 
-// And says that all of these conditions hold; without any it is true.
+// And says that all of these conditions hold; without conditions it is true.
 func And(conds ...Cond) Cond { return join("AND", conds) }
 
-// Or says that one of these conditions holds; without any it is false.
+// Or says that at least one of these conditions holds; without conditions it is
+// false.
 func Or(conds ...Cond) Cond { return join("OR", conds) }
 
 func join(word string, conds []Cond) Cond {
@@ -36,7 +38,7 @@ func Text(text string, args ...any) Cond {
 	return &term.Text{Text: text, Args: slices.Clone(args)}
 }
 
-// Order says by what rows are ordered.
+// Order is one term of ORDER BY.
 type Order struct{ order *term.Order }
 
 // Term implements what queries take; it is not for callers.
@@ -51,7 +53,7 @@ func Desc[T any](field *T) Order { return Of(field).Desc() }
 // NullsFirst is the order with NULL before all values, on every database.
 func (o Order) NullsFirst() Order { return o.nulls("FIRST") }
 
-// NullsLast is the order with NULL behind all values, on every database.
+// NullsLast is the order with NULL after all values, on every database.
 func (o Order) NullsLast() Order { return o.nulls("LAST") }
 
 func (o Order) nulls(where string) Order {

@@ -15,34 +15,35 @@
 //
 // # Fields and expressions
 //
-// Functions such as [Eq] take a field. An [Expr] is anything else that has a value
-// in the database, and has the same as methods; [Of] makes one of a field, [Func]
-// of a function:
+// Functions such as [Eq] take a field. An [Expr] is anything else that has a
+// value in the database, and has them as methods; [Of] turns a field into one,
+// [Func] a function call:
 //
 //	expr.Func[string]("lower", &u.Name).Eq("alice")
 //	expr.Of(&u.Height).GtExpr(expr.Of(&u.Width))
 //
-// [Cond] is a condition, whether it came from a function, a method, or from text
+// [Cond] is a condition: the result of a function or a method, or SQL text
 // ([Text]); [And], [Or] and [Not] join conditions. Where and OrderBy of a query
-// take SQL text beside them.
+// take SQL text too.
 //
 // # NULL
 //
-// The field of a column that can be NULL is a pointer, or a [database/sql.Null],
-// and so is the value it is compared with: nil, like a Null that is not valid,
-// means NULL. [Eq], [Ne], [In] and [NotIn] then ask IS NULL or IS NOT NULL; an
-// order, such as that of [Gt], has no NULL and is an error. [Opt] and [OptNull] compare such
-// a field with plain values:
+// The field of a column that can be NULL is a pointer, or a
+// [database/sql.Null], and so is the value it is compared with: nil, like a
+// Null that is not valid, means NULL. [Eq], [Ne], [In] and [NotIn] then become
+// IS NULL or IS NOT NULL; comparing the order of NULL, as by [Gt], is an error.
+// [Opt] and [OptNull] compare such a field with plain values:
 //
 //	expr.Opt(&u.Nick).Eq("al")
 //
-// What remains is SQL: a condition about a column that is NULL is neither true
-// nor false, and neither is its opposite: Ne(&u.Nick, &al) does not find rows
-// without a nick; [Expr.Differs] does.
+// Otherwise SQL's rules apply: a condition on a column that is NULL is neither
+// true nor false, and neither is its opposite: Ne(&u.Nick, &al) does not find
+// rows without a nick; [Expr.Differs] does.
 //
 // # What differs between databases
 //
-// Whether "a" equals "A", and which of them is less, is the collation's matter: by default
-// MariaDB and MySQL do not tell them apart, PostgreSQL and SQLite do. [Like] of SQLite,
-// MariaDB and MySQL does not tell them apart either; [ILike] never does.
+// Whether "a" equals "A", and which of them is less, depends on the collation:
+// by default they are equal in MariaDB and MySQL, and differ in PostgreSQL and
+// SQLite. [Like] ignores case in SQLite, MariaDB and MySQL; [ILike] always
+// does.
 package expr

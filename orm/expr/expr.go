@@ -76,8 +76,8 @@ func (e Expr[T]) LtExpr(other Expr[T]) Cond { return e.with("<", other) }
 // LeExpr says that an expression is not greater than another one.
 func (e Expr[T]) LeExpr(other Expr[T]) Cond { return e.with("<=", other) }
 
-// Differs says that an expression is not v, as Go has it: NULL differs from every
-// value. In SQL it is IS DISTINCT FROM.
+// Differs says that an expression is not v, with Go's semantics: NULL differs
+// from every value. In SQL it is IS DISTINCT FROM.
 func (e Expr[T]) Differs(v T) Cond { return &term.Differs{Of: e.node, Value: v} }
 
 // In is [In] of an expression.

@@ -6,7 +6,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/internal/term"
 )
 
-// Val returns a value as an expression, for where an expression is wanted.
+// Val returns a value as an expression.
 func Val[T any](v T) Expr[T] { return Expr[T]{&term.Typed{V: v, Type: reflect.TypeFor[T]()}} }
 
 // Func returns the result of a function of the database, of type T. Its arguments
@@ -14,15 +14,15 @@ func Val[T any](v T) Expr[T] { return Expr[T]{&term.Typed{V: v, Type: reflect.Ty
 //
 //	expr.Func[string]("lower", &u.Name).Eq("alice")
 //
-// A value is a parameter whose type the database finds out from the function; where
-// it can't, use [Val] or [Cast].
+// A value is a parameter whose type the database infers from the function;
+// where it can't, use [Val] or [Cast].
 func Func[T any](name string, args ...any) Expr[T] {
 	return Expr[T]{&term.Call{Name: name, Args: nodesOf(args)}}
 }
 
-// SQL returns SQL text as an expression of type T, such as a window function. A
-// field, an expression or a value stands for each question mark outside of quotes;
-// ?? is a plain one:
+// SQL returns SQL text as an expression of type T, such as a window function.
+// Each question mark outside of quotes is replaced by a field, an expression or
+// a value; ?? is a question mark:
 //
 //	expr.SQL[int64]("row_number() OVER (PARTITION BY ? ORDER BY ? DESC)", &p.TeamID, &p.Score)
 func SQL[T any](text string, args ...any) Expr[T] {
@@ -49,7 +49,8 @@ func nodesOf(args []any) []term.Node {
 	return nodes
 }
 
-// Is makes a condition of an expression that is true or false: Is(Of(&u.Active)).
+// Is turns an expression that is true or false into a condition:
+// Is(Of(&u.Active)).
 func Is(e Expr[bool]) Cond { return &term.Is{Of: e.node} }
 
 // Lower returns a text in lower case. SQLite changes ASCII letters only.
@@ -58,7 +59,7 @@ func Lower[T Textual](field *T) Expr[string] { return Func[string]("lower", fiel
 // Upper returns a text in upper case. SQLite changes ASCII letters only.
 func Upper[T Textual](field *T) Expr[string] { return Func[string]("upper", field) }
 
-// Concat returns texts one behind the other. NULL among them makes NULL.
+// Concat returns the concatenation of texts; NULL if one of them is.
 func Concat(texts ...Expr[string]) Expr[string] { return Expr[string]{&term.Joined{Of: nodes(texts)}} }
 
 func nodes[T any](of []Expr[T]) []term.Node {
@@ -78,8 +79,7 @@ func Coalesce[T any](e Expr[T], v T) Expr[T] {
 // a type that can hold it.
 func Nullable[T any](e Expr[T]) Expr[*T] { return Expr[*T](e) }
 
-// Cast returns an expression as another type: SQL's name of it, which is SQL text,
-// and T in Go.
+// Cast converts an expression to another type: sqlType in SQL, T in Go.
 //
 //	expr.Cast[string](expr.Of(&u.ID), "varchar(20)")
 func Cast[T, U any](e Expr[U], sqlType string) Expr[T] {
@@ -95,8 +95,9 @@ func When[T any](c Cond, v T) Branch[T] { return WhenExpr(c, Val(v)) }
 // WhenExpr is [When] with an expression as the value.
 func WhenExpr[T any](c Cond, e Expr[T]) Branch[T] { return Branch[T]{term.Branch{If: c, Then: e.node}} }
 
-// Case returns the value of the first branch whose condition holds, or otherwise.
-// It is the inverse of the order in SQL, so that the compiler knows the type first:
+// Case returns the value of the first branch whose condition holds, or
+// otherwise. The arguments are in the reverse of SQL's order, so that the
+// compiler knows the type first:
 //
 //	expr.Case("minor", expr.When(expr.Ge(&u.Age, 18), "adult"))
 func Case[T any](otherwise T, branches ...Branch[T]) Expr[T] {

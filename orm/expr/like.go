@@ -12,15 +12,15 @@ type Textual interface {
 	~string | *string | sql.NullString | sql.Null[string]
 }
 
-// Like says that a field matches a pattern, in which % stands for any text and _
-// for any character. Whether letters match in either case, and whether \ makes %
-// and _ plain, is the database's matter; the escape character, such as '/', makes
-// them plain in all of them. See [Contains] for plain text.
+// Like says that a field matches a pattern, in which % is any text and _ any
+// character. Whether case matters, and whether \ makes % and _ plain, depends
+// on the database; the escape character, such as '/', makes them plain in all
+// of them. See [Contains] for plain text.
 func Like[T Textual](field *T, pattern string, escape ...rune) Cond {
 	return Of(field).Like(pattern, escape...)
 }
 
-// ILike is [Like], but letters match in either case: lower(field) LIKE lower(pattern).
+// ILike is [Like], but ignores case: lower(field) LIKE lower(pattern).
 func ILike[T Textual](field *T, pattern string, escape ...rune) Cond {
 	return Of(field).ILike(pattern, escape...)
 }

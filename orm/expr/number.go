@@ -20,12 +20,12 @@ func Sub[T Number](a, b Expr[T]) Expr[T] { return arith(a, '-', b) }
 // Mul returns a * b.
 func Mul[T Number](a, b Expr[T]) Expr[T] { return arith(a, '*', b) }
 
-// Div returns a / b, which of integers is an integer, as in Go. Division by zero is
-// an error of PostgreSQL, and elsewhere NULL.
+// Div returns a / b, which of integers is an integer, as in Go. Division by
+// zero is an error in PostgreSQL, and NULL elsewhere.
 func Div[T Number](a, b Expr[T]) Expr[T] { return arith(a, '/', b) }
 
-// Mod returns the remainder of a / b, with the sign of a, as in Go. A remainder by
-// zero is an error of PostgreSQL, and elsewhere NULL.
+// Mod returns the remainder of a / b, with the sign of a, as in Go. A remainder
+// by zero is an error in PostgreSQL, and NULL elsewhere.
 func Mod[T Number](a, b Expr[T]) Expr[T] { return arith(a, '%', b) }
 
 func arith[T Number](a Expr[T], op byte, b Expr[T]) Expr[T] {
@@ -38,16 +38,17 @@ func Count() Expr[int64] {
 	return Expr[int64]{&term.Call{Name: "count", Args: []term.Node{term.Star{}}}}
 }
 
-// Sum adds up a field. The sum of no rows is NULL: see [Coalesce] and [Nullable].
+// Sum returns the sum of a field; NULL if there are no rows: see [Coalesce] and
+// [Nullable].
 func Sum[T Number](field *T) Expr[T] { return Of(field).Sum() }
 
-// Avg returns the average of a field. That of no rows is NULL.
+// Avg returns the average of a field; NULL if there are no rows.
 func Avg[T Number](field *T) Expr[float64] { return Of(field).Avg() }
 
-// Min returns the least value of a field. That of no rows is NULL.
+// Min returns the least value of a field; NULL if there are no rows.
 func Min[T any](field *T) Expr[T] { return Of(field).Min() }
 
-// Max returns the greatest value of a field. That of no rows is NULL.
+// Max returns the greatest value of a field; NULL if there are no rows.
 func Max[T any](field *T) Expr[T] { return Of(field).Max() }
 
 func aggregate[R any](name string, of term.Node, distinct bool) Expr[R] {
@@ -69,5 +70,5 @@ func (e Expr[T]) Max() Expr[T] { return aggregate[T]("max", e.node, false) }
 // Count counts the rows where the expression is not NULL.
 func (e Expr[T]) Count() Expr[int64] { return aggregate[int64]("count", e.node, false) }
 
-// CountDistinct counts the values of an expression, besides NULL.
+// CountDistinct counts the distinct values of an expression, NULL excepted.
 func (e Expr[T]) CountDistinct() Expr[int64] { return aggregate[int64]("count", e.node, true) }

@@ -9,15 +9,16 @@ type Query[T any] interface {
 	Subquery(T) *term.Sub
 }
 
-// Rows is a query whose rows are counted, such as one of package orm.
+// Rows is a query inside another one that asks whether it has rows, such as one
+// of package orm.
 type Rows interface {
 	// Inner is not for callers.
 	Inner() *term.Sub
 }
 
-// Exists says that a query has rows. Its conditions may be about the rows of the
-// query around it; if both are of one type, give the inner one a row of its own:
-// see [github.com/sessionproxy/sessionproxy/orm.Select.As].
+// Exists says that a query has rows. Its conditions may refer to rows of the
+// enclosing query; if both are of one type, give the inner one a row of its
+// own: see [github.com/sessionproxy/sessionproxy/orm.Select.As].
 func Exists(q Rows) Cond { return &term.Exists{Of: q.Inner()} }
 
 // InQuery says that a field is one of the values of a query.
@@ -38,7 +39,7 @@ func (e Expr[T]) among(q Query[T], not bool) Cond {
 	return &term.Among{Of: e.node, Sub: q.Subquery(none), Not: not}
 }
 
-// Scalar is the value of a query that has one row at most; NULL if it has none.
+// Scalar is the value of a query with at most one row; NULL if there is none.
 func Scalar[T any](q Query[T]) Expr[T] {
 	var none T
 	return Expr[T]{q.Subquery(none)}

@@ -1,8 +1,8 @@
-// Package inspect has what a session can tell of its objects: see
+// Package inspect describes the state of a session's objects: see
 // orm.Session.Inspect.
 package inspect
 
-// Status says where an object stands with its session.
+// Status is the state of an object in its session, as SQLAlchemy names them.
 type Status uint8
 
 const (
@@ -15,9 +15,9 @@ const (
 	// Deleted is an object whose row was deleted by a flush in the transaction
 	// that is open.
 	Deleted
-	// Detached is an object that is not in the session, and has a key: one that
-	// the session has let go of, or that it never had. A session does not
-	// remember what it has let go of.
+	// Detached is an object that has a key and is not in the session: one that
+	// was expunged, whose deletion was committed, or that never was in it. A
+	// session does not remember which.
 	Detached
 )
 
@@ -31,9 +31,9 @@ func (s Status) String() string {
 	return "invalid"
 }
 
-// State is what a session knows of an object.
+// State describes an object of a session.
 type State struct {
-	// Status says where the object stands.
+	// Status is the object's state.
 	Status Status
 	// Key is the primary key of its row, in the order of the fields; nil if it
 	// has none yet. If the key was changed, it is the one before the change.

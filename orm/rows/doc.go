@@ -8,10 +8,11 @@
 //		fmt.Println(row.A.Name, row.B) // a *User and a string
 //	}
 //
-// What is selected is made with package orm/expr: columns, functions, aggregates; an
-// [github.com/sessionproxy/sessionproxy/orm/expr.Object] is an object of the session, one
-// pointer per row. [Into] fills the fields of a struct of your own.
+// What is selected is made with package orm/expr: columns, functions,
+// aggregates; [github.com/sessionproxy/sessionproxy/orm/expr.Object] selects an
+// object of the session, one pointer per row. [Into] fills the fields of a
+// struct of your own.
 //
-// Other than a query for objects, one for rows returns a row for each match of what
-// is joined.
+// Unlike a query for objects, a query for rows returns a row for each match of
+// a join.
 package rows

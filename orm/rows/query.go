@@ -62,8 +62,8 @@ func newQuery[R, T any](q orm.Select[T], parts ...part) Query[R] {
 	return out
 }
 
-// GroupBy returns the query with rows grouped by the values of these: pointers to
-// fields, and expressions.
+// GroupBy returns the query with its rows grouped by fields, given by pointers,
+// and expressions.
 func (q Query[R]) GroupBy(by ...any) Query[R] {
 	q.q.Group = slices.Clip(q.q.Group)
 	for _, b := range by {

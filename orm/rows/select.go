@@ -66,13 +66,13 @@ func Select4[A, B, C, D, T any](
 		partOf(c, offset(&r, &r.C)), partOf(d, offset(&r, &r.D)))
 }
 
-// Field is a field of a result with what goes into it; see [To].
+// Field is a field of a result and the expression that it gets; see [To].
 type Field struct {
 	at   memory.Pointer
 	part part
 }
 
-// To says that an expression goes into a field of a result.
+// To assigns an expression to a field of a result.
 func To[F any](field *F, e expr.Expr[F]) Field {
 	return Field{memory.Pointer(field), partOf(e, 0)}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/orm/mapping"
 )
 
-// Status is where an object stands in its session. What the session does not
+// Status is the state of an object in its session. What the session does not
 // know is transient or detached.
 type Status uint8
 
