@@ -101,7 +101,7 @@ func (b *bulk) perform(ctx context.Context, conn *engine.Conn) (int64, error) {
 		return b.execute(ctx, conn)
 	case b.deletes && features.DeleteReturning:
 		return b.returning(ctx, conn, dml.IndicesOf(b.table.Key))
-	case !b.deletes && features.UpdateReturning && !b.setsKey():
+	case !b.deletes && features.UpdateReturning && !b.sets(b.table.Key...):
 		return b.returning(ctx, conn, b.table.All())
 	}
 	st, err := b.q.Keys(conn.Dialect(), b.table)
@@ -116,16 +116,18 @@ func (b *bulk) perform(ctx context.Context, conn *engine.Conn) (int64, error) {
 	if err != nil {
 		return n, err
 	}
+	counts := b.table.Version != nil && b.sets(b.table.Version)
 	for _, st := range found {
 		b.changed(st)
+		st.Partial = st.Partial || counts
 	}
 	return n, nil
 }
 
-// setsKey reports whether the text after SET may give rows another key.
-func (b *bulk) setsKey() bool {
+// sets reports whether the text after SET may give rows other values in a column.
+func (b *bulk) sets(cols ...*mapping.Column) bool {
 	for word := range strings.FieldsFuncSeq(b.set, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-		if slices.ContainsFunc(b.table.Key, func(k *mapping.Column) bool { return strings.EqualFold(k.Name, word) }) {
+		if slices.ContainsFunc(cols, func(c *mapping.Column) bool { return strings.EqualFold(c.Name, word) }) {
 			return true
 		}
 	}

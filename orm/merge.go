@@ -3,6 +3,7 @@ package orm
 import (
 	"context"
 
+	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
 	"github.com/sessionproxy/sessionproxy/orm/internal/merge"
@@ -81,6 +82,7 @@ func (s *Session) merge(ctx context.Context, t *mapping.Table, from memory.Point
 			return nil, err
 		}
 	}
+	opts.Micro = s.eng.Dialect().System != sp.SQLite
 	err = s.NoAutoflush(func() (err error) {
 		st, err = merge.Merge(ctx, s.objects, s.tx.journal(), merges{s}, t, from, opts)
 		return err

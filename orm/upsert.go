@@ -1,6 +1,7 @@
 package orm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,8 @@ import (
 // is incremented; if set is empty, the row is left as it is. Fields are given
 // by their names or those of their columns. on must be a primary key or a
 // unique index of the table; MySQL and MariaDB act on whichever unique index a
-// row violates.
+// row violates; if the existing row has other values in on, the error matches
+// [ErrInvalidState].
 //
 //	err := orm.From[User]().Upsert(ctx, s, users, []string{"Email"}, "Name", "Seen")
 //
@@ -32,11 +34,11 @@ import (
 // except where it has changes that were not sent. Relations are left alone, and
 // so are hooks.
 //
-// Every object needs a value in each column of on, no two the same; those of the
-// session are rejected, as is a query with conditions.
+// Every object needs a value in each column of on, no two that the database takes for
+// the same; those of the session are rejected, as is a query with conditions.
 func (q Select[T]) Upsert(ctx context.Context, h Handle, objs []*T, on []string, set ...string) error {
 	s := h.blocking()
-	u := &upsert{session: s, rows: map[string]memory.Pointer{}}
+	u := &upsert{session: s, rows: map[string]memory.Pointer{}, folded: map[string]memory.Pointer{}, filled: map[identity.Key]bool{}}
 	return s.run(ctx, opExecute, func(ctx context.Context) error {
 		t, err := mapping.Of(reflect.TypeFor[T]())
 		if err != nil {
@@ -68,6 +70,9 @@ type upsert struct {
 	on, set []int
 	objs    []memory.Pointer
 	rows    map[string]memory.Pointer // those of which nothing came back, by their unique values
+	folded  map[string]memory.Pointer // the same without regard to case; nil: there are several
+	filled  map[identity.Key]bool     // the rows that came back
+	alone   memory.Pointer            // the object whose row is read by itself
 }
 
 // columns finds the columns that were named.
@@ -100,14 +105,13 @@ func (u *upsert) columns(on, set []string) error {
 	return nil
 }
 
-// key is the unique values of a row, without regard to case: the database may
-// take "Ann" and "ann" for the same.
+// key is the unique values of a row.
 func (u *upsert) key(row memory.Pointer) string {
 	cols := make([]*mapping.Column, len(u.on))
 	for i, c := range u.on {
 		cols[i] = u.table.Columns[c]
 	}
-	return strings.ToLower(identity.ValueKey(row, cols...))
+	return identity.ValueKey(row, cols...)
 }
 
 // take notes an object.
@@ -127,6 +131,23 @@ func (u *upsert) take(obj memory.Pointer) error {
 	}
 	u.rows[key] = obj
 	u.objs = append(u.objs, obj)
+	if _, several := u.folded[strings.ToLower(key)]; several {
+		obj = nil
+	}
+	u.folded[strings.ToLower(key)] = obj
+	return nil
+}
+
+// of returns the object whose row came back, if its values say so: the database may
+// take "Ann" and "ann" for the same. nil: they don't, or it has its row.
+func (u *upsert) of(row memory.Pointer) memory.Pointer {
+	key := u.key(row)
+	if obj := u.rows[key]; obj != nil {
+		return obj
+	}
+	if obj := u.folded[strings.ToLower(key)]; obj != nil && u.rows[u.key(obj)] == obj {
+		return obj
+	}
 	return nil
 }
 
@@ -193,15 +214,38 @@ func (u *upsert) send(ctx context.Context, conn *engine.Conn, text string, args 
 	return u.receive(ctx, conn, st)
 }
 
-// readRest reads the rows that no INSERT has given back.
-func (u *upsert) readRest(ctx context.Context, conn *engine.Conn, x *dml.Statements) error {
-	var missing []memory.Pointer
+// missing are the objects whose rows have not come back.
+func (u *upsert) missing() (out []memory.Pointer) {
 	for _, obj := range u.objs {
 		if u.rows[u.key(obj)] == obj {
-			missing = append(missing, obj)
+			out = append(out, obj)
 		}
 	}
-	for objs := range slices.Chunk(missing, 256) {
+	return out
+}
+
+// readRest reads the rows that no INSERT has given back, and then, one by one, those
+// whose values are the objects' to the database alone: "josé" may be "jose".
+func (u *upsert) readRest(ctx context.Context, conn *engine.Conn, x *dml.Statements) error {
+	if err := u.readAll(ctx, conn, x); err != nil {
+		return err
+	}
+	for _, obj := range u.missing() {
+		args := dml.Args{Arrays: dml.HasArrays(conn.Dialect())}
+		args.AddAt(obj, u.table, u.on)
+		u.alone = obj
+		if err := u.send(ctx, conn, x.ByColumns(u.on, 1), args); err != nil {
+			return err
+		}
+		if u.rows[u.key(obj)] == obj {
+			return identity.Invalid("object %d has no row: one with other values in %s has a unique value of its", slices.Index(u.objs, obj), u.table.Columns[u.on[0]].Field)
+		}
+	}
+	return nil
+}
+
+func (u *upsert) readAll(ctx context.Context, conn *engine.Conn, x *dml.Statements) error {
+	for objs := range slices.Chunk(u.missing(), 256) {
 		args := dml.Args{Arrays: dml.HasArrays(conn.Dialect())}
 		for _, obj := range objs {
 			args.AddAt(obj, u.table, u.on)
@@ -230,12 +274,16 @@ func (u *upsert) receive(ctx context.Context, conn *engine.Conn, st engine.State
 		if err := plan.Scan(cur, t.Object(row)); err != nil {
 			return err
 		}
-		key := u.key(row)
-		if obj := u.rows[key]; obj != nil {
+		id := identity.KeyOf(t, row)
+		if obj := cmp.Or(u.alone, u.of(row)); obj != nil {
+			if u.filled[id] {
+				return identity.Invalid("object %d has the row of another one", slices.Index(u.objs, obj))
+			}
+			u.filled[id] = true
+			delete(u.rows, u.key(obj))
 			t.CopyAll(obj, row)
-			delete(u.rows, key)
 		}
-		if known := o.Find(t, identity.KeyOf(t, row)); known != nil {
+		if known := o.Find(t, id); known != nil {
 			known.Outdated()
 			known.ReadAgain(row, t.Columns, false, true, true)
 			o.SyncPointers(known)

@@ -53,6 +53,8 @@ func convertStore(t reflect.Type) store {
 		return nil
 	case plain(t).Kind() == reflect.Bool:
 		return storeBool
+	case plain(t) == bytesType:
+		return storeBytes
 	case shapes[plain(t)] != other, t.Kind() == reflect.Interface:
 		return nil
 	case reflect.PointerTo(t).Implements(textType):
@@ -122,6 +124,26 @@ func storeBool(p unsafe.Pointer, src any) error {
 		return fmt.Errorf("%w: %w", convertError(fmt.Sprintf("a value of type %T that is neither true nor false", src)), err)
 	}
 	*(*bool)(p) = v.(bool)
+	return nil
+}
+
+// storeBytes keeps apart what SQLite's driver gives alike: no bytes, which are not
+// nil, and NULL.
+func storeBytes(p unsafe.Pointer, src any) error {
+	into := (*[]byte)(p)
+	switch v := src.(type) {
+	case nil:
+		*into = nil
+		return nil
+	case []byte:
+		*into = append([]byte{}, v...)
+		return nil
+	}
+	var other sql.Null[[]byte]
+	if err := other.Scan(src); err != nil {
+		return convertError(fmt.Sprintf("a value of type %T that is no bytes", src))
+	}
+	*into = other.V
 	return nil
 }
 

@@ -58,6 +58,7 @@ type Column struct {
 	textUUID   bool        // UUIDs as text
 	refers     atomic.Bool // a relation refers by it
 	integer    bool
+	timely     bool // times, or NULL
 	comparable bool
 	octets     int // length of an array of bytes that is no Valuer; 0 for other types
 	noAuto     bool
@@ -221,7 +222,7 @@ func (c *Column) classify() error {
 	if c.JSON {
 		c.load = loadAny(t)
 	} else {
-		c.load, c.ref = loadFor(t), refFor(t)
+		c.load, c.ref, c.timely = loadFor(t), refFor(t), base(t) == timeType
 	}
 	c.equal, c.clone = equalFor(t), cloneFor(t)
 	if c.JSON {

@@ -3,7 +3,11 @@ package mapping
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"math/big"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -173,7 +177,44 @@ func sameJSON(a, b json.RawMessage) bool {
 	}
 	x, ok := read(a)
 	y, too := read(b)
-	return ok && too && reflect.DeepEqual(x, y)
+	return ok && too && sameDocument(x, y)
+}
+
+// sameDocument compares what JSON texts say. A number may be written in several ways:
+// PostgreSQL makes 1e2 100.
+func sameDocument(a, b any) bool {
+	switch x := a.(type) {
+	case json.Number:
+		y, ok := b.(json.Number)
+		return ok && sameNumber(x.String(), y.String())
+	case []any:
+		y, ok := b.([]any)
+		return ok && slices.EqualFunc(x, y, sameDocument)
+	case map[string]any:
+		y, ok := b.(map[string]any)
+		return ok && maps.EqualFunc(x, y, sameDocument)
+	default:
+		return a == b
+	}
+}
+
+// sameNumber takes numbers of more digits than any program counts with for different
+// unless they are written alike.
+func sameNumber(a, b string) bool {
+	if a == b {
+		return true
+	}
+	const digits = 40
+	read := func(text string) (*big.Rat, bool) {
+		_, exponent, _ := strings.Cut(strings.ToLower(text), "e")
+		if len(text) > digits || len(exponent) > len("+308") {
+			return nil, false
+		}
+		return new(big.Rat).SetString(text)
+	}
+	x, ok := read(a)
+	y, too := read(b)
+	return ok && too && x.Cmp(y) == 0
 }
 
 // AppendChanged appends the indices of the columns in which an object differs

@@ -3,6 +3,7 @@ package mapping
 import (
 	"fmt"
 	"reflect"
+	"time"
 	"unsafe"
 )
 
@@ -71,6 +72,9 @@ func (c *Column) RefersTo(obj unsafe.Pointer, key *Column, parent unsafe.Pointer
 	v := reflect.NewAt(key.Type, unsafe.Add(parent, key.offset)).Elem()
 	if (c.textUUID || key.textUUID) && field.Kind() == reflect.String && v.Kind() == reflect.String {
 		return CanonicalUUID(field.String()) == CanonicalUUID(v.String())
+	}
+	if at, ok := reflect.TypeAssert[time.Time](field); ok && v.Type() == timeType {
+		return at.Truncate(time.Microsecond).Equal((*time.Time)(v.Addr().UnsafePointer()).Truncate(time.Microsecond))
 	}
 	if field.Type() == v.Type() {
 		return field.Equal(v)

@@ -13,7 +13,7 @@ import (
 // database with arrays. The object must not be changed while the pointer is in
 // use.
 func (c *Column) Ref(obj unsafe.Pointer) (any, error) {
-	if c.ref == nil || c.PK && c.Type == timeType {
+	if c.ref == nil || c.moment() {
 		return c.Value(obj, true)
 	}
 	return c.ref(unsafe.Add(obj, c.offset)), nil

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -51,7 +52,7 @@ func RowAt(p unsafe.Pointer) (table *Table, offset uintptr) {
 // Argument returns a value as [Column.Value] returns it when it is in the
 // column's field. A value of another type than the field's is returned as it is.
 func (c *Column) Argument(v any, arrays bool) (any, error) {
-	plain := !c.JSON && !c.textUUID && (!c.PK || c.Type != timeType)
+	plain := !c.JSON && !c.textUUID && !c.moment()
 	switch n := v.(type) {
 	case nil:
 		return nil, nil
@@ -82,10 +83,10 @@ func (c *Column) value(p unsafe.Pointer, arrays bool) (any, error) {
 		}
 		return bytes.Clone(unsafe.Slice((*byte)(p), c.octets)), nil
 	}
-	if c.PK && c.Type == timeType { // no database tells keys apart that differ by less
-		return (*time.Time)(p).Truncate(time.Microsecond), nil
-	}
 	v := c.load(p)
+	if c.moment() {
+		return moment(v), nil
+	}
 	if text, ok := v.(string); ok && c.textUUID {
 		return CanonicalUUID(text), nil
 	}
@@ -97,4 +98,26 @@ func (c *Column) value(p unsafe.Pointer, arrays bool) (any, error) {
 		return nil, fmt.Errorf("mapping: %s as JSON: %w", c.Field, err)
 	}
 	return string(text), nil
+}
+
+// moment reports whether the column is a time by which rows are found: a key, or what
+// refers to one.
+func (c *Column) moment() bool {
+	return c.timely && (c.PK || c.References != nil || c.refers.Load())
+}
+
+// moment returns a time as keys have it: no database tells keys apart that differ
+// by less.
+func moment(v any) any {
+	switch at := v.(type) {
+	case time.Time:
+		return at.Truncate(time.Microsecond)
+	case sql.NullTime:
+		at.Time = at.Time.Truncate(time.Microsecond)
+		return at
+	case sql.Null[time.Time]:
+		at.V = at.V.Truncate(time.Microsecond)
+		return at
+	}
+	return v
 }

@@ -16,8 +16,9 @@ import (
 // change that comes later finds such a row by what it is by then.
 type following struct {
 	objects *identity.Map
-	rows    map[*identity.State]memory.Pointer // of those that differ from what was read; nil: it is gone
-	moved   map[*identity.State]memory.Pointer // of those that have followed: what was read
+	wants   map[*identity.State][]dependency.Ref // what relations want
+	rows    map[*identity.State]memory.Pointer   // of those that differ from what was read; nil: it is gone
+	moved   map[*identity.State]memory.Pointer   // of those that have followed: what was read
 }
 
 // follow goes through the changes; nil if none changes a key. Before they are
@@ -26,7 +27,7 @@ func (p *Plan) follow(o *identity.Map) *following {
 	if !slices.ContainsFunc(p.changes, (*change).rekeys) {
 		return nil
 	}
-	f := &following{o, map[*identity.State]memory.Pointer{}, map[*identity.State]memory.Pointer{}}
+	f := &following{o, p.deps.ForeignKeys, map[*identity.State]memory.Pointer{}, map[*identity.State]memory.Pointer{}}
 	for _, c := range p.changes {
 		f.pass(c)
 	}
@@ -55,8 +56,10 @@ func (f *following) pass(c *change) {
 	}
 	switch c.kind {
 	case Insert:
+		f.refer(c)
 		f.rows[st] = c.sent
 	case Update:
+		f.refer(c)
 		f.end(c.switchedFrom)
 		f.rows[c.st] = c.sent
 		if c.rekeys() {
@@ -79,6 +82,22 @@ func (f *following) pass(c *change) {
 	case insertAssociation:
 		c.found, c.foundOther = f.changed(c.pair.One), f.changed(c.pair.Other)
 	case deleteAssociation: // goes before any key changes
+	}
+}
+
+// refer makes the row of a change refer to rows that have followed others, by what
+// they are by then.
+func (f *following) refer(c *change) {
+	for _, w := range f.wants[c.st] {
+		if f.moved[w.Parent] == nil {
+			continue
+		}
+		to := f.row(w.Parent)
+		for i, col := range w.Cols {
+			if !w.Generated(i) && slices.Contains(c.shape.Cols, col.Index) && !col.RefersTo(c.sent, w.Keys[i], to) {
+				_ = col.Refer(c.sent, w.Keys[i], to) // if it does not fit, the database will say so
+			}
+		}
 	}
 }
 

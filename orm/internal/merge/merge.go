@@ -3,8 +3,10 @@ package merge
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sessionproxy/sessionproxy/internal/memory"
 	"github.com/sessionproxy/sessionproxy/orm/internal/identity"
@@ -20,6 +22,8 @@ type Options struct {
 	NonZero bool
 	// NoLoad reads nothing.
 	NoLoad bool
+	// Micro says that the database keeps no more of a time than microseconds.
+	Micro bool
 }
 
 // Session is what a merge needs of a session besides its objects.
@@ -75,7 +79,8 @@ func (m *merger) merge(ctx context.Context, t *mapping.Table, from memory.Pointe
 		return nil, &identity.StaleError{Table: t.FullName(), Key: identity.KeyValues(t, from)}
 	}
 	for _, c := range t.Columns {
-		if m.copies(c, from, top) && (!c.PK || st.Status == identity.Pending) && !(c.Zero(from) && m.refers(t, c, from, by)) {
+		if m.copies(c, from, top) && (!c.PK || st.Status == identity.Pending) && !(c.Zero(from) && m.refers(t, c, from, by)) &&
+			!(m.options.Micro && sameMoment(c, st.Object, from)) {
 			c.Copy(st.Object, from)
 		}
 	}
@@ -133,6 +138,25 @@ func (m *merger) copies(c *mapping.Column, from memory.Pointer, top bool) bool {
 		return false
 	}
 	return !top || m.wants(c.Field, c.Name)
+}
+
+// sameMoment reports whether a column has times that are the same to a database
+// without nanoseconds: that of the row is no change of the one it was read from.
+func sameMoment(c *mapping.Column, a, b memory.Pointer) bool {
+	x, ok := moment(c, a)
+	y, too := moment(c, b)
+	return ok && too && x.Equal(y)
+}
+
+func moment(c *mapping.Column, obj memory.Pointer) (time.Time, bool) {
+	v, err := c.Value(obj, false)
+	if null, ok := v.(sql.Null[time.Time]); ok && null.Valid {
+		v = null.V
+	} else if null, ok := v.(sql.NullTime); ok && null.Valid {
+		v = null.Time
+	}
+	at, ok := v.(time.Time)
+	return at.Truncate(time.Microsecond), ok && err == nil
 }
 
 // refers reports whether a column is a foreign key that a relation speaks for:
