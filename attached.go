@@ -123,6 +123,10 @@ func (a *Attached) Finish(err error) bool {
 	if heir := a.heir.Load(); heir != nil {
 		return (*Attached)(heir).Finish(err)
 	}
+	if a.state.CompareAndSwap(handlersDone, handlersDone|finishing|resultDone) {
+		(*Call)(a).end(err) // the most frequent: the handlers returned before
+		return true
+	}
 	if a.state.Or(finishing)&finishing != 0 {
 		return false
 	}

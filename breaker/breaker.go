@@ -102,6 +102,12 @@ func (l *link) handle(ctx context.Context, call *sessionproxy.Call) error {
 	if call.Op == sessionproxy.OpConnect {
 		return l.connect(ctx, call, r)
 	}
+	if r == ruleCount || r == ruleFollow { // the most frequent, in fewer steps
+		c := l.circuit(call.Target)
+		if p := c.phase.Load(); p.window != nil {
+			return l.counted(ctx, call, c, p)
+		}
+	}
 	return l.ruled(ctx, call, r)
 }
 

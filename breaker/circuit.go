@@ -174,6 +174,10 @@ func (c *circuit) record(call *sessionproxy.Call, p *phase, err error, now time.
 	if c.phase.Load() != p {
 		return
 	}
+	if err == nil && !slow && call.Op != sessionproxy.OpAcquire { // the most frequent, in fewer steps
+		p.window.succeeded(now)
+		return
+	}
 	v := c.cfg.judge(call, err, slow)
 	if v.broken && !c.firstBroken(now) {
 		v.outcome = excluded

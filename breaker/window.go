@@ -43,13 +43,27 @@ func newWindow(n int, period time.Duration, stripes int, now time.Duration) *win
 	return w
 }
 
-// add counts one outcome at the time now.
-func (w *window) add(v verdict, now time.Duration) {
+// stripe returns the place to count an outcome at the time now.
+func (w *window) stripe(now time.Duration) *stripe {
 	b := w.current.Load()
 	if now >= b.end {
 		b = w.turn(now)
 	}
-	s := &b.stripes[rand.Uint32()&w.mask]
+	return &b.stripes[rand.Uint32()&w.mask]
+}
+
+// succeeded counts a success at the time now.
+func (w *window) succeeded(now time.Duration) {
+	w.stripe(now).successes.Add(1)
+	if w.streak.Load() != 0 {
+		w.streak.Store(0)
+	}
+	w.heard()
+}
+
+// add counts one outcome at the time now.
+func (w *window) add(v verdict, now time.Duration) {
+	s := w.stripe(now)
 	switch v.outcome {
 	case succeeded:
 		s.successes.Add(1)

@@ -222,13 +222,17 @@ func (s *stmtCall) begin(ctx context.Context) error {
 	return nil
 }
 
-// commit wraps an error that leaves the outcome open, so that callers can
-// tell.
 func (s *stmtCall) commit(ctx context.Context) error {
 	err := s.tx.Commit()
 	if err == nil {
 		return nil
 	}
+	return s.committed(ctx, err)
+}
+
+// committed judges the error of a COMMIT, and wraps one that leaves the outcome
+// open, so that callers can tell.
+func (s *stmtCall) committed(ctx context.Context, err error) error {
 	if v := s.judge(ctx, err, fault.PhaseCommit); v.Outcome == fault.OutcomeUnknown && !errors.Is(err, fault.ErrCommitUnknown) {
 		return &fault.CommitError{Err: err}
 	}

@@ -23,6 +23,7 @@ type conn struct {
 
 	spare  *stmtCall  // the first of the calls that are free for use
 	begun  *beginning // the open transaction, if it was begun through BeginTx
+	alone  beginning  // begun, if no call ends with it
 	failed error      // after which the open transaction may be gone
 	undone bool       // it is gone for certain
 	rows   rows       // those of a statement without a call, in a transaction
@@ -202,6 +203,9 @@ func (c *conn) ConnPing(ctx context.Context, _ driver.Pinger) error {
 }
 
 func (c *conn) ConnBeginTx(ctx context.Context, _ driver.ConnBeginTx, opts driver.TxOptions) (context.Context, driver.Tx, error) {
+	if c.passes(ctx, sp.OpBegin) {
+		return c.beginAlone(ctx, opts)
+	}
 	s := c.start(ctx, sp.OpBegin, "", nil)
 	s.opts = opts
 	begun := &s.ownBegun
@@ -220,22 +224,34 @@ func (c *conn) ConnBeginTx(ctx context.Context, _ driver.ConnBeginTx, opts drive
 		s.free()
 		return ctx, nil, errNotPerformed(sp.OpBegin)
 	}
-	if !open {
+	switch {
+	case !open:
 		if s.handle != nil { // COMMIT is no step of the handle's BEGIN
 			ctx = s.handle.caller
 		}
+		s.free()
+	case attach.Loose(&s.Call): // nobody waits for the transaction's end
+		c.beganAlone(tx)
 		s.free()
 	}
 	return ctx, tx, nil
 }
 
 func (c *conn) TxCommit(ctx context.Context, tx driver.Tx) error {
+	if c.endsAlone(ctx, sp.OpCommit) {
+		err := tx.Commit()
+		return c.endedAlone(ctx, sp.OpCommit, err)
+	}
 	s := c.start(ctx, sp.OpCommit, "", nil)
 	s.tx = tx
 	return c.endTx(ctx, s)
 }
 
 func (c *conn) TxRollback(ctx context.Context, tx driver.Tx) error {
+	if c.endsAlone(ctx, sp.OpRollback) {
+		err := tx.Rollback()
+		return c.endedAlone(ctx, sp.OpRollback, err)
+	}
 	s := c.start(ctx, sp.OpRollback, "", nil)
 	s.tx = tx
 	return c.endTx(ctx, s)

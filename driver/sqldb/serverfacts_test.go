@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -73,7 +74,7 @@ func TestAConnectionLostWhileItsSettingsAreAskedIsNotUsed(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			server := mysqlscript.Start(t, nil)
-			asked := 0
+			var asked atomic.Int64
 			server.Handle(func(_ *mysqlscript.Session, text string) mysqlscript.Reply {
 				switch {
 				case !strings.Contains(text, "@@autocommit"):
@@ -83,7 +84,7 @@ func TestAConnectionLostWhileItsSettingsAreAskedIsNotUsed(t *testing.T) {
 					<-ctx.Done()
 					return mysqlscript.Reply{HangUp: true}
 				}
-				if asked++; asked == 1 {
+				if asked.Add(1) == 1 {
 					return mysqlscript.Reply{HangUp: true}
 				}
 				return mysqlscript.Reply{Columns: []string{"a", "c"}, Rows: [][]string{{"1", "NO_CHAIN"}}}
