@@ -1,7 +1,6 @@
 package orm
 
 import (
-	"context"
 	"fmt"
 	"reflect"
 	"slices"
@@ -241,21 +240,3 @@ func (q Query[T]) Limit(n int) Query[T] { return Query[T]{q.s, q.q.Limit(n)} }
 
 // Offset is [Select.Offset].
 func (q Query[T]) Offset(n int) Query[T] { return Query[T]{q.s, q.q.Offset(n)} }
-
-// All is [Select.All].
-func (q Query[T]) All(ctx context.Context) ([]*T, error) { return as(ctx, q.q.AllTask(q.s)) }
-
-// First is [Select.First].
-func (q Query[T]) First(ctx context.Context) (*T, error) { return as(ctx, q.q.FirstTask(q.s)) }
-
-// One is [Select.One].
-func (q Query[T]) One(ctx context.Context) (*T, error) { return as(ctx, q.q.OneTask(q.s)) }
-
-// Count is [Select.Count].
-func (q Query[T]) Count(ctx context.Context) (int64, error) { return as(ctx, q.q.CountTask(q.s)) }
-
-// as runs a task under the operation of a query.
-func as[T any](ctx context.Context, t *Task[T]) (T, error) {
-	t.op = opQuery
-	return do(ctx, t)
-}

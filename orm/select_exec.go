@@ -218,3 +218,21 @@ func number[T any](ctx context.Context, ex engine.Executor, of func(*engine.Dial
 	}
 	return n, err
 }
+
+// All is [Select.All].
+func (q Query[T]) All(ctx context.Context) ([]*T, error) { return as(ctx, q.q.AllTask(q.s)) }
+
+// First is [Select.First].
+func (q Query[T]) First(ctx context.Context) (*T, error) { return as(ctx, q.q.FirstTask(q.s)) }
+
+// One is [Select.One].
+func (q Query[T]) One(ctx context.Context) (*T, error) { return as(ctx, q.q.OneTask(q.s)) }
+
+// Count is [Select.Count].
+func (q Query[T]) Count(ctx context.Context) (int64, error) { return as(ctx, q.q.CountTask(q.s)) }
+
+// as runs a task under the operation of a query.
+func as[T any](ctx context.Context, t *Task[T]) (T, error) {
+	t.op = opQuery
+	return do(ctx, t)
+}

@@ -1,6 +1,7 @@
 package orm
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 
@@ -137,4 +138,49 @@ func (s *Session) ends(method string, undoes bool) error {
 	}
 	s.kept.broken = s.kept.broken || undoes
 	return fmt.Errorf("orm: %s: %w", method, engine.ErrTransactionManaged)
+}
+
+// ensureTransaction makes sure that there is a transaction, and that it can be
+// used.
+func (s *Session) ensureTransaction() error {
+	if s.tx.failed != nil {
+		return &pendingRollbackError{s.tx.failed}
+	}
+	if s.tx.begun() {
+		return nil
+	}
+	if !s.cfg.autobegin {
+		return ErrNoTransaction
+	}
+	s.tx.push(nil, s.objects)
+	return nil
+}
+
+// connect returns the connection of the transaction, taking one from the pool
+// if necessary.
+func (s *Session) connect(ctx context.Context) (*engine.Conn, error) {
+	if s.tx.conn == nil {
+		conn, err := s.eng.Connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.tx.conn = conn
+		if err := s.tellBegun(ctx, conn); err != nil {
+			_ = s.release(ctx) // it rolls back
+			return nil, err
+		}
+	}
+	return s.tx.conn, nil
+}
+
+// release gives the connection back.
+func (s *Session) release(ctx context.Context) error {
+	conn := s.tx.conn
+	if conn == nil || s.tx.external {
+		return nil
+	}
+	s.tx.conn = nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	defer cancel()
+	return conn.Close(ctx)
 }
