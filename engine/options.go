@@ -7,6 +7,7 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
+	"github.com/sessionproxy/sessionproxy/engine/internal/echo"
 )
 
 // An Option changes how [Open] opens a database.
@@ -154,4 +155,12 @@ func WithLazyConnect() Option {
 		c.lazy = true
 		return nil
 	})
+}
+
+// withEcho returns the chain with the echo innermost, if echo is on.
+func (c *config) withEcho() sp.Chain {
+	if c.echo == nil {
+		return c.Chain
+	}
+	return c.Chain.Append(echo.New(c.echo, c.echoArgs))
 }

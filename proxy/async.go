@@ -8,6 +8,8 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm"
+	"github.com/sessionproxy/sessionproxy/orm/event"
+	"github.com/sessionproxy/sessionproxy/orm/inspect"
 	"github.com/sessionproxy/sessionproxy/proxy/internal/queue"
 	"github.com/sessionproxy/sessionproxy/proxy/internal/stream"
 )
@@ -303,4 +305,19 @@ func (n *AsyncNested) Commit(ctx context.Context) Completion {
 // Rollback is [orm.Nested.Rollback].
 func (n *AsyncNested) Rollback(ctx context.Context) Completion {
 	return complete(submit(ctx, n.session, n.session.core.Tasks().RollbackNested(n.nested)))
+}
+
+// All is [orm.Session.All].
+func (a *AsyncSession) All() iter.Seq[any] { return a.local().All() }
+
+// Inspect is [orm.Session.Inspect].
+func (a *AsyncSession) Inspect(obj any) (inspect.State, error) { return a.local().Inspect(obj) }
+
+// Info is [orm.Session.Info].
+func (a *AsyncSession) Info() map[any]any { return a.core.Info() }
+
+// Listen is [orm.Session.Listen]. Call it, and stop, before the session is used,
+// or when all of its operations have ended.
+func (a *AsyncSession) Listen(l event.Listener[*orm.Session]) (stop func()) {
+	return a.local().Listen(l)
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm"
+	"github.com/sessionproxy/sessionproxy/orm/event"
+	"github.com/sessionproxy/sessionproxy/orm/inspect"
 )
 
 // Proxy has one set of methods for both kinds of session, so that you write
@@ -199,3 +201,15 @@ func (p *Proxy) With(ctx context.Context, fn func(ctx context.Context, p *Proxy)
 	}
 	return p.blocking.With(ctx, func(ctx context.Context, _ *Session) error { return fn(ctx, p) })
 }
+
+// All is [orm.Session.All].
+func (p *Proxy) All() iter.Seq[any] { return p.face.All() }
+
+// Inspect is [orm.Session.Inspect].
+func (p *Proxy) Inspect(obj any) (inspect.State, error) { return p.face.Inspect(obj) }
+
+// Info is [orm.Session.Info].
+func (p *Proxy) Info() map[any]any { return p.face.Info() }
+
+// Listen is [orm.Session.Listen]; see [AsyncSession.Listen].
+func (p *Proxy) Listen(l event.Listener[*orm.Session]) (stop func()) { return p.face.Listen(l) }

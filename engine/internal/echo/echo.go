@@ -1,4 +1,6 @@
-package engine
+// Package echo writes what an engine does to a log, as WithEcho of package engine
+// says.
+package echo
 
 import (
 	"context"
@@ -11,16 +13,13 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/sqltext"
 )
 
-// withEcho returns the chain with the echo innermost, if echo is on.
-func (c *config) withEcho() sp.Chain {
-	if c.echo == nil {
-		return c.Chain
-	}
-	e := &echo{logger: c.echo, args: c.echoArgs}
-	return c.Chain.Append(sp.InterceptorFunc(e.wrap))
+// New returns an interceptor that writes a record of each operation to logger, at
+// info level, when it has ended. arguments says whether arguments and literals are
+// shown.
+func New(logger *slog.Logger, arguments bool) sp.Interceptor {
+	return sp.InterceptorFunc((&echo{logger: logger, args: arguments}).wrap)
 }
 
-// echo writes every statement to a log.
 type echo struct {
 	logger *slog.Logger
 	args   bool
