@@ -141,28 +141,17 @@ func TestNoPermitIsLostBetweenPriorities(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		most, queue := rapid.IntRange(1, 3).Draw(rt, "limit"), rapid.IntRange(0, 5).Draw(rt, "queue")
-		visits := rapid.SliceOfN(rapid.Custom(drawVisit), 1, 20).Draw(rt, "visits")
-		priorities := rapid.SliceOfN(rapid.IntRange(-1, 2), len(visits), len(visits)).Draw(rt, "priorities")
-		shares := rapid.SliceOfN(rapid.SampledFrom([]string{"", "a", "b"}), len(visits), len(visits)).Draw(rt, "shares")
-		c := &crowd{}
+		visits := rapid.SliceOfN(rapid.Custom(linktest.DrawVisit), 1, 20).Draw(rt, "visits")
+		c := &linktest.Crowd{}
 		var stats limit.Stats
-		synctest.Test(t, func(*testing.T) {
-			l, err := limit.New(most, limit.WithQueue(queue))
-			if err != nil {
-				c.problem = err
-				return
-			}
-			c.handler = sp.NewChain(l).Then(attach.Perform)
-			var wg sync.WaitGroup
-			for i, v := range visits {
-				v.ctx = sp.WithShare(sp.WithPriority(context.Background(), sp.Priority(priorities[i])), shares[i])
-				wg.Go(func() { c.perform(v) })
-			}
-			wg.Wait()
+		synctest.Test(t, func(t *testing.T) {
+			l, h := newLimit(t, most, limit.WithQueue(queue))
+			c.Handler = h
+			c.Come(visits)
 			stats = l.Stats()
 		})
-		if c.problem != nil || c.most > most || stats.InUse != 0 || stats.Waiting != 0 {
-			rt.Fatalf("%v, %d at once of %d, in the end %+v", c.problem, c.most, most, stats)
+		if c.Err() != nil || c.Most() > most || stats.InUse != 0 || stats.Waiting != 0 {
+			rt.Fatalf("%v, %d at once of %d, in the end %+v", c.Err(), c.Most(), most, stats)
 		}
 	})
 }
