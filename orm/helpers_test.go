@@ -13,11 +13,9 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
-	_ "github.com/sessionproxy/sessionproxy/engine/mysql"
-	_ "github.com/sessionproxy/sessionproxy/engine/postgres"
-	_ "github.com/sessionproxy/sessionproxy/engine/sqlite"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 	"github.com/sessionproxy/sessionproxy/orm"
+	"github.com/sessionproxy/sessionproxy/orm/internal/ormtest"
 )
 
 func TestMain(m *testing.M) {
@@ -131,20 +129,7 @@ type database struct {
 func open(t *testing.T, url string) database {
 	t.Helper()
 	rec := &recorder{}
-	eng, err := engine.Open(t.Context(), url, engine.WithChain(sp.NewChain(rec)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := eng.Dispose(); err != nil {
-			t.Error(err)
-		}
-	})
-	for _, text := range schema[eng.Dialect().System] {
-		if _, err := eng.Execute(t.Context(), engine.Text(text)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	eng := ormtest.Open(t, url, schema, engine.WithChain(sp.NewChain(rec)))
 	rec.take()
 	return database{eng, rec, url}
 }
@@ -152,29 +137,13 @@ func open(t *testing.T, url string) database {
 // onEach runs test on each database.
 func onEach(t *testing.T, test func(t *testing.T, db database)) {
 	t.Helper()
-	t.Parallel()
-	for name, url := range map[string]func(t *testing.T) string{
-		"SQLite":     func(t *testing.T) string { return "sqlite:" + t.TempDir() + "/orm.db" },
-		"PostgreSQL": func(t *testing.T) string { return dbtest.Postgres(t).Database(t).URL() },
-		"MariaDB":    func(t *testing.T) string { return dbtest.MariaDB(t).Database(t).URL() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, open(t, url(t)))
-		})
-	}
+	ormtest.Each(t, func(t *testing.T, url string) { test(t, open(t, url)) })
 }
 
 // session returns a session that is closed with the test.
 func (db database) session(t *testing.T, opts ...orm.Option) *orm.Session {
 	t.Helper()
-	s := orm.NewSession(db.Engine, opts...)
-	t.Cleanup(func() {
-		if err := s.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	return ormtest.Session(t, db.Engine, opts...)
 }
 
 // count returns a number that the database has, as a session of its own sees it.

@@ -61,6 +61,7 @@ var floors = map[string]rule{
 	"orm/internal/term":          {own: []string{"engine", "engine/backend", "orm/internal/dml", "orm/mapping", "internal/memory"}},
 	"orm/expr":                   {own: []string{"orm/internal/term", "internal/memory"}},
 	"orm/rows":                   {own: []string{"engine", "orm", "orm/expr", "orm/internal/load", "orm/internal/query", "orm/internal/term", "orm/mapping", "internal/memory"}},
+	"orm/internal/ormtest":       {own: []string{"", "engine", "engine/mysql", "engine/postgres", "engine/sqlite", "internal/dbtest", "orm"}},
 	"orm/internal/schema":        {own: []string{"engine", "orm/internal/dml", "orm/internal/depgraph", "orm/mapping"}},
 	"orm/internal/flush":         {own: []string{"", "fault/integrity", "engine", "engine/scan", "orm/internal/identity", "orm/internal/dependency", "orm/internal/depgraph", "orm/internal/dml", "orm/mapping", "internal/memory"}},
 	"orm/internal/load":          {own: []string{"engine", "engine/scan", "orm/internal/identity", "orm/internal/dml", "orm/internal/query", "orm/mapping", "internal/memory"}},

@@ -9,6 +9,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/alloctest"
 	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/orm/expr"
+	"github.com/sessionproxy/sessionproxy/orm/internal/ormtest"
 )
 
 // form is a query, made anew each time, by text and by typed conditions.
@@ -90,7 +91,7 @@ func TestTheTextIsMadeOncePerShape(t *testing.T) {
 		for name, d := range dialects {
 			one, _, err := f.typed("a", 4711).Render(d)
 			other, args, wrong := f.typed("b", 4712).Render(d)
-			check(t, err, wrong)
+			ormtest.Check(t, err, wrong)
 			if one != other || unsafe.StringData(one) != unsafe.StringData(other) {
 				t.Errorf("%s, %s: made twice", f.name, name)
 			}
@@ -106,19 +107,19 @@ func crowded(tb testing.TB) (*engine.Engine, *orm.Session) {
 	tb.Helper()
 	ctx := context.Background()
 	eng, err := engine.Open(ctx, "sqlite::memory:")
-	check(tb, err)
+	ormtest.Check(tb, err)
 	for _, text := range schema[eng.Dialect().System] {
 		_, err := eng.Execute(ctx, engine.Text(text))
-		check(tb, err)
+		ormtest.Check(tb, err)
 	}
 	s := orm.NewSession(eng)
 	tb.Cleanup(func() {
-		check(tb, s.Close(ctx), eng.Dispose())
+		ormtest.Check(tb, s.Close(ctx), eng.Dispose())
 	})
 	for _, p := range crowd() {
-		check(tb, s.Add(p))
+		ormtest.Check(tb, s.Add(p))
 	}
-	check(tb, s.Commit(ctx))
+	ormtest.Check(tb, s.Commit(ctx))
 	return eng, s
 }
 

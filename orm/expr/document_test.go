@@ -8,6 +8,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/orm/expr"
+	"github.com/sessionproxy/sessionproxy/orm/internal/ormtest"
 )
 
 // Settings are stored as JSON, Labels as an array where there are arrays.
@@ -26,8 +27,8 @@ type Profile struct {
 // PostgreSQL, which alone has them.
 func TestDocumentsAndLists(t *testing.T) {
 	onEach(t, func(t *testing.T, eng *engine.Engine) {
-		s := session(t, eng)
-		check(t, orm.CreateAll(t.Context(), eng, (*Profile)(nil)), s.AddAll(
+		s := ormtest.Session(t, eng)
+		ormtest.Check(t, orm.CreateAll(t.Context(), eng, (*Profile)(nil)), s.AddAll(
 			&Profile{ID: 1, Settings: Settings{Theme: map[string]string{"color": "red"}, Sizes: []int{5, 10}}, Labels: []string{"a", "b"}},
 			&Profile{ID: 2, Settings: Settings{Sizes: []int{9}}, Labels: []string{"b", "c"}},
 		), s.Commit(t.Context()))
@@ -43,7 +44,7 @@ func TestDocumentsAndLists(t *testing.T) {
 		expect := func(name string, c expr.Cond, want ...int64) {
 			t.Helper()
 			got, err := found(c)
-			if check(t, err); len(got) != len(want) || len(got) > 0 && got[0] != want[0] {
+			if ormtest.Check(t, err); len(got) != len(want) || len(got) > 0 && got[0] != want[0] {
 				t.Errorf("%s: %v, want %v", name, got, want)
 			}
 		}

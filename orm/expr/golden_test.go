@@ -11,6 +11,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/engine/backend"
+	"github.com/sessionproxy/sessionproxy/orm/internal/ormtest"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.golden instead of comparing with it")
@@ -89,11 +90,11 @@ func compare(t *testing.T, file, got string) {
 // TestDatabasesTakeTheSQL runs every query whose SQL is kept.
 func TestDatabasesTakeTheSQL(t *testing.T) {
 	onEach(t, func(t *testing.T, eng *engine.Engine) {
-		s := session(t, eng)
+		s := ormtest.Session(t, eng)
 		for _, c := range goldens() {
 			if _, err := s.Execute(t.Context(), c.query); err != nil {
 				t.Errorf("%s: %v", c.name, err)
-				check(t, s.Rollback(t.Context()))
+				ormtest.Check(t, s.Rollback(t.Context()))
 			}
 		}
 	})

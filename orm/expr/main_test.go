@@ -1,7 +1,6 @@
 package expr_test
 
 import (
-	"context"
 	"os"
 	"testing"
 
@@ -9,11 +8,8 @@ import (
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/engine"
-	_ "github.com/sessionproxy/sessionproxy/engine/mysql"
-	_ "github.com/sessionproxy/sessionproxy/engine/postgres"
-	_ "github.com/sessionproxy/sessionproxy/engine/sqlite"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
-	"github.com/sessionproxy/sessionproxy/orm"
+	"github.com/sessionproxy/sessionproxy/orm/internal/ormtest"
 )
 
 func TestMain(m *testing.M) {
@@ -42,50 +38,5 @@ var schema = map[sp.System][]string{
 // onEach runs test on each database.
 func onEach(t *testing.T, test func(t *testing.T, eng *engine.Engine)) {
 	t.Helper()
-	t.Parallel()
-	for name, url := range map[string]func(t *testing.T) string{
-		"SQLite":     func(t *testing.T) string { return "sqlite:" + t.TempDir() + "/expr.db" },
-		"PostgreSQL": func(t *testing.T) string { return dbtest.Postgres(t).Database(t).URL() },
-		"MariaDB":    func(t *testing.T) string { return dbtest.MariaDB(t).Database(t).URL() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			eng, err := engine.Open(t.Context(), url(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := eng.Dispose(); err != nil {
-					t.Error(err)
-				}
-			})
-			for _, text := range schema[eng.Dialect().System] {
-				if _, err := eng.Execute(t.Context(), engine.Text(text)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			test(t, eng)
-		})
-	}
-}
-
-// session returns a session that is closed with the test.
-func session(t *testing.T, eng *engine.Engine) *orm.Session {
-	t.Helper()
-	s := orm.NewSession(eng)
-	t.Cleanup(func() {
-		if err := s.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
-func check(t testing.TB, errs ...error) {
-	t.Helper()
-	for _, err := range errs {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	ormtest.Each(t, func(t *testing.T, url string) { test(t, ormtest.Open(t, url, schema)) })
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/orm/expr"
+	"github.com/sessionproxy/sessionproxy/orm/internal/ormtest"
 )
 
 // truth is true, false or NULL.
@@ -41,13 +42,13 @@ type rule struct {
 // conditions find with those that the same conditions, written in Go, find.
 func TestRandomConditionsFindWhatAFilterFinds(t *testing.T) {
 	onEach(t, func(t *testing.T, eng *engine.Engine) {
-		s := session(t, eng)
+		s := ormtest.Session(t, eng)
 		people := crowd()
 		objs := make([]any, len(people))
 		for i, p := range people {
 			objs[i] = p
 		}
-		check(t, s.AddAll(objs...), s.Commit(t.Context()))
+		ormtest.Check(t, s.AddAll(objs...), s.Commit(t.Context()))
 		q := orm.From[Person]()
 		// SQLite's LIKE takes ASCII letters of either case as equal.
 		g := rules{row: q.Row(), people: people, folds: eng.Dialect().System == sp.SQLite}

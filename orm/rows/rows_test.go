@@ -9,6 +9,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/engine"
 	"github.com/sessionproxy/sessionproxy/orm"
 	"github.com/sessionproxy/sessionproxy/orm/expr"
+	"github.com/sessionproxy/sessionproxy/orm/internal/ormtest"
 	"github.com/sessionproxy/sessionproxy/orm/rows"
 )
 
@@ -19,23 +20,23 @@ func TestObjectsOfSeveralTablesAreTheSessions(t *testing.T) {
 		q := orm.From[Book]()
 		b, a := q.Row(), orm.From[Author]().Row()
 		found, err := rows.Select2(q.LeftJoin(&b.Author), expr.Object(b), expr.Object(a)).OrderBy(&b.ID).All(t.Context(), s)
-		check(t, err)
+		ormtest.Check(t, err)
 		if len(found) != 3 || found[0].B == nil || found[0].B != found[1].B || found[2].B != nil || found[2].A.Title != "none" {
 			t.Fatalf("%+v", found)
 		}
 		ann, err := orm.Get[Author](t.Context(), s, found[0].B.ID)
-		check(t, err)
+		ormtest.Check(t, err)
 		if ann != found[0].B || !s.Contains(found[2].A) {
 			t.Error("an object is not the session's")
 		}
 		found[0].A.Title = "changed"
-		check(t, s.Flush(t.Context()))
+		ormtest.Check(t, s.Flush(t.Context()))
 		title, _, err := rows.Select1(q.Where(expr.Eq(&b.ID, found[0].A.ID)), expr.Of(&b.Title)).First(t.Context(), s)
-		if check(t, err); title != "changed" {
+		if ormtest.Check(t, err); title != "changed" {
 			t.Errorf("the row says %q", title)
 		}
 		loose, err := rows.Select1(q.NoTrack(), expr.Object(b)).All(t.Context(), s)
-		if check(t, err); len(loose) != 3 || s.Contains(loose[0]) {
+		if ormtest.Check(t, err); len(loose) != 3 || s.Contains(loose[0]) {
 			t.Errorf("%v", loose)
 		}
 	})
@@ -58,7 +59,7 @@ func TestGroupsAndTheirSums(t *testing.T) {
 			rows.To(&r.Name, expr.Of(&a.Name)), rows.To(&r.Books, expr.Of(&b.ID).Count()),
 			rows.To(&r.Pages, expr.Nullable(expr.Sum(&b.Pages))), rows.To(&r.Price, expr.Coalesce(expr.Avg(&b.Price), -1)),
 		).GroupBy(&a.Name).OrderBy(&a.Name).All(t.Context(), s)
-		check(t, err)
+		ormtest.Check(t, err)
 		if len(found) != 2 || found[0].Name != "ann" || found[0].Books != 2 || *found[0].Pages != 30 || found[0].Price != 2 {
 			t.Errorf("%+v", found)
 		}
@@ -69,11 +70,11 @@ func TestGroupsAndTheirSums(t *testing.T) {
 			t.Errorf("something was read into %+v", r)
 		}
 		many, err := rows.Select2(joined, expr.Of(&a.Name), expr.Count()).GroupBy(&a.Name).Having(expr.Of(&b.ID).Count().Gt(1)).All(t.Context(), s)
-		if check(t, err); !slices.Equal(many, []rows.Row2[string, int64]{{A: "ann", B: 2}}) {
+		if ormtest.Check(t, err); !slices.Equal(many, []rows.Row2[string, int64]{{A: "ann", B: 2}}) {
 			t.Errorf("%v", many)
 		}
 		least, err := rows.Select3(orm.From[Book](), expr.Min(&b.Title), expr.Max(&b.Pages), expr.Of(&b.Pages).CountDistinct()).One(t.Context(), s)
-		if check(t, err); least.A != "none" || least.B != 30 || least.C != 3 {
+		if ormtest.Check(t, err); least.A != "none" || least.B != 30 || least.C != 3 {
 			t.Errorf("%+v", least)
 		}
 		if _, err := rows.Select2(joined, expr.Of(&a.Name), expr.Sum(&b.Pages)).GroupBy(&a.Name).All(t.Context(), s); err == nil {
@@ -90,7 +91,7 @@ func TestQueriesInsideQueries(t *testing.T) {
 		of := books.Where(expr.Opt(&b.AuthorID).EqExpr(expr.Of(&a.ID)))
 		names := func(q orm.Select[Author]) string {
 			found, err := rows.Select1(q, expr.Of(&a.Name)).OrderBy(&a.Name).All(t.Context(), s)
-			check(t, err)
+			ormtest.Check(t, err)
 			return strings.Join(found, " ")
 		}
 		for what, c := range map[string]struct {
@@ -111,7 +112,7 @@ func TestQueriesInsideQueries(t *testing.T) {
 		other := new(Book)
 		longer := orm.From[Book]().As("other", other).Where(expr.Of(&other.Pages).GtExpr(expr.Of(&b.Pages)))
 		longest, err := books.Where(expr.Not(expr.Exists(longer))).One(t.Context(), s)
-		if check(t, err); longest.Title != "none" {
+		if ormtest.Check(t, err); longest.Title != "none" {
 			t.Errorf("the longest is %q", longest.Title)
 		}
 	})
@@ -124,7 +125,7 @@ func TestATableTwice(t *testing.T) {
 		b, other := q.Row(), new(Book)
 		pairs, err := rows.Select2(q.JoinOn(other, expr.Of(&b.Pages).LtExpr(expr.Of(&other.Pages))), expr.Object(b), expr.Of(&other.Title)).
 			OrderBy(&b.Pages, &other.Pages).All(t.Context(), s)
-		check(t, err)
+		ormtest.Check(t, err)
 		got := ""
 		for _, p := range pairs {
 			got += p.A.Title + "-" + p.B + " "
@@ -133,13 +134,13 @@ func TestATableTwice(t *testing.T) {
 			t.Error(got)
 		}
 		once, err := q.JoinOn(other, expr.Of(&b.Pages).LtExpr(expr.Of(&other.Pages))).OrderBy(&b.ID).All(t.Context(), s)
-		if check(t, err); len(once) != 2 {
+		if ormtest.Check(t, err); len(once) != 2 {
 			t.Errorf("%d objects, each of them once", len(once))
 		}
 		a := orm.From[Author]().Row()
 		mates, err := rows.Select2(q.Join(&b.Author).Join(&a.Books, other), expr.Of(&b.Title), expr.Of(&other.Title)).
 			Where(expr.Of(&b.ID).NeExpr(expr.Of(&other.ID))).OrderBy(&b.ID).All(t.Context(), s)
-		if check(t, err); !slices.Equal(mates, []rows.Row2[string, string]{{A: "one", B: "two"}, {A: "two", B: "one"}}) {
+		if ormtest.Check(t, err); !slices.Equal(mates, []rows.Row2[string, string]{{A: "one", B: "two"}, {A: "two", B: "one"}}) {
 			t.Error(mates)
 		}
 	})
@@ -166,7 +167,7 @@ func TestOneFirstAndEach(t *testing.T) {
 		}
 		n := 0
 		for _, err := range titles.Each(t.Context(), s) {
-			check(t, err)
+			ormtest.Check(t, err)
 			if n++; n == 2 {
 				break
 			}
@@ -203,7 +204,7 @@ func TestMistakesInRowsAreNamed(t *testing.T) {
 			if err := bad(); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q", err, want)
 			}
-			check(t, s.Rollback(t.Context()))
+			ormtest.Check(t, s.Rollback(t.Context()))
 		}
 	})
 }
