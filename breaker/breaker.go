@@ -207,7 +207,7 @@ func (l *link) probe(ctx context.Context, call *sessionproxy.Call, c *circuit, p
 	err := l.next(ctx, call)
 	now := c.cfg.now()
 	v = c.cfg.judgeProbe(call, err, c.cfg.slow > 0 && now-start >= c.cfg.slow)
-	if err != nil && p.phase.hung() && now-start >= patient && givenUp(call.Verdict(err)) {
+	if err != nil && p.phase.hung() && now-p.phase.opened >= patient && givenUp(call.Verdict(err)) {
 		v = verdict{outcome: failed, class: fault.ClassTimeout}
 	}
 	return err

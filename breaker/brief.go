@@ -10,9 +10,8 @@ import (
 // call waits at most. Most outages are restarts and promotions, which take less.
 const brevity = 2
 
-// brief reports whether calls wait while the circuit is open: the outage has only
-// just begun, and the server is gone. One that hangs would cost its callers their
-// time once more.
+// brief reports whether calls wait while the circuit is open, whatever becomes of
+// the next probe: the outage has only just begun, and the server is gone.
 func (c *circuit) brief(p *phase, now time.Duration) bool {
 	return p.gone() && now-p.began < brevity*c.cfg.maxWait
 }
@@ -20,7 +19,15 @@ func (c *circuit) brief(p *phase, now time.Duration) bool {
 // soon reports whether calls wait while the circuit is open: the outage is brief,
 // or they came in time for the next probe, which nine in ten do. They wait for its
 // outcome, since the server may be back already, and not for the one after it.
+// A server that hangs answers the probe under way as soon as it goes on, and one is
+// under way nearly all the time; so there calls wait as long as they may.
 func (c *circuit) soon(p *phase, now time.Duration) bool {
+	switch {
+	case p.state != StateOpen:
+		return false
+	case p.hung():
+		return c.cfg.maxWait > 0
+	}
 	return c.brief(p, now) || p.gone() && p.until-now <= min(c.cfg.maxWait/2, (p.until-p.opened)*9/10)
 }
 

@@ -118,6 +118,9 @@ func (c *circuit) newPhase(s State, cause fault.Class) *phase {
 			most = min(most, 2*c.cfg.firstOpen) // there are calls that wait
 		}
 		open := c.reopen.next(c.cfg, from, now, most)
+		if before := c.phase.Load(); from == StateHalfOpen && p.hung() {
+			open = max(open-(now-before.opened), min(open, c.cfg.firstOpen)) // it has been probed all the while
+		}
 		p.until = now + open
 		if c.cfg.prober != nil {
 			c.cfg.prober.plan(c, open)

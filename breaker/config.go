@@ -23,6 +23,7 @@ type config struct {
 	firstOpen   time.Duration
 	openTime    time.Duration
 	maxWait     time.Duration // 0 if nobody waits
+	maxWaiting  int
 	probes      uint32
 	lease       time.Duration
 	maxTargets  int

@@ -26,8 +26,8 @@
 // refuses a call that already has its connection: anything inside a
 // transaction, COMMIT, ROLLBACK, closing. A refusal is an [OpenError], which
 // matches [ErrOpen] and [fault.ErrRejected]. In the first two seconds of an
-// outage calls wait for the server's return instead, as long as [WithMaxWait]
-// and their contexts allow, unless the server hangs.
+// outage, and whenever the server hangs, calls wait for its return instead, as long
+// as [WithMaxWait] and their contexts allow.
 //
 // # Recovery
 //

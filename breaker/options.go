@@ -29,6 +29,7 @@ func defaultConfig() *config {
 		firstOpen:   100 * time.Millisecond,
 		openTime:    500 * time.Millisecond,
 		maxWait:     time.Second,
+		maxWaiting:  1000,
 		probes:      7,
 		lease:       2 * time.Second,
 		maxTargets:  1024,
@@ -148,10 +149,10 @@ func WithJitter(draw func(longest time.Duration) time.Duration) Option {
 
 // WithMaxWait sets how long a call waits at most, while its circuit is
 // half-open, for the outcome of earlier probes, 0 or more; a call whose context
-// ends sooner waits only until then. 0 refuses it at once. At the beginning of
-// an outage, for twice as long, calls also wait while the circuit is open, if
-// it opened because the server is gone, not because it hangs; later they wait
-// for the next probe, for half as long at most. Calls that hold a
+// ends sooner waits only until then. 0 refuses it at once. Calls also wait while
+// the circuit is open: at the beginning of an outage, for twice as long, and
+// whenever the server hangs; if it is gone for longer they wait for the next
+// probe, for half as long at most. [WithMaxWaiting] bounds how many. Calls that hold a
 // connection never wait, such as those of a plain [database/sql.DB], which
 // takes the connection before the chain is asked. The default is 1 s.
 func WithMaxWait(d time.Duration) Option {
@@ -161,6 +162,20 @@ func WithMaxWait(d time.Duration) Option {
 			return
 		}
 		c.maxWait = d
+	})
+}
+
+// WithMaxWaiting sets how many calls may wait at each circuit, 1 or more. One more
+// takes the place of the call that has waited longest, which is refused. So while a
+// server hangs, no more callers than these are kept, and the more come, the shorter
+// each is. The default is 1000.
+func WithMaxWaiting(n int) Option {
+	return optionFunc(func(c *config) {
+		if n < 1 {
+			c.reject("WithMaxWaiting(%d): want 1 or more", n)
+			return
+		}
+		c.maxWaiting = n
 	})
 }
 

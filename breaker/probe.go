@@ -51,7 +51,7 @@ func (c *circuit) admit(call *sessionproxy.Call, r rule, wait bool) (grant, *Ope
 			return g, refusal
 		}
 	}
-	if !wait || !c.canWait(call) {
+	if !wait || !c.mayWait(call) {
 		return grant{}, c.refusal(c.phase.Load(), now)
 	}
 	return grant{wait: c.line(owner)}, nil

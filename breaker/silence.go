@@ -17,8 +17,8 @@ import (
 const (
 	// silence is how long the server has to have said nothing.
 	silence = time.Second
-	// patient is how long a probe has to have waited to prove by its caller's
-	// deadline that the server still hangs.
+	// patient is for how long a circuit has to have been half-open for a probe to
+	// prove by its caller's deadline that the server still hangs.
 	patient = silence / 4
 )
 

@@ -19,24 +19,22 @@ type waiter struct {
 	refusal *OpenError
 }
 
-// canWait reports whether a call may wait for the outcome of probes: not behind
-// one that a server that hangs may keep for long. The caller holds mu.
-func (c *circuit) canWait(call *sessionproxy.Call) bool {
-	if c.phase.Load().hung() && c.gate.Counts().TotalSuccesses == 0 {
-		return false
-	}
-	return c.mayWait(call)
-}
-
 // mayWait reports whether a call may wait at all: not one that has a connection,
 // which others may need.
 func (c *circuit) mayWait(call *sessionproxy.Call) bool {
 	return c.cfg.maxWait > 0 && call.Scope == sessionproxy.ScopePool && !call.Marks.Verifying
 }
 
-// line makes a call wait. The caller holds mu.
+// line makes a call wait. If as many wait as may, the one that has waited longest is
+// refused: its caller is the next to leave anyway. The caller holds mu.
 func (c *circuit) line(owner *sessionproxy.Call) *waiter {
 	w := &waiter{ready: make(chan struct{}), owner: owner}
+	if len(c.waiters) >= c.cfg.maxWaiting {
+		first := c.waiters[0]
+		c.remove(0)
+		first.refusal = c.refusal(c.phase.Load(), c.cfg.now())
+		close(first.ready)
+	}
 	c.waiters = append(c.waiters, w)
 	return w
 }
@@ -46,12 +44,16 @@ func (c *circuit) line(owner *sessionproxy.Call) *waiter {
 // The caller holds mu.
 func (c *circuit) serve() {
 	for len(c.waiters) > 0 {
-		w := c.waiters[0]
+		i := 0
+		if c.phase.Load().hung() && c.gate.Counts().TotalSuccesses == 0 {
+			i = len(c.waiters) - 1 // its caller has the most patience left
+		}
+		w := c.waiters[i]
 		g, full, refusal := c.enter(c.cfg.now(), w.owner)
 		if full {
 			return
 		}
-		c.waiters = c.waiters[1:]
+		c.remove(i)
 		w.grant, w.refusal = g, refusal
 		close(w.ready)
 	}
@@ -65,8 +67,18 @@ func (c *circuit) leaveLine(w *waiter) bool {
 	if i < 0 {
 		return false
 	}
-	c.waiters = slices.Delete(c.waiters, i, i+1)
+	c.remove(i)
 	return true
+}
+
+// remove takes the waiter at i out of the line. The caller holds mu.
+func (c *circuit) remove(i int) {
+	if i == 0 {
+		c.waiters[0] = nil
+		c.waiters = c.waiters[1:]
+		return
+	}
+	c.waiters = slices.Delete(c.waiters, i, i+1)
 }
 
 // admitted admits or refuses a call, which may wait. When it goes on it has taken
