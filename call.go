@@ -3,7 +3,6 @@ package sessionproxy
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -79,7 +78,8 @@ type Call struct {
 	attempt   int32
 	verdict   fault.Verdict
 	fault     error // decided the verdict, if the call's error does not wrap it
-	origin    *Call // of a fork: the call whose listeners receive its events, if it has any
+	origin    *Call // of a fork: the call whose listeners receive its events
+	crew      *crew // of the forks of the call; nil if there are none
 	lifecycle
 }
 
@@ -92,7 +92,6 @@ type lifecycle struct {
 	endErr  error                // set before resultDone
 	heir    atomic.Pointer[Call] // the call that adopted this fork
 	adopted *Call                // the fork that this call adopted last
-	mu      sync.Mutex           // one event of a fork at a time
 }
 
 // hook holds the functions registered for the events and the end of a call, and
@@ -222,13 +221,17 @@ func (c *Call) Event(e Event) {
 		heir.Event(e) // an interceptor that ran in a fork knows the fork
 		return
 	}
+	if c.crew != nil { // its forks may report at the same time
+		c.crew.events.Lock()
+		defer c.crew.events.Unlock()
+	}
 	for i := range c.hooks {
 		if listen := c.hooks[i].listen; listen != nil {
 			listen(e)
 		}
 	}
 	if c.origin != nil {
-		c.origin.forkEvent(e)
+		c.origin.Event(e)
 	}
 }
 
@@ -253,5 +256,5 @@ func (c *Call) Observed() bool {
 			return true
 		}
 	}
-	return c.origin != nil
+	return c.origin != nil && c.origin.Observed()
 }

@@ -1,7 +1,8 @@
 package sessionproxy
 
 // Fork returns a copy of the call for a concurrent attempt, with its own hooks
-// and result, or false if the operation can't run twice at once. Run the copy
+// and result, or false if the operation can't run twice at once, or if what is held
+// for the call has been given back because its forks wait; see [Call.Wait]. Run the copy
 // on any one goroutine with [Call.Try]; then the goroutine that runs the
 // original must pass it to either [Call.Adopt] or [Call.Abandon]. Events of the
 // copy reach the original's listeners, one at a time.
@@ -12,35 +13,30 @@ func (c *Call) Fork() (*Call, bool) {
 	if !ok {
 		return nil, false
 	}
-	performer := f.Fork()
-	if performer == nil {
+	fork := c.enlist()
+	if fork == nil {
 		return nil, false
 	}
-	fork := &Call{
+	performer := f.Fork()
+	if performer == nil {
+		c.discharge()
+		return nil, false
+	}
+	*fork = Call{
 		Op: c.Op, Level: c.Level, Scope: c.Scope, InTx: c.InTx, Marks: c.Marks,
 		Target: c.Target, Parent: c.Parent, Text: c.Text, Prepared: c.Prepared,
 		Args: c.Args, BatchSize: c.BatchSize, Restartable: c.Restartable,
 		RowsAffected: -1,
-		performer:    performer, attempt: c.attempt,
-	}
-	if c.Observed() {
-		fork.origin = c
+		performer:    performer, attempt: c.attempt, origin: c,
 	}
 	return fork, true
-}
-
-// forkEvent tells the listeners of the call of the event of a fork; forks may
-// report at the same time.
-func (c *Call) forkEvent(e Event) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.Event(e)
 }
 
 // Adopt makes the successful outcome of fork the call's own: its hooks,
 // listeners, result and counts. An open result of the fork ends the call when
 // it ends.
 func (c *Call) Adopt(fork *Call) {
+	c.discharge()
 	c.performer.(forker).Adopt(fork.performer)
 	c.RowsAffected, c.RowsReturned = fork.RowsAffected, fork.RowsReturned
 	c.attempt, c.verdict, c.judged = fork.attempt, fork.verdict, fork.judged
@@ -59,4 +55,5 @@ func (c *Call) Adopt(fork *Call) {
 func (c *Call) Abandon(fork *Call, err error) {
 	fork.discard()
 	fork.unwind(0, err)
+	c.discharge()
 }

@@ -27,8 +27,8 @@ func (c *Call) Hold(h Holding, finish func(err error)) {
 // the outcome of a probe. Meanwhile everything that interceptors further out
 // hold for the call is given back, so that other calls can proceed; it is taken
 // again afterwards. Wait returns the error of wait, or the error of taking
-// something again. What is held for the enclosing unit of work stays held, and
-// a fork gives back only what it holds itself.
+// something again. What is held for the enclosing unit of work stays held. What is
+// held for a call that was forked is given back while all its forks wait.
 //
 // A call that holds a connection must not call Wait: other calls may need that
 // connection.
@@ -50,12 +50,19 @@ func (c *Call) yield() (held bool) {
 			held = true
 		}
 	}
+	if c.origin != nil {
+		c.origin.pause()
+		held = true
+	}
 	return held
 }
 
 // resume takes back what yield gave away, outermost first, unless the call
 // failed with err: then it holds nothing any more.
 func (c *Call) resume(ctx context.Context, err error) error {
+	if c.origin != nil {
+		err = c.origin.proceed(ctx, err)
+	}
 	for i := range c.hooks {
 		hook := &c.hooks[i]
 		if hook.holding == nil {

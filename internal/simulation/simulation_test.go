@@ -127,8 +127,7 @@ func newWorld(seed uint64, in setting) *world {
 	retrier := must(retry.New(retry.WithBudget(w.budget),
 		retry.WithJitter(func(ceiling time.Duration) time.Duration { return time.Duration(waits() * float64(ceiling)) })))
 	var hedger sp.Interceptor
-	if seed%3 == 1 { // an attempt that waits for a probe can't give back what the call holds
-		w.limiter = must(limit.New(10 * w.size))
+	if seed%3 == 1 {
 		hedger = must(hedge.New(hedge.WithDelay(15 * time.Millisecond)))
 	}
 	var learning []timeout.Option

@@ -45,3 +45,6 @@ func (b *budget) spend() bool {
 		}
 	}
 }
+
+// refund gives back what was paid for an attempt that was not made.
+func (b *budget) refund() { b.left.Add(cost) }

@@ -197,7 +197,8 @@ func (r *race) enter() *attempt {
 		return nil
 	}
 	fork, ok := r.call.Fork()
-	if !ok {
+	if !ok { // the first waits for something other than the database
+		r.budget.refund()
 		return nil
 	}
 	r.second, r.through = new(attempt), make(chan struct{})
