@@ -17,6 +17,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/middleware/hedge"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/logging"
+	"github.com/sessionproxy/sessionproxy/middleware/profile"
 	"github.com/sessionproxy/sessionproxy/middleware/ratelimit"
 	"github.com/sessionproxy/sessionproxy/middleware/readonly"
 	"github.com/sessionproxy/sessionproxy/middleware/recovery"
@@ -74,6 +75,7 @@ func lone() []loneLink {
 		{name: "comment, fixed tags", link: must(sqlcomment.New(sqlcomment.WithTag("service", "shop")))},
 		{name: "slow query, fast enough", link: must(slowquery.New(quiet, time.Hour))},
 		{name: "recover", link: must(recovery.New())},
+		{name: "profile", link: must(profile.New())},
 		{name: "logging, level off", link: must(logging.New(quiet))},
 		{name: "logging, every call as JSON", link: must(logging.New(json(slog.LevelDebug), logging.WithoutSampling()))},
 		{name: "tracing, metrics only", link: must(tracing.New(tracing.WithTracerProvider(Noop.Provider()), tracing.WithMeterProvider(meters())))},

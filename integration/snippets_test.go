@@ -42,6 +42,7 @@ var snippetImports = []string{
 	module + "/middleware/hedge",
 	module + "/middleware/limit",
 	module + "/middleware/logging",
+	module + "/middleware/profile",
 	module + "/middleware/ratelimit",
 	module + "/middleware/readonly",
 	module + "/middleware/recovery",

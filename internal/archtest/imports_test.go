@@ -95,6 +95,7 @@ var floors = map[string]rule{
 	"middleware/logging":         interceptor,
 	"middleware/slowquery":       interceptor,
 	"middleware/recovery":        interceptor,
+	"middleware/profile":         interceptor,
 	"middleware/readonly":        interceptor,
 	"middleware/sqlcomment":      interceptor,
 	"middleware/statusz":         interceptor,
