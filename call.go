@@ -42,14 +42,20 @@ type Call struct {
 	// Restartable says that the source of an [OpCopy] can be read again from
 	// its start; without it the call is never retried.
 	Restartable bool
-	judged      bool
-	final       bool // see attach.MakeFinal
+	// ReadOnly says that the server refuses writes in the call: it is a
+	// transaction, or a unit of work in one, that was begun read-only.
+	ReadOnly bool
+	judged   bool
+	final    bool // see attach.MakeFinal
 	// Marks are the caller's declarations through the context.
 	Marks Marks
 	// Target is the database; nil if nothing is known about it. While the call
 	// runs it may be replaced by what the connection reports: the kind of
 	// server, and which of several hosts.
 	Target *Target
+	// Node is the server that the attempt at work goes to, for a handle with
+	// several; otherwise nil. See [Call.GoTo].
+	Node *Node
 	// Parent is the enclosing call: the unit of work it belongs to, or the
 	// handle's call of which this one is a step; or nil.
 	Parent *Call
@@ -77,9 +83,11 @@ type Call struct {
 	performer performer
 	attempt   int32
 	verdict   fault.Verdict
-	fault     error // decided the verdict, if the call's error does not wrap it
-	origin    *Call // of a fork: the call whose listeners receive its events
-	crew      *crew // of the forks of the call; nil if there are none
+	fault     error         // decided the verdict, if the call's error does not wrap it
+	origin    *Call         // of a fork: the call whose listeners receive its events
+	crew      *crew         // of the forks of the call; nil if there are none
+	tried     uint64        // the nodes of earlier attempts; see Tried
+	forked    atomic.Uint64 // what forks have tried
 	lifecycle
 }
 

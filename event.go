@@ -32,6 +32,12 @@ const (
 	// EventTimeout reports that a time limit of this library ended the call;
 	// Delay is the limit.
 	EventTimeout EventKind = "timeout"
+	// EventNode reports that an attempt goes to another server than the one before
+	// it; Detail is the node's name.
+	EventNode EventKind = "node"
+	// EventNoNode reports a wait for a server that the call can go to, as in a
+	// failover; Delay is how long it took, Detail the role.
+	EventNoNode EventKind = "node.wait"
 	// EventPanic reports a recovered panic; Detail is the type of its value,
 	// never the message.
 	EventPanic EventKind = "panic"

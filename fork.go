@@ -24,10 +24,11 @@ func (c *Call) Fork() (*Call, bool) {
 	}
 	*fork = Call{
 		Op: c.Op, Level: c.Level, Scope: c.Scope, InTx: c.InTx, Marks: c.Marks,
-		Target: c.Target, Parent: c.Parent, Text: c.Text, Prepared: c.Prepared,
+		Target: c.Target, ReadOnly: c.ReadOnly, Parent: c.Parent, Text: c.Text, Prepared: c.Prepared,
 		Args: c.Args, BatchSize: c.BatchSize, Restartable: c.Restartable,
 		RowsAffected: -1,
 		performer:    performer, attempt: c.attempt, origin: c,
+		tried: c.Tried(),
 	}
 	return fork, true
 }
@@ -39,6 +40,9 @@ func (c *Call) Adopt(fork *Call) {
 	c.discharge()
 	c.performer.(forker).Adopt(fork.performer)
 	c.RowsAffected, c.RowsReturned = fork.RowsAffected, fork.RowsReturned
+	if fork.Node != nil {
+		c.Node, c.Target = fork.Node, fork.Target
+	}
 	c.attempt, c.verdict, c.judged = fork.attempt, fork.verdict, fork.judged
 	c.hooks, fork.hooks = append(c.hooks, fork.hooks...), nil
 	c.open = fork.open

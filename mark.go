@@ -25,6 +25,9 @@ type Marks struct {
 	VerifyCommit func(ctx context.Context) (committed bool, err error)
 	// Share names what the call belongs to, such as a tenant; see [WithShare].
 	Share string
+	// Route is what the caller asks of the [Router] of a handle with several
+	// servers, which knows its type; see package cluster.
+	Route any
 }
 
 // Priority decides which calls go first where calls have to wait. The zero value
@@ -124,6 +127,12 @@ func WithPriority(ctx context.Context, p Priority) context.Context {
 // Keys are compared and never recorded.
 func WithShare(ctx context.Context, key string) context.Context {
 	return withMarks(ctx, func(m *Marks) { m.Share = key })
+}
+
+// WithRoute returns a context whose calls carry route for the [Router] of their
+// handle. Package cluster has functions for what its own understands.
+func WithRoute(ctx context.Context, route any) context.Context {
+	return withMarks(ctx, func(m *Marks) { m.Route = route })
 }
 
 // WithVerifyCommit returns a context whose unit of work is verified if its COMMIT

@@ -21,7 +21,12 @@ type Breaker struct {
 var (
 	_ sessionproxy.Interceptor = (*Breaker)(nil)
 	_ sessionproxy.Admitter    = (*Breaker)(nil)
+	_ sessionproxy.PerNode     = (*Breaker)(nil)
 )
+
+// PerNode marks the breaker as [sessionproxy.PerNode]: each server of a cluster
+// has a circuit of its own.
+func (*Breaker) PerNode() {}
 
 // New returns a Breaker. It fails if an option has a value out of its range,
 // or if the meter provider can't create the instruments.
@@ -77,23 +82,30 @@ func (b *Breaker) Admit(_ context.Context, call *sessionproxy.Call) error {
 type link struct {
 	*Breaker
 	next sessionproxy.Handler
-	last atomic.Pointer[known]
+	last [lasts]atomic.Pointer[known]
 }
 
-// known remembers the circuit of the target that the link's calls go to,
-// which for one handle hardly ever changes.
+// lasts is of how many nodes of a cluster a link remembers the circuits.
+const lasts = 4
+
+// known remembers the circuit of a target that the link's calls go to: for one
+// handle it hardly ever changes, or for one node of a cluster.
 type known struct {
 	target  *sessionproxy.Target
 	circuit *circuit
 }
 
-// circuit returns the circuit of t.
-func (l *link) circuit(t *sessionproxy.Target) *circuit {
-	if k := l.last.Load(); k != nil && k.target == t && !k.circuit.evicted.Load() {
+// circuit returns the circuit of the target of a call.
+func (l *link) circuit(call *sessionproxy.Call) *circuit {
+	t, last := call.Target, &l.last[0]
+	if n := call.Node; n != nil {
+		last = &l.last[n.Index%lasts]
+	}
+	if k := last.Load(); k != nil && k.target == t && !k.circuit.evicted.Load() {
 		return k.circuit
 	}
 	c := l.circuits.get(t)
-	l.last.Store(&known{target: t, circuit: c})
+	last.Store(&known{target: t, circuit: c})
 	return c
 }
 
@@ -103,7 +115,7 @@ func (l *link) handle(ctx context.Context, call *sessionproxy.Call) error {
 		return l.connect(ctx, call, r)
 	}
 	if r == ruleCount || r == ruleFollow { // the most frequent, in fewer steps
-		c := l.circuit(call.Target)
+		c := l.circuit(call)
 		if p := c.phase.Load(); p.window != nil {
 			return l.counted(ctx, call, c, p)
 		}
@@ -114,7 +126,7 @@ func (l *link) handle(ctx context.Context, call *sessionproxy.Call) error {
 // connect performs a call that makes a connection, and notes for how long it is
 // under way and whether the server answers.
 func (l *link) connect(ctx context.Context, call *sessionproxy.Call, r rule) error {
-	c := l.circuit(call.Target)
+	c := l.circuit(call)
 	c.dials.begin(call, c.cfg.now())
 	defer c.dials.end(call)
 	err := l.ruled(ctx, call, r)
@@ -129,7 +141,7 @@ func (l *link) ruled(ctx context.Context, call *sessionproxy.Call, r rule) error
 	if r == rulePass {
 		return l.next(ctx, call)
 	}
-	c := l.circuit(call.Target)
+	c := l.circuit(call)
 	p := c.phase.Load()
 	switch {
 	case p.window == nil:

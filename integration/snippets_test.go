@@ -32,6 +32,7 @@ var snippetImports = []string{
 	module,
 	module + "/attach",
 	module + "/breaker",
+	module + "/cluster",
 	module + "/driver/pgxdb",
 	module + "/driver/sqldb",
 	module + "/engine",

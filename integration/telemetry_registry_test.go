@@ -27,6 +27,7 @@ func told(t *testing.T, d database) *emitted {
 	e.outage(t)
 	e.crowds(t)
 	e.hedges(t)
+	e.clusters(t)
 	e.slow(t)
 	e.repeated(t)
 	e.overdue(t)

@@ -63,7 +63,7 @@ func (s *stmtCall) takeSlot(ctx context.Context) (bool, error) {
 	if slot == nil {
 		return false, nil
 	}
-	conn, err := dial(ctx, s.pool)
+	conn, err := dial(ctx, s.poolOf(s.pool))
 	if err != nil {
 		slot.leave()
 		return true, err
@@ -92,7 +92,7 @@ func (s *stmtCall) take(ctx context.Context) error {
 		}
 		s.acquired = h
 	} else {
-		conn, err := s.pool.Acquire(ctx)
+		conn, err := s.poolOf(s.pool).Acquire(ctx)
 		if err != nil {
 			// A connection may still be opened for it, with this context.
 			s.stray = s.stray || s.connects
@@ -118,11 +118,11 @@ func (p *pipeline) acquire(ctx context.Context, pool *pgxpool.Pool) (acquired, e
 			ctx = attach.Context(ctx, &s.Call)
 			s.stray = true // for as long as a connection is being opened
 		}
-		if taken, err = pool.Acquire(ctx); err != nil {
+		if taken, err = s.poolOf(pool).Acquire(ctx); err != nil {
 			return err
 		}
 		s.stray = stray || p.connects && p.shown
-		s.Target = p.targetOf(taken.Conn())
+		s.Target = s.reached(taken.Conn())
 		s.acquired = acquired{conn: taken} // for Discard
 		attach.KeepOpen(&s.Call)
 		return nil

@@ -59,7 +59,7 @@ func (s *stmtCall) batch(ctx context.Context, b *pgx.Batch) (err error) {
 	own := s.batchFor(b)
 	r := &batchResults{
 		BatchResults: s.on.SendBatch(ctx, own), batch: own, callers: b,
-		executor: executor{pipeline: s.pipeline, conn: s.conn, unit: s.unit},
+		executor: executor{pipeline: s.pipeline, conn: s.conn, unit: s.unit, node: s.call.Node},
 	}
 	s.batched = own
 	s.announceBatch()

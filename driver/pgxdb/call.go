@@ -146,7 +146,7 @@ func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 		}
 	}
 	defer s.leave()
-	call.Target = s.targetOf(s.conn)
+	call.Target = s.reached(s.conn)
 	s.dead = s.conn != nil && s.conn.IsClosed()
 	switch {
 	case s.act != nil:

@@ -19,8 +19,9 @@ type outerConnect struct{}
 
 // interceptConnect makes every connection that a pool opens a call of the
 // chain. pgx opens it between two of its hooks, so the chain runs in a
-// coroutine: up to the core before pgx dials, and on when pgx is through.
-func (p *pipeline) interceptConnect(config *pgxpool.Config) {
+// coroutine: up to the core before pgx dials, and on when pgx is through. node is the server,
+// of a cluster, or nil.
+func (p *pipeline) interceptConnect(config *pgxpool.Config, node *sp.Node) {
 	before, after := config.BeforeConnect, config.AfterConnect
 	config.BeforeConnect = func(ctx context.Context, cc *pgx.ConnConfig) error {
 		dialing(ctx)
@@ -32,10 +33,13 @@ func (p *pipeline) interceptConnect(config *pgxpool.Config) {
 		if ctx.Value(outerConnect{}) == cc {
 			return nil
 		}
-		return p.beginConnect(ctx, cc)
+		return p.beginConnect(ctx, cc, node)
 	}
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		p.learn(conn)
+		if node != nil {
+			conn.PgConn().CustomData()[atNode] = node
+		}
 		if after != nil {
 			return after(ctx, conn)
 		}
@@ -54,12 +58,15 @@ func dialing(ctx context.Context) {
 }
 
 // beginConnect runs the chain up to its core. It fails if the chain refuses.
-func (p *pipeline) beginConnect(ctx context.Context, cc *pgx.ConnConfig) error {
+func (p *pipeline) beginConnect(ctx context.Context, cc *pgx.ConnConfig, node *sp.Node) error {
 	c := &connectCall{pipeline: p, user: cc.Tracer}
 	attach.Reset(&c.Call, c)
 	c.Op, c.Scope, c.Target = sp.OpConnect, sp.ScopePool, p.target.Load()
 	attach.Bind(ctx, &c.Call)
 	c.Marks.NoRetry = true // pgx dials once
+	if node != nil {
+		c.GoTo(node)
+	}
 	refusal := sp.ErrAborted
 	next, _ := iter.Pull(func(yield func(context.Context) bool) {
 		c.dial = func(ctx context.Context) { yield(ctx) }
@@ -132,7 +139,7 @@ func (c *connectCall) TraceConnectEnd(ctx context.Context, data pgx.TraceConnect
 	if t, ok := c.user.(pgx.ConnectTracer); ok {
 		t.TraceConnectEnd(ctx, data)
 	}
-	if c.err = data.Err; data.Conn != nil && c.err == nil {
+	if c.err = data.Err; data.Conn != nil && c.err == nil && c.Node == nil {
 		c.Target = c.pipeline.targetOf(data.Conn)
 	}
 	c.resume()

@@ -18,6 +18,7 @@ type executor struct {
 	conn *pgx.Conn     // raw, or what it runs on; nil for a pool
 	tx   bool          // raw is a transaction
 	unit *unit.State   // what is known of the unit of work it belongs to; nil: none
+	node *sp.Node      // of a cluster, that conn leads to; nil: none
 }
 
 // call describes a call of this executor.
@@ -28,6 +29,9 @@ func (e *executor) call(ctx context.Context, op sp.Op, text string, args []any) 
 		return s
 	}
 	s.on, s.conn, s.Scope, s.unit = e.raw, e.conn, sp.ScopeConn, e.unit
+	if e.node != nil {
+		s.GoTo(e.node)
+	}
 	s.InTx = e.tx || inTx(e.conn)
 	return s
 }

@@ -17,6 +17,7 @@ func (f optionFunc) apply(c *config) error { return f(c) }
 type config struct {
 	target       *sp.Target // nil: from the configuration of the connections
 	acquireCalls bool
+	router       sp.Router // nil: there is one server
 }
 
 func defaultConfig() config { return config{} }

@@ -26,18 +26,19 @@ type pipeline struct {
 	shown        bool         // the user's code gets the context with which a connection is taken
 	acquireCalls bool
 	calls        sync.Pool
-	slots        slots // that units keep for their verifiers
+	slots        slots  // that units keep for their verifiers
+	nodes        *nodes // the servers of a cluster; nil: there is one
 
 	mu      sync.Mutex
 	reached []*sp.Target // by connections, of several hosts
 }
 
 func newPipeline(chain sp.Chain, c config, config *pgx.ConnConfig) *pipeline {
-	p := &pipeline{
-		handler:      chain.Then(attach.Perform),
-		enabled:      chain.Enabled(),
-		empty:        chain.Len() == 0,
-		acquireCalls: c.acquireCalls,
+	p := &pipeline{acquireCalls: c.acquireCalls}
+	if c.router != nil {
+		p.handler = chain.Route(c.router, attach.Perform)
+	} else {
+		p.handler, p.enabled, p.empty = chain.Then(attach.Perform), chain.Enabled(), chain.Len() == 0
 	}
 	target := c.target
 	if target == nil {

@@ -59,7 +59,7 @@ func NewPoolWithConfig(ctx context.Context, config *pgxpool.Config, chain sp.Cha
 	p := newPipeline(chain, c, own.ConnConfig)
 	if !p.empty {
 		p.connects = true
-		p.interceptConnect(own)
+		p.interceptConnect(own, nil)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, own)
 	if err != nil {
@@ -94,8 +94,15 @@ func WrapPool(pool *pgxpool.Pool, chain sp.Chain, opts ...Option) (*Pool, error)
 	return newPool(newPipeline(chain, c, config.ConnConfig), pool, config), nil
 }
 
-// Unwrap returns pgx's own pool. What you do with it bypasses the chain.
-func (p *Pool) Unwrap() *pgxpool.Pool { return p.pool }
+// Unwrap returns pgx's own pool. What you do with it bypasses the chain. Of a
+// cluster it is the pool of the primary, or of the first server if there is no
+// primary at this moment.
+func (p *Pool) Unwrap() *pgxpool.Pool {
+	if p.nodes != nil {
+		return p.nodes.main()
+	}
+	return p.pool
+}
 
 // Target returns the database the pool belongs to, as far as it is known.
 func (p *Pool) Target() sp.Target { return *p.target.Load() }
@@ -151,30 +158,46 @@ func (p *Pool) Ping(ctx context.Context) error {
 	return p.ping(ctx)
 }
 
-// Stat is [pgxpool.Pool.Stat].
-func (p *Pool) Stat() *pgxpool.Stat { return p.pool.Stat() }
+// Stat is [pgxpool.Pool.Stat], of the pool that [Pool.Unwrap] returns.
+func (p *Pool) Stat() *pgxpool.Stat { return p.Unwrap().Stat() }
 
 // PoolStats returns the state of the pool for metrics; see
 // [sp.PoolStats] and tracing.WatchPool. pgxpool does not report how many
 // callers are waiting; a caller whose context ended while it waited counts as a
-// timeout.
+// timeout. Of a cluster it is the sum over all servers.
 func (p *Pool) PoolStats() sp.PoolStats {
-	s := p.pool.Stat()
-	return sp.PoolStats{
-		Idle: int64(s.IdleConns()), Used: int64(s.AcquiredConns()), Max: int64(s.MaxConns()),
-		IdleMax: sp.UnknownCount, IdleMin: p.idleMin, Pending: sp.UnknownCount, Timeouts: s.CanceledAcquireCount(),
+	out := sp.PoolStats{IdleMax: sp.UnknownCount, IdleMin: p.idleMin, Pending: sp.UnknownCount}
+	for _, pool := range p.pools() {
+		s := pool.Stat()
+		out.Idle += int64(s.IdleConns())
+		out.Used += int64(s.AcquiredConns())
+		out.Max += int64(s.MaxConns())
+		out.Timeouts += s.CanceledAcquireCount()
 	}
+	return out
 }
 
 // Config returns a copy of the pool's configuration; see [pgxpool.Pool.Config].
 // It contains no hooks of this package, so that you can create another pool
-// from it, with this package or with pgxpool.
+// from it, with this package or with pgxpool. Of a cluster it is the first
+// server's.
 func (p *Pool) Config() *pgxpool.Config { return p.config.Copy() }
 
 // Reset closes the connections of the pool, those in use when they are
 // released; see [pgxpool.Pool.Reset].
-func (p *Pool) Reset() { p.pool.Reset() }
+func (p *Pool) Reset() {
+	for _, pool := range p.pools() {
+		pool.Reset()
+	}
+}
 
 // Close closes the pool and waits until all connections were released; see
 // [pgxpool.Pool.Close].
-func (p *Pool) Close() { p.pool.Close() }
+func (p *Pool) Close() {
+	if p.nodes != nil {
+		p.nodes.forget()
+	}
+	for _, pool := range p.pools() {
+		pool.Close()
+	}
+}

@@ -20,7 +20,7 @@ type PoolConn struct {
 // newPoolConn returns the connection that was taken.
 func (p *Pool) newPoolConn(h acquired) *PoolConn {
 	conn := h.conn.Conn()
-	return &PoolConn{connection: Conn{executor{pipeline: p.pipeline, raw: conn, conn: conn}}, acquired: h}
+	return &PoolConn{connection: Conn{executor{pipeline: p.pipeline, raw: conn, conn: conn, node: nodeOf(conn)}}, acquired: h}
 }
 
 // Acquire takes a connection from the pool, as a call that ends with its
@@ -56,10 +56,11 @@ func (p *Pool) AcquireFunc(ctx context.Context, f func(*PoolConn) error) error {
 // does. Taking them is not a call of the chain; using them is. Each must be
 // released.
 func (p *Pool) AcquireAllIdle(ctx context.Context) []*PoolConn {
-	raw := p.pool.AcquireAllIdle(ctx)
-	conns := make([]*PoolConn, len(raw))
-	for i, c := range raw {
-		conns[i] = p.newPoolConn(acquired{conn: c})
+	var conns []*PoolConn
+	for _, pool := range p.pools() {
+		for _, c := range pool.AcquireAllIdle(ctx) {
+			conns = append(conns, p.newPoolConn(acquired{conn: c}))
+		}
 	}
 	return conns
 }

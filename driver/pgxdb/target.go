@@ -12,6 +12,14 @@ const reached = "sessionproxy: target"
 // maxReached bounds how many targets a pool keeps: its hosts, as a rule.
 const maxReached = 64
 
+// reached returns the target of a connection on which the call is performed.
+func (s *stmtCall) reached(conn *pgx.Conn) *sp.Target {
+	if n := s.call.Node; n != nil {
+		return n.Target
+	}
+	return s.targetOf(conn)
+}
+
 // targetOf returns the target that a connection leads to, and learns what the
 // server says of itself. conn is nil if there is none.
 func (p *pipeline) targetOf(conn *pgx.Conn) *sp.Target {

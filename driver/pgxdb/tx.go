@@ -33,12 +33,13 @@ const cleanup = 5 * time.Second
 // begin begins a transaction.
 func (e *executor) begin(ctx context.Context, opts pgx.TxOptions) (*Tx, error) {
 	s := e.call(ctx, sp.OpBegin, "", nil)
+	s.ReadOnly = readOnly(opts)
 	s.act = func(ctx context.Context, s *stmtCall) error {
 		inner, err := s.conn.BeginTx(ctx, opts)
 		if err != nil {
 			return err
 		}
-		s.result = &Tx{executor: executor{pipeline: s.pipeline, raw: inner, conn: s.conn, tx: true}, inner: inner}
+		s.result = &Tx{executor: executor{pipeline: s.pipeline, raw: inner, conn: s.conn, tx: true, node: s.call.Node}, inner: inner}
 		s.keepOpen(ctx)
 		return nil
 	}
@@ -58,6 +59,12 @@ func (e *executor) begin(ctx context.Context, opts pgx.TxOptions) (*Tx, error) {
 		tx.begun = s
 	}
 	return tx, nil
+}
+
+// readOnly reports whether the server refuses writes in a transaction that is
+// begun so.
+func readOnly(opts pgx.TxOptions) bool {
+	return opts.AccessMode == pgx.ReadOnly && opts.BeginQuery == ""
 }
 
 // discard is part of result.
@@ -88,7 +95,7 @@ func (t *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Tx{executor: executor{pipeline: t.pipeline, raw: inner, conn: t.conn, tx: true, unit: t.unit}, inner: inner, outer: t}, nil
+	return &Tx{executor: executor{pipeline: t.pipeline, raw: inner, conn: t.conn, tx: true, unit: t.unit, node: t.node}, inner: inner, outer: t}, nil
 }
 
 // Commit commits the transaction, or releases the savepoint. The transaction

@@ -70,7 +70,10 @@ func (e *executor) runInTx(ctx context.Context, scope sp.Scope, begin beginFunc,
 	attach.Reset(&u.Call, u)
 	u.Op, u.Scope, u.Target = sp.OpTransaction, scope, e.target.Load()
 	attach.Bind(ctx, &u.Call)
-	u.InTx = e.conn != nil && inTx(e.conn)
+	u.InTx, u.ReadOnly = e.conn != nil && inTx(e.conn), readOnly(opts)
+	if e.node != nil {
+		u.GoTo(e.node)
+	}
 	defer u.endSlot()
 	_, err := attach.Run(ctx, &u.Call, e.handler)
 	if err == nil && !u.performed {
