@@ -48,7 +48,8 @@ func (discard) Shutdown(context.Context) error                  { return nil }
 func (discard) ForceFlush(context.Context) error                { return nil }
 
 // bareSpan is the least that tracing can cost: one span with attributes made
-// beforehand around each statement, ended when the driver returns.
+// beforehand around each statement, BEGIN, COMMIT and ROLLBACK, ended when the
+// driver returns.
 type bareSpan struct {
 	sqlmw.NullInterceptor
 	tracer trace.Tracer
@@ -63,15 +64,53 @@ var bareOptions = []trace.SpanStartOption{
 	),
 }
 
+func (b bareSpan) start(ctx context.Context) (context.Context, trace.Span) {
+	return b.tracer.Start(ctx, "INSERT t", bareOptions...) //nolint:spancheck // ended by the caller
+}
+
 func (b bareSpan) ConnExecContext(ctx context.Context, c driver.ExecerContext, query string, args []driver.NamedValue) (driver.Result, error) {
-	ctx, span := b.tracer.Start(ctx, "INSERT t", bareOptions...)
+	ctx, span := b.start(ctx)
 	defer span.End()
 	return c.ExecContext(ctx, query, args)
 }
 
 func (b bareSpan) ConnQueryContext(ctx context.Context, c driver.QueryerContext, query string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
-	ctx, span := b.tracer.Start(ctx, "INSERT t", bareOptions...)
+	ctx, span := b.start(ctx)
 	defer span.End()
 	rows, err := c.QueryContext(ctx, query, args)
 	return ctx, rows, err
+}
+
+func (b bareSpan) StmtExecContext(ctx context.Context, s driver.StmtExecContext, _ string, args []driver.NamedValue) (driver.Result, error) {
+	ctx, span := b.start(ctx)
+	defer span.End()
+	return s.ExecContext(ctx, args)
+}
+
+func (b bareSpan) StmtQueryContext(ctx context.Context, s driver.StmtQueryContext, _ string, args []driver.NamedValue) (context.Context, driver.Rows, error) {
+	ctx, span := b.start(ctx)
+	defer span.End()
+	rows, err := s.QueryContext(ctx, args)
+	return ctx, rows, err
+}
+
+// ConnBeginTx returns the context without the span: what follows in the
+// transaction is not a part of its BEGIN.
+func (b bareSpan) ConnBeginTx(ctx context.Context, c driver.ConnBeginTx, opts driver.TxOptions) (context.Context, driver.Tx, error) {
+	within, span := b.start(ctx)
+	defer span.End()
+	tx, err := c.BeginTx(within, opts)
+	return ctx, tx, err
+}
+
+func (b bareSpan) TxCommit(ctx context.Context, tx driver.Tx) error {
+	_, span := b.start(ctx)
+	defer span.End()
+	return tx.Commit()
+}
+
+func (b bareSpan) TxRollback(ctx context.Context, tx driver.Tx) error {
+	_, span := b.start(ctx)
+	defer span.End()
+	return tx.Rollback()
 }

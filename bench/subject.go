@@ -54,13 +54,13 @@ func Subjects() []Subject {
 		}},
 	}
 	for _, state := range States {
-		out = append(out, perState(state)...)
+		out = append(out, perState(state, state.Provider(), meters)...)
 	}
 	return out
 }
 
-func perState(state State) []Subject {
-	tp := state.Provider()
+// perState returns the subjects that have a tracing provider, and those with metrics.
+func perState(state State, tp trace.TracerProvider, meters func() metric.MeterProvider) []Subject {
 	full := func(limit time.Duration, mp metric.MeterProvider) func(c driver.Connector) (*sql.DB, error) {
 		return func(c driver.Connector) (*sql.DB, error) { return openOurs(c, fullChain(tp, mp, limit)...) }
 	}
