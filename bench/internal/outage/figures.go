@@ -10,6 +10,7 @@ type trial struct {
 	samples    []sample // in the order in which the calls began
 	down, back time.Duration
 	dials      int // connects tried while the database was away
+	limit      int // when it was back; 0: none that changes
 }
 
 // Figures are what a table says of one subject, over all rounds.
@@ -20,13 +21,16 @@ type Figures struct {
 	// database's return.
 	FailedAfter, RefusedAfter float64
 	// Goodput is how many of the calls that began during the fault came to a good
-	// end, per second.
+	// end, per second: the median of the rounds.
 	Goodput float64
+	// Limits are what a limit that changes had come to when the fault ended, by
+	// round.
+	Limits []int
 	// Watched is the part of the watched calls that came to a good end during the
 	// fault; below 0 if there were none.
 	Watched float64
 	// Steady50 and Steady99 are of the time that good calls took which began during
-	// the fault.
+	// the fault: the medians of the rounds.
 	Steady50, Steady99 time.Duration
 	// Healthy is how long after the return the subject was healthy, median and
 	// worst; [Never] if it was not while it was observed.
@@ -43,13 +47,18 @@ const Never = time.Duration(-1)
 // figuresOf sums trials up.
 func figuresOf(trials []trial) Figures {
 	var f Figures
-	var took, steady, healthy []time.Duration
+	var took, healthy, steady50, steady99 []time.Duration
+	var goodput []float64
 	var away time.Duration
-	var during, after, failedAfter, refusedAfter, watched, watchedOK, dials int
+	var after, failedAfter, refusedAfter, watched, watchedOK, dials int
 	for _, t := range trials {
 		away += t.back - t.down
 		dials += t.dials
 		healthy = append(healthy, healthyAfter(t))
+		if t.limit > 0 {
+			f.Limits = append(f.Limits, t.limit)
+		}
+		var steady []time.Duration
 		for _, s := range t.samples {
 			if s.start < t.down {
 				continue
@@ -73,10 +82,16 @@ func figuresOf(trials []trial) Figures {
 			if s.outcome == OK {
 				steady = append(steady, s.took)
 			}
-			during += count(s.outcome == OK)
 			watched += count(s.watched)
 			watchedOK += count(s.watched && s.outcome == OK)
 		}
+		if t.back > t.down {
+			goodput = append(goodput, float64(len(steady))/(t.back-t.down).Seconds())
+		}
+		if len(steady) == 0 {
+			continue
+		}
+		steady50, steady99 = append(steady50, quantile(steady, 0.5)), append(steady99, quantile(steady, 0.99))
 	}
 	f.FailedAfter, f.RefusedAfter = part(failedAfter, after), part(refusedAfter, after)
 	f.Watched = -1
@@ -84,11 +99,15 @@ func figuresOf(trials []trial) Figures {
 		f.Watched = part(watchedOK, watched)
 	}
 	if away > 0 {
-		f.Goodput, f.Dials = float64(during)/away.Seconds(), float64(dials)/away.Seconds()
+		f.Dials = float64(dials) / away.Seconds()
+	}
+	if len(goodput) > 0 {
+		slices.Sort(goodput)
+		f.Goodput = (goodput[(len(goodput)-1)/2] + goodput[len(goodput)/2]) / 2
 	}
 	f.Healthy, f.Worst = quantile(healthy, 0.5), quantile(healthy, 1)
 	f.P50, f.P99 = quantile(took, 0.5), quantile(took, 0.99)
-	f.Steady50, f.Steady99 = quantile(steady, 0.5), quantile(steady, 0.99)
+	f.Steady50, f.Steady99 = quantile(steady50, 0.5), quantile(steady99, 0.5)
 	return f
 }
 

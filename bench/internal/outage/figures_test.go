@@ -1,6 +1,7 @@
 package outage
 
 import (
+	"reflect"
 	"testing"
 	"time"
 )
@@ -70,7 +71,7 @@ func TestFiguresOf(t *testing.T) {
 		RefusedAfter: 1. / (1 + steady), Goodput: 0.5, Watched: 0,
 		Healthy: 2 * ms, Worst: Never, P50: ms, P99: ms, Steady50: ms, Steady99: ms, Dials: 2,
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	if none := figuresOf([]trial{two}); none.Watched >= 0 {

@@ -72,8 +72,10 @@ func Run(ctx context.Context, scenario Scenario, subjects []Subject, o Options) 
 				return r, err
 			}
 		}
-		for i, group := range groups(subjects, scenario.InTurn) {
-			got, err := r.round(ctx, c, group, uint64(round))
+		turns := groups(subjects, scenario.InTurn)
+		for i := range turns {
+			i = (i + round) % len(turns) // each round begins with another
+			got, err := r.round(ctx, c, turns[i], uint64(round))
 			if err != nil {
 				return r, err
 			}

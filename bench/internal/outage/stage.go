@@ -31,6 +31,7 @@ type actor struct {
 	record  recorder
 	dials   atomic.Int64
 	tried   int64 // dials before the fault, and then during it
+	limit   int   // when the fault ended; 0: none that changes
 	subject Subject
 }
 
@@ -78,7 +79,7 @@ func (s *stage) play(ctx context.Context, before, after time.Duration) ([]trial,
 	}
 	var trials []trial
 	for _, a := range s.actors {
-		trials = append(trials, trial{a.record.take(), s.away, s.back, int(a.tried)})
+		trials = append(trials, trial{a.record.take(), s.away, s.back, int(a.tried), a.limit})
 	}
 	return trials, nil
 }
@@ -105,6 +106,9 @@ func (s *stage) returned() {
 	s.back = s.clock.now()
 	for _, a := range s.actors {
 		a.tried += a.dials.Load()
+		if a.client.Limit != nil {
+			a.limit = a.client.Limit()
+		}
 	}
 }
 

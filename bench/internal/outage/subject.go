@@ -34,6 +34,8 @@ type Client struct {
 	Do func(ctx context.Context, s Statement, arg int64) error
 	// Refused reports whether an error is a refusal of the client's own.
 	Refused func(err error) bool
+	// Limit returns how many calls may run at once now; nil if that does not change.
+	Limit func() int
 	// Close ends it.
 	Close func()
 }

@@ -39,7 +39,7 @@ func openOurs(opts ...preset.Option) func(ctx context.Context, c *pgxpool.Config
 			return err
 		}
 		refused := func(err error) bool { return errors.Is(err, fault.ErrRejected) }
-		return Client{do, refused, func() {
+		return Client{Do: do, Refused: refused, Close: func() {
 			pool.Close()
 			_ = p.Close()
 		}}, nil

@@ -26,7 +26,7 @@ func openGobreaker(ctx context.Context, c *pgxpool.Config) (Client, error) {
 	refused := func(err error) bool {
 		return errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)
 	}
-	return Client{do, refused, pool.Close}, nil
+	return Client{Do: do, Refused: refused, Close: pool.Close}, nil
 }
 
 // openFailsafeBreaker has failsafe-go's defaults: it opens after one failure, for
@@ -38,7 +38,10 @@ func openFailsafeBreaker(ctx context.Context, c *pgxpool.Config) (Client, error)
 // openFailsafeLimiter has failsafe-go's defaults: 1 to 200 at once, 20 at first,
 // and no queue.
 func openFailsafeLimiter(ctx context.Context, c *pgxpool.Config) (Client, error) {
-	return openFailsafe(ctx, c, adaptivelimiter.NewWithDefaults[any](), adaptivelimiter.ErrExceeded)
+	limiter := adaptivelimiter.NewWithDefaults[any]()
+	client, err := openFailsafe(ctx, c, limiter, adaptivelimiter.ErrExceeded)
+	client.Limit = limiter.Limit
+	return client, err
 }
 
 func openFailsafe(ctx context.Context, c *pgxpool.Config, policy failsafe.Policy[any], refusal error) (Client, error) {
@@ -50,5 +53,5 @@ func openFailsafe(ctx context.Context, c *pgxpool.Config, policy failsafe.Policy
 	do := func(ctx context.Context, s Statement, arg int64) error {
 		return executor.WithContext(ctx).Run(func() error { return run(ctx, pool, s, arg) })
 	}
-	return Client{do, func(err error) bool { return errors.Is(err, refusal) }, pool.Close}, nil
+	return Client{Do: do, Refused: func(err error) bool { return errors.Is(err, refusal) }, Close: pool.Close}, nil
 }

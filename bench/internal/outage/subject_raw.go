@@ -18,7 +18,7 @@ func openRaw(ctx context.Context, c *pgxpool.Config) (Client, error) {
 		return Client{}, err
 	}
 	do := func(ctx context.Context, s Statement, arg int64) error { return run(ctx, pool, s, arg) }
-	return Client{do, never, pool.Close}, nil
+	return Client{Do: do, Refused: never, Close: pool.Close}, nil
 }
 
 // openByHand is what a careful engineer writes: three more attempts, with
@@ -45,7 +45,7 @@ func openByHand(ctx context.Context, c *pgxpool.Config) (Client, error) {
 			}
 		}
 	}
-	return Client{do, never, pool.Close}, nil
+	return Client{Do: do, Refused: never, Close: pool.Close}, nil
 }
 
 // worthAnother reports whether an error may be gone at the next attempt, and the

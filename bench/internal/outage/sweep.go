@@ -73,6 +73,18 @@ func openLimited(link func() (sp.Interceptor, error)) func(ctx context.Context, 
 			return err
 		}
 		refused := func(err error) bool { return errors.Is(err, fault.ErrRejected) }
-		return Client{do, refused, pool.Close}, nil
+		client := Client{Do: do, Refused: refused, Close: pool.Close}
+		if a, ok := l.(*adaptivelimit.Limiter); ok {
+			client.Limit = func() int { return settled(a) }
+		}
+		return client, nil
 	}
+}
+
+// settled returns the limit for the one database there is.
+func settled(l *adaptivelimit.Limiter) int {
+	for _, s := range l.Stats() {
+		return s.Limit
+	}
+	return 0
 }

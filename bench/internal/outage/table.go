@@ -17,10 +17,10 @@ func (r Report) WriteTable(w io.Writer) error {
 		fmt.Fprintf(out, " %s, ok in it |", r.Scenario.Watched)
 	}
 	if r.Scenario.Steady {
-		out.WriteString(" of them p50, p99 |")
+		out.WriteString(" of them p50, p99 | limits at the end |")
 	}
 	out.WriteString(" failed, refused after | healthy after (worst) | p50 | p99 | connects/s in it |\n| --- |")
-	out.WriteString(strings.Repeat(" ---: |", 10+count(watched)+count(r.Scenario.Steady)) + "\n")
+	out.WriteString(strings.Repeat(" ---: |", 10+count(watched)+2*count(r.Scenario.Steady)) + "\n")
 	for _, row := range r.Rows {
 		f := row.Figures
 		fmt.Fprintf(out, "| %s | %d | %d | %d | %d | %.0f |", row.Subject, f.Calls, f.OK, f.Failed, f.Refused, f.Goodput)
@@ -28,7 +28,7 @@ func (r Report) WriteTable(w io.Writer) error {
 			fmt.Fprintf(out, " %s |", percent(f.Watched))
 		}
 		if r.Scenario.Steady {
-			fmt.Fprintf(out, " %s, %s |", short(f.Steady50), short(f.Steady99))
+			fmt.Fprintf(out, " %s, %s | %s |", short(f.Steady50), short(f.Steady99), strings.Trim(fmt.Sprint(f.Limits), "[]"))
 		}
 		fmt.Fprintf(out, " %s, %s | %s (%s) | %s | %s | %.1f |\n", percent(f.FailedAfter), percent(f.RefusedAfter),
 			r.healthy(f.Healthy), r.healthy(f.Worst), short(f.P50), short(f.P99), f.Dials)
