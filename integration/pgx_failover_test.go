@@ -3,9 +3,12 @@ package integration_test
 import (
 	"context"
 	"net"
+	"net/url"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -14,6 +17,8 @@ import (
 	"github.com/sessionproxy/sessionproxy/driver/pgxdb"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/internal/dbtest"
+	"github.com/sessionproxy/sessionproxy/preset"
+	"github.com/sessionproxy/sessionproxy/retry"
 )
 
 // TestASchemaChangeIsSurvived changes a table under prepared statements: the
@@ -137,5 +142,72 @@ func TestAWriteFindsTheNewPrimary(t *testing.T) {
 		if v.Class != fault.ClassReadOnly {
 			t.Errorf("a call failed for good: %+v", v)
 		}
+	}
+}
+
+// TestAPromotionFailsNoUnit kills a primary and promotes its standby only when calls
+// have found that neither host writes. The chain is the recommended one; its pauses
+// are longer, for a machine that is slow to promote.
+func TestAPromotionFailsNoUnit(t *testing.T) {
+	t.Parallel()
+	const callers = 8
+	primary := dbtest.Private(t, dbtest.KindPostgres)
+	standby, giveBack, err := primary.Standby(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := giveBack(); err != nil {
+			t.Error(err)
+		}
+	})
+	admin := primary.Admin()
+	if _, err := admin.Query(t.Context(), "CREATE TABLE writes (n int)"); err != nil {
+		t.Fatal(err)
+	}
+	both := must(url.Parse(admin.URL()))
+	both.Host += "," + net.JoinHostPort("127.0.0.1", strconv.Itoa(standby.Admin().Port))
+	q := both.Query()
+	q.Set("target_session_attrs", "read-write")
+	both.RawQuery = q.Encode()
+
+	w := &watch{}
+	p := must(preset.New(preset.WithInterceptors(w), preset.WithLimit(callers), preset.WithRetry(retry.WithBackoff(retry.Failover, 2*time.Second, 5*time.Second))))
+	config := must(pgxpool.ParseConfig(both.String()))
+	config.ConnConfig.Password = admin.Password
+	pool := must(pgxdb.NewPoolWithConfig(t.Context(), config, p.Chain()))
+	defer pool.Close()
+	unit := func() error {
+		return pool.RunInTx(t.Context(), pgx.TxOptions{}, func(ctx context.Context, tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "INSERT INTO writes VALUES (1)")
+			return err
+		})
+	}
+	if err := pool.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := primary.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range callers {
+		group.Go(func() {
+			if err := unit(); err != nil {
+				t.Errorf("a unit of work: %v", err)
+			}
+		})
+	}
+	eventually(t, "calls wait for a host that writes", func() bool { return w.count(sp.EventRetry) >= callers })
+	if err := standby.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	group.Wait()
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	kept := admin
+	kept.Port, kept.Socket = standby.Admin().Port, standby.Admin().Socket
+	if n, err := kept.Query(t.Context(), "SELECT count(*) FROM writes"); n != strconv.Itoa(callers) || err != nil {
+		t.Errorf("%s rows, want %d (%v)", n, callers, err)
 	}
 }

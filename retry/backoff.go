@@ -19,11 +19,14 @@ const (
 	Connection
 	// Overload is a server or a pool without the resources for the call.
 	Overload
+	// Failover is a server that does not write, or no host of the kind that is
+	// wanted: one has to be promoted first.
+	Failover
 
 	groups = iota
 )
 
-// String returns "contention", "connection" or "overload".
+// String returns "contention", "connection", "overload" or "failover".
 func (g Group) String() string {
 	switch g {
 	case Contention:
@@ -32,6 +35,8 @@ func (g Group) String() string {
 		return "connection"
 	case Overload:
 		return "overload"
+	case Failover:
+		return "failover"
 	default:
 		return "invalid"
 	}
@@ -44,6 +49,8 @@ func groupOf(v fault.Verdict) Group {
 		return Overload
 	case v.Contention:
 		return Contention
+	case v.Class == fault.ClassReadOnly, v.Class == fault.ClassConnect && v.Breaker == fault.BreakerExclude:
+		return Failover
 	case v.Retry == fault.RetryReconnect || v.DiscardConn || v.Class == fault.ClassAttemptTimeout:
 		return Connection
 	default:
@@ -67,13 +74,18 @@ func (c curve) ceiling(n int) time.Duration {
 	return min(d, c.limit)
 }
 
-// delay draws the wait before retry n after a fault with verdict v.
-func (r *Retry) delay(v fault.Verdict, n int) time.Duration {
-	ceiling := r.curves[groupOf(v)].ceiling(n)
+// delay draws the wait before retry n after a fault of a group. A promotion takes
+// its time, so that half of the wait before another look is certain.
+func (r *Retry) delay(g Group, n int) time.Duration {
+	ceiling := r.curves[g].ceiling(n)
 	if ceiling <= 0 {
 		return 0
 	}
-	return min(max(r.jitter(ceiling), 0), ceiling)
+	least := time.Duration(0)
+	if g == Failover {
+		least = ceiling / 2
+	}
+	return least + min(max(r.jitter(ceiling-least), 0), ceiling-least)
 }
 
 // sleep waits for d and reports whether the context was alive at the end.

@@ -15,7 +15,7 @@ import (
 // long before they multiply the load. Statements and units of work draw on the
 // same bucket. Contention reported by the server costs nothing: a serialization
 // failure or a deadlock is the answer of a healthy server, and the number of
-// attempts bounds its retries.
+// attempts bounds its retries. The same goes for the group [Failover].
 //
 // Create it with [NewBudget]. It is safe for concurrent use, without locks once
 // a target is known, and may be shared by several [Retry] values. Targets that
@@ -65,8 +65,8 @@ func (b *Budget) succeeded(k *bucket) {
 // take pays for a retry after a fault with verdict v. It returns what was
 // paid, and false if there is not enough left. A nil budget asks for nothing.
 func (b *Budget) take(t *sessionproxy.Target, v fault.Verdict) (paid int64, ok bool) {
-	if b == nil || v.Contention && v.Answered {
-		return 0, true // transactions in each other's way are no outage: attempts bound them
+	if b == nil || v.Contention && v.Answered || groupOf(v) == Failover {
+		return 0, true // a server that answers is no outage: attempts bound these
 	}
 	cost := b.cost
 	if groupOf(v) == Overload || v.Class == fault.ClassAttemptTimeout || v.Class == fault.ClassStatementTimeout {

@@ -46,6 +46,7 @@ func defaultConfig() config {
 			Contention: {10 * time.Millisecond, time.Second},
 			Connection: {100 * time.Millisecond, 5 * time.Second},
 			Overload:   {500 * time.Millisecond, 10 * time.Second},
+			Failover:   {250 * time.Millisecond, time.Second},
 		},
 		budget:        newBudget(defaultBudget()),
 		verifyTimeout: 5 * time.Second,
@@ -60,11 +61,17 @@ func (c *config) reject(format string, args ...any) {
 	}
 }
 
-// maxAttempts keeps a retry from becoming a way to poll.
-const maxAttempts = 100
+const (
+	// maxAttempts keeps a retry from becoming a way to poll.
+	maxAttempts = 100
+	// looks is how many retries of a call may find that a host has yet to be promoted.
+	// Their pauses last 1.9 to 3.8 s by default.
+	looks = 5
+)
 
 // WithAttempts sets how many attempts a call gets in total, from 1, which
-// disables retries, to 100. The default is 3.
+// disables retries, to 100. The default is 3. Unless retries are disabled, up to
+// five attempts that end with a fault of the group [Failover] are not counted.
 func WithAttempts(n int) Option {
 	return optionFunc(func(c *config) {
 		if n < 1 || n > maxAttempts {
@@ -77,9 +84,10 @@ func WithAttempts(n int) Option {
 
 // WithBackoff sets the pause before a retry for one group of faults. The pause
 // before the n-th retry is drawn from zero to base doubled n-1 times, at most
-// limit. A base of 0 means no pause; limit is at least base. The defaults are
-// 10 ms and 1 s for [Contention], 100 ms and 5 s for [Connection], 500 ms and
-// 10 s for [Overload].
+// limit; with [Failover] it is no less than half of that. A base of 0 means no
+// pause; limit is at least base. The defaults are 10 ms and 1 s for [Contention],
+// 100 ms and 5 s for [Connection], 500 ms and 10 s for [Overload], 250 ms and 1 s
+// for [Failover].
 func WithBackoff(g Group, base, limit time.Duration) Option {
 	return optionFunc(func(c *config) {
 		if g >= groups || base < 0 || limit < base {

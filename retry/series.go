@@ -20,6 +20,7 @@ type series struct {
 	made    int           // how many attempts did so
 	earlier []error       // errors of those before
 	doubt   bool          // one of those before may have taken effect
+	looked  int           // how many retries were made to see whether a host has been promoted
 }
 
 // again retries a call whose first attempt failed with err, until it succeeds
@@ -65,14 +66,15 @@ func (s *series) note(err error, v fault.Verdict) {
 // proceed waits before the next attempt. It returns nil when that may be
 // made, and else the error of the call.
 func (s *series) proceed(ctx context.Context) error {
-	n := s.call.Attempt()
-	if n >= s.retry.attempts || n > 1 && onceOnly(s.call, s.err) {
+	n, group := s.call.Attempt(), groupOf(s.verdict)
+	looks := group == Failover && s.looked < looks && s.retry.attempts > 1
+	if n-s.looked >= s.retry.attempts && !looks || n > 1 && onceOnly(s.call, s.err) {
 		return s.exhausted(ctx, ReasonAttempts)
 	}
 	if ctx.Err() != nil {
 		return s.abandoned(ctx)
 	}
-	delay := s.retry.delay(s.verdict, n)
+	delay := s.retry.delay(group, s.turn(n, looks))
 	// A wait that ends at the deadline leaves no time for an attempt either.
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= delay {
 		return s.exhausted(ctx, ReasonDeadline)
@@ -82,12 +84,48 @@ func (s *series) proceed(ctx context.Context) error {
 		return s.exhausted(ctx, ReasonBudget)
 	}
 	s.call.Event(sessionproxy.Event{Kind: sessionproxy.EventRetry, Attempt: n, Delay: delay, Err: s.err})
-	if !sleep(ctx, delay) {
+	if err := s.pause(ctx, delay, looks); err != nil {
 		s.retry.budget.give(s.call.Target, paid)
-		return s.abandoned(ctx)
+		return err
 	}
 	s.retry.meters.retried(ctx, s.call.Target, s.verdict.Class)
 	return nil
+}
+
+// turn returns how many pauses of this kind there are with the one before the next
+// attempt, after n.
+func (s *series) turn(n int, looks bool) int {
+	if looks {
+		s.looked++
+		return s.looked
+	}
+	return n - s.looked
+}
+
+// pause waits before the next attempt, and returns the error of the call if there
+// is to be none. While a host is promoted others need what the call holds, such as
+// the permit of a limit.
+func (s *series) pause(ctx context.Context, delay time.Duration, looks bool) error {
+	if !looks || s.call.Scope != sessionproxy.ScopePool {
+		if !sleep(ctx, delay) {
+			return s.abandoned(ctx)
+		}
+		return nil
+	}
+	awake := false
+	err := s.call.Wait(ctx, func(ctx context.Context) error {
+		if awake = sleep(ctx, delay); !awake {
+			return ctx.Err()
+		}
+		return nil
+	})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil || !awake:
+		return s.abandoned(ctx)
+	}
+	return s.fail(ReasonRejected, err)
 }
 
 // final returns the error of a call whose last attempt failed with err, which

@@ -3,6 +3,7 @@ package retry_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -201,6 +202,69 @@ func TestEachRepetitionIsReported(t *testing.T) {
 		}
 		if !errors.Is(err, serialization) {
 			t.Error(err)
+		}
+	})
+}
+
+// TestACallWaitsUntilAHostIsPromoted has a server that only reads be promoted after a
+// second and a half: whatever is drawn, the call is there then, without a token paid.
+func TestACallWaitsUntilAHostIsPromoted(t *testing.T) {
+	t.Parallel()
+	for name, shape := range map[string]func(*sp.Call){"statement": exec, "unit": unit} {
+		for _, draw := range []func(time.Duration) time.Duration{
+			func(time.Duration) time.Duration { return 0 },
+			func(ceiling time.Duration) time.Duration { return ceiling },
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				budget, err := retry.NewBudget()
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := newRetry(t, retry.WithJitter(draw), retry.WithBudget(budget))
+				back := time.Now().Add(1500 * time.Millisecond)
+				lost := &script{steps: []step{{err: errLost, progress: fault.ProgressUnsent}}}
+				op := operation(func(ctx context.Context, call *sp.Call) error {
+					if lost.performs == 0 {
+						return lost.Do(ctx, call)
+					}
+					if time.Now().Before(back) {
+						return pgError("25006")
+					}
+					return nil
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				full := budget.Remaining(nil)
+				if _, err := run(ctx, r, op, shape); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				if paid := full - budget.Remaining(nil); paid != 5 { // for the lost connection
+					t.Errorf("%s: %d tokens were paid", name, paid)
+				}
+			})
+		}
+	}
+}
+
+// operation is an operation that does what a test says.
+type operation func(ctx context.Context, call *sp.Call) error
+
+func (o operation) Do(ctx context.Context, call *sp.Call) error { return o(ctx, call) }
+
+// TestAServerThatOnlyReadsIsNotAskedForEver holds how often a call looks whether a
+// host has been promoted, and that a retry that is off does not.
+func TestAServerThatOnlyReadsIsNotAskedForEver(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		s := always(pgError("25006"))
+		_, _ = run(t.Context(), newRetry(t, longest()), s, exec)
+		want := []time.Duration{250 * ms, 500 * ms, 1000 * ms, 1000 * ms, 1000 * ms, 250 * ms, 500 * ms}
+		if got := s.waits(); !slices.Equal(got, want) {
+			t.Errorf("waits %v, want %v", got, want)
+		}
+		if n := performs(t.Context(), newRetry(t, retry.WithAttempts(1)), always(pgError("25006")), exec); n != 1 {
+			t.Errorf("performed %d times without retries", n)
 		}
 	})
 }
