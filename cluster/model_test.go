@@ -117,17 +117,21 @@ func checkView(t *rapid.T, c *Cluster, m *model) {
 
 func checkChoice(t *rapid.T, c *Cluster, m *model) {
 	ctx := context.Background()
-	certain := rapid.Bool().Draw(t, "certain")
-	if rapid.Bool().Draw(t, "declared") {
+	declared, plain := rapid.Bool().Draw(t, "declared"), rapid.Bool().Draw(t, "plain")
+	prepared, verifying := rapid.Bool().Draw(t, "prepared"), rapid.Bool().Draw(t, "verifying")
+	certain := declared && plain && !prepared && !verifying
+	if declared {
 		ctx = sessionproxy.WithReadOnly(ctx)
-	} else {
-		certain = false
+	}
+	if verifying {
+		ctx = sessionproxy.WithVerifying(ctx)
 	}
 	text := "SELECT 1"
-	if !certain {
+	if !plain {
 		text = rapid.SampledFrom([]string{"SELECT 1 FOR UPDATE", "DELETE FROM x", "SELECT 1; DELETE FROM x", "CALL x()"}).Draw(t, "text")
 	}
 	call := newCall(ctx, sessionproxy.OpQuery, text, succeeds)
+	call.Prepared = prepared
 	used := rapid.Uint64Range(0, 1<<len(c.nodes)-1).Draw(t, "used")
 	for i, n := range c.nodes {
 		if used&(1<<i) != 0 {

@@ -126,13 +126,24 @@ func TestWhatIsBoundStays(t *testing.T) {
 	for _, p := range []struct {
 		node *sessionproxy.Node
 		want string
-	}{{&c.nodes[1].Node, "b"}, {&other.nodes[2].Node, "a"}} {
+	}{{&c.nodes[1].Node, "b"}, {&other.nodes[1].Node, "a"}} {
 		unit := newCall(ctx, sessionproxy.OpTransaction, "", succeeds)
 		unit.GoTo(p.node)
 		inside := attach.Context(ctx, unit)
 		begin := newCall(inside, sessionproxy.OpBegin, "", succeeds)
 		if err := h(inside, begin); err != nil || begin.Node.Name != p.want {
 			t.Errorf("BEGIN of a unit on %s: on %v, %v", p.node.Name, begin.Node, err)
+		}
+	}
+	reading := newCall(ctx, sessionproxy.OpTransaction, "", succeeds)
+	reading.ReadOnly = true
+	reading.GoTo(&c.nodes[1].Node)
+	inside := attach.Context(ctx, reading)
+	for want, readOnly := range map[string]bool{"a": false, "b": true} {
+		begin := newCall(inside, sessionproxy.OpBegin, "", succeeds)
+		begin.ReadOnly = readOnly
+		if err := h(inside, begin); err != nil || begin.Node.Name != want {
+			t.Errorf("BEGIN, read-only %t, in a read-only unit on a replica: on %v, %v", readOnly, begin.Node, err)
 		}
 	}
 	bound := newCall(ctx, sessionproxy.OpExec, "DELETE FROM x", succeeds)

@@ -86,7 +86,7 @@ func openLedger(t *testing.T, servers *dbtest.Cluster) (*cluster.Cluster, *pgxdb
 
 // keep has workers transfer, and read what they have transferred, while befall
 // happens to the servers.
-func keep(t *testing.T, pool *pgxdb.Pool, befall func()) *journal {
+func keep(t *testing.T, pool *pgxdb.Pool, verified bool, befall func()) *journal {
 	t.Helper()
 	l := &journal{errs: map[string]int{}}
 	ctx, stop := context.WithCancel(t.Context())
@@ -96,7 +96,14 @@ func keep(t *testing.T, pool *pgxdb.Pool, befall func()) *journal {
 			for n := 0; ctx.Err() == nil; n++ {
 				id := fmt.Sprintf("%d-%d", w, n)
 				from, to := (w*31+n)%ledgerAccounts, (w*17+n*7+1)%ledgerAccounts
-				l.note(id, oneTransfer(t.Context(), pool, id, min(from, to), max(from, to)))
+				unit := t.Context()
+				if verified {
+					unit = sp.WithVerifyCommit(unit, func(ctx context.Context) (there bool, err error) {
+						err = pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM journal WHERE id = $1)", id).Scan(&there)
+						return there, err
+					})
+				}
+				l.note(id, oneTransfer(unit, pool, id, min(from, to), max(from, to)))
 				if err := oneRead(t.Context(), pool, from); err != nil {
 					t.Errorf("read: %v", err)
 				}
@@ -220,36 +227,39 @@ func TestTheLedgerOfACluster(t *testing.T) {
 		befall      func(t *testing.T, servers *dbtest.Cluster)
 		primary     int
 		fork        bool // server 0 comes back, and must have nothing that was begun since
+		verified    bool // by callers who look into the journal after a lost COMMIT
 	}{
-		{"killed, promoted", 1, func(t *testing.T, s *dbtest.Cluster) { _ = s.Servers[0].Kill(); promoteAfter(t, s, time.Second) }, 1, false},
-		{"stopped, promoted", 1, func(t *testing.T, s *dbtest.Cluster) { _ = s.Servers[0].Stop(); promoteAfter(t, s, time.Second) }, 1, false},
-		{"killed, promoted, asynchronous", 0, func(t *testing.T, s *dbtest.Cluster) { _ = s.Servers[0].Kill(); promoteAfter(t, s, time.Second) }, 1, false},
+		{"killed, promoted", 1, func(t *testing.T, s *dbtest.Cluster) { _ = s.Servers[0].Kill(); promoteAfter(t, s, time.Second) }, 1, false, false},
+		{"killed, promoted, verified", 1, func(t *testing.T, s *dbtest.Cluster) { _ = s.Servers[0].Kill(); promoteAfter(t, s, time.Second) }, 1, false, true},
+		{"stopped, promoted, verified", 1, func(t *testing.T, s *dbtest.Cluster) { _ = s.Servers[0].Stop(); promoteAfter(t, s, time.Second) }, 1, false, true},
+		{"stopped, promoted", 1, func(t *testing.T, s *dbtest.Cluster) { _ = s.Servers[0].Stop(); promoteAfter(t, s, time.Second) }, 1, false, false},
+		{"killed, promoted, asynchronous", 0, func(t *testing.T, s *dbtest.Cluster) { _ = s.Servers[0].Kill(); promoteAfter(t, s, time.Second) }, 1, false, false},
 		{"frozen, promoted, back as a fork", 1, func(t *testing.T, s *dbtest.Cluster) {
 			_ = s.Servers[0].Pause()
 			promoteAfter(t, s, 2*time.Second)
 			time.Sleep(time.Second)
 			_ = s.Servers[0].Resume()
-		}, 1, true},
+		}, 1, true, false},
 		{"killed, promoted, back as a fork", 1, func(t *testing.T, s *dbtest.Cluster) {
 			_ = s.Servers[0].Kill()
 			promoteAfter(t, s, time.Second)
 			if err := s.Servers[0].Restart(t.Context()); err != nil {
 				t.Error(err)
 			}
-		}, 1, true},
+		}, 1, true, false},
 		{"restarted", 0, func(t *testing.T, s *dbtest.Cluster) {
 			if err := s.Servers[0].Restart(t.Context()); err != nil {
 				t.Error(err)
 			}
-		}, 0, false},
+		}, 0, false, false},
 		{"all sessions ended", 0, func(t *testing.T, s *dbtest.Cluster) {
 			_, _ = s.Servers[0].Admin().Query(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+s.Database(0).Name+"'")
-		}, 0, false},
+		}, 0, false, false},
 		{"its standby frozen", 0, func(_ *testing.T, s *dbtest.Cluster) {
 			_ = s.Servers[1].Pause()
 			time.Sleep(3 * time.Second)
 			_ = s.Servers[1].Resume()
-		}, 0, false},
+		}, 0, false, false},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			servers := dbtest.NewCluster(t, 1)
@@ -257,12 +267,15 @@ func TestTheLedgerOfACluster(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, pool := openLedger(t, servers)
-			l := keep(t, pool, func() {
+			l := keep(t, pool, c.verified, func() {
 				time.Sleep(time.Second)
 				c.befall(t, servers)
 			})
 			if lost := l.check(t, servers, c.primary); lost > 0 && (c.synchronous > 0 || c.primary == 0) {
 				t.Errorf("%d acknowledged transfers are lost", lost)
+			}
+			if c.verified && len(l.unknown) > 0 {
+				t.Errorf("%d transfers stayed unknown", len(l.unknown))
 			}
 			if c.fork {
 				l.checkFork(t, servers)
