@@ -17,6 +17,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/middleware/hedge"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/logging"
+	"github.com/sessionproxy/sessionproxy/middleware/nplusone"
 	"github.com/sessionproxy/sessionproxy/middleware/profile"
 	"github.com/sessionproxy/sessionproxy/middleware/ratelimit"
 	"github.com/sessionproxy/sessionproxy/middleware/readonly"
@@ -50,6 +51,9 @@ func KitSubjects() []Subject {
 	return out
 }
 
+// counted is a context whose statements are counted.
+var counted = nplusone.Scope(context.Background())
+
 type loneLink struct {
 	name    string
 	link    sp.Interceptor
@@ -76,6 +80,9 @@ func lone() []loneLink {
 		{name: "slow query, fast enough", link: must(slowquery.New(quiet, time.Hour))},
 		{name: "recover", link: must(recovery.New())},
 		{name: "profile", link: must(profile.New())},
+		{name: "n + 1, in a scope", link: must(nplusone.New(quiet, nplusone.WithThreshold(1<<30))), context: func() (context.Context, context.CancelFunc) {
+			return counted, func() {}
+		}},
 		{name: "logging, level off", link: must(logging.New(quiet))},
 		{name: "logging, every call as JSON", link: must(logging.New(json(slog.LevelDebug), logging.WithoutSampling()))},
 		{name: "tracing, metrics only", link: must(tracing.New(tracing.WithTracerProvider(Noop.Provider()), tracing.WithMeterProvider(meters())))},

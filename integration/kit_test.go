@@ -20,6 +20,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/middleware/hedge"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/logging"
+	"github.com/sessionproxy/sessionproxy/middleware/nplusone"
 	"github.com/sessionproxy/sessionproxy/middleware/profile"
 	"github.com/sessionproxy/sessionproxy/middleware/ratelimit"
 	"github.com/sessionproxy/sessionproxy/middleware/readonly"
@@ -172,6 +173,7 @@ func newKit(t testing.TB, perCall time.Duration, acts []string) *kit {
 		"comment":  must(sqlcomment.New(sqlcomment.WithTag("service", "shop"), sqlcomment.WithTraceContext())),
 		"hedge":    must(hedge.New(hedge.WithDelay(100*time.Microsecond), hedge.WithBudget(1))),
 		"logging":  must(logging.New(quiet)),
+		"loops":    must(nplusone.New(quiet, nplusone.WithThreshold(2))),
 		"page":     must(statusz.New()),
 		"profile":  must(profile.New()),
 		"rate":     must(ratelimit.New(1e6, 1000)),

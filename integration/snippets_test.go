@@ -43,6 +43,7 @@ var snippetImports = []string{
 	module + "/middleware/hedge",
 	module + "/middleware/limit",
 	module + "/middleware/logging",
+	module + "/middleware/nplusone",
 	module + "/middleware/profile",
 	module + "/middleware/ratelimit",
 	module + "/middleware/readonly",

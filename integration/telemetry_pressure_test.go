@@ -83,7 +83,7 @@ func (e *emitter) retries(t *testing.T) {
 
 // outage has a statement end a circuit's patience.
 func (e *emitter) outage(t *testing.T) {
-	brk := must(breaker.New(breaker.WithConsecutiveFailures(1), breaker.WithMeterProvider(e.meters)))
+	brk := must(breaker.New(breaker.WithConsecutiveFailures(1), breaker.WithMaxWait(0), breaker.WithMeterProvider(e.meters)))
 	db := openDSN(t, e.driver, e.source, e.observed(brk, must(timeout.New(time.Minute, timeout.WithFor(20*time.Millisecond, sp.OpExec))))...)
 	if err := db.PingContext(t.Context()); err != nil {
 		t.Fatal(err)

@@ -30,6 +30,7 @@ func told(t *testing.T, d database) *emitted {
 	e.clusters(t)
 	e.slow(t)
 	e.repeated(t)
+	e.loops(t)
 	e.overdue(t)
 	e.doubts(t)
 	e.sessions(t)

@@ -12,6 +12,7 @@ import (
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/fault"
 	"github.com/sessionproxy/sessionproxy/middleware/logging"
+	"github.com/sessionproxy/sessionproxy/middleware/nplusone"
 	"github.com/sessionproxy/sessionproxy/middleware/slowquery"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/tracing"
@@ -154,6 +155,21 @@ func (e *emitter) repeated(t *testing.T) {
 		if _, err := db.ExecContext(t.Context(), secretText); err == nil {
 			t.Fatal("there are two notes of one name")
 		}
+	}
+}
+
+// loops repeats a statement in a unit of work.
+func (e *emitter) loops(t *testing.T) {
+	db := openDSN(t, e.driver, e.source, e.observed(must(nplusone.New(e.logger, nplusone.WithThreshold(3))))...)
+	if err := db.RunInTx(t.Context(), nil, func(ctx context.Context, tx *sql.Tx) error {
+		for range 4 {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM notes WHERE 1 = 0"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/sessionproxy/sessionproxy/internal/linktest"
 	"github.com/sessionproxy/sessionproxy/middleware/limit"
 	"github.com/sessionproxy/sessionproxy/middleware/logging"
+	"github.com/sessionproxy/sessionproxy/middleware/nplusone"
 	"github.com/sessionproxy/sessionproxy/middleware/profile"
 	"github.com/sessionproxy/sessionproxy/middleware/readonly"
 	"github.com/sessionproxy/sessionproxy/middleware/recovery"
@@ -232,7 +233,7 @@ func TestHedgingInEveryOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		heats := [2]linktest.Heat{linktest.DrawHeat(rt), linktest.DrawHeat(rt)}
-		order := rapid.Permutation([]string{"hedge", "retry", "timeout", "logging", "recover", "limit", "rate", "guard", "profile"}).Draw(rt, "order")
+		order := rapid.Permutation([]string{"hedge", "retry", "timeout", "logging", "recover", "limit", "rate", "guard", "profile", "loops"}).Draw(rt, "order")
 		limit := rapid.IntRange(1, 2).Draw(rt, "limit")
 		var problem error
 		synctest.Test(t, func(t *testing.T) {
@@ -242,7 +243,7 @@ func TestHedgingInEveryOrder(t *testing.T) {
 			links := map[string]sp.Interceptor{
 				"hedge": hedgeAfterASecond(t), "retry": linktest.Retrying(2), "timeout": linktest.Must(t)(timeout.New(2 * time.Second)), "logging": logged,
 				"recover": linktest.Must(t)(recovery.New()), "limit": limiter, "rate": rate, "guard": linktest.Must(t)(readonly.New()),
-				"profile": linktest.Must(t)(profile.New()),
+				"profile": linktest.Must(t)(profile.New()), "loops": linktest.Must(t)(nplusone.New(slog.New(slog.DiscardHandler))),
 			}
 			var chain sp.Chain
 			for _, name := range order {

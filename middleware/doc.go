@@ -10,6 +10,7 @@
 //   - [github.com/sessionproxy/sessionproxy/middleware/readonly], a guard against writing
 //   - [github.com/sessionproxy/sessionproxy/middleware/sqlcomment], comments that show the server where a statement comes from
 //   - [github.com/sessionproxy/sessionproxy/middleware/slowquery], log records of slow statements, with their plans
+//   - [github.com/sessionproxy/sessionproxy/middleware/nplusone], reports of statements repeated in a loop
 //   - [github.com/sessionproxy/sessionproxy/middleware/profile], labels that show profiles by statement
 //   - [github.com/sessionproxy/sessionproxy/middleware/recovery], errors instead of panics
 //   - [github.com/sessionproxy/sessionproxy/middleware/logging], log records

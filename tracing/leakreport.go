@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sessionproxy/sessionproxy/internal/telemetry"
 )
 
 // What reports of open results say, and the age that they give, in seconds.
@@ -74,7 +76,7 @@ func (o *opening) stack() string {
 		}
 		line := f.Function + "\n\t" + f.File + ":" + strconv.Itoa(f.Line) + "\n"
 		all.WriteString(line)
-		if caller.Len() > 0 || !opensForOthers(f.Function) {
+		if caller.Len() > 0 || !telemetry.ForOthers(f.Function) {
 			caller.WriteString(line)
 		}
 	}
@@ -82,21 +84,4 @@ func (o *opening) stack() string {
 		return all.String()
 	}
 	return caller.String()
-}
-
-// module is the path of this library, of which the tests are no part.
-const module = "github.com/sessionproxy/sessionproxy"
-
-// opensForOthers reports whether a function is of this library, of a driver or
-// of Go's runtime.
-func opensForOthers(function string) bool {
-	if rest, ours := strings.CutPrefix(function, module); ours {
-		return !strings.Contains(rest, "_test.")
-	}
-	for _, library := range []string{"database/sql.", "github.com/ngrok/sqlmw.", "github.com/jackc/pgx/", "runtime."} {
-		if strings.HasPrefix(function, library) {
-			return true
-		}
-	}
-	return false
 }

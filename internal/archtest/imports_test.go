@@ -96,6 +96,7 @@ var floors = map[string]rule{
 	"middleware/logging":         interceptor,
 	"middleware/slowquery":       interceptor,
 	"middleware/recovery":        interceptor,
+	"middleware/nplusone":        interceptor,
 	"middleware/profile":         interceptor,
 	"middleware/readonly":        interceptor,
 	"middleware/sqlcomment":      interceptor,
