@@ -2,8 +2,10 @@ package sqltext_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sessionproxy/sessionproxy/internal/alloctest"
@@ -13,16 +15,19 @@ import (
 
 func TestCacheKeepsWhatIsAskedForThroughAFlood(t *testing.T) {
 	t.Parallel()
-	c := sqltext.NewCache[int](64, 1<<20)
+	c := sqltext.NewCache[int](1024, 1<<20)
 	hot := func(i int) string { return fmt.Sprintf("SELECT %d", i) }
-	for i := range 20 {
-		c.Put(sqltext.Generic, hot(i), i)
-		c.Get(sqltext.Generic, hot(i))
-	}
-	for i := range 10_000 {
-		c.Put(sqltext.Generic, fmt.Sprintf("INSERT INTO t VALUES (%d)", i), -1)
-		if v, ok := c.Get(sqltext.Generic, hot(i%20)); !ok || v != i%20 {
-			t.Fatalf("after %d texts that came once, %q gives %d, %t", i, hot(i%20), v, ok)
+	for length, floods := range map[int]int{10: 10_000, 2000: 3_000, 15_000: 1_000} { // the bound is that of entries, or of bytes
+		filler := strings.Repeat("x", length)
+		for i := range 100 {
+			c.Put(sqltext.Generic, hot(i), i)
+			c.Get(sqltext.Generic, hot(i))
+		}
+		for i := range floods {
+			c.Put(sqltext.Generic, fmt.Sprintf("INSERT INTO t VALUES (%d, %d, '%s')", length, i, filler), -1)
+			if v, ok := c.Get(sqltext.Generic, hot(i%100)); !ok || v != i%100 {
+				t.Fatalf("after %d texts that came once, %q gives %d, %t", i, hot(i%100), v, ok)
+			}
 		}
 	}
 	if _, ok := c.Get(sqltext.MySQL, hot(1)); ok {
@@ -49,6 +54,53 @@ func TestCacheStaysWithinItsBounds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCacheLearnsOtherTexts: what was found often gives way when it is not sent
+// any more.
+func TestCacheLearnsOtherTexts(t *testing.T) {
+	t.Parallel()
+	c := sqltext.NewCache[int](64, 0)
+	text := func(generation, i int) string { return fmt.Sprintf("SELECT %d FROM t%d", i, generation) }
+	for generation := range 4 {
+		for range 400 {
+			for i := range 40 {
+				if _, ok := c.Get(sqltext.Generic, text(generation, i)); !ok {
+					c.Put(sqltext.Generic, text(generation, i), i)
+				}
+			}
+		}
+		known := 0
+		for i := range 40 {
+			if _, ok := c.Get(sqltext.Generic, text(generation, i)); ok {
+				known++
+			}
+		}
+		if known < 25 { // sets are not filled evenly
+			t.Errorf("%d of 40 texts are known after the program's texts changed %d times", known, generation)
+		}
+	}
+}
+
+// TestCacheBoundsItsBytes: a service that writes values into its texts.
+func TestCacheBoundsItsBytes(t *testing.T) {
+	t.Parallel()
+	for _, length := range []int{1, 300, 10_000} {
+		c := sqltext.NewCache[int](0, 0)
+		filler := strings.Repeat("x", length)
+		var wg sync.WaitGroup
+		for g := range 4 {
+			wg.Go(func() {
+				for i := range 5_000 {
+					c.Put(sqltext.Generic, fmt.Sprintf("INSERT %d %d %s", g, i, filler), i)
+				}
+			})
+		}
+		wg.Wait()
+		if n := c.Len(); n > 4096 || n*length > 1<<20 || n < min(2000, 1<<20/length/2) {
+			t.Errorf("%d texts of %d bytes are kept", n, length)
+		}
+	}
 }
 
 func TestCacheLeavesLongTextsOut(t *testing.T) {
@@ -112,6 +164,32 @@ func BenchmarkCacheHit(b *testing.B) {
 			c.Get(sqltext.PostgreSQL, text)
 		}
 	})
+}
+
+// BenchmarkCacheMiss: a text that is not known, and its place in the cache.
+func BenchmarkCacheMiss(b *testing.B) {
+	for _, n := range []int{3_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			c := sqltext.NewCache[*int](0, 0)
+			texts := make([]string, n)
+			for i := range texts {
+				texts[i] = fmt.Sprintf("SELECT id, name FROM users WHERE id = %d AND name = 'somebody' -- 60", i)
+			}
+			v := new(int)
+			var missed atomic.Int64
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for i := rand.IntN(n); pb.Next(); i++ {
+					text := texts[i%n]
+					if _, ok := c.Get(sqltext.PostgreSQL, text); !ok {
+						c.Put(sqltext.PostgreSQL, text, v)
+						missed.Add(1)
+					}
+				}
+			})
+			b.ReportMetric(100*float64(missed.Load())/float64(b.N), "%missed")
+		})
+	}
 }
 
 func BenchmarkAnalyse(b *testing.B) {
