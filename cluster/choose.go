@@ -143,13 +143,17 @@ func admitted(ctx context.Context, n *node, call *sessionproxy.Call, inner *sess
 // do.
 func lighter(among []*node, out uint64) *node {
 	left := uint64(len(among) - bits.OnesCount64(out))
-	r := random()
-	first := r % left
-	a := nth(among, out, first)
 	if left == 1 {
-		return a
+		return nth(among, out, 0)
 	}
-	b := nth(among, out, (first+1+(r>>32)%(left-1))%left)
+	const half = 32 // of the random bits; a product of them needs no division
+	r := random()
+	first := r >> half * left >> half
+	second := first + 1 + uint64(uint32(r))*(left-1)>>half
+	if second >= left {
+		second -= left
+	}
+	a, b := nth(among, out, first), nth(among, out, second)
 	if b.active.Load() < a.active.Load() {
 		return b
 	}
