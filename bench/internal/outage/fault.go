@@ -83,10 +83,10 @@ func slowTable(ctx context.Context, s *stage) error {
 }
 
 // surge has more callers come: as many times what the server can do as it is
-// told.
-func surge(times float64) func(ctx context.Context, s *stage) error {
+// told, with calls that are marked.
+func surge(times float64, mark func(context.Context) context.Context) func(ctx context.Context, s *stage) error {
 	return func(ctx context.Context, s *stage) error {
-		load := Load{Rate: times * s.capacity, Mix: []Part{{Statement: heavy, Weight: 1}}}
+		load := Load{Rate: times * s.capacity, Mix: []Part{{Statement: heavy, Weight: 1, Mark: mark}}}
 		s.gone()
 		limited, cancel := context.WithTimeout(ctx, s.scenario.Hold)
 		defer cancel()

@@ -29,6 +29,9 @@ type Figures struct {
 	// Watched is the part of the watched calls that came to a good end during the
 	// fault; below 0 if there were none.
 	Watched float64
+	// Idle99 and Watched99 are what 99 of 100 watched calls that came to a good end
+	// took at most, before the fault and during it.
+	Idle99, Watched99 time.Duration
 	// Steady50 and Steady99 are of the time that good calls took which began during
 	// the fault: the medians of the rounds.
 	Steady50, Steady99 time.Duration
@@ -47,7 +50,7 @@ const Never = time.Duration(-1)
 // figuresOf sums trials up.
 func figuresOf(trials []trial) Figures {
 	var f Figures
-	var took, healthy, steady50, steady99 []time.Duration
+	var idle, amid, took, healthy, steady50, steady99 []time.Duration
 	var goodput []float64
 	var away time.Duration
 	var after, failedAfter, refusedAfter, watched, watchedOK, dials int
@@ -61,6 +64,9 @@ func figuresOf(trials []trial) Figures {
 		var steady []time.Duration
 		for _, s := range t.samples {
 			if s.start < t.down {
+				if s.watched && s.outcome == OK {
+					idle = append(idle, s.took)
+				}
 				continue
 			}
 			f.Calls++
@@ -83,7 +89,10 @@ func figuresOf(trials []trial) Figures {
 				steady = append(steady, s.took)
 			}
 			watched += count(s.watched)
-			watchedOK += count(s.watched && s.outcome == OK)
+			if s.watched && s.outcome == OK {
+				watchedOK++
+				amid = append(amid, s.took)
+			}
 		}
 		if t.back > t.down {
 			goodput = append(goodput, float64(len(steady))/(t.back-t.down).Seconds())
@@ -106,6 +115,7 @@ func figuresOf(trials []trial) Figures {
 		f.Goodput = (goodput[(len(goodput)-1)/2] + goodput[len(goodput)/2]) / 2
 	}
 	f.Healthy, f.Worst = quantile(healthy, 0.5), quantile(healthy, 1)
+	f.Idle99, f.Watched99 = quantile(idle, 0.99), quantile(amid, 0.99)
 	f.P50, f.P99 = quantile(took, 0.5), quantile(took, 0.99)
 	f.Steady50, f.Steady99 = quantile(steady50, 0.5), quantile(steady99, 0.5)
 	return f

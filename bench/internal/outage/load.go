@@ -23,6 +23,9 @@ type Part struct {
 	Weight float64
 	// Watched has its calls counted separately as well.
 	Watched bool
+	// Mark declares in the context what its calls are, such as their priority, which
+	// is for subjects that ask; nil: nothing.
+	Mark func(ctx context.Context) context.Context
 }
 
 // A clock tells the time since a round began.
@@ -75,6 +78,9 @@ func pick(rng *rand.Rand, mix []Part) Part {
 func call(ctx context.Context, c clock, client Client, p Part, arg int64) sample {
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
+	if p.Mark != nil {
+		ctx = p.Mark(ctx)
+	}
 	s := sample{start: c.now(), write: p.Write, watched: p.Watched}
 	err := client.Do(ctx, p.Statement, arg)
 	s.took = c.now() - s.start

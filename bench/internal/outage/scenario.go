@@ -2,8 +2,11 @@ package outage
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
+
+	sp "github.com/sessionproxy/sessionproxy"
 )
 
 // A Scenario is what happens to a database and its callers.
@@ -64,14 +67,35 @@ func Scenarios(outage time.Duration) []Scenario {
 		},
 		{
 			Name: "overload", Title: "five times too many callers", Load: Load{20, []Part{{Statement: heavy, Weight: 1}}},
-			InTurn: true, Hold: 4 * time.Second, Inflict: surge(5),
+			InTurn: true, Hold: 4 * time.Second, Inflict: surge(5, nil),
 		},
 		{
 			Name: "tenant", Title: "one tenant floods, three times what the server can do", Watched: "calls of nine quiet tenants",
-			Load:   Load{90, []Part{{Statement: heavy, Weight: 1, Watched: true}}},
-			InTurn: true, Hold: 4 * time.Second, Inflict: surge(3),
+			Load:   Load{90, quietTenants()},
+			InTurn: true, Hold: 4 * time.Second, Inflict: surge(3, share("flood")),
+		},
+		{
+			Name: "priority", Title: "five times too many calls of low priority", Watched: "calls of high priority",
+			Load:   Load{20, []Part{{Statement: heavy, Weight: 1, Watched: true, Mark: priority(sp.PriorityHigh)}}},
+			InTurn: true, Hold: 4 * time.Second, Inflict: surge(5, priority(sp.PriorityLow)),
 		},
 	}
+}
+
+func share(key string) func(context.Context) context.Context {
+	return func(ctx context.Context) context.Context { return sp.WithShare(ctx, key) }
+}
+
+func priority(p sp.Priority) func(context.Context) context.Context {
+	return func(ctx context.Context) context.Context { return sp.WithPriority(ctx, p) }
+}
+
+// quietTenants are nine, each with a share of its own.
+func quietTenants() (mix []Part) {
+	for i := range 9 {
+		mix = append(mix, Part{Statement: heavy, Weight: 1, Watched: true, Mark: share(fmt.Sprint("tenant ", i+1))})
+	}
+	return mix
 }
 
 // Names lists the names of scenarios.

@@ -14,18 +14,18 @@ func (r Report) WriteTable(w io.Writer) error {
 	watched := r.Scenario.Watched != ""
 	out.WriteString("| | calls | ok | failed | refused | ok/s in it |")
 	if watched {
-		fmt.Fprintf(out, " %s, ok in it |", r.Scenario.Watched)
+		fmt.Fprintf(out, " %s, ok in it | their p99 before, in it |", r.Scenario.Watched)
 	}
 	if r.Scenario.Steady {
 		out.WriteString(" of them p50, p99 | limits at the end |")
 	}
 	out.WriteString(" failed, refused after | healthy after (worst) | p50 | p99 | connects/s in it |\n| --- |")
-	out.WriteString(strings.Repeat(" ---: |", 10+count(watched)+2*count(r.Scenario.Steady)) + "\n")
+	out.WriteString(strings.Repeat(" ---: |", 10+2*count(watched)+2*count(r.Scenario.Steady)) + "\n")
 	for _, row := range r.Rows {
 		f := row.Figures
 		fmt.Fprintf(out, "| %s | %d | %d | %d | %d | %.0f |", row.Subject, f.Calls, f.OK, f.Failed, f.Refused, f.Goodput)
 		if watched {
-			fmt.Fprintf(out, " %s |", percent(f.Watched))
+			fmt.Fprintf(out, " %s | %s, %s |", percent(f.Watched), short(f.Idle99), short(f.Watched99))
 		}
 		if r.Scenario.Steady {
 			fmt.Fprintf(out, " %s, %s | %s |", short(f.Steady50), short(f.Steady99), strings.Trim(fmt.Sprint(f.Limits), "[]"))
