@@ -44,6 +44,8 @@
 // gobreaker is consulted only from when a circuit is about to open until it is
 // closed again. A call costs one reading of the clock, two with
 // [WithSlowCalls], and no allocation.
+// What a successful call writes that calls on other cores write too is one counter
+// of at most eight, drawn at random, and after failures two words that it sets back.
 //
 // Without [WithProbe] the package starts no goroutine, except for a timer while
 // calls wait. Counts and states are local to the process.

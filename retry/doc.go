@@ -32,5 +32,7 @@
 // single attempt, and an [*Error] after several; an exhausted budget is always
 // reported by an [*Error].
 //
-// A call that succeeds at once costs a few nanoseconds and no allocation.
+// A call that succeeds at once costs a few nanoseconds and no allocation, and writes
+// nothing that other cores read while the target's budget is full; else its
+// one word of tokens.
 package retry

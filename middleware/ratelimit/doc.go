@@ -2,6 +2,10 @@
 //
 //	limiter, err := ratelimit.New(200, 50) // 200 per second, 50 at once
 //
+// A call takes no lock. What it writes that calls on other cores write too is one
+// word, the time at which the bucket will be full; a call that waits also writes the
+// number of those that wait.
+//
 // # What is measured
 //
 // With [WithMeterProvider]:
