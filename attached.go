@@ -56,6 +56,14 @@ func (a *Attached) Performer() interface {
 	return a.performer
 }
 
+// Replace sets the performer, for attach.Fail.
+func (a *Attached) Replace(p interface {
+	Do(ctx context.Context, call *Call) error
+},
+) {
+	a.performer = p
+}
+
 // NamedArgs is attach.NamedArgs; it does not look at the call.
 func (*Attached) NamedArgs(args []driver.NamedValue) Args { return Args{named: args} }
 

@@ -54,6 +54,7 @@ type perCall struct {
 	batched   *pgx.Batch                                   // the one that this attempt has sent
 	doubts    int                                          // what was sent in a unit of work may end its transaction so often
 	act       func(ctx context.Context, s *stmtCall) error // any operation but exec and query
+	failure   *attach.Failure                              // of the attempt; nil: it does not fail by design
 
 	call   *sp.Call  // the one that is performed: the embedded one, or a fork
 	origin *stmtCall // the call that this one is a fork of, or nil
@@ -148,13 +149,10 @@ func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 	defer s.leave()
 	call.Target = s.reached(s.conn)
 	s.dead = s.conn != nil && s.conn.IsClosed()
-	switch {
-	case s.act != nil:
-		err = s.act(ctx, s)
-	case call.Op == sp.OpExec:
-		err = s.exec(ctx)
-	default:
-		err = s.query(ctx)
+	if s.failure == nil {
+		err = s.perform(ctx)
+	} else {
+		err = s.fail(ctx, s.failure)
 	}
 	s.heard(err)
 	if err != nil {
@@ -165,6 +163,18 @@ func (s *stmtCall) Do(ctx context.Context, call *sp.Call) (err error) {
 		s.judge(ctx, err, call.Op.Phase())
 	}
 	return err
+}
+
+// perform has pgx do the call.
+func (s *stmtCall) perform(ctx context.Context) error {
+	switch {
+	case s.act != nil:
+		return s.act(ctx, s)
+	case s.call.Op == sp.OpExec:
+		return s.exec(ctx)
+	default:
+		return s.query(ctx)
+	}
 }
 
 // heard tells the unit of work how a statement in its transaction ended. After an

@@ -87,7 +87,7 @@ func (c *conn) above(s *stmtCall) *dbOp {
 // which s must not be touched.
 func (c *conn) run(ctx context.Context, s *stmtCall) (open bool, err error) {
 	if s.handle != nil {
-		return false, s.Do(ctx, &s.Call)
+		return false, s.handle.step(ctx, s)
 	}
 	open, err = attach.Run(ctx, &s.Call, c.handler)
 	if !open && err == nil && !s.performed {

@@ -19,7 +19,8 @@ type dbOp struct {
 	args     []any
 	opts     *sql.TxOptions
 
-	call *sp.Call // the handle's, or the fork of it that is performed
+	call    *sp.Call        // the handle's, or the fork of it that is performed
+	failure *attach.Failure // of its next step; nil: it does not fail by design
 	outcome
 }
 

@@ -39,6 +39,7 @@ type driverConn struct {
 	unsent    bool        // the operation at work failed before anything was sent
 	bad       bool        // the driver has answered driver.ErrBadConn
 	unfit     bool        // it is not to be used again
+	lost      bool        // a test kit has made it so; see DoFailing
 }
 
 func newDriverConn(raw driver.Conn, p *pipeline) *driverConn {
@@ -59,7 +60,9 @@ func newDriverConn(raw driver.Conn, p *pipeline) *driverConn {
 }
 
 // dead reports whether the driver itself says that the connection is gone.
-func (d *driverConn) dead() bool { return d.validator != nil && !d.validator.IsValid() }
+func (d *driverConn) dead() bool {
+	return d.lost || d.validator != nil && !d.validator.IsValid()
+}
 
 // enter is called before the driver is asked for something that changes the
 // connection's state, and leave after: if the driver panics in between, nobody

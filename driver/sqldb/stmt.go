@@ -34,6 +34,9 @@ func (s *driverStmt) NumInput() int { return s.raw.NumInput() }
 
 // Close ends a COPY too, as lib/pq does.
 func (s *driverStmt) Close() error {
+	if s.conn.lost { // and may be closed, which modernc's statements do not survive
+		return nil
+	}
 	if s.copying.open() {
 		return s.endCopy()
 	}

@@ -105,7 +105,13 @@ var floors = map[string]rule{
 		"", "breaker", "middleware/adaptivelimit", "middleware/hedge", "middleware/limit", "middleware/logging", "middleware/recovery",
 		"middleware/slowquery", "middleware/statusz", "middleware/throttle", "middleware/timeout", "retry", "tracing",
 	}, foreign: []string{otel}},
-	"breaker": {own: interceptor.own, foreign: []string{otel, "github.com/sony/gobreaker/v2"}},
+	"sptest":                    {own: []string{"", "attach", "fault", "internal/sqltext"}, foreign: []string{otel}},
+	"sptest/internal/pgprovoke": {own: []string{"internal/pgscript", "sptest"}, foreign: []string{pgx}},
+	"sptest/pgxfaults":          {own: []string{"sptest", "sptest/internal/pgprovoke"}, foreign: []string{pgx}},
+	"sptest/pqfaults":           {own: []string{"sptest", "sptest/internal/pgprovoke"}, foreign: []string{"github.com/lib/pq"}},
+	"sptest/mysqlfaults":        {own: []string{"sptest", "internal/mysqlscript"}, foreign: []string{"github.com/go-sql-driver/mysql"}},
+	"sptest/sqlitefaults":       {own: []string{"sptest", "fault"}, foreign: []string{"modernc.org/sqlite"}},
+	"breaker":                   {own: interceptor.own, foreign: []string{otel, "github.com/sony/gobreaker/v2"}},
 }
 
 // notTheSDK is never imported by the root module: users bring it.
