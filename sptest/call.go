@@ -42,7 +42,7 @@ func callOf(c *sessionproxy.Call) Call {
 	if c.Target != nil {
 		d = sqltext.DialectOf(string(c.Target.System))
 	}
-	out.Writes = !c.Op.ReadsOnly() && !sqltext.ReadingOf(d, c.Text).Reads
+	out.Writes = !c.Op.ReadsOnly() && !sqltext.AccessOf(d, c.Text).ReadOnly
 	if s := sqltext.Summary(d, c.Text); s != "" {
 		out.Summary = s
 	}
