@@ -21,6 +21,7 @@ import (
 // The packages that a fragment of code in README and docs may use without
 // importing them.
 var snippetImports = []string{
+	"testing", "github.com/sessionproxy/sessionproxy/sptest", "github.com/sessionproxy/sessionproxy/sptest/sqlitefaults",
 	"context", "database/sql", "database/sql/driver", "errors", "fmt", "log", "log/slog", "net/http", "os", "strconv", "time",
 	"go.opentelemetry.io/otel",
 	"go.opentelemetry.io/otel/attribute",
@@ -92,6 +93,7 @@ var (
 	conn    *sql.Conn
 	source  pgx.CopyFromSource
 	err     error
+	e       sptest.Errors
 	id      int64
 
 	maintenance    interface{ Load() bool }

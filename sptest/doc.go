@@ -14,7 +14,7 @@
 //
 // [Faults] is the innermost interceptor of a chain and makes single faults, by rules
 // or by hand. [Recorder] keeps the calls as they ended, and bounds how many a
-// request may make. [Tree] prints the spans of a test as trees.
+// request may make.
 //
 // The error values of each driver are in a package of their own (sqlitefaults,
 // pgxfaults, pqfaults, mysqlfaults), so that you import only the driver you use.

@@ -14,12 +14,13 @@ import (
 
 	"github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/driver/sqldb"
+	"github.com/sessionproxy/sessionproxy/internal/dbtest"
 	"github.com/sessionproxy/sessionproxy/retry"
 	"github.com/sessionproxy/sessionproxy/sptest"
 	"github.com/sessionproxy/sessionproxy/sptest/sqlitefaults"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(dbtest.Runner(m)) }
 
 // bank is what the units of these tests work on.
 type bank struct {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"io"
+	"reflect"
 
 	sp "github.com/sessionproxy/sessionproxy"
 	"github.com/sessionproxy/sessionproxy/attach"
@@ -142,12 +144,10 @@ func (d *driverConn) lose() {
 		_ = d.raw.Close()
 		return
 	}
-	d.undo() // closing it would lose a database that is in memory
+	d.say("ROLLBACK") // closing it would lose a database that is in memory
 }
 
-// undo rolls back whatever transaction is open, as the server does by itself.
-func (d *driverConn) undo() { d.say("ROLLBACK") }
-
+// say performs a text below all that watches.
 func (d *driverConn) say(text string) {
 	if d.execer == nil {
 		return
@@ -166,7 +166,7 @@ func (x *failingDriver) spoil() {
 	}
 	switch fault.Of(x.failure.Err, fault.Situation{InTx: true}).Tx {
 	case fault.TxUndone:
-		x.conn.undo()
+		x.conn.say("ROLLBACK")
 	case fault.TxFailed:
 		if x.conn.tx.dialect == sqltext.PostgreSQL {
 			x.conn.say("ROLLBACK TO SAVEPOINT sptest_there_is_none")
@@ -283,13 +283,8 @@ func (x *failingDriver) Rollback() error {
 
 // end is strike for a transaction that has ended.
 func (x *failingDriver) end() error {
-	if x.failure.Panic != nil {
-		panic(x.failure.Panic)
-	}
-	if x.failure.Lost {
-		x.conn.lose()
-	}
-	return x.failure.Err
+	x.inTx = false
+	return x.strike()
 }
 
 // failingStmt stands in for a prepared statement.
@@ -327,4 +322,78 @@ func (x failingStmt) guarded(ctx context.Context) error {
 	err = d.guard(ctx, err, dead, false)
 	d.tx.passed(d.tx.effect(x.text), err)
 	return err
+}
+
+// failingRows are rows that break off.
+type failingRows struct {
+	driver.Rows
+	driver *failingDriver
+	left   int
+}
+
+// Next returns the rows that are left, and then the failure. A result that has
+// ended before did not break off.
+func (r *failingRows) Next(dest []driver.Value) error {
+	if r.left > 0 {
+		r.left--
+		return r.Rows.Next(dest)
+	}
+	if struck := r.driver.failure.Struck; struck != nil {
+		struck()
+	}
+	return r.driver.strike()
+}
+
+// HasNextResultSet is that of the driver's rows.
+func (r *failingRows) HasNextResultSet() bool {
+	n, ok := r.Rows.(driver.RowsNextResultSet)
+	return ok && n.HasNextResultSet()
+}
+
+// NextResultSet is that of the driver's rows.
+func (r *failingRows) NextResultSet() error {
+	if n, ok := r.Rows.(driver.RowsNextResultSet); ok {
+		return n.NextResultSet()
+	}
+	return io.EOF
+}
+
+// ColumnTypeDatabaseTypeName is that of the driver's rows.
+func (r *failingRows) ColumnTypeDatabaseTypeName(i int) string {
+	if c, ok := r.Rows.(driver.RowsColumnTypeDatabaseTypeName); ok {
+		return c.ColumnTypeDatabaseTypeName(i)
+	}
+	return ""
+}
+
+// ColumnTypeLength is that of the driver's rows.
+func (r *failingRows) ColumnTypeLength(i int) (length int64, ok bool) {
+	if c, ok := r.Rows.(driver.RowsColumnTypeLength); ok {
+		return c.ColumnTypeLength(i)
+	}
+	return 0, false
+}
+
+// ColumnTypeNullable is that of the driver's rows.
+func (r *failingRows) ColumnTypeNullable(i int) (nullable, ok bool) {
+	if c, ok := r.Rows.(driver.RowsColumnTypeNullable); ok {
+		return c.ColumnTypeNullable(i)
+	}
+	return false, false
+}
+
+// ColumnTypePrecisionScale is that of the driver's rows.
+func (r *failingRows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
+	if c, ok := r.Rows.(driver.RowsColumnTypePrecisionScale); ok {
+		return c.ColumnTypePrecisionScale(i)
+	}
+	return 0, 0, false
+}
+
+// ColumnTypeScanType is that of the driver's rows.
+func (r *failingRows) ColumnTypeScanType(i int) reflect.Type {
+	if c, ok := r.Rows.(driver.RowsColumnTypeScanType); ok {
+		return c.ColumnTypeScanType(i)
+	}
+	return reflect.TypeFor[any]()
 }
