@@ -18,21 +18,21 @@ import (
 
 // sameVerdicts fails unless package fault can't tell an error that sptest makes from
 // the one that a real server has caused, whatever the situation.
-func sameVerdicts(t *testing.T, what string, made, real error) {
+func sameVerdicts(t *testing.T, what string, made, caused error) {
 	t.Helper()
-	if made == nil || real == nil {
-		t.Errorf("%s: made %v, real %v", what, made, real)
+	if made == nil || caused == nil {
+		t.Errorf("%s: made %v, real %v", what, made, caused)
 		return
 	}
-	if m, r := fault.Code(made), fault.Code(real); m != r {
-		t.Errorf("%s: the made error has the code %q, the real one %q: %v, %v", what, m, r, made, real)
+	if m, r := fault.Code(made), fault.Code(caused); m != r {
+		t.Errorf("%s: the made error has the code %q, the real one %q: %v, %v", what, m, r, made, caused)
 	}
 	for phase := fault.PhaseStatement; phase <= fault.PhaseUnit; phase++ {
 		for progress := fault.ProgressUnknown; progress <= fault.ProgressAnswered; progress++ {
 			for flags := range 4 {
 				s := fault.Situation{Phase: phase, Progress: progress, Idempotent: flags&1 != 0, InTx: flags&2 != 0}
-				if m, r := fault.Of(made, s), fault.Of(real, s); m != r {
-					t.Errorf("%s, %+v:\nmade %v: %+v\nreal %v: %+v", what, s, made, m, real, r)
+				if m, r := fault.Of(made, s), fault.Of(caused, s); m != r {
+					t.Errorf("%s, %+v:\nmade %v: %+v\nreal %v: %+v", what, s, made, m, caused, r)
 					return
 				}
 			}
