@@ -55,7 +55,7 @@ func permits(call *sessionproxy.Call, err error, v fault.Verdict) bool {
 	case fault.ClassNone, fault.ClassCanceled, fault.ClassTimeout, fault.ClassRejected:
 		return false
 	}
-	if call.Marks.NoRetry { // set by the attempt
+	if call.Marks.NoRetry || v.Class == fault.ClassReadOnly && call.ReadOnly { // set by the attempt; as was asked for
 		return false
 	}
 	if errors.Is(err, fault.ErrRejected) || v.Outcome == fault.OutcomeUnknown && !call.Idempotent() {

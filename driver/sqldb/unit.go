@@ -52,6 +52,7 @@ func (db *DB) RunInTx(ctx context.Context, opts *sql.TxOptions, fn func(ctx cont
 	u := &unitCall{db: db.DB, pipeline: db.pipeline, opts: opts, fn: fn}
 	attach.Reset(&u.Call, u)
 	u.Op, u.Scope, u.Target = sp.OpTransaction, sp.ScopePool, db.pipeline.target.Load()
+	u.ReadOnly = opts != nil && opts.ReadOnly
 	attach.Bind(ctx, &u.Call)
 	_, err := attach.Run(ctx, &u.Call, db.pipeline.handler)
 	if err == nil && !u.performed {
